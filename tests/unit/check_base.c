@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of floor 0. */
+#include "base/addr.h"
+#include "base/hmac.h"
+#include "base/loop.h"
+#include "base/map.h"
+#include "base/mbox.h"
+#include "base/pool.h"
+#include "base/ring.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+Test(slice, numbers_are_strict) {
+  uint64_t v;
+  cr_assert_eq(slice_u64(SLICE("70000"), 65535, &v), -ERANGE);
+  cr_assert_eq(slice_u64(SLICE("70000abc"), UINT64_MAX, &v), -EINVAL);
+  cr_assert_eq(slice_u64(SLICE(""), 9, &v), -EINVAL);
+  cr_assert_eq(slice_u64(SLICE("18446744073709551616"), UINT64_MAX, &v), -ERANGE);
+  cr_assert_eq(slice_u64(SLICE("18446744073709551615"), UINT64_MAX, &v), 0);
+}
+
+Test(slice, escape_leaves_no_control_character) {
+  char out[32];
+  cr_assert_str_eq(slice_escape(out, sizeof(out), SLICE("a\r\n\"\\\x1b")), "a\\x0d\\x0a\\x22\\x5c\\x1b");
+  cr_assert_str_eq(slice_escape(out, 4, SLICE("\x01")), "");
+}
+
+Test(slice, cut_takes_one_field) {
+  struct slice s = SLICE("a;b");
+  cr_assert(slice_eq(slice_cut(&s, ';'), SLICE("a")));
+  cr_assert(slice_eq(slice_cut(&s, ';'), SLICE("b")));
+  cr_assert_eq(s.p, NULL);
+}
+
+Test(addr, text_and_ranges) {
+  struct addr a, b;
+  struct cidr c;
+  char buf[ADDR_TEXT_BYTES];
+  cr_assert_eq(addr_parse_port(&a, SLICE("[2001:db8::1]:5061")), 0);
+  cr_assert_str_eq(addr_text(&a, buf, sizeof(buf)), "[2001:db8::1]:5061");
+  cr_assert_eq(addr_parse_port(&a, SLICE("2001:db8::1:5061")), -EINVAL);
+  cr_assert_eq(addr_parse(&a, SLICE("10.1.2.3"), 1), 0);
+  cr_assert_eq(addr_parse(&b, SLICE("::ffff:10.1.2.3"), 1), 0);
+  cr_assert(addr_eq(&a, &b));
+  cr_assert_eq(cidr_parse(&c, SLICE("10.1.0.0/16")), 0);
+  cr_assert(cidr_has(&c, &b));
+  cr_assert_eq(cidr_parse(&c, SLICE("10.1.0.1/16")), -EINVAL);
+  cr_assert_eq(cidr_parse(&c, SLICE("10.1.0.0/33")), -EINVAL);
+  cr_assert_eq(cidr_parse(&c, SLICE("10.2.3.128/25")), 0);
+  cr_assert_eq(addr_parse(&a, SLICE("10.2.3.127"), 0), 0);
+  cr_assert_not(cidr_has(&c, &a));
+}
+
+Test(map, puts_gets_and_stops_at_its_limit) {
+  own(map) m = NULL;
+  char key[16];
+  cr_assert_eq(map_new(&m, 1000), 0);
+  for (int i = 0; i < 1000; i++) {
+    snprintf(key, sizeof(key), "k%d", i);
+    cr_assert_eq(map_put(m, slice_of(key), (void *)(intptr_t)(i + 1)), 0);
+  }
+  cr_assert_eq(map_put(m, SLICE("more"), &key), -ENOSPC);
+  cr_assert_eq(map_put(m, SLICE("k7"), &key), -EEXIST);
+  cr_assert_eq(map_get(m, SLICE("k7")), (void *)8);
+  cr_assert_eq(map_del(m, SLICE("k7")), (void *)8);
+  cr_assert_eq(map_get(m, SLICE("k7")), NULL);
+  cr_assert_eq(map_count(m), 999);
+}
+
+Test(pool, a_stale_handle_finds_nothing) {
+  own(pool) p = NULL;
+  pool_handle a, b;
+  cr_assert_eq(pool_new(&p, 24, 2), 0);
+  int *x = pool_add(p, &a);
+  cr_assert(x && pool_get(p, a) == x);
+  pool_del(p, a);
+  cr_assert_eq(pool_get(p, a), NULL);
+  int *y = pool_add(p, &b);
+  cr_assert_eq(x, y);
+  cr_assert_neq(a, b);
+  cr_assert_eq(pool_get(p, a), NULL);
+  cr_assert(pool_add(p, &a));
+  cr_assert_eq(pool_add(p, &a), NULL);
+  cr_assert_eq(pool_get(p, 0), NULL);
+}
+
+static void note(void *arg) { ++*(int *)arg; }
+
+Test(timer, fires_in_order_and_once) {
+  struct timers ts = {0};
+  int n = 0;
+  struct timer t[3] = {{.fn = note, .arg = &n}, {.fn = note, .arg = &n}, {.fn = note, .arg = &n}};
+  timer_arm(&ts, &t[0], 30);
+  timer_arm(&ts, &t[1], 10);
+  timer_arm(&ts, &t[2], 20);
+  timer_cancel(&ts, &t[2]);
+  cr_assert_eq(timers_next_us(&ts), 10);
+  timers_run(&ts, 10);
+  cr_assert_eq(n, 1);
+  timers_run(&ts, 1000);
+  cr_assert_eq(n, 2);
+  cr_assert_eq(timers_next_us(&ts), UINT64_MAX);
+  timers_done(&ts);
+}
+
+Test(loop, wakes_for_timers_through_its_descriptor) {
+  own(loop) l = NULL;
+  int n = 0;
+  struct timer t = {.fn = note, .arg = &n};
+  cr_assert_eq(loop_new(&l), 0);
+  loop_arm(l, &t, 1000);
+  loop_settle(l);
+  struct epoll_event ev = {.events = EPOLLIN};
+  int outer = epoll_create1(0);
+  epoll_ctl(outer, EPOLL_CTL_ADD, loop_fd(l), &ev);
+  cr_assert_eq(epoll_wait(outer, &ev, 1, 2000), 1);
+  loop_turn(l, 0);
+  cr_assert_eq(n, 1);
+  close(outer);
+}
+
+Test(mbox, is_bounded) {
+  own(mbox) b = NULL;
+  int v = 1;
+  cr_assert_eq(mbox_new(&b, sizeof(v), 2), 0);
+  cr_assert_eq(mbox_put(b, &v), 0);
+  v = 2;
+  cr_assert_eq(mbox_put(b, &v), 0);
+  cr_assert_eq(mbox_put(b, &v), -EAGAIN);
+  cr_assert(mbox_get(b, &v) && v == 1);
+  cr_assert(mbox_get(b, &v) && v == 2);
+  cr_assert_not(mbox_get(b, &v));
+}
+
+Test(ring, is_bounded) {
+  struct ring r;
+  int v = 5;
+  cr_assert_eq(ring_init(&r, sizeof(v), 3), -EINVAL);
+  cr_assert_eq(ring_init(&r, sizeof(v), 2), 0);
+  cr_assert(ring_put(&r, &v) && ring_put(&r, &v) && !ring_put(&r, &v));
+  cr_assert(ring_get(&r, &v) && v == 5);
+  ring_done(&r);
+}
+
+Test(hmac, rfc2202_and_base64) {
+  uint8_t mac[HMAC_SHA1_BYTES], raw[8];
+  char text[64];
+  size_t n;
+  hmac_sha1(SLICE("Jefe"), SLICE("what do ya want for nothing?"), mac);
+  cr_assert_eq(mac[0], 0xef);
+  cr_assert_eq(mac[19], 0x79);
+  base64_encode(text, "fooba", 5, false);
+  cr_assert_str_eq(text, "Zm9vYmE=");
+  base64_encode(text, "\xff\xfe", 2, true);
+  cr_assert_str_eq(text, "__4");
+  cr_assert_eq(base64_decode(SLICE("Zm9vYmE="), false, raw, sizeof(raw), &n), 0);
+  cr_assert(n == 5 && memcmp(raw, "fooba", 5) == 0);
+  cr_assert_eq(base64_decode(SLICE("Zm9vYmF="), false, raw, sizeof(raw), &n), -EINVAL);
+  cr_assert_eq(base64_decode(SLICE("Zm9*"), false, raw, sizeof(raw), &n), -EINVAL);
+}
