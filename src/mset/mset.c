@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checks and names of the messages between the programs: see mset.h. */
+#include "mset/mset.h"
+
+enum { NOWHERE, DOWN, UP };
+
+static const struct {
+  const char *name;
+  uint32_t bytes;
+  uint8_t direction;
+} rows[MSET_COUNT_] = {
+#define MSET(id, dir, body) [MSET_##id] = {#id, sizeof(struct mset_##body), dir},
+#include "mset/mset.def"
+#undef MSET
+};
+
+const char *mset_name(uint32_t type) { return type < MSET_COUNT_ ? rows[type].name : "unknown"; }
+
+size_t mset_init(union mset_any *m, enum mset_type type, uint64_t session) {
+  memset(m, 0, sizeof(*m));
+  m->h.bytes = rows[type].bytes;
+  m->h.type = type;
+  m->h.session = session;
+  m->h.deadline_ms = MSET_DEADLINE_MS;
+  return rows[type].bytes;
+}
+
+#define IS_TEXT(field) (memchr(field, 0, sizeof(field)) != NULL)
+
+static bool is_addr(const struct addr *a) {
+  int f = addr_family(a);
+  return f == AF_INET || f == AF_INET6 || f == AF_UNSPEC;
+}
+
+static bool is_key(const struct srtp_key *k) { return k->suite < SUITE_COUNT_ && k->mki_bytes <= 4; }
+
+static bool remote_is_sound(const struct mset_remote *r) {
+  if (r->remote < 1 || r->remote > MSET_REMOTES_MAX || r->security > MSET_DTLS ||
+      r->symmetric > MSET_SYMMETRIC_ONCE || r->n_codecs > MSET_CODECS_MAX ||
+      r->n_sources > MSET_SOURCES_MAX || r->n_deny > MSET_DENY_MAX || r->fingerprint_bytes > 64)
+    return false;
+  if (!is_addr(&r->rtp) || !is_addr(&r->rtcp) || !is_key(&r->tx) || !is_key(&r->rx) ||
+      !IS_TEXT(r->ufrag) || !IS_TEXT(r->pwd))
+    return false;
+  for (uint32_t i = 0; i < r->n_codecs; i++)
+    if (r->codecs[i].pt > 127 || r->codecs[i].clock_hz == 0)
+      return false;
+  for (uint32_t i = 0; i < r->n_sources; i++)
+    if (!is_addr(&r->sources[i].base) || r->sources[i].bits > 128)
+      return false;
+  for (uint32_t i = 0; i < r->n_deny; i++)
+    if (!is_addr(&r->deny[i]))
+      return false;
+  return true;
+}
+
+static bool digits_are_sound(const struct mset_digits *d) {
+  return IS_TEXT(d->digits) && strspn(d->digits, "0123456789*#ABCD,") == strlen(d->digits);
+}
+
+/* What the length alone does not say, of the messages that have more to check. */
+static bool is_sound(const union mset_any *m) {
+  switch ((enum mset_type)m->h.type) {
+  case MSET_OPEN:
+    return m->open.kind <= MSET_TRUNK_LEG && IS_TEXT(m->open.call) &&
+           (m->open.family == AF_INET || m->open.family == AF_INET6);
+  case MSET_REMOTE:
+    return remote_is_sound(&m->remote);
+  case MSET_SELECT:
+  case MSET_DROP:
+    return m->pick.remote >= 1 && m->pick.remote <= MSET_REMOTES_MAX;
+  case MSET_PLAY:
+    return m->play.tone <= MSET_TONE_BUSY;
+  case MSET_DIGITS:
+    return digits_are_sound(&m->digits);
+  case MSET_LIVE:
+    return IS_TEXT(m->live.call);
+  case MSET_WELCOME:
+    return IS_TEXT(m->welcome.backend);
+  case MSET_OPENED:
+    return m->opened.n_addrs <= MSET_ADDRS_MAX && IS_TEXT(m->opened.ufrag) && IS_TEXT(m->opened.pwd) &&
+           IS_TEXT(m->opened.cname);
+  case MSET_ICE:
+    return IS_TEXT(m->ice.ufrag) && IS_TEXT(m->ice.pwd);
+  case MSET_STATE:
+    return m->state.ice <= MSET_ICE_LOST && m->state.dtls <= MSET_DTLS_FAILED &&
+           m->state.suite < SUITE_COUNT_;
+  case MSET_NONE:
+  case MSET_HELLO:
+  case MSET_LINK:
+  case MSET_ICE_RESTART:
+  case MSET_END:
+  case MSET_PING:
+  case MSET_OK:
+  case MSET_FAULT:
+  case MSET_FLOW:
+  case MSET_DIGIT:
+  case MSET_DIGITS_DONE:
+  case MSET_QUALITY:
+  case MSET_TIMEOUT:
+  case MSET_ENDED:
+  case MSET_COUNT_:
+    break;
+  }
+  return true;
+}
+
+int mset_check(const void *message, size_t n, bool down) {
+  const union mset_any *m = message;
+  if (n < sizeof(m->h) || m->h.bytes != n || m->h.type >= MSET_COUNT_)
+    return -EBADMSG;
+  if (rows[m->h.type].bytes != n || rows[m->h.type].direction != (down ? DOWN : UP))
+    return -EBADMSG;
+  return is_sound(m) ? 0 : -EBADMSG;
+}
+
+bool mset_facts_read(const struct mset_facts *slot, uint64_t session, struct mset_facts *ret) {
+  for (int tries = 0; tries < 100; tries++) {
+    uint32_t before = __atomic_load_n(&slot->seq, __ATOMIC_ACQUIRE);
+    if (before & 1)
+      continue;
+    memcpy(ret, slot, sizeof(*ret));
+    __atomic_thread_fence(__ATOMIC_ACQUIRE);
+    if (__atomic_load_n(&slot->seq, __ATOMIC_RELAXED) == before)
+      return ret->session == session;
+  }
+  return false;
+}

@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The message set between the two programs: fixed-layout messages over a SOCK_SEQPACKET Unix socket.
+ * sallyport-media listens, sallyportd connects: commands go down, replies and events come up. Every
+ * command carries a sequence number and gets exactly one reply with the same one (OK, FAULT, or the
+ * reply named at it); the sender gives up after deadline_ms. Little-endian, natural alignment, no
+ * pointers; a message is checked by mset_check() before anything of it is read. Sessions are named
+ * by ids that the controller chooses (never 0, never used twice under one epoch). Pure. */
+#pragma once
+#include "base/addr.h"
+#include "wire/srtpkey.h"
+
+enum {
+  MSET_VERSION = 1,
+  MSET_REMOTES_MAX = 8,   /* of one session: early dialogs, addresses, keys */
+  MSET_CODECS_MAX = 8,
+  MSET_SOURCES_MAX = 8,
+  MSET_DENY_MAX = 16,
+  MSET_DIGITS_MAX = 64,
+  MSET_TEXT_BYTES = 40,
+  MSET_ADDRS_MAX = 4,
+  MSET_DEADLINE_MS = 2000,
+  MSET_ORPHAN_S = 30,     /* sessions of a lost controller end after this */
+};
+
+enum mset_type {
+#define MSET(id, dir, text) MSET_##id,
+#include "mset/mset.def"
+#undef MSET
+  MSET_COUNT_
+};
+
+struct mset_head {
+  uint32_t bytes;       /* bytes is the length of the whole message. */
+  uint32_t type;        /* type is an enum mset_type. */
+  uint64_t seq;         /* seq names a command and its reply; 0 in events. */
+  uint64_t session;     /* session is the id, 0 where none is meant. */
+  uint32_t deadline_ms; /* deadline_ms is how long the sender waits for the reply. */
+  uint32_t pad;
+};
+
+struct mset_hello { /* command, the first; reply: WELCOME, then live × LIVE */
+  struct mset_head h;
+  uint32_t version, pad;
+  uint8_t instance[16]; /* instance is the controller's, new at each start. */
+  uint64_t epoch;       /* epoch is its start in wall milliseconds. */
+};
+struct mset_welcome { /* carries the descriptor of the facts table (SCM_RIGHTS) */
+  struct mset_head h;
+  uint32_t version, workers, live, facts_slots;
+  uint8_t instance[16];
+  char backend[16];     /* "epoll", "io_uring" */
+};
+struct mset_live { /* one for each session that is alive from an earlier controller */
+  struct mset_head h;
+  char call[MSET_TEXT_BYTES];
+};
+
+enum mset_kind { MSET_NATIVE_LEG, MSET_TRUNK_LEG };
+struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
+  struct mset_head h;
+  uint32_t kind;        /* kind is an enum mset_kind: shared ICE port, or private port(s). */
+  uint32_t family;      /* family is AF_INET or AF_INET6. */
+  uint64_t beside;      /* beside is a session on whose worker to be; 0: the least loaded. */
+  uint32_t rtcp_pair;   /* rtcp_pair: a port of its own for RTCP too (trunks; not used with mux). */
+  uint32_t media_timeout_s; /* TIMEOUT event after this long without packets while receiving; 0 never */
+  char call[MSET_TEXT_BYTES];
+};
+struct mset_opened {
+  struct mset_head h;
+  uint32_t worker, facts_slot, ssrc, n_addrs;
+  struct addr rtp[MSET_ADDRS_MAX];  /* rtp are the advertised addresses with port; the first is c=. */
+  struct addr rtcp;     /* rtcp is the RTCP port's address; family AF_UNSPEC without a pair. */
+  char ufrag[16], pwd[40], cname[24];
+  uint8_t fingerprint[32]; /* fingerprint is sha-256 of the DTLS certificate (native legs). */
+};
+
+enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };
+enum mset_symmetric { MSET_SYMMETRIC_OFF, MSET_SYMMETRIC_AUTO, MSET_SYMMETRIC_ONCE };
+struct mset_codec {
+  uint8_t pt, kind;     /* kind is an enum codec_kind of wire/desc.h. */
+  uint8_t pad[2];
+  uint32_t clock_hz;
+};
+struct mset_source { struct addr base; uint32_t bits, pad; };
+struct mset_remote { /* command; reply: OK. Adds remote `remote`, or replaces all of it. */
+  struct mset_head h;
+  uint32_t remote;      /* remote is 1-8. */
+  uint32_t security;    /* security is an enum mset_security. */
+  uint32_t rtcp_mux, rtcp_off;
+  uint32_t symmetric;   /* symmetric is an enum mset_symmetric. */
+  uint32_t send, recv;  /* send: we may send audio; recv: we take audio (from the SDP directions). */
+  uint32_t rx_ptime_ms, n_codecs, n_sources, n_deny, dtls_active; /* dtls_active: we are the client */
+  struct addr rtp, rtcp; /* family AF_UNSPEC: not known (ICE) */
+  struct srtp_key tx, rx; /* SDES only */
+  uint32_t fingerprint_bytes; /* 32, 48 or 64 */
+  uint8_t fingerprint[64];
+  char ufrag[260], pwd[260]; /* the peer's ICE credentials */
+  struct mset_codec codecs[MSET_CODECS_MAX]; /* first audio codec: what we send; telephone-event any */
+  struct mset_source sources[MSET_SOURCES_MAX];  /* media_sources of the trunk */
+  struct addr deny[MSET_DENY_MAX];   /* discarded foreign relays: never answered (ports ignored) */
+};
+struct mset_pick { /* SELECT and DROP of a remote; reply OK */
+  struct mset_head h;
+  uint32_t remote, pad;
+};
+struct mset_link { /* command: a's received media goes to b and b's to a; a == b is an echo. Reply OK */
+  struct mset_head h;   /* h.session is a. */
+  uint64_t peer;        /* peer is b; 0: unlink, h.session's media goes nowhere. */
+};
+enum mset_tone { MSET_TONE_NONE, MSET_TONE_SILENCE, MSET_TONE_RINGBACK, MSET_TONE_HOLD, MSET_TONE_1004, MSET_TONE_BUSY };
+struct mset_play { /* command: sent to h.session's peer while nothing else is; replaces. Reply OK */
+  struct mset_head h;
+  uint32_t tone, pad;   /* tone is an enum mset_tone. */
+};
+struct mset_digits { /* command; reply OK, later the event DIGITS_DONE with the same op */
+  struct mset_head h;
+  uint64_t op;
+  uint32_t duration_ms, gap_ms;
+  char digits[MSET_DIGITS_MAX + 1]; /* [0-9*#A-D,] */
+  char pad[7];
+};
+struct mset_ice { /* command ICE_RESTART (text ignored); reply ICE with the new credentials */
+  struct mset_head h;
+  char ufrag[16], pwd[40];
+};
+struct mset_fault { /* the reply to a command that could not be done; h.seq is the command's */
+  struct mset_head h;
+  int32_t error;        /* error is -errno: -ENOENT no such session, -EMFILE no ports, … */
+  uint32_t command;
+};
+
+/* Events --------------------------------------------------------------------------------------- */
+enum mset_ice_state { MSET_ICE_NONE, MSET_ICE_CHECKING, MSET_ICE_CONNECTED, MSET_ICE_LOST };
+enum mset_dtls_state { MSET_DTLS_NONE, MSET_DTLS_CONNECTING, MSET_DTLS_UP, MSET_DTLS_FAILED };
+struct mset_state { /* ICE or DTLS changed */
+  struct mset_head h;
+  uint32_t ice, dtls, suite, pad;
+  struct addr local, remote; /* the selected pair */
+};
+struct mset_flow { /* verified audio of a remote began (active) or stopped for 2 s */
+  struct mset_head h;
+  uint32_t remote, active;
+};
+struct mset_digit { /* one received digit, at its end */
+  struct mset_head h;
+  uint32_t digit, ms;   /* digit is the ASCII character. */
+};
+struct mset_digits_done {
+  struct mset_head h;
+  uint64_t op;
+  uint32_t ok, pad;
+};
+struct mset_quality { /* every 5 s of a native leg with media, for each direction */
+  struct mset_head h;
+  uint32_t up;          /* up: what we receive from the client; else what it receives (its RRs) */
+  uint32_t jitter_ms, rtt_ms, pad;
+  double loss, mos;     /* loss is a share, 0-1, of the last 5 s. */
+};
+
+/* Facts: counted by the media process, in a memfd that signaling maps read-only. A reader copies the
+ * slot while seq is even and unchanged (seqlock). ------------------------------------------------ */
+struct mset_way { /* one direction of one leg */
+  uint64_t packets, bytes;
+  uint64_t lost, late, duplicate, reordered;
+  uint32_t jitter_us, max_jitter_us;
+  uint64_t auth_failures, replays, wrong_source, malformed, dropped;
+  uint32_t ssrc, codec; /* codec is an enum codec_kind. */
+  uint64_t digits;
+};
+struct mset_facts {
+  uint32_t seq, suite;  /* suite is an enum srtp_suite. */
+  uint64_t session;     /* session is 0 for a free slot. */
+  struct mset_way rx, tx;
+  uint32_t remote_lost, remote_jitter_us, rtt_us, ssrc_changes; /* as the peer's reports say */
+  uint64_t rtcp_rx, rtcp_tx;
+  struct addr local, remote;
+  uint64_t updated_us;
+};
+struct mset_ended { /* the reply to END, and the event when a session ended by itself */
+  struct mset_head h;
+  uint32_t reason, pad; /* reason is an enum mset_end. */
+  struct mset_facts facts;
+};
+enum mset_end { MSET_END_ASKED, MSET_END_TIMEOUT, MSET_END_CONSENT, MSET_END_DTLS, MSET_END_ORPHAN };
+
+union mset_any {
+  struct mset_head h;
+  struct mset_hello hello;
+  struct mset_welcome welcome;
+  struct mset_live live;
+  struct mset_open open;
+  struct mset_opened opened;
+  struct mset_remote remote;
+  struct mset_pick pick;
+  struct mset_link link;
+  struct mset_play play;
+  struct mset_digits digits;
+  struct mset_ice ice;
+  struct mset_fault fault;
+  struct mset_state state;
+  struct mset_flow flow;
+  struct mset_digit digit;
+  struct mset_digits_done digits_done;
+  struct mset_quality quality;
+  struct mset_ended ended;
+};
+
+/* 0, or -EBADMSG: length, type, direction (commands: down = true), enum values, counts, NUL ends. */
+int mset_check(const void *message, size_t n, bool down) must_check;
+/* Fills the head of a message of that type; returns its size. */
+size_t mset_init(union mset_any *m, enum mset_type type, uint64_t session);
+const char *mset_name(uint32_t type); /* for logs */
+/* Copies a slot of the facts table consistently; false if it changed too often or is of another. */
+bool mset_facts_read(const struct mset_facts *slot, uint64_t session, struct mset_facts *ret);
