@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The configuration as typed values, read from one YAML file by one table of fields (fields.def:
+ * key, type, unit, range, default, reloadable, documentation). All errors at once, each with file,
+ * line and what was expected. Immutable once loaded: a reload makes a new one. Pure but for
+ * conf_load, which reads the files. */
+#pragma once
+#include "base/addr.h"
+
+enum {
+  CONF_NAME_BYTES = 64,
+  CONF_PATH_BYTES = 256,
+  CONF_LIST_MAX = 32,
+  CONF_LISTENERS_MAX = 16,
+  CONF_TRUNKS_MAX = 64,
+  CONF_USERS_MAX = 1024,
+  CONF_ERRORS_MAX = 64,
+};
+
+enum conf_transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
+enum conf_mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
+enum conf_trunk_kind { TRUNK_CARRIER, TRUNK_DIRECT_ROUTING };
+enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
+enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
+enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
+
+struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
+  uint32_t n;
+  char text[CONF_LIST_MAX][CONF_NAME_BYTES];
+};
+
+struct conf_listener { /* a SIP listener */
+  char name[CONF_NAME_BYTES];
+  uint8_t transport;              /* enum conf_transport */
+  struct addr address;            /* address:port to bind */
+  char advertise[CONF_NAME_BYTES];/* advertise is the host that Via and Contact show; "" = the address. */
+  char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* TLS: full chain and key, PEM */
+  char ca[CONF_PATH_BYTES];       /* ca is the file of trusted roots for peers' certificates. */
+  uint8_t mtls;                   /* enum conf_mtls, default required */
+  uint32_t handshake_deadline_ms; /* default 5000 */
+};
+
+struct conf_trunk {
+  char name[CONF_NAME_BYTES];
+  uint8_t kind;                   /* enum conf_trunk_kind */
+  char fqdn[CONF_NAME_BYTES];     /* fqdn is our name toward it: Contact, Via, From, SNI. */
+  char listener[CONF_NAME_BYTES]; /* listener is the one its calls come to and leave by. */
+  char target[CONF_PATH_BYTES];   /* target is the SIP URI (host:port;transport=) of outgoing calls; "" = none. */
+  struct conf_names peers;        /* names, addresses, CIDRs (optionally :port) of the peer itself */
+  struct conf_names proxies;      /* SIP proxies that may stand between, the same forms */
+  uint32_t inner_hops;            /* private addresses allowed below the first Via */
+  struct conf_names media_sources;/* CIDRs besides the SDP's address that plain media may come from */
+  struct conf_names suites;       /* SRTP suites in order of preference; default all four, GCM-256 first? see fields.def */
+  uint8_t srtp;                   /* enum conf_srtp, default required; off never on direct-routing */
+  uint8_t symmetric;              /* enum conf_symmetric, default auto for SRTP, off for plain */
+  uint8_t hold;                   /* enum conf_hold: what a held peer hears */
+  bool options;                   /* options: we send OPTIONS every options_interval_s */
+  uint32_t options_interval_s;    /* default 60 */
+  uint32_t max_calls;             /* default 100 */
+  uint32_t max_calls_per_s;       /* default 10 */
+  uint32_t answer_timeout_s;      /* INVITE without final answer, default 180 */
+  uint32_t media_timeout_s;       /* default 300 */
+  bool enabled;                   /* default true; false drains */
+  uint32_t line;                  /* line where it stands in the file, for refusals' texts */
+};
+
+struct conf_user {
+  char name[CONF_NAME_BYTES];     /* identity */
+  char tenant[CONF_NAME_BYTES];   /* default "default" */
+  char display[CONF_NAME_BYTES];
+  struct conf_names numbers;      /* +E.164; the first is the default caller id */
+};
+
+struct conf_media_addr {
+  struct addr address;            /* bind, port unused */
+  struct addr advertise;          /* shown in SDP and candidates; family AF_UNSPEC = address */
+};
+
+struct conf {
+  char file[CONF_PATH_BYTES];
+  struct {
+    char region[CONF_NAME_BYTES]; /* default "local" */
+    char user[CONF_NAME_BYTES];   /* user to become when started as root; default "nobody" */
+    char run_dir[CONF_PATH_BYTES], state_dir[CONF_PATH_BYTES];
+    uint32_t log_level;           /* enum log_level: error, warn, info, debug */
+    uint32_t max_calls;           /* default 1000 */
+  } node;
+  struct {
+    char socket[CONF_PATH_BYTES]; /* Unix path on which sallyport-media listens */
+    uint32_t workers;             /* default 1 */
+    uint32_t n_addresses;
+    struct conf_media_addr addresses[4]; /* e.g. one IPv4, one IPv6 */
+    uint32_t native_port;         /* base: worker i has native_port + i; default 40000 */
+    uint32_t trunk_port_min, trunk_port_max; /* default 41000-42999 */
+    uint32_t dscp;                /* 0-63, default 46 */
+    char backend[16];             /* auto, epoll */
+  } media;
+  struct {
+    struct addr listen;           /* HTTPS of the service door */
+    char edge[CONF_NAME_BYTES];   /* host[:port] of this edge: base is https://<edge>, iss likewise */
+    char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES];
+    char token_key[CONF_PATH_BYTES]; /* embedded issuer's key; made 0600 when absent */
+    struct conf_names hosts;      /* further Host values accepted */
+    struct conf_names origins;    /* CORS origins, exact */
+    struct conf_names relays;     /* native relays: host:port or address, judged by guard/relay */
+    struct conf_names vpn;        /* CIDRs of VPN pools */
+    uint32_t commands_per_s, calls_per_identity, streams_per_identity; /* 10, 20, 5 */
+    uint32_t offline_wait_s, stream_lost_s, ring_timeout_s; /* 5, 120, 60 */
+    uint32_t heartbeat_s;         /* 15 */
+  } service;
+  struct {
+    struct addr listen;
+    char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
+    char token_file[CONF_PATH_BYTES]; /* admin token; made 0600 when absent */
+  } admin;
+  struct {
+    char file[CONF_PATH_BYTES];   /* SQLite database */
+    uint32_t interim_s;           /* default 900 */
+  } records;
+  char dialplan[CONF_PATH_BYTES]; /* file in dialplans/ */
+  uint32_t n_listeners, n_trunks, n_users;
+  struct conf_listener listeners[CONF_LISTENERS_MAX];
+  struct conf_trunk trunks[CONF_TRUNKS_MAX];
+  struct conf_user *users;        /* n_users of them */
+  uint64_t version;               /* a hash of the file's bytes, shown in records */
+};
+
+struct conf_error {
+  uint32_t line;
+  char file[CONF_PATH_BYTES];
+  char text[256];                 /* "media.workers: expected a whole number 1-64, got \"10s\"" */
+};
+struct conf_errors {
+  uint32_t n;                     /* n may exceed CONF_ERRORS_MAX: the rest was counted only. */
+  struct conf_error list[CONF_ERRORS_MAX];
+};
+
+/* Relative paths are resolved against the file's folder's parent given as base (NULL: as they are).
+ * 0, or -EINVAL with errors; never a half configuration. Checks also what needs the file system
+ * (keys present, mode & 077 == 0) unless skip_files. */
+int conf_load(struct conf **ret, const char *file, bool skip_files, struct conf_errors *errors) must_check;
+int conf_parse(struct conf **ret, const char *file, struct slice yaml, struct conf_errors *errors) must_check;
+struct conf *conf_free(struct conf *c);
+OWN_DEFINE(conf)
+const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);
+const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name);
+const struct conf_user *conf_user_find(const struct conf *c, struct slice name);
+const struct conf_user *conf_user_by_number(const struct conf *c, struct slice number);
+/* Refuses a key file that is missing, unreadable or open to group or others: 0 or -EINVAL and text. */
+int secret_check(const char *path, char *text, size_t text_bytes) must_check;

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Border policy: the ordered list of checks that every attempt passes before anything is allocated,
+ * and the one table of refusals (refuse.def), each row driving SIP status and Warning, Q.850 cause,
+ * REST problem, call record and metric. Call thread only. */
+#pragma once
+#include "base/addr.h"
+#include "base/count.h"
+#include "conf/conf.h"
+
+enum refusal { /* REFUSE_NONE is 0: passed */
+#define REFUSE(id, rule, sip, q850, http, code, title) REFUSE_##id,
+#include "guard/refuse.def"
+#undef REFUSE
+  REFUSE_COUNT_
+};
+
+struct refusal_row {
+  const char *rule;  /* "third_party_proxy": the record's rule, the detail of reason policy */
+  int sip;           /* SIP status; 0: no answer at all */
+  int q850;          /* cause, 0 for none */
+  int http;          /* HTTP status */
+  const char *code;  /* problem code of native-signaling section 11, "policy:<rule>" where it is policy */
+  const char *title; /* what a person reads */
+};
+const struct refusal_row *refusal_row(enum refusal r);
+
+struct verdict {
+  enum refusal refusal;   /* REFUSE_NONE: go on */
+  int retry_after_s;      /* 0 for none */
+  char detail[200];       /* names the host or field, and the line that would allow it */
+};
+struct verdict verdict_pass(void);
+struct verdict verdict_refuse(enum refusal r, const char *format, ...) printf_like(2, 3);
+static inline bool verdict_is_pass(const struct verdict *v) { return v->refusal == REFUSE_NONE; }
+
+enum { ASK_HOSTS_MAX = 16, ASK_HOST_BYTES = 128, ASK_NUMBER_BYTES = 64 };
+
+struct ask_hosts {
+  uint32_t n;             /* n may be past ASK_HOSTS_MAX: then the chain is refused. */
+  char host[ASK_HOSTS_MAX][ASK_HOST_BYTES]; /* "host" or "host:port" as written */
+};
+
+/* One inbound trunk INVITE, free of SIP's types: trunk/inbound is the last place that knows SIP. */
+struct ask {
+  const struct conf_trunk *trunk;      /* by guard_peer_trunk, NULL if none */
+  struct addr source;
+  uint8_t transport;                   /* enum conf_transport */
+  struct ask_hosts subjects;           /* verified certificate names (TLS), "" else */
+  struct ask_hosts vias, record_routes, paths; /* paths: Path and Service-Route */
+  char contact_host[ASK_HOST_BYTES];
+  bool contact_is_ip;
+  int max_forwards;                    /* -1 if absent */
+  char caller[ASK_NUMBER_BYTES], caller_display[ASK_NUMBER_BYTES]; /* number or user part */
+  char called[ASK_NUMBER_BYTES];
+  bool anonymous;
+  char session_id[33];                 /* local UUID of RFC 7989, "" if absent */
+  char sip_call_id[256];
+};
+
+struct guard;
+/* conf must outlive the guard or be replaced by guard_reload. */
+int guard_new(struct guard **ret, const struct conf *conf) must_check;
+struct guard *guard_free(struct guard *g);
+OWN_DEFINE(guard)
+void guard_reload(struct guard *g, const struct conf *conf);
+const struct counts *guard_counts(const struct guard *g); /* refusals by rule, unknown sources, … */
+
+/* peer: is this source known at all? Cheap, before any parse (also for the receive hook, on the call
+ * thread). Considers the addresses and CIDRs of peers and proxies of trunks on that listener, and for
+ * TLS any source when a trunk of the listener is known by certificate name. */
+bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source);
+/* The trunk of a request: by certificate subject (TLS), else by address; to_host (request-URI or To
+ * host, the FQDN) tells trunks of equal peers apart. NULL: unknown. An unknown one is counted. */
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
+                                          const struct ask_hosts *subjects, struct slice to_host);
+/* The ordered checks: trunk known and enabled, chain rule (requirements.md section 4, decision 2),
+ * max forwards, loop and hairpin, calls a second, live calls of the trunk and the node. On pass the
+ * call is counted as live: guard_leave(trunk) when it ends. */
+struct verdict guard_admit(struct guard *g, const struct ask *ask, uint64_t now_us);
+/* Outbound: a live call toward a trunk. Same limits. */
+struct verdict guard_admit_out(struct guard *g, const struct conf_trunk *trunk, uint64_t now_us);
+void guard_leave(struct guard *g, const struct conf_trunk *trunk);
+/* The chain of an answer to our INVITE: a stranger's Record-Route (or Contact) is refused. */
+struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
+                                  struct slice contact_host, const struct ask_hosts *subjects);
+/* Is this relay candidate of a native client one of the native relays? */
+bool guard_relay_is_native(const struct guard *g, const struct addr *relay);
+/* Candidate in a configured VPN pool. */
+bool guard_is_vpn(const struct guard *g, const struct addr *a);
+/* Counts a refusal that another room decided (offer/answer, trunk). */
+void guard_count(struct guard *g, enum refusal r);
+
+/* Token bucket: rate a second, burst of the same size (at least 1). Engine without clock. */
+struct bucket { uint64_t tokens_micro, rate_per_s, at_us; };
+bool bucket_take(struct bucket *b, uint64_t rate_per_s, uint64_t now_us);
