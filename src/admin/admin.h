@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Door of the area admin: the operators' own server. /healthz and /readyz are open, all else is behind
+ * the admin token. Records are read and tokens minted on the web threads; the list of live calls is
+ * asked of the call thread (the owner). */
+#pragma once
+#include "base/count.h"
+#include "store/store.h"
+#include "web/web.h"
+
+#define ADMIN_GROUPS_MAX 24
+#define ADMIN_REASON_BYTES 160
+
+struct admin_settings {
+  struct addr listen;
+  const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
+  const char *const *hosts;
+  size_t hosts_n;
+  const char *token_file;  /* token_file holds the admin token; made (0600) when absent. */
+  const char *store_file;  /* store_file is the database of records. */
+  struct tokens *tokens;   /* tokens mints and revokes; borrowed. */
+  /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
+  bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
+  void *ready_arg;
+  /* Live calls as JSON, {"calls":[…]} (new reference); called on the owner thread. */
+  json_t *(*calls)(void *arg);
+  void *calls_arg;
+};
+
+struct admin;
+/* Made and freed by the owner thread; call admin_count() for each table before traffic matters. */
+int admin_new(struct admin **ret_admin, const struct admin_settings *s, const char **ret_why) must_check;
+struct admin *admin_free(struct admin *a);
+OWN_DEFINE(admin)
+int admin_attach(struct admin *a, struct loop *l) must_check; /* the owner's loop */
+/* Adds a table of counters to /metrics; it must outlive the server. 0 or -ENOSPC. */
+int admin_count(struct admin *a, struct counts *c) must_check;
+/* Adds one number that a function reads (any thread). Texts are literals. 0 or -ENOSPC. */
+int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg), void *arg) must_check;
+uint16_t admin_port(const struct admin *a);
+const char *admin_token(const struct admin *a); /* for ./run's page: show it to the operator only */

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Door of the area web: an HTTPS server (libmicrohttpd) whose threads parse, guard and verify tokens,
+ * and hand each request by a mailbox to ONE owner thread, which answers by handle, now or later.
+ * Server-sent events are answers that stay open. Rows with a direct handler never leave the web thread.
+ * A server is made and freed, and its asks are answered, by the owner thread only. */
+#pragma once
+#include "base/addr.h"
+#include "base/count.h"
+#include "base/loop.h"
+#include "web/limit.h"
+#include "web/path.h"
+#include "web/reply.h"
+#include "web/token.h"
+
+typedef uint64_t web_handle; /* {generation, slot}; 0 names nothing; a stale one is ignored */
+
+struct web;
+
+#define WEB_LISTEN_MAX 4
+
+struct web_settings {
+  const char *name; /* name tells servers apart in counters' labels and thread names ("native"). */
+  const struct addr *listen; /* listen holds 1 to WEB_LISTEN_MAX addresses; port 0: any free one. */
+  size_t listen_n;
+  const char *cert_file, *key_file; /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
+  const char *const *hosts; /* hosts are names that Host may give (no port), besides the address that the
+                             * client connected to. */
+  size_t hosts_n;
+  const char *const *origins; /* origins are exact ("https://app.example"), never "*". */
+  size_t origins_n;
+  const struct web_row *rows; /* rows live as long as the server. */
+  size_t rows_n;
+  void *direct_arg;       /* direct_arg goes to the direct handlers. */
+  struct tokens *tokens;  /* tokens verifies WEB_TOKEN rows; borrowed. */
+  /* Where set, decides WEB_TOKEN rows instead of tokens (web thread): the admin token. */
+  bool (*bearer_ok)(void *arg, struct slice bearer);
+  void *bearer_arg;
+  unsigned threads;             /* 0: 4 for each address */
+  unsigned connections_max;     /* 0: 4096 */
+  unsigned connections_per_address_max; /* 0: 256 */
+  unsigned body_max_bytes;      /* 0: 65,536 */
+  unsigned request_deadline_ms; /* 0: 10,000: first byte to last byte of a request */
+  unsigned answer_deadline_ms;  /* 0: 10,000: then 504 */
+  unsigned heartbeat_ms;        /* 0: 15,000: comment lines of streams */
+  unsigned stream_buffer_bytes; /* 0: 262,144: a reader that lags further is closed */
+};
+
+/* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). */
+int web_new(struct web **ret_web, const struct web_settings *s, const char **ret_why) must_check;
+/* Answers what waits with 503, closes streams, stops the threads. */
+struct web *web_free(struct web *w);
+OWN_DEFINE(web)
+uint16_t web_port(const struct web *w, size_t listen); /* the port that the nth address got */
+/* Stops accepting connections; what is open goes on. */
+void web_quiesce(struct web *w);
+
+enum web_ask_kind {
+  WEB_ASK_REQUEST,       /* answer it */
+  WEB_ASK_STREAM_CLOSED, /* stream and cookie say which; nothing else is set; no answer */
+};
+
+struct web_ask {
+  enum web_ask_kind kind;
+  web_handle handle;         /* handle is for web_reply() or web_stream_open(). */
+  const struct web_row *row; /* row is the one that matched; row->id says the verb. */
+  bool head;                 /* head: HEAD, to be answered as GET (the body is left out). */
+  struct web_params params;
+  struct slice path, query;  /* raw, as received */
+  struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id, device,
+      origin, host;          /* p NULL where the header is absent */
+  struct slice body;
+  struct addr peer, local;
+  bool has_claims;           /* has_claims: claims are of a verified token. */
+  struct claims claims;
+  web_handle stream;         /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
+  uint64_t cookie;
+};
+
+/* One member of the query, decoded: 0, -ENOENT, -EINVAL (escape, given twice) or -ENOSPC. */
+int web_query(const struct web_ask *ask, const char *name, char *dst, size_t dst_bytes) must_check;
+
+/* Called on the owner thread; the ask and its slices live until fn returns. */
+typedef void web_ask_fn(void *arg, const struct web_ask *ask);
+/* Hangs the server's mailbox into the owner's loop; undone by web_free(). */
+int web_attach(struct web *w, struct loop *l, web_ask_fn *fn, void *arg) must_check;
+/* The same without a loop: web_fd() is readable while asks wait, web_pump() hands them to fn. */
+int web_fd(const struct web *w);
+void web_pump(struct web *w, web_ask_fn *fn, void *arg);
+
+/* Answers, and takes the answer's body (it is zeroed). A stale handle or a second answer is ignored. */
+void web_reply(struct web *w, web_handle ask, struct web_answer *answer);
+/* Short forms. json is borrowed. */
+void web_reply_json(struct web *w, web_handle ask, unsigned status, const json_t *json);
+void web_reply_empty(struct web *w, web_handle ask, unsigned status);
+void web_reply_problem(struct web *w, web_handle ask, enum web_problem id, const struct web_problem_info *info);
+
+/* Answers with 200 text/event-stream, "retry: 2000" first; 0 when the ask is stale. The cookie comes
+ * back when the stream has closed (always, once, whoever closed it). */
+web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie);
+/* Queues whole events ("id: …\nevent: …\ndata: …\n\n"). 0, -ENOENT (stale or closing), or -ENOBUFS: the reader lags,
+ * the stream is being closed. */
+int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
+void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
+size_t web_stream_count(struct web *w);
+
+struct counts *web_counts(struct web *w); /* for the metrics page */
