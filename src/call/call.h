@@ -5,6 +5,7 @@
  * Everything here belongs to the call thread. Doors read the fields of struct call and struct leg and
  * never write them. A door names its legs by handles (leg->id), never by pointers kept across turns. */
 #pragma once
+#include "base/list.h"
 #include "base/loop.h"
 #include "base/pool.h"
 #include "guard/guard.h"
