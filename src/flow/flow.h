@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The door of flow: secure transport without sockets and clocks. Rooms: drop (reasons), suite
+ * (primitives), keys (open and seal), ice (ICE-lite, consent), dtls (association, certificate). */
+#pragma once
+#include "flow/drop.h"
+#include "flow/dtls.h"
+#include "flow/ice.h"
+#include "flow/keys.h"
+#include "flow/suite.h"
