@@ -227,4 +227,6 @@ void leg_got_info_digit(struct leg *l, char digit, uint32_t ms);   /* SIP INFO f
 void leg_telemetry(struct leg *l, const char *json); /* into the record, bounded */
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic); /* the call moved to another device */
 void leg_stream_lost(struct leg *l, bool lost);      /* no event stream is open for it / one is again */
+/* Addresses of discarded foreign relays (S13): their checks are never answered; added to what is denied. */
+void leg_deny(struct leg *l, const struct addr *relays, uint32_t n);
 bool leg_facts(const struct leg *l, struct mset_facts *ret);       /* counters now */
