@@ -103,7 +103,9 @@ struct mset_pick { /* SELECT and DROP of a remote; reply OK */
   struct mset_head h;
   uint32_t remote, pad;
 };
-struct mset_link { /* command: a's received media goes to b and b's to a; a == b is an echo. Reply OK */
+/* command: a's received media goes to b and b's to a; a == b is an echo. Both live on one worker
+ * (mset_open.beside), else FAULT -EXDEV. An earlier link of either is undone. Reply OK */
+struct mset_link {
   struct mset_head h;   /* h.session is a. */
   uint64_t peer;        /* peer is b; 0: unlink, h.session's media goes nowhere. */
 };
@@ -134,7 +136,8 @@ enum mset_ice_state { MSET_ICE_NONE, MSET_ICE_CHECKING, MSET_ICE_CONNECTED, MSET
 enum mset_dtls_state { MSET_DTLS_NONE, MSET_DTLS_CONNECTING, MSET_DTLS_UP, MSET_DTLS_FAILED };
 struct mset_state { /* ICE or DTLS changed */
   struct mset_head h;
-  uint32_t ice, dtls, suite, pad;
+  uint32_t ice, dtls, suite;
+  uint32_t assoc;       /* assoc is the remote whose DTLS this is; 0 before one is known. */
   struct addr local, remote; /* the selected pair */
 };
 struct mset_flow { /* verified audio of a remote began (active) or stopped for 2 s */
