@@ -76,15 +76,13 @@ struct leg {
   char peer[ADDR_TEXT_BYTES];          /* remote signaling address, for the record */
   char sip_call_id[256];
   struct leg_media media, fresh;       /* fresh is a second session that is coming up (reload, new fingerprint). */
-  bool has_local, has_remote;
-  struct desc local, remote;           /* the last descriptions in force; remote holds the peer's */
+  struct desc *local, *remote;         /* the last descriptions in force, ours and the peer's; NULL: none */
   bool offer_pending;                  /* offer_pending: an offer of this leg, ours or theirs, is unanswered. */
   bool held_local;                     /* held_local: this leg's own user or peer holds (hold verb, sendonly offer). */
   bool early_media;                    /* caller leg: verified early audio is being forwarded now. */
   uint64_t created_ms, ringing_ms, answered_ms, connected_ms; /* wall; 0 if not */
   struct cause cause;                  /* when LEG_ENDED */
-  /* rooms of call keep the rest behind this */
-  struct leg_inner *inner;
+  struct leg_inner *inner;             /* what only the rooms of call know */
 };
 
 struct call {
@@ -95,7 +93,7 @@ struct call {
   bool anonymous;
   char session_local[33], session_remote[33]; /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
   char metadata[4097];  /* JSON text of the caller's metadata, "" if none */
-  uint64_t created_ms;
+  uint64_t created_ms, ended_ms;       /* wall; ended_ms 0 while it lives */
   uint32_t ring_timeout_s;
   struct leg *caller, *callee; /* callee is the winning or only leg; NULL while several ring. */
   struct list legs;     /* all legs, through inner; use call_next_leg */
@@ -199,10 +197,12 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg
 void call_target_done(struct call *c, struct cause why);
 
 /* Offer/answer of one leg ------------------------------------------------------------------------ */
-/* Our offer (callee legs; a caller leg without an offer; re-offers by us). Valid until the next turn. */
+/* Our first offer (callee legs; a caller leg without an offer): it is leg->local, the same one when asked
+ * again while it is unanswered. */
 struct verdict leg_make_offer(struct leg *l, const struct desc **ret_offer) must_check;
 /* The peer's answer to our offer, or the session description of an early dialog: dialog 1-8 names the
- * early dialog (To tag), each with its own remote; final: of the 2xx, which selects it. */
+ * early dialog (To tag), each with its own remote; final: of the 2xx, which selects it. answer NULL: the
+ * 2xx has none, that of the same early dialog stands (none there: refused). Refused: nothing changed. */
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer, bool final) must_check;
 /* A new offer of the peer within the dialog (re-INVITE, UPDATE, renegotiate); NULL: it asks for ours
  * (then leg_take_answer with the dialog in force finishes). Same fingerprint and ufrag: answered from
@@ -225,6 +225,7 @@ struct verdict leg_hold(struct leg *l, bool on, uint64_t op);      /* the hold v
 struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms, uint64_t op); /* toward the far leg's peer */
 void leg_got_info_digit(struct leg *l, char digit, uint32_t ms);   /* SIP INFO from this leg's peer */
 void leg_telemetry(struct leg *l, const char *json); /* into the record, bounded */
+void leg_set_session(struct leg *l, struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic); /* the call moved to another device */
 void leg_stream_lost(struct leg *l, bool lost);      /* no event stream is open for it / one is again */
 /* Addresses of discarded foreign relays (S13): their checks are never answered; added to what is denied. */
