@@ -62,7 +62,7 @@ struct desc_audio { /* the first m=audio with a usable profile */
   bool is_zero_addr;        /* is_zero_addr is true for c=0.0.0.0 (hold of RFC 2543). */
   char mid[33];
   char ufrag[257], pwd[257]; /* ICE credentials, "" if none. */
-  char fingerprint_alg[12]; /* "sha-256" …; "" if none. The strongest offered one is kept. */
+  char fingerprint_alg[12]; /* "sha-256", "sha-384", "sha-512"; "" if none of these: the strongest offered. */
   uint8_t fingerprint[64];
   uint8_t fingerprint_bytes;
   uint8_t n_codecs, n_crypto, n_candidates;
@@ -79,7 +79,7 @@ struct desc_media { /* every m-line, so that an answer can refuse the others wit
   char proto[32];
   char formats[64];         /* formats is the rest of the m-line, cut. */
   char mid[33];
-  uint16_t port;
+  uint16_t port;            /* port is the peer's; every one but the audio's is written as 0. */
 };
 
 struct desc {
@@ -99,10 +99,14 @@ struct desc_fault {
   uint32_t line;            /* line is 1-based; 0 if of the whole. */
 };
 
-/* Parses; on error -EBADMSG (form), -E2BIG (a limit) and *fault says what. *ret is wiped on error. */
+/* Parses; on error -EBADMSG (form), -E2BIG (a limit) and *fault says what. *ret is wiped on error.
+ * Of several m=audio the first with a port and a known profile is the audio; has_audio is false
+ * where there is none. Codecs past 24 and a=crypto past 8 are ignored. */
 int desc_parse(struct desc *ret, struct slice text, struct desc_fault *fault) must_check;
-/* Writes SDP with CRLF, NUL-terminated; 0 and *ret_n, or -ENOSPC. Audio that is refused and every
- * other m-line of d->media (n_media > 1) gets port 0. */
+/* Writes SDP with CRLF, NUL-terminated; 0 and *ret_n, -ENOSPC, or -EINVAL (a field with a control
+ * character, audio without codecs). The audio stands at its index among d->media, alone where
+ * n_media is 0; every other m-line, and all of them without has_audio, gets port 0. To refuse the
+ * audio: has_audio = false. */
 int desc_write(const struct desc *d, char *dst, size_t dst_bytes, size_t *ret_n) must_check;
 void desc_wipe(struct desc *d);
 /* The codec of that kind (and clock, 0 = any); NULL if absent. */
