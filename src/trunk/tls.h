@@ -22,17 +22,18 @@ struct profile_cert {
 struct profile_settings {
   struct profile_cert cert[PROFILE_CERTS]; /* The first is the default and the client's own. */
   size_t certs;                            /* certs may be 0 for a profile that only connects. */
-  const char *ca_file;         /* ca_file is PEM roots; NULL: nobody is trusted. */
-  enum mtls mtls;              /* mtls is the policy for accepted connections. */
-  bool tls13_only;             /* tls13_only refuses TLS 1.2 (which is AEAD with ECDHE only). */
-  uint32_t handshake_ms;       /* handshake_ms is the deadline of a handshake; 0: 5000. */
-  uint32_t max_shakes;         /* max_shakes caps accepted handshakes in flight; 0: 256. */
-  uint32_t max_shakes_source;  /* max_shakes_source caps those from one address; 0: 16. */
+  const char *ca_file;                     /* ca_file is PEM roots; NULL: nobody is trusted. */
+  enum mtls mtls;                          /* mtls is the policy for accepted connections. */
+  bool tls13_only;            /* tls13_only refuses TLS 1.2 (which is AEAD with ECDHE only). */
+  uint32_t handshake_ms;      /* handshake_ms is the deadline of a handshake; 0: 5000. */
+  uint32_t max_shakes;        /* max_shakes caps accepted handshakes in flight; 0: 256. */
+  uint32_t max_shakes_source; /* max_shakes_source caps those from one address; 0: 16. */
 };
 
 /* Loads everything or nothing. 0; -EINVAL, -EACCES (a key readable by others), -EEXIST, -ENOSPC or
  * -ENOMEM with a sentence in why (for the operator; it names the file). The strings are copied. */
-int profile_add(const char *name, const struct profile_settings *s, char *why, size_t why_bytes) must_check;
+int profile_add(const char *name, const struct profile_settings *s, char *why,
+                size_t why_bytes) must_check;
 /* The same for a profile that exists (-ENOENT): new connections use the new set, open ones go on.
  * When it fails the old set stays. Any thread. */
 int profile_reload(const char *name, const struct profile_settings *s, char *why,
@@ -53,12 +54,12 @@ int owntls_self_test(char *why, size_t why_bytes) must_check;
 
 /* What the peer of a TLS connection proved. */
 struct link_facts {
-  bool verified;          /* verified: a chain to one of our roots and, outbound, the wanted name. */
-  bool accepted;          /* accepted: the peer connected to us. */
-  const char *protocol;   /* protocol is "TLSv1.3". */
-  const char *cipher;     /* cipher is OpenSSL's name of the suite. */
-  int64_t peer_expiry_s;  /* peer_expiry_s is the end of the peer's certificate; 0 without one. */
-  size_t subjects;        /* subjects is the number of link_subject()s. */
+  bool verified;         /* verified: a chain to one of our roots and, outbound, the wanted name. */
+  bool accepted;         /* accepted: the peer connected to us. */
+  const char *protocol;  /* protocol is "TLSv1.3". */
+  const char *cipher;    /* cipher is OpenSSL's name of the suite. */
+  int64_t peer_expiry_s; /* peer_expiry_s is the end of the peer's certificate; 0 without one. */
+  size_t subjects;       /* subjects is the number of link_subject()s. */
 };
 struct tport_s; /* sofia's transport */
 /* 0, -ENOTCONN (handshake not over, closed) or -EINVAL (no TLS). The texts live as long as tp. */

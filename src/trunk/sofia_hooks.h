@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Wrappers of the SIP library's receive and accept functions: same names, found first, calling on by
+ * dlsym(RTLD_NEXT). Declared for the compiler; nobody of ours calls them but hooks_start(). */
+#pragma once
+#include "trunk/sofia_peek.h"
+
+#include <sofia-sip/msg_types.h>
+
+#define SEEN_HOOK __attribute__((visibility("default")))
+SEEN_HOOK int tport_accept(tport_t *primary, int events);
+SEEN_HOOK int tport_recv_dgram(tport_t *self);
+SEEN_HOOK int tport_recv_stun_dgram(tport_t const *self, msg_t **in_out_msg, su_sockaddr_t *from,
+                                    socklen_t len);
+SEEN_HOOK int tport_tcp_init_secondary(tport_t *self, int socket, int accepted, char const **ret_reason);
+SEEN_HOOK void tport_zap_secondary(tport_t *self);
+
+int hooks_start(void) must_check; /* registers our kinds of TLS transports; 0 or -ENOTSUP */
+void hooks_stop(void);
+void siplog_start(void); /* the library's log goes to ours, rate-limited */
