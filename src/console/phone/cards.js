@@ -159,10 +159,8 @@ export class Card {
     if (wanted.length !== this.actions.children.length || wanted.some((b, i) => b !== this.actions.children[i])) {
       this.actions.replaceChildren(...wanted);
     }
-    if (!call.live) {
-      this.openKeypad(false);
-      this.quality.hidden = this.details.hidden = true;
-    }
+    this.quality.hidden = this.details.hidden = !call.live || !call.hasMedia;
+    if (!call.live) this.openKeypad(false);
   }
 
   /** Something takes a while: its name stands where the state was. @param {string} text */
