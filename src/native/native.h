@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Door of the area native: the service's own signaling (docs/native-signaling is the contract): REST
+ * verbs, event streams, devices; a struct door toward the call model. Call thread only, but for the
+ * HTTP server's own threads inside. */
+#pragma once
+#include "call/call.h"
+#include "web/web.h"
+
+struct native;
+
+struct native_settings {
+  const struct conf *conf;
+  struct calls *calls;
+  struct loop *loop;
+  struct guard *guard;
+  struct tokens *tokens;      /* tokens is the embedded issuer's keys; borrowed. */
+  const struct native_file *files; /* files are served as they are (the phone page); may be NULL. */
+  size_t files_n;
+};
+
+struct native_file {
+  const char *path, *type, *etag; /* path is exact: "/phone"; type its media type. */
+  struct slice bytes;
+};
+
+/* Starts the HTTPS server and joins the calls as the door "native". 0 or -errno, *ret_why (literal). */
+int native_new(struct native **ret_native, const struct native_settings *s, const char **ret_why) must_check;
+struct native *native_free(struct native *n);
+OWN_DEFINE(native)
+uint16_t native_port(const struct native *n);
+/* Tells every stream system.drain; new calls are the call model's to refuse. */
+void native_drain(struct native *n, uint32_t deadline_s);
+struct counts *native_web_counts(struct native *n);
+/* All live calls as JSON text for the operators: the caller frees it; NULL without memory. */
+char *native_calls_json(struct calls *cs);

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Snapshots of calls (native-signaling section 8) and the end object (section 7). */
+#include "native/inner.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+static const char *const ice_text[] = {"new", "checking", "connected", "lost"};
+static const char *const dtls_text[] = {"new", "connecting", "connected", "failed"};
+
+json_t *media_make(const struct leg *l) {
+  char local[ADDR_TEXT_BYTES], remote[ADDR_TEXT_BYTES];
+  json_t *m = json_pack("{s:s,s:s}", "ice", ice_text[l->media.ice & 3], "dtls", dtls_text[l->media.dtls & 3]);
+  if (addr_family(&l->media.pair_remote) != AF_UNSPEC)
+    json_object_set_new(m, "pair", json_pack("{s:s,s:s}", "local", addr_text(&l->media.pair_local, local, sizeof(local)),
+                                             "remote", addr_text(&l->media.pair_remote, remote, sizeof(remote))));
+  return m;
+}
+
+static const char *by_text(const struct leg *l) {
+  if (l->cause.by == BY_GATEWAY)
+    return "gateway";
+  return (l->cause.by == BY_CALLER) == (l->role == LEG_CALLER) ? "local" : "remote";
+}
+
+json_t *end_make(const struct leg *l) {
+  const struct cause *c = &l->cause;
+  return json_pack("{s:o,s:o,s:s,s:s,s:s}", "sip", c->sip ? json_integer(c->sip) : json_null(), "q850",
+                   c->q850 ? json_integer(c->q850) : json_null(), "reason", end_reason_word(c->reason), "by", by_text(l),
+                   "detail", c->detail);
+}
+
+static json_t *party(const char *number, const char *display, bool anonymous) {
+  if (anonymous)
+    return json_pack("{s:b}", "anonymous", 1);
+  bool is_number = number[0] == '+' || (number[0] && strspn(number, "0123456789*#") == strlen(number));
+  json_t *p = json_pack("{s:s}", is_number ? "tel" : "user", number);
+  if (display[0])
+    json_object_set_new(p, "display", json_string(display));
+  return p;
+}
+
+json_t *from_make(const struct leg *l) {
+  return party(l->call->from, l->call->from_display, l->call->anonymous && l->role == LEG_CALLEE);
+}
+
+json_t *to_make(const struct leg *l) {
+  return party(l->call->to[0] ? l->call->to : l->call->to_user, "", false);
+}
+
+static const char *state_text(const struct leg *l) {
+  const struct leg *far = leg_far(l);
+  switch (l->state) {
+  case LEG_OPENING:
+  case LEG_TRYING:
+    return l->role == LEG_CALLEE && l->state == LEG_TRYING ? "ringing" : "connecting";
+  case LEG_RINGING:
+    return "ringing";
+  case LEG_EARLY:
+    return l->role == LEG_CALLEE || l->early_media ? "early_media" : "ringing";
+  case LEG_ANSWERED:
+  case LEG_LIVE:
+    return l->held_local ? "local_hold" : far && far->held_local ? "remote_hold" : "connected";
+  case LEG_ENDED:
+    break;
+  }
+  return "ended";
+}
+
+static void set_time(json_t *o, const char *key, uint64_t ms) {
+  char when[CLOCK_TEXT_BYTES];
+  if (ms)
+    json_object_set_new(o, key, json_string(clock_text(ms, when)));
+}
+
+static const char *codec_text(uint32_t kind) {
+  return kind == CODEC_PCMU ? "PCMU" : kind == CODEC_PCMA ? "PCMA" : kind == CODEC_G722 ? "G722" : kind == CODEC_OPUS ? "opus" : NULL;
+}
+
+json_t *snapshot_make(const struct nleg *nl) {
+  if (nl->final)
+    return json_incref(nl->final);
+  struct leg *l = leg_get(nl->n->calls, nl->leg);
+  if (!l)
+    return NULL;
+  const struct leg *far = leg_far(l);
+  char etag[WEB_ETAG_BYTES];
+  nleg_etag(nl, etag);
+  json_t *o = json_pack("{s:s,s:s,s:s,s:{s:b,s:b},s:o,s:o,s:b,s:b,s:s}", "id", nl->call_id, "direction",
+                        nl->is_callee ? "in" : "out", "state", state_text(l), "hold", "local", l->held_local, "remote",
+                        far && far->held_local, "from", from_make(l), "to", to_make(l), "recording", 0, "early_media",
+                        l->early_media, "etag", etag);
+  if (!o)
+    return NULL;
+  if (nl->device_named)
+    json_object_set_new(o, "device", json_string(nl->device));
+  set_time(o, "created_at", l->call->created_ms);
+  set_time(o, "ringing_at", l->ringing_ms);
+  set_time(o, "answered_at", l->answered_ms);
+  set_time(o, "connected_at", l->connected_ms);
+  json_t *media = media_make(l);
+  if (l->media.suite)
+    json_object_set_new(media, "srtp", json_string(suite_name((enum srtp_suite)l->media.suite)));
+  json_object_set_new(o, "media", media);
+  if (codec_text(l->media.codec))
+    json_object_set_new(o, "codec", json_string(codec_text(l->media.codec)));
+  if (nl->offer && l->state < LEG_ANSWERED)
+    json_object_set_new(o, "offer", json_pack("{s:s,s:s}", "type", "offer", "sdp", nl->offer));
+  if (l->state == LEG_ENDED)
+    json_object_set_new(o, "end", end_make(l));
+  if (l->call->metadata[0])
+    json_object_set_new(o, "metadata", json_loads(l->call->metadata, 0, NULL));
+  return o;
+}
+
+static const char *const leg_state_text[] = {"opening", "trying", "ringing", "early", "answered", "live", "ended"};
+
+static json_t *operator_leg(const struct leg *l) {
+  struct mset_facts f;
+  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:s}", "door", l->door ? l->door->name : "gateway", "peer",
+                        l->kind == LEG_TRUNK && l->trunk ? l->trunk->name : l->identity, "state",
+                        leg_state_text[l->state], "address", l->peer, "held", l->held_local, "srtp",
+                        suite_name((enum srtp_suite)l->media.suite));
+  if (o && leg_facts(l, &f))
+    json_object_set_new(o, "media",
+                        json_pack("{s:I,s:I,s:I,s:I}", "rx_packets", (json_int_t)f.rx.packets, "rx_lost",
+                                  (json_int_t)f.rx.lost, "tx_packets", (json_int_t)f.tx.packets, "wrong_source",
+                                  (json_int_t)f.rx.wrong_source));
+  return o;
+}
+
+char *native_calls_json(struct calls *cs) {
+  uint32_t cursor = 0;
+  json_t *all = json_array();
+  for (struct call *c; (c = calls_next(cs, &cursor));) {
+    json_t *legs = json_array(), *o = json_pack("{s:s,s:s,s:s,s:b,s:o}", "id", c->id, "from", c->from, "to",
+                                                c->to[0] ? c->to : c->to_user, "answered", c->answered, "legs", legs);
+    for (struct leg *l = NULL; (l = call_next_leg(c, l));)
+      json_array_append_new(legs, operator_leg(l));
+    set_time(o, "created_at", c->created_ms);
+    json_array_append_new(all, o);
+  }
+  json_t *doc = json_pack("{s:o}", "calls", all);
+  char *text = json_dumps(doc, JSON_COMPACT);
+  json_decref(doc);
+  return text;
+}
