@@ -46,7 +46,7 @@ static void callee_opened(struct nleg *nl, struct leg *l) {
 
 static void caller_opened(struct nleg *nl, struct leg *l) {
   struct web_answer a = {0};
-  own_mem char *sdp = desc_text(&l->local);
+  own_mem char *sdp = l->local ? desc_text(l->local) : NULL;
   nleg_note_local(nl, l);
   nl->wait = WAIT_NONE;
   nl->hidden = false;

@@ -57,7 +57,7 @@ void nleg_etag(const struct nleg *nl, char dst[WEB_ETAG_BYTES]) {
 
 void nleg_note_local(struct nleg *nl, const struct leg *l) {
   char now[sizeof(nl->ufrag)];
-  slice_copy(now, sizeof(now), slice_of(l->local.audio.ufrag));
+  slice_copy(now, sizeof(now), slice_of(l->local ? l->local->audio.ufrag : ""));
   if (nl->ufrag[0] && strcmp(now, nl->ufrag) != 0)
     nl->generation++;
   memcpy(nl->ufrag, now, sizeof(nl->ufrag));

@@ -18,9 +18,9 @@ static bool tag_matches(const struct nleg *nl, struct slice if_match) {
 }
 
 static bool is_restart(const struct leg *l, const struct desc_frag *f) {
-  if (!f->ufrag[0] || !l->has_remote)
+  if (!f->ufrag[0] || !l->remote)
     return false;
-  return strcmp(f->ufrag, l->remote.audio.ufrag) != 0 || strcmp(f->pwd, l->remote.audio.pwd) != 0;
+  return strcmp(f->ufrag, l->remote->audio.ufrag) != 0 || strcmp(f->pwd, l->remote->audio.pwd) != 0;
 }
 
 static void restart(struct req *r, struct nleg *nl, struct leg *l, const struct desc_frag *f) {

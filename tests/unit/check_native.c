@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of the service door's engines: the ring of events, idempotency keys, tickets. */
+#include "native/events.h"
+#include "native/idem.h"
+#include "native/ticket.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define S 1000000ull
+
+Test(events, replays_what_came_after) {
+  static struct event_ring r;
+  event_ring_init(&r, 1000);
+  uint64_t a = event_ring_take_id(&r), b = event_ring_take_id(&r), c = event_ring_take_id(&r);
+  cr_assert(a < b && b < c);
+  event_ring_add(&r, a, "", strdup("a"), 1 * S);
+  event_ring_add(&r, b, "tab1", strdup("b"), 1 * S);
+  event_ring_add(&r, c, "", strdup("c"), 1 * S);
+  cr_assert(event_ring_covers(&r, a, 2 * S));
+  cr_assert_str_eq(event_ring_next(&r, a, "tab1")->text, "b");
+  cr_assert_str_eq(event_ring_next(&r, a, "tab2")->text, "c");
+  cr_assert_null(event_ring_next(&r, c, "tab1"));
+  event_ring_done(&r);
+}
+
+Test(events, says_what_it_cannot_replay) {
+  static struct event_ring r;
+  event_ring_init(&r, 1000);
+  uint64_t first = event_ring_take_id(&r);
+  event_ring_add(&r, first, "", strdup("x"), 1 * S);
+  cr_assert_not(event_ring_covers(&r, first + 1, 2 * S), "a future id");
+  cr_assert_not(event_ring_covers(&r, 5, 2 * S), "an id of an earlier instance");
+  cr_assert(event_ring_covers(&r, first - 1, 2 * S));
+  cr_assert_not(event_ring_covers(&r, first - 1, 1 * S + EVENTS_KEEP_S * S), "aged out");
+  cr_assert(event_ring_covers(&r, first, 1 * S + EVENTS_KEEP_S * S), "nothing after it was lost");
+  cr_assert_eq(event_ring_oldest(&r, 300 * S), first + 1);
+}
+
+Test(events, is_bounded) {
+  static struct event_ring r;
+  event_ring_init(&r, 1);
+  uint64_t first = 0, id = 0;
+  for (int i = 0; i < EVENTS_MAX + 10; i++) {
+    id = event_ring_take_id(&r);
+    first = first ? first : id;
+    event_ring_add(&r, id, "", strdup("x"), 1 * S);
+  }
+  cr_assert_eq(r.count, EVENTS_MAX);
+  cr_assert_not(event_ring_covers(&r, first, 1 * S));
+  cr_assert(event_ring_covers(&r, first + 9, 1 * S));
+  event_ring_done(&r);
+}
+
+Test(idem, same_key_same_body_is_the_stored_answer) {
+  own(idem) i = NULL;
+  uint64_t id, other;
+  struct web_answer got = {0}, a = {.status = 201};
+  cr_assert_eq(idem_new(&i, 4), 0);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), S, &id, &got), IDEM_NEW);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), S, &other, &got), IDEM_IN_FLIGHT);
+  cr_assert_eq(web_answer_text(&a, 201, "text/plain", SLICE("made")), 0);
+  idem_finish(i, id, &a, S);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), 2 * S, &other, &got), IDEM_REPLAY);
+  cr_assert(got.status == 201 && got.replayed && got.body_bytes == 4);
+  web_answer_done(&got);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{ }"), 2 * S, &other, &got), IDEM_OTHER_BODY);
+  cr_assert_eq(idem_begin(i, SLICE("bob"), SLICE("k"), SLICE("{}"), 2 * S, &other, &got), IDEM_NEW);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), 601 * S, &other, &got), IDEM_NEW, "10 minutes");
+  web_answer_done(&a);
+}
+
+Test(idem, a_failure_of_ours_is_not_kept) {
+  own(idem) i = NULL;
+  uint64_t id;
+  struct web_answer got = {0}, a = {.status = 503};
+  cr_assert_eq(idem_new(&i, 4), 0);
+  cr_assert_eq(idem_begin(i, SLICE("a"), SLICE("k"), SLICE(""), S, &id, &got), IDEM_NEW);
+  idem_finish(i, id, &a, S);
+  cr_assert_eq(idem_begin(i, SLICE("a"), SLICE("k"), SLICE(""), S, &id, &got), IDEM_NEW);
+}
+
+Test(idem, keys_are_checked_and_bounded) {
+  own(idem) i = NULL;
+  uint64_t id;
+  char key[160], n[16];
+  struct web_answer got = {0}, a = {.status = 201};
+  memset(key, 'x', sizeof(key));
+  cr_assert_eq(idem_new(&i, 4), 0);
+  cr_assert_eq(idem_begin(i, SLICE("a"), slice_from(key, 129), SLICE(""), S, &id, &got), IDEM_BAD_KEY);
+  cr_assert_eq(idem_begin(i, SLICE("a"), SLICE("a b"), SLICE(""), S, &id, &got), IDEM_BAD_KEY);
+  for (int k = 0; k < 20; k++) {
+    snprintf(n, sizeof(n), "k%d", k);
+    cr_assert_eq(idem_begin(i, SLICE("a"), slice_of(n), SLICE(""), S, &id, &got), IDEM_NEW);
+    cr_assert_neq(id, 0);
+    idem_finish(i, id, &a, S);
+  }
+}
+
+Test(ticket, works_once_within_a_minute) {
+  own(tickets) t = NULL;
+  struct claims c = {.identity = "alice"}, got;
+  char one[TICKET_CHARS + 1], two[TICKET_CHARS + 1];
+  cr_assert_eq(tickets_new(&t, 2), 0);
+  cr_assert_eq(ticket_make(t, &c, S, one), 0);
+  cr_assert_eq(ticket_make(t, &c, S, two), 0);
+  cr_assert_eq(ticket_make(t, &c, S, two), -ENOSPC);
+  cr_assert_eq(ticket_use(t, slice_of(one), 2 * S, &got), 0);
+  cr_assert_str_eq(got.identity, "alice");
+  cr_assert_eq(ticket_use(t, slice_of(one), 2 * S, &got), -ENOENT);
+  cr_assert_eq(ticket_use(t, slice_of(two), 61 * S, &got), -ENOENT);
+}
