@@ -137,6 +137,7 @@ static struct stream *stream_add(struct req *r, const struct claims *c, const ch
   }
   list_add_tail(&u->streams, &s->node);
   u->stream_count++;
+  arm_expiry(s);
   return s;
 }
 
