@@ -52,9 +52,11 @@ struct sealer;
 int sealer_new(struct sealer **ret, const struct srtp_key *key, uint32_t ssrc) must_check;
 struct sealer *sealer_free(struct sealer *s); /* wipes */
 OWN_DEFINE(sealer)
-/* New key (any suite), same SSRC: sequence, roll-over counter and SRTCP index go on. On failure nothing changed. */
+/* New key (any suite), same SSRC: sequence, roll-over counter and SRTCP index go on
+ * (from plain to secured the roll-over counter starts at 0). Out of memory: free the sealer. */
 int sealer_rekey(struct sealer *s, const struct srtp_key *key) must_check;
-/* New SSRC under the same key: roll-over counter 0, new random first sequence number. */
+/* New SSRC under the same key: roll-over counter 0, new random first sequence number. -EEXIST: this
+ * key has seen that SSRC (its key stream would repeat); -ENOSPC: it has seen 8, rekey first. */
 int sealer_set_ssrc(struct sealer *s, uint32_t ssrc) must_check;
 uint32_t sealer_ssrc(const struct sealer *s);
 uint32_t sealer_suite(const struct sealer *s);
