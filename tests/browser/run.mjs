@@ -7,7 +7,8 @@ import { parseArgs } from 'node:util';
 import { launch } from './chrome.mjs';
 import { makePeer } from './mock/peer.mjs';
 import { Mock } from './mock/service.mjs';
-import { tests } from './phone.mjs';
+import { tests as phoneTests } from './phone.mjs';
+import { tests as clientTests } from './client.mjs';
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' } } });
 const TEST_MS = 30_000;
@@ -54,7 +55,7 @@ async function one(name, test) {
 }
 
 let [passed, failed] = [0, 0];
-for (const [name, test] of Object.entries(tests)) {
+for (const [name, test] of Object.entries({ ...phoneTests, ...clientTests })) {
   if (values.only && !name.includes(values.only)) continue;
   if (await one(name, test)) passed++;
   else failed++;
