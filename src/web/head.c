@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Guards on a request's header: see head.h. libmicrohttpd would take Content-Length together with
+ * Transfer-Encoding and then run what follows as a second request. */
+#include "web/head.h"
+
+static const char *const field_names[HEAD_FIELD_COUNT_] = {
+    [HEAD_HOST] = "Host",
+    [HEAD_CONTENT_LENGTH] = "Content-Length",
+    [HEAD_TRANSFER_ENCODING] = "Transfer-Encoding",
+    [HEAD_AUTHORIZATION] = "Authorization",
+    [HEAD_CONTENT_TYPE] = "Content-Type",
+    [HEAD_IF_MATCH] = "If-Match",
+    [HEAD_IF_NONE_MATCH] = "If-None-Match",
+    [HEAD_IDEMPOTENCY_KEY] = "Idempotency-Key",
+    [HEAD_LAST_EVENT_ID] = "Last-Event-ID",
+    [HEAD_DEVICE] = "Sallyport-Device",
+    [HEAD_ORIGIN] = "Origin",
+    [HEAD_REQUEST_METHOD] = "Access-Control-Request-Method",
+};
+
+static bool has_control(struct slice s) {
+  for (size_t i = 0; i < s.n; i++) {
+    unsigned char c = (unsigned char)s.p[i];
+    if ((c < 0x20 && c != '\t') || c == 0x7f)
+      return true;
+  }
+  return false;
+}
+
+void head_add(struct head *h, struct slice name, struct slice value) {
+  h->lines++;
+  h->control = h->control || has_control(name) || has_control(value);
+  if (memchr(name.p ? name.p : "", ' ', name.n) || memchr(name.p ? name.p : "", '\t', name.n))
+    h->control = true; /* "Content-Length : 5" is a field to some and none to others */
+  for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++) {
+    if (!slice_ieq(name, slice_of(field_names[f])))
+      continue;
+    h->twice = h->twice || h->field[f].p;
+    h->field[f] = value.p ? value : SLICE("");
+  }
+}
+
+bool head_target_ok(struct slice target) {
+  if (!target.n || target.p[0] != '/' || target.n > HEAD_TARGET_BYTES)
+    return false;
+  for (size_t i = 0; i < target.n; i++) {
+    unsigned char c = (unsigned char)target.p[i];
+    if (c <= 0x20 || c >= 0x7f || c == '#' || c == '\\')
+      return false;
+  }
+  return true;
+}
+
+static enum web_problem bad(const char **ret_why, const char *why) {
+  *ret_why = why;
+  return WEB_PROBLEM_bad_request;
+}
+
+enum web_problem head_judge(const struct head *h, bool has_body_method, const char **ret_why) {
+  const struct slice *length = &h->field[HEAD_CONTENT_LENGTH], *coding = &h->field[HEAD_TRANSFER_ENCODING];
+  uint64_t n = 0;
+  if (h->lines > HEAD_LINES_MAX) {
+    *ret_why = "more than 64 header lines";
+    return WEB_PROBLEM_header_size;
+  }
+  if (h->control)
+    return bad(ret_why, "a control character, or a space in a header's name");
+  if (h->twice)
+    return bad(ret_why, "a header that may stand once came twice");
+  if (length->p && coding->p)
+    return bad(ret_why, "Content-Length together with Transfer-Encoding");
+  if (length->p && slice_u64(*length, UINT32_MAX, &n) < 0)
+    return bad(ret_why, "Content-Length is not a number");
+  if (coding->p && !slice_ieq(*coding, SLICE("chunked")))
+    return bad(ret_why, "a Transfer-Encoding other than chunked");
+  if (!has_body_method && (n || coding->p))
+    return bad(ret_why, "this method takes no body");
+  if (!h->field[HEAD_HOST].p)
+    return bad(ret_why, "no Host header");
+  return WEB_PROBLEM_COUNT_;
+}
+
+/* Cuts ":port" off; false if the port is none. */
+static bool host_cut(struct slice *host) {
+  struct slice s = *host;
+  uint64_t port;
+  size_t end = s.n;
+  if (s.n && s.p[0] == '[') {
+    const char *close = memchr(s.p, ']', s.n);
+    if (!close)
+      return false;
+    end = (size_t)(close - s.p) + 1;
+  } else {
+    const char *colon = s.n ? memchr(s.p, ':', s.n) : NULL;
+    end = colon ? (size_t)(colon - s.p) : s.n;
+  }
+  host->n = end;
+  if (end == s.n)
+    return true;
+  return s.p[end] == ':' && slice_u64(slice_from(s.p + end + 1, s.n - end - 1), 65535, &port) == 0;
+}
+
+bool head_host_ok(struct slice host, const char *const *hosts, size_t n, const struct addr *local) {
+  struct addr a;
+  if (!host_cut(&host) || !host.n)
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (slice_ieq(host, slice_of(hosts[i])))
+      return true;
+  return addr_parse(&a, host, 0) == 0 && addr_eq_ip(&a, local);
+}
+
+bool head_type_is(struct slice content_type, const char *type) {
+  struct slice rest = content_type;
+  return slice_ieq(slice_trim(slice_cut(&rest, ';')), slice_of(type));
+}
+
+uint64_t head_length(const struct head *h) {
+  uint64_t n = 0;
+  return slice_u64(h->field[HEAD_CONTENT_LENGTH], UINT32_MAX, &n) == 0 ? n : 0;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One request from its first line to its end: the callbacks of libmicrohttpd. Web threads. */
+#include "web/server.h"
+
+#include "base/clock.h"
+
+#define IDLE_US 30000000u       /* between two requests of a connection */
+#define DISCARD_BYTES (1u << 20) /* what is read and thrown away so that a 413 can be told */
+
+void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
+  struct web *w = cls;
+  struct conn *c = conn_of(connection);
+  struct req *q = c && uri ? calloc(1, sizeof(*q)) : NULL;
+  if (!q)
+    return NULL;
+  q->web = w;
+  q->connection = connection;
+  q->conn = c;
+  q->target_at = uri;
+  q->target_bytes = strlen(uri);
+  q->target = q->target_bytes <= HEAD_TARGET_BYTES ? slice_dup(slice_from(uri, q->target_bytes)) : NULL;
+  atomic_store(&c->deadline_us, clock_now_us() + w->request_us);
+  pthread_mutex_lock(&w->lock);
+  w->requests++;
+  pthread_mutex_unlock(&w->lock);
+  return q;
+}
+
+void req_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why) {
+  struct web *w = cls;
+  struct req *q = *context;
+  (void)connection;
+  (void)why;
+  *context = NULL;
+  if (!q)
+    return;
+  pthread_mutex_lock(&w->lock);
+  struct waiting *wait = q->handle ? pool_get(w->waiting, q->handle) : NULL;
+  struct asked *left = wait ? take(wait->asked) : NULL;
+  if (wait)
+    pool_del(w->waiting, q->handle);
+  if (q->stream)
+    stream_gone(w, q->stream);
+  w->requests--;
+  pthread_mutex_unlock(&w->lock);
+  atomic_store(&q->conn->deadline_us, clock_now_us() + IDLE_US);
+  asked_free(left);
+  web_answer_done(&q->answer);
+  if (q->body)
+    explicit_bzero(q->body, q->body_room);
+  free(q->body);
+  free(q->target);
+  explicit_bzero(q, sizeof(*q));
+  free(q);
+}
+
+static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
+                                   const char *value, size_t value_bytes) {
+  struct head *h = cls;
+  (void)kind;
+  head_add(h, slice_from(name, name_bytes), slice_from(value, value_bytes));
+  return h->lines <= HEAD_LINES_MAX ? MHD_YES : MHD_NO;
+}
+
+/* A NUL in the target ends it for C: then the version does not follow where it should. */
+static bool target_whole(const struct req *q, const char *version) {
+  return q->target && version == q->target_at + q->target_bytes + 1 &&
+         head_target_ok(slice_from(q->target, q->target_bytes));
+}
+
+static enum MHD_Result refusal_send(struct req *q) {
+  q->close = true; /* an unread body must never be taken for a request */
+  return answer_send(q);
+}
+
+static enum MHD_Result head_handle(struct req *q, const char *method, const char *version) {
+  q->phase = REQ_BODY;
+  count_one(&q->web->counts, SERVER_requests);
+  (void)MHD_get_connection_values_n(q->connection, MHD_HEADER_KIND, header_take, &q->head);
+  if (!target_whole(q, version)) {
+    count_one(&q->web->counts, SERVER_framing);
+    web_answer_problem(&q->answer, q->target ? WEB_PROBLEM_bad_request : WEB_PROBLEM_header_size,
+                       &(struct web_problem_info){.detail = "the request's target is malformed or too long"});
+    return refusal_send(q);
+  }
+  return req_judge(q, method) ? MHD_YES : refusal_send(q);
+}
+
+static bool body_add(struct req *q, const char *bytes, size_t n) {
+  if (q->body_bytes + n > q->body_max) {
+    q->too_large = true;
+    q->body_bytes += n;
+    return q->body_bytes <= q->body_max + DISCARD_BYTES;
+  }
+  if (q->body_bytes + n >= q->body_room) {
+    size_t room = (q->body_bytes + n + 1024) * 2;
+    char *grown = malloc(room);
+    if (!grown)
+      return false;
+    if (q->body) {
+      memcpy(grown, q->body, q->body_bytes);
+      explicit_bzero(q->body, q->body_room);
+    }
+    free(q->body);
+    q->body = grown;
+    q->body_room = room;
+  }
+  memcpy(q->body + q->body_bytes, bytes, n);
+  q->body_bytes += n;
+  q->body[q->body_bytes] = 0;
+  return true;
+}
+
+static enum MHD_Result direct_handle(struct req *q) {
+  struct asked *a = asked_new(q);
+  if (a)
+    q->row->direct(q->web->direct_arg, &a->ask, &q->answer);
+  asked_free(a);
+  return answer_send(q);
+}
+
+static enum MHD_Result whole_handle(struct req *q) {
+  atomic_store(&q->conn->deadline_us, 0);
+  if (q->too_large) {
+    count_one(&q->web->counts, SERVER_too_large);
+    web_answer_problem(&q->answer, WEB_PROBLEM_too_large, NULL);
+    return refusal_send(q);
+  }
+  if (!req_type_ok(q))
+    return answer_send(q);
+  return q->row->direct ? direct_handle(q) : req_ask(q);
+}
+
+enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                           const char *version, const char *upload, size_t *upload_bytes, void **context) {
+  struct req *q = *context;
+  (void)cls;
+  (void)connection;
+  (void)url;
+  if (!q)
+    return MHD_NO;
+  if (q->phase == REQ_HEAD)
+    return head_handle(q, method, version);
+  if (q->phase == REQ_BODY && *upload_bytes) {
+    size_t n = *upload_bytes;
+    *upload_bytes = 0;
+    return body_add(q, upload, n) ? MHD_YES : MHD_NO;
+  }
+  if (q->phase == REQ_BODY)
+    return whole_handle(q);
+  return q->phase == REQ_ASKED ? answer_send(q) : MHD_NO;
+}

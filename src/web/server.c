@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A server's life: sockets, certificate, libmicrohttpd's daemons, stop. Owner thread.
+ * TLS 1.2 and 1.3 with forward secrecy and AEAD only (RFC 9325). */
+#include "web/server.h"
+
+#include "base/clock.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#define TLS_PRIORITIES \
+  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:" \
+  "-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"
+#define CONNECTION_BYTES 24576u /* the header and the library's buffers of one connection */
+#define PEM_MAX_BYTES 65536
+#define STOP_GRACE_MS 500
+
+/* A PEM file as text; secret: nobody else may read it. */
+static int pem_read(const char *file, bool secret, char **ret_text) {
+  struct stat st;
+  own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &st) < 0)
+    return -errno;
+  if (!S_ISREG(st.st_mode) || (secret && st.st_mode & 077))
+    return -EPERM;
+  if (st.st_size <= 0 || st.st_size > PEM_MAX_BYTES)
+    return -EFBIG;
+  char *text = calloc(1, (size_t)st.st_size + 1);
+  if (!text)
+    return -ENOMEM;
+  if (read(fd, text, (size_t)st.st_size) != st.st_size) {
+    free(text);
+    return -EIO;
+  }
+  *ret_text = text;
+  return 0;
+}
+
+static int names_copy(char ***ret, size_t *ret_n, const char *const *names, size_t n) {
+  *ret = calloc(n ? n : 1, sizeof(**ret));
+  if (!*ret)
+    return -ENOMEM;
+  for (size_t i = 0; i < n; i++, (*ret_n)++)
+    if (!((*ret)[i] = slice_dup(slice_of(names[i]))))
+      return -ENOMEM;
+  return 0;
+}
+
+static void names_free(char **names, size_t n) {
+  for (size_t i = 0; names && i < n; i++)
+    free(names[i]);
+  free(names);
+}
+
+static void counts_init(struct web *w) {
+  static const struct count_row rows[SERVER_COUNT_] = {
+#define COUNT(id, name, labels, help, kind) {name, labels, help, kind},
+#include "web/count.def"
+#undef COUNT
+  };
+  for (size_t i = 0; i < SERVER_COUNT_; i++) {
+    w->count_rows[i] = rows[i];
+    snprintf(w->count_labels[i], sizeof(w->count_labels[i]), "server=\"%s\"%s%s", w->name,
+             rows[i].labels[0] ? "," : "", rows[i].labels);
+    w->count_rows[i].labels = w->count_labels[i];
+  }
+  w->counts = (struct counts){w->count_rows, SERVER_COUNT_, w->count_values};
+}
+
+static int socket_open(const struct addr *at, uint16_t *ret_port) {
+  struct sockaddr_storage ss;
+  socklen_t n = sizeof(ss);
+  struct addr got;
+  int one = 1;
+  own_fd fd = socket(addr_family(at), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return -errno;
+  (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+  if (addr_family(at) == AF_INET6)
+    (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof(one));
+  if (bind(fd, &at->sa, addr_len(at)) < 0 || listen(fd, 1024) < 0 ||
+      getsockname(fd, (struct sockaddr *)&ss, &n) < 0)
+    return -errno;
+  addr_from(&got, (struct sockaddr *)&ss);
+  *ret_port = addr_port(&got);
+  return take_fd(&fd);
+}
+
+/* Paths are matched raw: the library must not decode them. */
+static size_t unescape_none(void *cls, struct MHD_Connection *connection, char *s) {
+  (void)cls;
+  (void)connection;
+  return strlen(s);
+}
+
+static void library_log(void *cls, const char *format, va_list ap) {
+  (void)cls;
+  (void)format;
+  (void)ap; /* a peer could fill a log with it; what matters is counted */
+}
+
+static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
+  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+  struct MHD_OptionItem tls[] = {
+      {MHD_OPTION_HTTPS_MEM_KEY, 0, w->key},
+      {MHD_OPTION_HTTPS_MEM_CERT, 0, w->cert},
+      {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+      {MHD_OPTION_END, 0, NULL},
+  };
+  struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
+  unsigned threads = s->threads ? s->threads : 4;
+  unsigned total = s->connections_max ? s->connections_max : 4096;
+  struct MHD_Daemon *d = MHD_start_daemon(
+      flags | (w->key ? MHD_USE_TLS : 0u), 0, NULL, NULL, req_handle, w, MHD_OPTION_EXTERNAL_LOGGER, library_log,
+      NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads < 2 ? 2 : threads,
+      MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+      s->connections_per_address_max ? s->connections_per_address_max : 256, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+      (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, req_begin, w,
+      MHD_OPTION_NOTIFY_COMPLETED, req_end, w, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w,
+      MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL, MHD_OPTION_ARRAY, w->key ? tls : none, MHD_OPTION_END);
+  if (!d)
+    return -EIO;
+  w->daemons[w->daemons_n++] = d;
+  return 0;
+}
+
+static int listen_start(struct web *w, const struct web_settings *s, const struct addr *at, const char **why) {
+  *why = "no TLS is for loopback addresses only";
+  if (!w->key && !addr_is_loopback(at))
+    return -EPERM;
+  *why = "cannot listen";
+  int fd = socket_open(at, &w->ports[w->daemons_n]);
+  if (fd < 0)
+    return fd;
+  *why = "the HTTP library refuses the settings or the certificate";
+  int r = daemon_start(w, s, fd);
+  if (r < 0 && fcntl(fd, F_GETFD) >= 0)
+    close(fd); /* of its failures, the library closes the socket in some and not in others */
+  return r;
+}
+
+/* Threads of the server take no signals: those are for the main thread. */
+static int threads_start(struct web *w, const struct web_settings *s, const char **why) {
+  sigset_t all, before;
+  struct sigaction pipe_action;
+  if (sigaction(SIGPIPE, NULL, &pipe_action) == 0 && pipe_action.sa_handler == SIG_DFL)
+    (void)signal(SIGPIPE, SIG_IGN); /* the TLS library writes without MSG_NOSIGNAL */
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  *why = "no thread";
+  int r = tick_start(w);
+  for (size_t i = 0; r == 0 && i < s->listen_n; i++)
+    r = listen_start(w, s, &s->listen[i], why);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return r;
+}
+
+static unsigned or_default(unsigned v, unsigned fallback) { return v ? v : fallback; }
+
+static int settings_take(struct web *w, const struct web_settings *s, const char **why) {
+  w->name = s->name;
+  w->rows = s->rows;
+  w->rows_n = s->rows_n;
+  w->direct_arg = s->direct_arg;
+  w->tokens = s->tokens;
+  w->bearer_ok = s->bearer_ok;
+  w->bearer_arg = s->bearer_arg;
+  w->body_max_bytes = or_default(s->body_max_bytes, 65536);
+  w->request_us = or_default(s->request_deadline_ms, 10000) * 1000ull;
+  w->answer_us = or_default(s->answer_deadline_ms, 10000) * 1000ull;
+  w->beat_us = or_default(s->heartbeat_ms, 15000) * 1000ull;
+  w->stream_max_bytes = or_default(s->stream_buffer_bytes, 262144);
+  *why = "no memory";
+  int r = names_copy(&w->hosts, &w->hosts_n, s->hosts, s->hosts_n);
+  if (r == 0)
+    r = names_copy(&w->origins, &w->origins_n, s->origins, s->origins_n);
+  if (r < 0 || !s->key_file)
+    return r;
+  *why = "the certificate cannot be read";
+  r = s->cert_file ? pem_read(s->cert_file, false, &w->cert) : -EINVAL;
+  if (r < 0)
+    return r;
+  *why = "the key cannot be read, or others may read it";
+  return pem_read(s->key_file, true, &w->key);
+}
+
+static int queues_make(struct web *w, const struct web_settings *s) {
+  uint32_t total = or_default(s->connections_max, 4096) * (uint32_t)s->listen_n;
+  int r = pool_new(&w->waiting, sizeof(struct waiting), total);
+  if (r == 0)
+    r = pool_new(&w->streams, sizeof(struct stream), total);
+  return r == 0 ? mbox_new(&w->box, sizeof(struct note), 2u * total) : r;
+}
+
+int web_new(struct web **ret_web, const struct web_settings *s, const char **ret_why) {
+  const char *why = "the settings are incomplete";
+  own(web) w = calloc(1, sizeof(*w));
+  if (!w)
+    return -ENOMEM;
+  w->tick_fd = -1;
+  for (size_t i = 0; i < WEB_LISTEN_MAX; i++)
+    w->quiet_fd[i] = -1;
+  list_init(&w->conns);
+  list_init(&w->dirty);
+  pthread_mutex_init(&w->lock, NULL);
+  int r = s->listen_n < 1 || s->listen_n > WEB_LISTEN_MAX ? -EINVAL : settings_take(w, s, &why);
+  if (r == 0)
+    r = queues_make(w, s);
+  if (r == 0) {
+    counts_init(w);
+    r = threads_start(w, s, &why);
+  }
+  if (w->key)
+    explicit_bzero(w->key, strlen(w->key)); /* the TLS library has its own copy */
+  if (ret_why)
+    *ret_why = r < 0 ? why : NULL;
+  if (r == 0)
+    *ret_web = take(w);
+  return r;
+}
+
+void web_quiesce(struct web *w) {
+  for (size_t i = 0; i < w->daemons_n; i++)
+    if (w->quiet_fd[i] < 0)
+      w->quiet_fd[i] = MHD_quiesce_daemon(w->daemons[i]);
+}
+
+static bool requests_left(struct web *w) {
+  pthread_mutex_lock(&w->lock);
+  bool left = w->requests > 0;
+  pthread_mutex_unlock(&w->lock);
+  return left;
+}
+
+/* Everything that sleeps is woken with an end, and gets half a second to send it. */
+static void requests_finish(struct web *w) {
+  pthread_mutex_lock(&w->lock);
+  w->stopping = true;
+  if (w->waiting && w->streams) {
+    asks_refuse_all(w);
+    streams_close_all(w);
+  }
+  pthread_mutex_unlock(&w->lock);
+  for (int ms = 0; ms < STOP_GRACE_MS && w->daemons_n && requests_left(w); ms += 10)
+    (void)poll(NULL, 0, 10);
+}
+
+struct web *web_free(struct web *w) {
+  if (!w)
+    return NULL;
+  if (w->loop)
+    loop_unwatch(w->loop, &w->watch);
+  web_quiesce(w);
+  requests_finish(w);
+  tick_stop(w);
+  for (size_t i = 0; i < w->daemons_n; i++) {
+    MHD_stop_daemon(w->daemons[i]);
+    if (w->quiet_fd[i] >= 0)
+      close(w->quiet_fd[i]);
+  }
+  mbox_free(w->box);
+  pool_free(w->waiting);
+  pool_free(w->streams);
+  names_free(w->hosts, w->hosts_n);
+  names_free(w->origins, w->origins_n);
+  pthread_mutex_destroy(&w->lock);
+  free(w->cert);
+  free(w->key);
+  free(w);
+  return NULL;
+}
+
+uint16_t web_port(const struct web *w, size_t listen) { return listen < w->daemons_n ? w->ports[listen] : 0; }
+
+struct counts *web_counts(struct web *w) { return &w->counts; }

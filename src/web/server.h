@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Inside of a server: what its rooms share. The lock guards everything that is marked so; the order is
+ * our lock, then libmicrohttpd's own. Nothing is queued or destroyed there while we hold ours. */
+#pragma once
+#include "base/list.h"
+#include "base/mbox.h"
+#include "base/pool.h"
+#include "web/head.h"
+#include "web/web.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+
+enum server_count {
+#define COUNT(id, name, labels, help, kind) SERVER_##id,
+#include "web/count.def"
+#undef COUNT
+  SERVER_COUNT_
+};
+
+/* One TCP connection. */
+struct conn {
+  struct list node;             /* node is in web->conns (lock). */
+  int fd;
+  _Atomic uint64_t deadline_us; /* deadline_us: shut down past it; 0: none. */
+  struct addr peer, local;
+  web_handle stream;            /* stream that is open on it (lock). */
+};
+
+enum req_phase {
+  REQ_HEAD,   /* the header is not judged yet */
+  REQ_BODY,   /* the body is being read */
+  REQ_ASKED,  /* the owner has it; suspended */
+  REQ_SENT,   /* an answer is queued */
+};
+
+/* One request on a web thread; also libmicrohttpd's context of it. */
+struct req {
+  struct web *web;
+  struct MHD_Connection *connection;
+  struct conn *conn;
+  enum req_phase phase;
+  char *target;              /* target is the raw one, NUL-terminated. */
+  const char *target_at;     /* target_at is where the library has it, and */
+  size_t target_bytes;       /* target_bytes its length up to the first NUL. */
+  enum web_method method;
+  const struct web_row *row;
+  struct web_params params;
+  struct head head;
+  bool cors, close;          /* cors: the origin is on the list; close: the connection ends after this. */
+  bool has_claims;
+  struct claims claims;
+  char *body;
+  size_t body_bytes, body_room, body_max;
+  bool too_large;
+  web_handle handle;         /* handle is in web->waiting while asked (lock). */
+  web_handle stream;         /* stream, where the answer is one. */
+  struct web_answer answer;
+};
+
+/* A request that waits for the owner (lock). */
+struct waiting {
+  struct req *req;
+  struct asked *asked; /* asked is what the owner gets; NULL once it has it. */
+  uint64_t due_us;
+};
+
+/* An ask with the bytes that its slices point to; moved to the owner. */
+struct asked {
+  struct web_ask ask;
+  char *body;
+  char text[];
+};
+
+/* One open stream (lock). */
+struct stream {
+  struct list dirty;     /* dirty is in web->dirty while it has to be resumed. */
+  web_handle handle;
+  uint64_t cookie;
+  struct MHD_Connection *connection; /* NULL once gone */
+  struct conn *conn;
+  char *bytes;
+  size_t n, room;
+  bool suspended, closing, gone;
+  uint64_t beat_us;      /* beat_us is when the next comment is due. */
+  uint64_t moved_us;     /* moved_us is when the reader last took something. */
+};
+
+struct note {
+  enum web_ask_kind kind;
+  web_handle handle;
+  uint64_t cookie;
+};
+
+struct web {
+  const char *name;
+  const struct web_row *rows;
+  size_t rows_n;
+  char **hosts, **origins;
+  size_t hosts_n, origins_n;
+  void *direct_arg, *bearer_arg;
+  struct tokens *tokens;
+  bool (*bearer_ok)(void *arg, struct slice bearer);
+  unsigned body_max_bytes;
+  uint64_t request_us, answer_us, beat_us;
+  size_t stream_max_bytes;
+
+  struct MHD_Daemon *daemons[WEB_LISTEN_MAX];
+  int quiet_fd[WEB_LISTEN_MAX]; /* quiet_fd is the listening socket after quiesce; -1. */
+  uint16_t ports[WEB_LISTEN_MAX];
+  size_t daemons_n;
+  char *cert, *key;
+
+  pthread_mutex_t lock;
+  struct pool *waiting, *streams; /* lock */
+  struct list conns, dirty;       /* lock */
+  bool stopping;                  /* lock: from now on nothing suspends. */
+  unsigned requests;              /* lock: requests that live. */
+
+  struct mbox *box;  /* box holds struct note. */
+  struct watch watch;
+  struct loop *loop; /* loop is the owner's, where attached. */
+  web_ask_fn *fn;
+  void *fn_arg;
+
+  pthread_t tick;
+  bool tick_on;
+  int tick_fd; /* tick_fd wakes the tick thread. */
+
+  struct count_row count_rows[SERVER_COUNT_];
+  _Atomic uint64_t count_values[SERVER_COUNT_];
+  char count_labels[SERVER_COUNT_][96];
+  struct counts counts;
+};
+
+/* req.c: the callbacks of libmicrohttpd */
+void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection);
+enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
+                           const char *version, const char *upload, size_t *upload_bytes, void **context);
+void req_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why);
+
+/* judge.c: whether and by which row a request is served; fills q->answer and returns false if not */
+bool req_judge(struct req *q, const char *method);
+bool req_type_ok(struct req *q);
+bool req_origin_listed(const struct web *w, struct slice origin);
+
+/* send.c: an answer as the library's response */
+enum MHD_Result answer_send(struct req *q);
+
+/* ask.c */
+enum MHD_Result req_ask(struct req *q);     /* suspends, or leaves an answer */
+struct asked *asked_new(struct req *q);     /* takes the request's body; NULL without memory */
+void asked_free(struct asked *a);
+void asks_expire(struct web *w, uint64_t now_us); /* lock held */
+void asks_refuse_all(struct web *w);              /* lock held */
+
+/* stream.c */
+enum MHD_Result stream_send(struct req *q);
+void stream_gone(struct web *w, web_handle h); /* lock held: the connection has ended */
+void streams_resume(struct web *w);            /* lock held: those that have something to say */
+void streams_beat(struct web *w, uint64_t now_us); /* lock held */
+void streams_close_all(struct web *w);             /* lock held */
+
+/* tick.c */
+int tick_start(struct web *w) must_check;
+void tick_stop(struct web *w);
+void tick_wake(struct web *w);
+
+/* conn.c */
+void conn_notify(void *cls, struct MHD_Connection *connection, void **context,
+                 enum MHD_ConnectionNotificationCode what);
+struct conn *conn_of(struct MHD_Connection *connection);
+void conns_expire(struct web *w, uint64_t now_us); /* lock held */
