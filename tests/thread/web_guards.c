@@ -9,8 +9,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-extern char **environ;
-
 enum { ROW_ECHO, ROW_PUT, ROW_SLOW, ROW_STREAM, ROW_FLOOD, ROW_ME, ROW_PARAM, ROW_TICKET, ROW_COUNT };
 
 static void fixed_answer(void *arg, const struct web_ask *ask, struct web_answer *ret) {
