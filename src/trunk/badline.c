@@ -134,6 +134,8 @@ struct badline_verdict badline_judge(struct slice msg) {
   struct slice via = header_find(rest, SLICE("Via"), 'v');
   if (via.n && !via_fits(header_value(via)))
     return (struct badline_verdict){400, "Bad Via"};
+  if (memchr(q.method.p, '+', q.method.n) || memchr(q.method.p, '`', q.method.n))
+    return (struct badline_verdict){501, "Not Implemented"}; /* valid, but the library cannot read it */
   return good;
 }
 

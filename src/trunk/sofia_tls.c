@@ -99,6 +99,7 @@ void tls_free(struct link *t) {
     return;
   if (record.owner == t)
     record.owner = NULL;
+  link_goodbye(t); /* the agent's end comes here without a shutdown before */
   t->self = NULL;
   if (!t->master && !shake_drop(shaker, &t->shake))
     return; /* shaken() is on its way and frees it */

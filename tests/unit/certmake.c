@@ -34,8 +34,8 @@ struct certmake certmake(const struct certmake *issuer, const struct certmake_wi
   X509_gmtime_adj(X509_getm_notBefore(c.cert), w->start_s || w->end_s ? w->start_s : -3600);
   X509_gmtime_adj(X509_getm_notAfter(c.cert), w->start_s || w->end_s ? w->end_s : 86400);
   X509_set_pubkey(c.cert, c.key);
-  X509_NAME_add_entry_by_txt(X509_get_subject_name(c.cert), "CN", MBSTRING_ASC, (const unsigned char *)cn, -1,
-                             -1, 0);
+  X509_NAME_add_entry_by_txt(X509_get_subject_name(c.cert), "CN", MBSTRING_ASC,
+                             (const unsigned char *)cn, -1, -1, 0);
   X509_set_issuer_name(c.cert, X509_get_subject_name(issuer ? issuer->cert : c.cert));
   if (w->ca)
     extend(c.cert, c.cert, NID_basic_constraints, "critical,CA:TRUE");

@@ -56,8 +56,9 @@ Test(tlsname, uris_and_addresses) {
 Test(tlsname, only_alternative_names_of_a_certificate) {
   struct peernames n;
   struct certmake c =
-    certmake(NULL, &(struct certmake_wish){
-                     .cn = "cn.test", .san = "DNS:a.test,URI:sip:b.test,IP:192.0.2.9,IP:2001:db8::9,email:x@y.test"});
+      certmake(NULL, &(struct certmake_wish){
+                         .cn = "cn.test",
+                         .san = "DNS:a.test,URI:sip:b.test,IP:192.0.2.9,IP:2001:db8::9,email:x@y.test"});
   cr_assert_eq(peernames_read(&n, c.cert), 0);
   cr_assert_eq(n.n, 4);
   cr_assert(peernames_have(&n, SLICE("a.test")) && peernames_have(&n, SLICE("b.test")));
@@ -95,7 +96,8 @@ static void pki_make(void) {
   cr_assert(mkdtemp(pki.dir) != NULL);
   pki.root = certmake(NULL, &(struct certmake_wish){.cn = "root", .ca = true});
   pki.middle = certmake(&pki.root, &(struct certmake_wish){.cn = "middle", .ca = true});
-  pki.leaf = certmake(&pki.middle, &(struct certmake_wish){.san = "DNS:sbc.test,DNS:*.wild.test", .usage = "serverAuth"});
+  pki.leaf = certmake(&pki.middle, &(struct certmake_wish){.san = "DNS:sbc.test,DNS:*.wild.test",
+                                                           .usage = "serverAuth"});
   pki.other = certmake(&pki.root, &(struct certmake_wish){.san = "DNS:other.test", .end_s = 3600});
   certmake_chain(pki.dir, "ca", (const struct certmake *[]){&pki.root, NULL});
   certmake_chain(pki.dir, "sbc", (const struct certmake *[]){&pki.leaf, &pki.middle, NULL});
@@ -120,9 +122,9 @@ static struct profile_settings settings_for(const char *first, const char *secon
   snprintf(key2_path, sizeof(key2_path), "%s/%s.key", pki.dir, second ? second : "");
   snprintf(ca_path, sizeof(ca_path), "%s/ca.pem", pki.dir);
   return (struct profile_settings){
-    .cert = {{chain_path, key_path}, {chain2_path, key2_path}},
-    .certs = (first ? 1U : 0U) + (second ? 1U : 0U),
-    .ca_file = ca_path,
+      .cert = {{chain_path, key_path}, {chain2_path, key2_path}},
+      .certs = (first ? 1U : 0U) + (second ? 1U : 0U),
+      .ca_file = ca_path,
   };
 }
 
@@ -197,7 +199,8 @@ static void pair_make(int fd[2]) {
   struct sockaddr_in in = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t len = sizeof(in);
   int l = socket(AF_INET, SOCK_STREAM, 0);
-  cr_assert(!bind(l, (struct sockaddr *)&in, len) && !listen(l, 1) && !getsockname(l, (struct sockaddr *)&in, &len));
+  cr_assert(!bind(l, (struct sockaddr *)&in, len) && !listen(l, 1) &&
+            !getsockname(l, (struct sockaddr *)&in, &len));
   fd[0] = socket(AF_INET, SOCK_STREAM, 0);
   cr_assert(!connect(fd[0], (struct sockaddr *)&in, len));
   fd[1] = accept4(l, NULL, NULL, SOCK_NONBLOCK);
@@ -313,10 +316,13 @@ Test(tlsshake, bad_client_certificates_end_it_even_when_optional, .init = pki_ma
   own(shaker) k = NULL;
   cr_assert_eq(shaker_new(&k, 1), 0);
   struct certmake self = certmake(NULL, &(struct certmake_wish){.san = "DNS:sbc.test"});
-  struct certmake old = certmake(&pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .start_s = -7200, .end_s = -10});
+  struct certmake old = certmake(
+      &pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .start_s = -7200, .end_s = -10});
   struct certmake below = certmake(&pki.other, &(struct certmake_wish){.san = "DNS:sbc.test"});
-  struct certmake signer = certmake(&pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .usage = "codeSigning"});
-  struct certmake fine = certmake(&pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .usage = "clientAuth"});
+  struct certmake signer =
+      certmake(&pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .usage = "codeSigning"});
+  struct certmake fine =
+      certmake(&pki.root, &(struct certmake_wish){.san = "DNS:sbc.test", .usage = "clientAuth"});
   cr_assert_eq(strangers(k, &fine, true), SHAKE_OK);
   cr_assert_eq(strangers(k, &self, true), SHAKE_FAILED);
   cr_assert_eq(strangers(k, &self, false), SHAKE_FAILED);
@@ -337,10 +343,10 @@ Test(tlsshake, old_versions_and_ciphers_are_refused, .init = pki_make, .fini = p
     const char *ciphers;
     enum shake_result result;
   } row[] = {
-    {TLS1_1_VERSION, "ALL:@SECLEVEL=0", SHAKE_FAILED},
-    {TLS1_2_VERSION, "AES128-GCM-SHA256", SHAKE_FAILED},
-    {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", SHAKE_FAILED},
-    {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", SHAKE_OK},
+      {TLS1_1_VERSION, "ALL:@SECLEVEL=0", SHAKE_FAILED},
+      {TLS1_2_VERSION, "AES128-GCM-SHA256", SHAKE_FAILED},
+      {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-SHA256", SHAKE_FAILED},
+      {TLS1_2_VERSION, "ECDHE-ECDSA-AES128-GCM-SHA256", SHAKE_OK},
   };
   for (size_t i = 0; i < COUNT_OF(row); i++) {
     struct outcome o = {.client.s.done = came_back, .server.s.done = came_back};
@@ -456,8 +462,31 @@ Test(badline, what_is_answered) {
   cr_assert_eq(status_of("INVITE sip:user@example.com SIP/7.0\r\n" VIA REST), 505);
   cr_assert_eq(status_of("INVITE sip:user@example.com SIP/x\r\n" VIA REST), 400);
   cr_assert_eq(status_of("INV(ITE sip:user@example.com SIP/2.0\r\n" VIA REST), 400);
-  cr_assert_eq(status_of("INVITE sip:user@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" REST), 400);
+  cr_assert_eq(
+      status_of("INVITE sip:user@example.com SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.15;;,;,,\r\n" REST),
+      400);
   cr_assert_eq(status_of("INVITE sip:u@e.com SIP/2.0\r\nv: SIP/2.0/UDP 192.0.2.15;\r\n" REST), 400);
+}
+
+/* RFC 4475 3.1.1.2: valid, but sofia's parser takes neither '+' nor '`' in a method. */
+Test(badline, methods_that_the_library_cannot_read) {
+  static const char intmeth[] =
+      "!interesting-Method0123456789_*+`.%indeed'~ "
+      "sip:1_unusual.URI~(to-be!sure)&isn't+it$/crazy?,/;;*@example.com "
+      "SIP/2.0\r\nVia: SIP/2.0/TCP host1.example.com;branch=z9hG4bK-.!%66*_+`'~\r\n"
+      "To: \"BEL:\\\x07 NUL:\\\0 DEL:\\\x7f\" <sip:u@example.com>\r\nFrom: t "
+      "<sip:m@example.com>;tag=_token~1'+`*%!-.\r\n"
+      "Call-ID: intmeth.word%ZK-!.*_+'@word`~)(><:\\/\"][?}{\r\n"
+      "CSeq: 139122385 !interesting-Method0123456789_*+`.%indeed'~\r\n\r\n";
+  struct slice m = slice_from(intmeth, sizeof(intmeth) - 1);
+  char buf[BADLINE_REPLY_BYTES];
+  struct addr from, to;
+  cr_assert_eq(badline_judge(m).status, 501);
+  cr_assert_eq(addr_parse_port(&from, SLICE("192.0.2.7:9999")), 0);
+  size_t n = badline_reply(m, badline_judge(m), &from, buf, sizeof(buf), &to);
+  cr_assert_gt(n, 300);
+  cr_assert(memmem(buf, n, "NUL:\\\0 DEL", 10) && memmem(buf, n, ">;tag=", 6));
+  cr_assert_eq(addr_port(&to), 5060);
 }
 
 Test(badline, what_is_left_to_the_library) {
@@ -465,12 +494,14 @@ Test(badline, what_is_left_to_the_library) {
   cr_assert_eq(status_of("\r\n\r\nOPTIONS sip:x sip/2.0\n" VIA REST), 0);
   cr_assert_eq(status_of("SIP/2.0 200 OK\r\n" VIA REST), 0);
   cr_assert_eq(status_of("ACK sip:user@example.com; lr SIP/2.0\r\n" VIA REST), 0);
-  cr_assert_eq(status_of("!interesting-Method0123456789_*+`.%indeed'~ sip:u@e.com SIP/2.0\r\n" VIA REST), 0);
+  cr_assert_eq(status_of("!interesting-Method0123456789_*.%indeed'~ sip:u@e.com SIP/2.0\r\n" VIA REST),
+               0);
   cr_assert_eq(status_of("x"), 0);
   cr_assert_eq(status_of(""), 0);
   cr_assert_eq(status_of("\r\n\r\n"), 0);
   cr_assert_eq(status_of("GET / HTTP/1.1\r\n\r\n"), 0);
-  cr_assert_eq(status_of("A b SIP/2.0\r\nVia: SIP/2.0/UDP h;a=\"x;;,\\\"\";b\r\n , SIP/2.0/UDP g\r\n" REST), 0);
+  cr_assert_eq(
+      status_of("A b SIP/2.0\r\nVia: SIP/2.0/UDP h;a=\"x;;,\\\"\";b\r\n , SIP/2.0/UDP g\r\n" REST), 0);
 }
 
 static const char *reply_to(const char *msg, size_t n, const char *from, struct addr *to) {
@@ -490,7 +521,8 @@ Test(badline, the_answer_copies_what_it_must) {
   const char *r = reply_to(msg, strlen(msg), "192.0.2.7:9999", &to);
   const char *tag = strstr(r, ";tag=");
   cr_assert(!strncmp(r, "SIP/2.0 400 ", 12));
-  cr_assert(strstr(r, "Via: SIP/2.0/UDP 192.0.2.1:5080;branch=z9hG4bKa;received=192.0.2.7\r\nv: SIP/2.0/TCP b\r\n"));
+  cr_assert(strstr(
+      r, "Via: SIP/2.0/UDP 192.0.2.1:5080;branch=z9hG4bKa;received=192.0.2.7\r\nv: SIP/2.0/TCP b\r\n"));
   cr_assert(strstr(r, "From: <sip:a@example.test>;tag=1\r\n") && strstr(r, "CSeq: 7 INVITE\r\n"));
   cr_assert(strstr(r, "Call-ID: c1\r\n") && strstr(r, "Content-Length: 0\r\n\r\n"));
   cr_assert(tag && strstr(r, "To: <sip:u@example.test>;tag="));
@@ -502,7 +534,8 @@ Test(badline, the_answer_copies_what_it_must) {
 
 Test(badline, rport_says_where_to) {
   static const char *const via[] = {"h;rport;branch=b", "h;branch=b;rport", "h ; rport= ;branch=b"};
-  static const char *const out[] = {"h;rport=9999;branch=b;received=192.0.2.7", "h;branch=b;rport=9999;received=192.0.2.7",
+  static const char *const out[] = {"h;rport=9999;branch=b;received=192.0.2.7",
+                                    "h;branch=b;rport=9999;received=192.0.2.7",
                                     "h ; rport=9999 ;branch=b;received=192.0.2.7"};
   struct addr to;
   char text[ADDR_TEXT_BYTES], msg[512];
@@ -517,9 +550,9 @@ Test(badline, rport_says_where_to) {
 Test(badline, what_cannot_be_answered_is_dropped) {
   struct addr to;
   const char *const msg[] = {
-    "INVITE sip:u; lr SIP/2.0\r\n" REST,
-    "INVITE sip:u; lr SIP/2.0\r\n" VIA "CSeq: 1 A\r\nTo: a\r\nFrom: b\r\n\r\n",
-    "INVITE sip:u; lr SIP/2.0\r\n" VIA "CSeq: 1 A\rVia: x\r\nTo: a\r\nFrom: b\r\nCall-ID: c\r\n\r\n",
+      "INVITE sip:u; lr SIP/2.0\r\n" REST,
+      "INVITE sip:u; lr SIP/2.0\r\n" VIA "CSeq: 1 A\r\nTo: a\r\nFrom: b\r\n\r\n",
+      "INVITE sip:u; lr SIP/2.0\r\n" VIA "CSeq: 1 A\rVia: x\r\nTo: a\r\nFrom: b\r\nCall-ID: c\r\n\r\n",
   };
   for (size_t i = 0; i < COUNT_OF(msg); i++)
     cr_assert_str_eq(reply_to(msg[i], strlen(msg[i]), "192.0.2.7:9", &to), "", "%zu", i);
