@@ -148,6 +148,22 @@ export const tests = {
     await dial(page, '+15550001200');
   },
 
+  async 'dial: ringback sounds until early media comes'({ open, mock }) {
+    const init = `window.sounding = 0; window.AudioContext = class extends AudioContext {
+      constructor(...more) { super(...more); window.sounding++; }
+      close() { window.sounding--; return super.close(); } }`;
+    const page = await open({ init });
+    const sounding = () => page.evaluate(() => window.sounding);
+    await dial(page, '+15550001183', 'ringing');
+    assert.equal(await sounding(), 1);
+    await card(page, 'early_media').waitFor();
+    assert.equal(await sounding(), 0);
+    mock.push('call.early_media', lastCall(mock).id, { active: false });
+    mock.push('call.answered', lastCall(mock).id);
+    await card(page, 'connected').waitFor();
+    assert.equal(await sounding(), 0);
+  },
+
   async 'dial: hanging up while it rings cancels'({ open, mock }) {
     const page = await open();
     await dial(page, '+15550001180', 'ringing');
@@ -230,6 +246,26 @@ export const tests = {
     await hears(page, mock, call);
     mock.end(call, { sip: null, q850: 16, reason: 'completed' });
     await card(page, 'ended').waitFor();
+  },
+
+  async 'incoming: answered, media comes later'({ open, mock }) {
+    mock.slowAnswer = 1200;
+    const page = await open();
+    await mock.incoming();
+    await card(page, 'ringing').waitFor();
+    await press(page, 'answer');
+    await card(page, 'connecting').waitFor();
+    assert.equal(await page.locator('[data-action="answer"]').count(), 0);
+    await card(page, 'connected').waitFor();
+  },
+
+  async 'login: a token that ends leaves the live call in sight'({ open, mock }) {
+    const page = await open();
+    await dial(page, '+15550001000');
+    mock.users.clear();
+    mock.dropStreams();
+    await until('the notice', async () => /phone link again/.test(await page.locator('#notices').textContent()));
+    assert.equal(await card(page, 'connected').isVisible(), true);
   },
 
   async 'incoming: rejected'({ open, mock }) {

@@ -41,7 +41,10 @@ function showStream({ state, problem }) {
   status.dataset.state = state;
   status.dataset.ready = String(state === 'ready');
   at('status-text').textContent = STREAM[state] ?? state;
-  if (state === 'unauthorized') askForLogin(errorText(problem));
+  if (state !== 'unauthorized') return;
+  // A call outlives its token: it stays to be seen, and a new link takes it up.
+  if ([...cards.keys()].some((call) => call.live)) notice(`${errorText(problem)} Open your phone link again.`, 'token');
+  else askForLogin(errorText(problem));
 }
 
 function askForLogin(why) {

@@ -140,7 +140,7 @@ export class Call extends EventTarget {
     }
     try {
       const { body: reply } = await this.#post('answer', body);
-      if (this.live && !provisional) this.apply({ state: reply?.state ?? 'connected', answered_at: new Date().toISOString() });
+      if (!provisional) this.#answered(reply?.state);
     } catch (problem) {
       if (problem.code === 'answered_elsewhere' || problem.status === 410) this.finish({ reason: problem.code, by: 'remote' });
       else if (body.answer) this.#dropPeer();
@@ -148,6 +148,14 @@ export class Call extends EventTarget {
     }
     this.#peer?.trickle((fragment) => this.#patch(fragment));
     this.#tell();
+  }
+
+  // The answer is taken: until media is up the gateway may still call the state by an earlier name.
+  #answered(state) {
+    if (!this.live) return;
+    const early = this.state === 'ringing' || this.state === 'early_media' || this.state === 'connecting';
+    const told = state === 'ringing' || state === 'early_media' ? 'connecting' : (state ?? 'connected');
+    this.apply({ state: early ? told : undefined, answered_at: new Date().toISOString() });
   }
 
   /** @param {'busy'|'decline'|'unavailable'} reason */

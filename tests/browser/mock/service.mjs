@@ -16,6 +16,8 @@ const ALICE = {
 
 export class Mock {
   users = new Map([['token-alice', ALICE]]);
+  slowAnswer = undefined; // ms until an answered call is connected
+  forgetful = false; // nothing is replayed
   calls = new Map();
   streams = new Set();
   ring = []; // events kept for replay
@@ -44,6 +46,8 @@ export class Mock {
     this.dropStreams();
     this.calls.clear();
     this.forgetful = false;
+    this.slowAnswer = undefined;
+    this.users = new Map([['token-alice', ALICE]]);
     this.log.length = this.telemetry.length = this.faults.length = this.ring.length = 0;
   }
 
@@ -67,7 +71,7 @@ export class Mock {
     if (fault >= 0) throw new Refusal(this.faults.splice(fault, 1)[0]);
     if (path === '/bootstrap') return send(res, { body: { edges: [{ url: this.base, region: 'lab' }], region: 'lab', clock: now() } });
     const user = this.users.get((req.headers.authorization ?? '').replace('Bearer ', ''));
-    if (!user) throw new Refusal({ status: 401, code: 'token_expired', detail: 'The token is not valid. Open your phone link again.' });
+    if (!user) throw new Refusal({ status: 401, code: 'token_expired', detail: 'The token is not valid.' });
     const row = ROUTES.find(([verb, pattern]) => verb === req.method && pattern.test(path));
     if (!row) throw new Refusal({ status: 404, code: 'field', detail: `No such resource: ${path}` });
     const isJson = (req.headers['content-type'] ?? '').includes('json');

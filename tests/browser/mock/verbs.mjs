@@ -14,6 +14,12 @@ const FAR = {
     await pause(200);
     mock.end(call, { sip: 486, q850: 17, reason: 'busy', by: 'remote' });
   },
+  async 183(mock, call) {
+    mock.push('call.ringing', call.id);
+    await pause(500);
+    call.state = 'early_media';
+    mock.push('call.early_media', call.id, { active: true }); // an announcement, for ever
+  },
   async 180(mock, call) {
     call.state = 'ringing';
     mock.push('call.ringing', call.id); // and rings on
@@ -58,8 +64,8 @@ async function answer(mock, { json, call, device }) {
   if (call.direction === 'out') throw new Refusal({ status: 409, code: 'wrong_state', detail: 'The callee answers.' });
   await mock.peer.accept(call.id, json.answer.sdp);
   Object.assign(call, { state: 'connected', device, answered_at: now(), remoteUfrag: ufragOf(json.answer.sdp) });
-  setTimeout(() => mock.push('call.connected', call.id), 50);
-  return { body: { id: call.id, state: 'connected' } };
+  setTimeout(() => mock.push('call.connected', call.id), mock.slowAnswer ?? 50);
+  return { body: { id: call.id, state: mock.slowAnswer ? 'ringing' : 'connected' } };
 }
 
 async function patchIce(mock, { json, call, headers }) {
