@@ -6,6 +6,8 @@
 #pragma once
 #include "base/addr.h"
 
+struct map;
+
 enum {
   CONF_NAME_BYTES = 64,
   CONF_PATH_BYTES = 256,
@@ -44,12 +46,12 @@ struct conf_trunk {
   uint8_t kind;                   /* enum conf_trunk_kind */
   char fqdn[CONF_NAME_BYTES];     /* fqdn is our name toward it: Contact, Via, From, SNI. */
   char listener[CONF_NAME_BYTES]; /* listener is the one its calls come to and leave by. */
-  char target[CONF_PATH_BYTES];   /* target is the SIP URI (host:port;transport=) of outgoing calls; "" = none. */
+  char target[CONF_PATH_BYTES];   /* target is the SIP URI of outgoing calls, sip:HOST[:PORT][;transport=…]; "" = none. */
   struct conf_names peers;        /* names, addresses, CIDRs (optionally :port) of the peer itself */
   struct conf_names proxies;      /* SIP proxies that may stand between, the same forms */
   uint32_t inner_hops;            /* private addresses allowed below the first Via */
   struct conf_names media_sources;/* CIDRs besides the SDP's address that plain media may come from */
-  struct conf_names suites;       /* SRTP suites in order of preference; default all four, GCM-256 first? see fields.def */
+  struct conf_names suites;       /* SRTP suites in order of preference; default all four, AEAD_AES_256_GCM first */
   uint8_t srtp;                   /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t symmetric;              /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t hold;                   /* enum conf_hold: what a held peer hears */
@@ -122,6 +124,7 @@ struct conf {
   struct conf_trunk trunks[CONF_TRUNKS_MAX];
   struct conf_user *users;        /* n_users of them */
   uint64_t version;               /* a hash of the file's bytes, shown in records */
+  struct map *by_name, *by_number;/* conf's own: users by name and by number */
 };
 
 struct conf_error {
@@ -134,9 +137,9 @@ struct conf_errors {
   struct conf_error list[CONF_ERRORS_MAX];
 };
 
-/* Relative paths are resolved against the file's folder's parent given as base (NULL: as they are).
- * 0, or -EINVAL with errors; never a half configuration. Checks also what needs the file system
- * (keys present, mode & 077 == 0) unless skip_files. */
+/* Relative paths are taken from the file's own folder. 0, or -EINVAL with errors (-ENOMEM); never a
+ * half configuration. conf_load() checks also what needs the file system (certificates and plan
+ * readable, keys present with mode & 077 == 0) unless skip_files; conf_parse() touches no file. */
 int conf_load(struct conf **ret, const char *file, bool skip_files, struct conf_errors *errors) must_check;
 int conf_parse(struct conf **ret, const char *file, struct slice yaml, struct conf_errors *errors) must_check;
 struct conf *conf_free(struct conf *c);
@@ -145,5 +148,10 @@ const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name
 const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name);
 const struct conf_user *conf_user_find(const struct conf *c, struct slice name);
 const struct conf_user *conf_user_by_number(const struct conf *c, struct slice number);
+/* The page docs/configuration.md, printed from the table of settings: 0 and *ret_n, or -ENOSPC. */
+int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) must_check;
+/* A small text file whole (at most 4 MiB, not NUL-terminated; the caller frees it): 0, or -EINVAL
+ * with an error, -errno. */
+int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) must_check;
 /* Refuses a key file that is missing, unreadable or open to group or others: 0 or -EINVAL and text. */
 int secret_check(const char *path, char *text, size_t text_bytes) must_check;

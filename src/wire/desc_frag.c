@@ -8,7 +8,7 @@ static int word_take(char *dst, size_t dst_bytes, struct slice v, size_t min) {
   v = slice_trim(v);
   if (v.n < min || !line_is_word(v, dst_bytes - 1))
     return -EBADMSG;
-  return slice_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
+  return line_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
 }
 
 static int candidate_take(struct desc_frag *f, struct slice v) {

@@ -69,7 +69,7 @@ static void codec_init(struct desc_codec *c, uint8_t pt) {
   c->channels = 1;
   for (size_t i = 0; i < COUNT_OF(statics); i++)
     if (statics[i].pt == pt) {
-      slice_copy(c->name, sizeof(c->name), slice_of(statics[i].name));
+      line_copy(c->name, sizeof(c->name), slice_of(statics[i].name));
       c->clock_hz = 8000;
     }
   c->kind = codec_kind_of(c);
@@ -94,7 +94,7 @@ static int take_rtpmap(struct reader *r, struct slice v) {
   struct desc_codec *c = codec_by_pt(r->at, pt);
   if (!c || name.n >= sizeof(c->name))
     return 0;
-  slice_copy(c->name, sizeof(c->name), name);
+  line_copy(c->name, sizeof(c->name), name);
   c->clock_hz = (uint32_t)clock;
   c->channels = (uint8_t)channels;
   c->kind = codec_kind_of(c);
@@ -106,7 +106,7 @@ static int take_fmtp(struct reader *r, struct slice v) {
   if (slice_u64(line_word(&v), 127, &pt) < 0)
     return -EBADMSG;
   struct desc_codec *c = codec_by_pt(r->at, pt);
-  if (!c || slice_copy(c->fmtp, sizeof(c->fmtp), slice_trim(v)) < 0)
+  if (!c || line_copy(c->fmtp, sizeof(c->fmtp), slice_trim(v)) < 0)
     return 0;
   for (char *p = c->fmtp; *p; p++)
     *p = *p == '\t' ? ' ' : *p;
@@ -159,13 +159,13 @@ static int take_word(char *dst, size_t dst_bytes, struct slice v, size_t min) {
   v = slice_trim(v);
   if (v.n < min || !line_is_word(v, dst_bytes - 1))
     return -EBADMSG;
-  return slice_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
+  return line_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
 }
 
 static int take_mid(struct reader *r, struct slice v) {
   if (!line_is_token(slice_trim(v), sizeof(r->media->mid) - 1))
     return -EBADMSG;
-  slice_copy(r->media->mid, sizeof(r->media->mid), slice_trim(v));
+  line_copy(r->media->mid, sizeof(r->media->mid), slice_trim(v));
   if (r->at)
     memcpy(r->at->mid, r->media->mid, sizeof(r->at->mid));
   return 0;
@@ -225,7 +225,7 @@ static int take_fingerprint(struct reader *r, struct slice v) {
     memset(r->at->fingerprint, 0, sizeof(r->at->fingerprint));
     memcpy(r->at->fingerprint, bytes, algs[i].bytes);
     r->at->fingerprint_bytes = algs[i].bytes;
-    slice_copy(r->at->fingerprint_alg, sizeof(r->at->fingerprint_alg), slice_of(algs[i].name));
+    line_copy(r->at->fingerprint_alg, sizeof(r->at->fingerprint_alg), slice_of(algs[i].name));
     r->fingerprint_is_inherited = false;
   }
   return 0;
@@ -351,7 +351,7 @@ static int take_o(struct reader *r, struct slice v) {
     return -EBADMSG;
   if (host.n >= sizeof(r->d->origin_addr))
     host.n = sizeof(r->d->origin_addr) - 1;
-  slice_copy(r->d->origin_addr, sizeof(r->d->origin_addr), host);
+  line_copy(r->d->origin_addr, sizeof(r->d->origin_addr), host);
   r->has_origin = true;
   return 0;
 }
@@ -370,6 +370,8 @@ static int formats_copy(struct desc_media *m, struct slice v) {
     memcpy(m->formats + n, w.p, w.n);
     n += w.n;
   }
+  if (n == 0)
+    m->formats[0] = '0'; /* an m-line has at least one */
   return words ? 0 : -EBADMSG;
 }
 
@@ -409,8 +411,8 @@ static int take_m(struct reader *r, struct slice v, const char **rule) {
   if (!line_is_token(media, sizeof(m->media) - 1) || !line_is_word(proto, sizeof(m->proto) - 1) ||
       slice_u64(port_word, 65535, &port) < 0 || (port_text.p && slice_u64(port_text, 65535, &count) < 0))
     return -EBADMSG;
-  slice_copy(m->media, sizeof(m->media), media);
-  slice_copy(m->proto, sizeof(m->proto), proto);
+  line_copy(m->media, sizeof(m->media), media);
+  line_copy(m->proto, sizeof(m->proto), proto);
   m->port = (uint16_t)port;
   if (formats_copy(m, v) < 0)
     return -EBADMSG;

@@ -67,3 +67,8 @@ bool line_is_token(struct slice s, size_t max) {
       return false;
   return true;
 }
+
+int line_copy(char *dst, size_t dst_bytes, struct slice s) {
+  memset(dst, 0, dst_bytes);
+  return slice_copy(dst, dst_bytes, s);
+}

@@ -20,3 +20,5 @@ struct slice line_word(struct slice *s);
 bool line_is_word(struct slice s, size_t max);
 /* A token of RFC 8866: letters, digits and !#$%&'*+-.^_`{|}~ */
 bool line_is_token(struct slice s, size_t max);
+/* slice_copy() that leaves nothing of a longer value before: fields compare as bytes. */
+int line_copy(char *dst, size_t dst_bytes, struct slice s);

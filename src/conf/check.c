@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checks across fields, once each field by itself is right: see part.h. */
+#include "conf/host.h"
+#include "conf/part.h"
+
+#include <stdio.h>
+
+struct checker {
+  const struct conf *c;
+  const struct conf_lines *lines;
+  struct conf_errors *errors;
+};
+
+#define FAIL(k, line, ...) conf_error_add((k)->errors, (k)->c->file, line, __VA_ARGS__)
+
+static void media_check(struct checker *k) {
+  const struct conf *c = k->c;
+  uint32_t line = k->lines->media, low = c->media.trunk_port_min, high = c->media.trunk_port_max;
+  uint32_t first = c->media.native_port, last = first + c->media.workers - 1;
+  if (high < low + 1)
+    FAIL(k, line, "media.trunk_port_max: expected more than trunk_port_min (%u), got \"%u\"", low, high);
+  if (last > 65535 || (first <= high && last >= low))
+    FAIL(k, line, "media.native_port: expected %u ports outside trunk_port_min-trunk_port_max, got \"%u\"",
+         c->media.workers, first);
+  for (uint32_t i = 0; i < c->media.n_addresses; i++) {
+    const struct conf_media_addr *a = &c->media.addresses[i];
+    if (addr_is_any(&a->address) && addr_family(&a->advertise) == AF_UNSPEC)
+      FAIL(k, line, "media.addresses[%u].advertise: expected an address, as the bound one is a wildcard", i);
+    if (addr_family(&a->advertise) != AF_UNSPEC && addr_family(&a->advertise) != addr_family(&a->address))
+      FAIL(k, line, "media.addresses[%u].advertise: expected the family of address", i);
+  }
+}
+
+static void doors_check(struct checker *k) {
+  const struct conf *c = k->c;
+  bool has_tls = c->admin.certificate[0] && c->admin.key[0];
+  if (!has_tls && (c->admin.certificate[0] || c->admin.key[0]))
+    FAIL(k, k->lines->admin, "admin: expected both certificate and key, or none");
+  if (!has_tls && !addr_is_loopback(&c->admin.listen))
+    FAIL(k, k->lines->admin, "admin.listen: expected a loopback address, as there is no certificate");
+  if (addr_eq(&c->admin.listen, &c->service.listen))
+    FAIL(k, k->lines->admin, "admin.listen: expected another address than service.listen");
+}
+
+static void listener_tls_check(struct checker *k, const struct conf_listener *l, uint32_t line) {
+  if (l->transport == TRANSPORT_TLS) {
+    if (!l->certificate[0] || !l->key[0])
+      FAIL(k, line, "listeners[%s]: expected certificate and key, as the transport is tls", l->name);
+    if (l->mtls != MTLS_OFF && !l->ca[0])
+      FAIL(k, line, "listeners[%s].ca: expected a file, as mtls is not off", l->name);
+  } else if (l->certificate[0] || l->key[0] || l->ca[0]) {
+    FAIL(k, line, "listeners[%s]: certificate, key and ca are for transport tls only", l->name);
+  }
+}
+
+static void listeners_check(struct checker *k) {
+  const struct conf *c = k->c;
+  for (uint32_t i = 0; i < c->n_listeners; i++) {
+    const struct conf_listener *l = &c->listeners[i];
+    uint32_t line = k->lines->listeners[i];
+    listener_tls_check(k, l, line);
+    for (uint32_t j = 0; j < i; j++) {
+      const struct conf_listener *o = &c->listeners[j];
+      if (strcmp(o->name, l->name) == 0)
+        FAIL(k, line, "listeners[%u].name: stands twice: \"%s\"", i, l->name);
+      if (addr_eq(&o->address, &l->address) && (o->transport == TRANSPORT_UDP) == (l->transport == TRANSPORT_UDP))
+        FAIL(k, line, "listeners[%s].address: already that of listeners[%s]", l->name, o->name);
+    }
+  }
+}
+
+static bool has_named_peer(const struct conf_trunk *t) {
+  struct host_rule rule;
+  for (uint32_t i = 0; i < t->peers.n; i++)
+    if (host_rule_parse(&rule, slice_of(t->peers.text[i])) == 0 && rule.is_name)
+      return true;
+  return false;
+}
+
+static void direct_routing_check(struct checker *k, const struct conf_trunk *t, const struct conf_listener *l) {
+  if (t->srtp == SRTP_OFF)
+    FAIL(k, t->line, "trunks[%s].srtp: expected required, as the kind is direct-routing", t->name);
+  if (l && (l->transport != TRANSPORT_TLS || l->mtls == MTLS_OFF))
+    FAIL(k, t->line, "trunks[%s].listener: expected one of transport tls with mtls, as the kind is direct-routing",
+         t->name);
+  if (!t->fqdn[0])
+    FAIL(k, t->line, "trunks[%s].fqdn: is missing: expected our name, as the kind is direct-routing", t->name);
+  if (!has_named_peer(t))
+    FAIL(k, t->line, "trunks[%s].peers: expected a certificate's name, as the kind is direct-routing", t->name);
+  if (t->inner_hops)
+    FAIL(k, t->line, "trunks[%s].inner_hops: expected 0, as the kind is direct-routing", t->name);
+}
+
+static bool is_target(struct slice s) {
+  struct slice host;
+  struct addr ip;
+  uint16_t port;
+  if (!slice_istarts(s, SLICE("sip:")) || memchr(s.p, ' ', s.n) || memchr(s.p, '<', s.n) || memchr(s.p, '"', s.n))
+    return false;
+  s = slice_from(s.p + 4, s.n - 4);
+  struct slice rest = s, host_port = slice_cut(&rest, ';');
+  if (host_split(host_port, &host, &port, &ip) < 0)
+    return false;
+  if (!rest.p)
+    return true;
+  return slice_ieq(rest, SLICE("transport=udp")) || slice_ieq(rest, SLICE("transport=tcp")) ||
+         slice_ieq(rest, SLICE("transport=tls"));
+}
+
+static void trunk_check(struct checker *k, const struct conf_trunk *t) {
+  const struct conf_listener *l = conf_listener_find(k->c, slice_of(t->listener));
+  if (!l)
+    FAIL(k, t->line, "trunks[%s].listener: there is no listener \"%s\"", t->name, t->listener);
+  if (t->kind == TRUNK_DIRECT_ROUTING)
+    direct_routing_check(k, t, l);
+  if (t->target[0] && !is_target(slice_of(t->target)))
+    FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"", t->name,
+         t->target);
+  if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
+    FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
+  if (t->srtp != SRTP_OFF && t->media_sources.n)
+    FAIL(k, t->line, "trunks[%s].media_sources: is for srtp off only", t->name);
+}
+
+static void trunks_check(struct checker *k) {
+  const struct conf *c = k->c;
+  for (uint32_t i = 0; i < c->n_trunks; i++) {
+    trunk_check(k, &c->trunks[i]);
+    for (uint32_t j = 0; j < i; j++)
+      if (strcmp(c->trunks[j].name, c->trunks[i].name) == 0)
+        FAIL(k, c->trunks[i].line, "trunks[%u].name: stands twice: \"%s\"", i, c->trunks[i].name);
+  }
+}
+
+void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
+  struct checker k = {c, lines, errors};
+  media_check(&k);
+  doors_check(&k);
+  listeners_check(&k);
+  trunks_check(&k);
+}
+
+/* ---- what needs the file system ---- */
+
+static void readable_check(struct checker *k, uint32_t line, const char *key, const char *path) {
+  if (path[0] && access(path, R_OK) < 0)
+    FAIL(k, line, "%s: cannot be read: %s: \"%s\"", key, strerror(errno), path);
+}
+
+static void secret_file_check(struct checker *k, uint32_t line, const char *key, const char *path, bool may_be_absent) {
+  char text[200];
+  if (!path[0] || (may_be_absent && access(path, F_OK) < 0 && errno == ENOENT))
+    return;
+  if (secret_check(path, text, sizeof(text)) < 0)
+    FAIL(k, line, "%s: %s", key, text);
+}
+
+void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
+  struct checker k = {c, lines, errors};
+  readable_check(&k, lines->root, "dialplan", c->dialplan);
+  readable_check(&k, lines->service, "service.certificate", c->service.certificate);
+  secret_file_check(&k, lines->service, "service.key", c->service.key, false);
+  secret_file_check(&k, lines->service, "service.token_key", c->service.token_key, true);
+  readable_check(&k, lines->admin, "admin.certificate", c->admin.certificate);
+  secret_file_check(&k, lines->admin, "admin.key", c->admin.key, false);
+  secret_file_check(&k, lines->admin, "admin.token_file", c->admin.token_file, true);
+  for (uint32_t i = 0; i < c->n_listeners; i++) {
+    const struct conf_listener *l = &c->listeners[i];
+    char key[96];
+    snprintf(key, sizeof(key), "listeners[%s].certificate", l->name);
+    readable_check(&k, lines->listeners[i], key, l->certificate);
+    snprintf(key, sizeof(key), "listeners[%s].key", l->name);
+    secret_file_check(&k, lines->listeners[i], key, l->key, false);
+    snprintf(key, sizeof(key), "listeners[%s].ca", l->name);
+    readable_check(&k, lines->listeners[i], key, l->ca);
+  }
+}

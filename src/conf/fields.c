@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The rows of fields.def, and the documentation that is printed from them. */
+#include "base/text.h"
+#include "conf/part.h"
+
+const struct field conf_fields[] = {
+#define FIELD(section_, struct_, place, key_, type_, flags_, min_, max_, def_, choices_, doc_) \
+  {.section = SECTION_##section_, \
+   .type = FIELD_##type_, \
+   .flags = flags_, \
+   .key = key_, \
+   .offset = offsetof(struct struct_, place), \
+   .bytes = sizeof(((struct struct_ *)0)->place), \
+   .min = min_, \
+   .max = max_, \
+   .def = def_, \
+   .choices = choices_, \
+   .doc = doc_},
+#include "conf/fields.def"
+#undef FIELD
+};
+const size_t conf_fields_n = COUNT_OF(conf_fields);
+
+static const char *const titles[SECTION_COUNT_] = {
+    [SECTION_ROOT] = "The file",
+    [SECTION_NODE] = "node",
+    [SECTION_MEDIA] = "media",
+    [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
+    [SECTION_SERVICE] = "service",
+    [SECTION_ADMIN] = "admin",
+    [SECTION_RECORDS] = "records",
+    [SECTION_LISTENER] = "listeners[]",
+    [SECTION_TRUNK] = "trunks[]",
+    [SECTION_USER] = "users[]",
+};
+
+/* A | inside a table's cell must not end it. */
+static void cell_write(struct text *t, const char *s) {
+  for (; *s; s++)
+    text_add(t, *s == '|' ? "\\|" : "%c", *s);
+}
+
+static void row_write(struct text *t, const struct field *f) {
+  char want[200];
+  text_add(t, "| `%s` | ", f->key);
+  cell_write(t, field_expects(f, want, sizeof(want)));
+  text_add(t, " | ");
+  if (f->flags & FIELD_REQUIRED)
+    text_add(t, "required");
+  else if (f->def)
+    text_add(t, "`%s`", f->def);
+  text_add(t, " | %s | ", f->flags & FIELD_LIVE ? "reload" : "restart");
+  cell_write(t, f->doc);
+  text_add(t, " |\n");
+}
+
+int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) {
+  struct text t;
+  text_init(&t, dst, dst_bytes);
+  text_add(&t, "# Configuration\n\n"
+               "One YAML file. This page is printed from the table that the program reads it by\n"
+               "(`src/conf/fields.def`). Numbers are whole and without unit: the unit is in the key's name (`_s`\n"
+               "seconds, `_ms` milliseconds). Relative paths begin at the file's folder. Aliases, anchors and tags are\n"
+               "refused, unknown and double keys too. All errors are told at once, each with file and line:\n"
+               "`sallyportd --check-config FILE`. Keys must be readable by their owner only.\n");
+  for (unsigned s = 0; s < SECTION_COUNT_; s++) {
+    text_add(&t, "\n## %s\n\n| key | expected | default | takes effect on | |\n|---|---|---|---|---|\n", titles[s]);
+    for (size_t i = 0; i < conf_fields_n; i++)
+      if (conf_fields[i].section == s)
+        row_write(&t, &conf_fields[i]);
+  }
+  return text_end(&t, ret_n);
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the rooms of conf share: the table of settings and the checks across fields. Inside conf. */
+#pragma once
+#include "conf/field.h"
+
+enum conf_section {
+  SECTION_ROOT, SECTION_NODE, SECTION_MEDIA, SECTION_MEDIA_ADDRESS, SECTION_SERVICE, SECTION_ADMIN,
+  SECTION_RECORDS, SECTION_LISTENER, SECTION_TRUNK, SECTION_USER, SECTION_COUNT_
+};
+
+extern const struct field conf_fields[];
+extern const size_t conf_fields_n;
+/* Where a list item or section stands, for errors of the cross-checks: line of listeners[i] … */
+struct conf_lines {
+  uint32_t root, media, service, admin;
+  uint32_t listeners[CONF_LISTENERS_MAX];
+  uint32_t *users;
+};
+void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);
+void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);
