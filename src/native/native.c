@@ -352,6 +352,7 @@ struct native *native_free(struct native *n) {
   return NULL;
 }
 
+void native_reload(struct native *n, const struct conf *conf) { n->conf = conf; }
 uint16_t native_port(const struct native *n) { return web_port(n->web, 0); }
 struct counts *native_web_counts(struct native *n) { return web_counts(n->web); }
 

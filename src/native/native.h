@@ -31,5 +31,6 @@ uint16_t native_port(const struct native *n);
 /* Tells every stream system.drain; new calls are the call model's to refuse. */
 void native_drain(struct native *n, uint32_t deadline_s);
 struct counts *native_web_counts(struct native *n);
-/* All live calls as JSON text for the operators: the caller frees it; NULL without memory. */
-char *native_calls_json(struct calls *cs);
+/* All live calls for the operators, {"calls":[…]}: a new reference. */
+json_t *native_calls(struct calls *cs);
+void native_reload(struct native *n, const struct conf *conf); /* numbers, limits, names; not the listener */

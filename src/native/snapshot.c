@@ -130,7 +130,7 @@ static json_t *operator_leg(const struct leg *l) {
   return o;
 }
 
-char *native_calls_json(struct calls *cs) {
+json_t *native_calls(struct calls *cs) {
   uint32_t cursor = 0;
   json_t *all = json_array();
   for (struct call *c; (c = calls_next(cs, &cursor));) {
@@ -141,8 +141,5 @@ char *native_calls_json(struct calls *cs) {
     set_time(o, "created_at", c->created_ms);
     json_array_append_new(all, o);
   }
-  json_t *doc = json_pack("{s:o}", "calls", all);
-  char *text = json_dumps(doc, JSON_COMPACT);
-  json_decref(doc);
-  return text;
+  return json_pack("{s:o}", "calls", all);
 }

@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Starts and ends the parts of sallyportd in order: see boot.h. Privileges are given up once ports are
+ * bound and keys are read. */
+#include "app/boot.h"
+
+#include "base/clock.h"
+#include "base/jail.h"
+#include "base/log.h"
+#include "base/rand.h"
+#include "console/assets.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/signalfd.h>
+
+static void print_errors(const struct conf_errors *e) {
+  for (uint32_t i = 0; i < e->n && i < CONF_ERRORS_MAX; i++)
+    fprintf(stderr, "%s:%u: %s\n", e->list[i].file, e->list[i].line, e->list[i].text);
+  if (e->n > CONF_ERRORS_MAX)
+    fprintf(stderr, "… and %u more errors\n", e->n - CONF_ERRORS_MAX);
+}
+
+int house_load(const char *file, struct conf **ret_conf, struct plan **ret_plan) {
+  own(conf) c = NULL;
+  own(plan) p = NULL;
+  own_mem struct conf_errors *e = calloc(1, sizeof(*e));
+  if (!e)
+    return -ENOMEM;
+  int r = conf_load(&c, file, false, e);
+  if (r == 0)
+    r = plan_load(&p, c->dialplan, e);
+  if (r == 0)
+    r = plan_check(p, c, e);
+  print_errors(e);
+  if (r < 0)
+    return r;
+  *ret_conf = take(c);
+  *ret_plan = take(p);
+  return 0;
+}
+
+static int failed(const char *what, int r, const char *why) {
+  log_error(app, "%s: %s%s%s", what, strerror(-r), why && why[0] ? ": " : "", why ? why : "");
+  return r;
+}
+
+static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
+  struct house *h = arg;
+  const char *why = atomic_load(&h->draining)       ? "draining"
+                    : !atomic_load(&h->media_ready) ? "the media process is not connected"
+                    : !atomic_load(&h->store_well)  ? "records cannot be written"
+                                                    : NULL;
+  slice_copy(ret_why, ADMIN_REASON_BYTES, slice_of(why));
+  return !why;
+}
+
+static json_t *live_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
+static uint64_t gauge_calls(void *arg) { return atomic_load(&((struct house *)arg)->live_calls); }
+static uint64_t gauge_media(void *arg) { return atomic_load(&((struct house *)arg)->media_ready); }
+
+static void on_tick(void *arg) {
+  struct house *h = arg;
+  atomic_store(&h->media_ready, calls_is_ready(h->calls));
+  atomic_store(&h->store_well, store_is_well(h->store));
+  atomic_store(&h->live_calls, calls_count(h->calls));
+  loop_arm(h->loop, &h->tick, 250000);
+}
+
+static void on_signal(void *arg, uint32_t events) {
+  struct house *h = arg;
+  struct signalfd_siginfo si;
+  (void)events;
+  while (read(h->signals.fd, &si, sizeof(si)) == sizeof(si)) {
+    if (si.ssi_signo == SIGHUP)
+      house_reload(h);
+    else
+      h->stop = (int)si.ssi_signo;
+  }
+}
+
+static int start_signals(struct house *h) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGHUP);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  h->signals = (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal, .arg = h};
+  return h->signals.fd < 0 ? -errno : loop_watch(h->loop, &h->signals, EPOLLIN);
+}
+
+static int start_tokens(struct house *h) {
+  const struct conf *c = h->conf;
+  char issuer[CONF_NAME_BYTES + 16], revoked[CONF_PATH_BYTES + 32];
+  snprintf(issuer, sizeof(issuer), "https://%s", c->service.edge);
+  snprintf(revoked, sizeof(revoked), "%s/revoked", c->node.state_dir);
+  return tokens_new(&h->tokens, issuer, c->service.token_key, revoked);
+}
+
+static int start_calls(struct house *h) {
+  struct store_settings ss = {.file = h->conf->records.file};
+  struct calls_env env = {.loop = h->loop, .conf = h->conf, .plan = h->plan};
+  uint8_t id[16];
+  int r = store_new(&h->store, &ss);
+  if (r < 0)
+    return failed("records", r, ss.file);
+  r = guard_new(&h->guard, h->conf);
+  if (r < 0)
+    return failed("guard", r, NULL);
+  rand_bytes(id, sizeof(id));
+  for (unsigned i = 0; i < sizeof(id); i++)
+    snprintf(env.instance + 2 * i, 3, "%02x", id[i]);
+  env.guard = h->guard;
+  env.store = h->store;
+  r = calls_new(&h->calls, &env);
+  return r < 0 ? failed("calls", r, NULL) : 0;
+}
+
+static int start_native(struct house *h) {
+  const char *why = NULL;
+  h->files = calloc(assets_count, sizeof(*h->files));
+  if (!h->files)
+    return -ENOMEM;
+  for (size_t i = 0; i < assets_count; i++)
+    h->files[i] = (struct native_file){assets[i].path, assets[i].type, assets[i].etag,
+                                       slice_from(assets[i].bytes, assets[i].n)};
+  struct native_settings s = {.conf = h->conf, .calls = h->calls, .loop = h->loop, .guard = h->guard,
+                              .tokens = h->tokens, .files = h->files, .files_n = assets_count};
+  int r = native_new(&h->native, &s, &why);
+  return r < 0 ? failed("service door", r, why) : 0;
+}
+
+static int start_admin(struct house *h) {
+  const struct conf *c = h->conf;
+  const char *why = NULL;
+  struct admin_settings s = {.listen = c->admin.listen,
+                             .cert_file = c->admin.certificate[0] ? c->admin.certificate : NULL,
+                             .key_file = c->admin.key[0] ? c->admin.key : NULL,
+                             .token_file = c->admin.token_file,
+                             .store_file = c->records.file,
+                             .tokens = h->tokens,
+                             .ready = is_ready,
+                             .ready_arg = h,
+                             .calls = live_calls,
+                             .calls_arg = h};
+  int r = admin_new(&h->admin, &s, &why);
+  if (r == 0)
+    r = admin_attach(h->admin, h->loop);
+  if (r < 0)
+    return failed("operators' door", r, why);
+  struct counts *tables[] = {(struct counts *)guard_counts(h->guard), (struct counts *)calls_counts(h->calls),
+                             (struct counts *)trunks_counts(), native_web_counts(h->native), store_counts(h->store)};
+  for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
+    r = admin_count(h->admin, tables[i]);
+  if (r == 0)
+    r = admin_gauge(h->admin, "sallyport_calls_live", "Calls that are alive.", gauge_calls, h);
+  if (r == 0)
+    r = admin_gauge(h->admin, "sallyport_media_connected", "1 while the media process is connected.", gauge_media, h);
+  return r;
+}
+
+int house_start(struct house *h) {
+  char why[256] = "";
+  const struct conf *c = h->conf;
+  int r = jail_give(c->node.state_dir, c->node.user);
+  if (r < 0)
+    return failed(c->node.state_dir, r, NULL);
+  r = loop_new(&h->loop);
+  if (r == 0)
+    r = root_new(&h->root, h->loop);
+  if (r == 0)
+    r = start_signals(h);
+  if (r < 0)
+    return failed("loop", r, NULL);
+  r = start_tokens(h);
+  if (r < 0)
+    return failed("service.token_key", r, c->service.token_key);
+  r = start_calls(h);
+  if (r < 0)
+    return r;
+  struct trunks_env env = {.root = h->root, .loop = h->loop, .calls = h->calls, .guard = h->guard, .conf = c};
+  r = trunks_new(&h->trunks, &env, why, sizeof(why));
+  if (r < 0)
+    return failed("trunk door", r, why);
+  r = start_native(h);
+  if (r == 0)
+    r = start_admin(h);
+  if (r < 0)
+    return r;
+  r = jail_give(c->node.state_dir, c->node.user); /* what was made meanwhile */
+  if (r == 0)
+    r = jail_enter(c->node.user);
+  if (r < 0)
+    return failed("node.user", r, c->node.user);
+  h->tick = (struct timer){.fn = on_tick, .arg = h};
+  on_tick(h);
+  return 0;
+}
+
+void house_stop(struct house *h) {
+  admin_free(h->admin);
+  native_free(h->native);
+  trunks_free(h->trunks);
+  calls_free(h->calls);
+  guard_free(h->guard);
+  store_free(h->store);
+  tokens_free(h->tokens);
+  if (h->loop) {
+    loop_disarm(h->loop, &h->tick);
+    loop_unwatch(h->loop, &h->signals);
+  }
+  root_free(h->root);
+  loop_free(h->loop);
+  if (h->signals.fd > 0)
+    close(h->signals.fd);
+  for (size_t i = 0; i < h->old_n; i++) {
+    conf_free(h->old_confs[i]);
+    plan_free(h->old_plans[i]);
+  }
+  free(h->old_confs);
+  free(h->old_plans);
+  conf_free(h->conf);
+  plan_free(h->plan);
+  free(h->files);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The wired house of sallyportd: everything it is made of, started in order, ended in reverse. Call
+ * thread. */
+#pragma once
+#include "admin/admin.h"
+#include "call/call.h"
+#include "native/native.h"
+#include "trunk/trunk.h"
+
+#include <stdatomic.h>
+
+struct house {
+  const char *conf_file;
+  struct conf *conf;
+  struct plan *plan;
+  struct conf **old_confs;   /* old_confs are those that reloads replaced: pointers into them may live. */
+  struct plan **old_plans;
+  size_t old_n;
+  struct loop *loop;
+  struct root *root;
+  struct tokens *tokens;
+  struct store *store;
+  struct guard *guard;
+  struct calls *calls;
+  struct trunks *trunks;
+  struct native *native;
+  struct admin *admin;
+  struct native_file *files;
+  struct watch signals;
+  struct timer tick;
+  _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
+  _Atomic uint64_t live_calls;
+  int stop;                  /* stop is the signal that asked for the end, 0 while running. */
+};
+
+/* Loads configuration and dialplan; errors go to stderr, a line each. 0 or -EINVAL. */
+int house_load(const char *file, struct conf **ret_conf, struct plan **ret_plan) must_check;
+int house_start(struct house *h) must_check; /* logs why and returns -errno */
+void house_stop(struct house *h);            /* takes a house half built */
+void house_reload(struct house *h);          /* SIGHUP: an error leaves all as it was */
+void house_drain(struct house *h);           /* ends the calls and says goodbye, at most some seconds */

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * SIGHUP: configuration and dialplan anew, between two turns; an error leaves the old ones in force.
+ * Replaced ones are kept until the end: live calls point into them. */
+#include "app/boot.h"
+
+#include "base/log.h"
+
+static int keep_old(struct house *h) {
+  struct conf **confs = realloc(h->old_confs, (h->old_n + 1) * sizeof(struct conf *));
+  if (!confs)
+    return -ENOMEM;
+  h->old_confs = confs;
+  struct plan **plans = realloc(h->old_plans, (h->old_n + 1) * sizeof(struct plan *));
+  if (!plans)
+    return -ENOMEM;
+  h->old_plans = plans;
+  h->old_confs[h->old_n] = h->conf;
+  h->old_plans[h->old_n++] = h->plan;
+  return 0;
+}
+
+void house_reload(struct house *h) {
+  struct conf *c = NULL;
+  struct plan *p = NULL;
+  char why[256] = "";
+  if (house_load(h->conf_file, &c, &p) < 0 || keep_old(h) < 0) {
+    log_error(app, "reload refused: the configuration has errors, the old one stays in force");
+    conf_free(c);
+    plan_free(p);
+    return;
+  }
+  h->conf = c;
+  h->plan = p;
+  guard_reload(h->guard, c);
+  calls_reload(h->calls, c, p);
+  native_reload(h->native, c);
+  if (trunks_reload(h->trunks, c, why, sizeof(why)) < 0)
+    log_error(app, "reload: %s", why);
+  log_info(app, "configuration reloaded, version %016llx", (unsigned long long)c->version);
+}
