@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The one list of Debian packages, by what they are for, and their installation. Sourced by ./run,
+# ./check and the scenarios.
+
+PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
+  libsofia-sip-ua-dev libsrtp2-dev libssl-dev libmicrohttpd-dev libjansson-dev libyaml-dev
+  libsqlite3-dev libpcre2-dev libseccomp-dev openssl ca-certificates"
+PACKAGES_DEMO="baresip-core curl python3"
+PACKAGES_BROWSER="chromium nodejs npm"
+PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
+  kamailio-tls-modules coturn tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+# need_packages WORD…: installs those of the named lists (build demo browser test) that are missing.
+need_packages() {
+  local list word name missing=""
+  for word in "$@"; do
+    list="PACKAGES_${word^^}"
+    for name in ${!list}; do
+      # a program that is there already (a newer Node) is as good as the package
+      case "$name" in
+      nodejs) command -v node >/dev/null 2>&1 && continue ;;
+      npm) command -v npm >/dev/null 2>&1 && continue ;;
+      esac
+      dpkg-query -W -f='${db:Status-Status}' "$name" 2>/dev/null | grep -qx installed || missing="$missing $name"
+    done
+  done
+  [ -n "$missing" ] || return 0
+  if [ "$(id -u)" != 0 ] && ! command -v sudo >/dev/null 2>&1; then
+    echo "these packages are missing, and neither root nor sudo is at hand:$missing" >&2
+    return 1
+  fi
+  echo "installing:$missing" >&2
+  as_root apt-get update -qq >/dev/null || return 1
+  # shellcheck disable=SC2086
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing </dev/null >/dev/null
+}
