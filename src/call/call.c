@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The life of a call once it is placed: asking the far side, the first answer, the held 200, media
+ * deadlines, and its end, exactly once for each leg. */
+#include "call/inner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+/* Asking ------------------------------------------------------------------------------------------ */
+
+static void on_ring_timeout(void *arg) {
+  struct call *c = arg;
+  if (!c->answered)
+    call_end(c, cause_make(END_NO_ANSWER, BY_GATEWAY, "nobody answered in time"));
+}
+
+static void ask_door(struct call *c) {
+  struct call_inner *in = call_in(c);
+  const struct door *d = in->cs->doors[in->target.kind].door;
+  struct verdict v = verdict_refuse(REFUSE_INTERNAL, "no door leads there");
+  in->asked = true;
+  in->ring.fn = on_ring_timeout;
+  in->ring.arg = c;
+  calls_arm(in->cs, &in->ring, c->ring_timeout_s * UINT64_C(1000000));
+  if (d)
+    v = d->ring(in->cs->doors[in->target.kind].arg, c, &in->target);
+  if (verdict_is_pass(&v))
+    return;
+  in->ring.arg = NULL; /* a door that refused has nothing to stop */
+  call_end(c, cause_of_verdict(&v));
+}
+
+void call_ask(struct call *c) {
+  struct call_inner *in = call_in(c);
+  if (in->ending || in->asked)
+    return;
+  if (in->action == ROUTE_USER || in->action == ROUTE_TRUNK) {
+    ask_door(c);
+    return;
+  }
+  in->asked = true;
+  bridge_apply(c); /* the gateway itself is the far side: an echo or a tone */
+  call_answer_caller(c);
+}
+
+static void stop_ringing(struct call *c) {
+  struct call_inner *in = call_in(c);
+  const struct door *d = in->cs->doors[in->target.kind].door;
+  bool was = in->asked && (in->action == ROUTE_USER || in->action == ROUTE_TRUNK);
+  loop_disarm(in->cs->env.loop, &in->ring);
+  if (was && !in->ring.arg)
+    return;
+  in->ring.arg = NULL; /* once */
+  if (was && d && d->ring_stop)
+    d->ring_stop(in->cs->doors[in->target.kind].arg, c);
+}
+
+void call_target_done(struct call *c, struct cause why) {
+  if (!c->answered)
+    call_end(c, why);
+}
+
+/* The answer -------------------------------------------------------------------------------------- */
+
+static void on_held_answer(void *arg) { call_answer_caller(arg); }
+
+static void on_media_late(void *arg) {
+  struct call *c = arg;
+  call_end(c, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "no media came up within 10 s of the answer"));
+}
+
+static void end_others(struct call *c, const struct leg *winner) {
+  for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l))
+    if (l != winner && l->role == LEG_CALLEE && !leg_is_over(l))
+      leg_end(l, cause_make(END_ANSWERED_ELSEWHERE, BY_CALLEE, ""));
+}
+
+/* The first callee that answers is it; the caller learns it when media are up, or soon. */
+void call_answered_by(struct leg *l) {
+  struct call *c = l->call;
+  struct call_inner *in = call_in(c);
+  if (c->answered) {
+    leg_end(l, cause_make(END_ANSWERED_ELSEWHERE, BY_CALLEE, ""));
+    return;
+  }
+  c->answered = true;
+  c->callee = in->bridged = l;
+  l->answered_ms = clock_wall_ms();
+  count_one(&in->cs->counts, CALLS_ANSWERED);
+  stop_ringing(c);
+  end_others(c, l);
+  bridge_apply(c);
+  if (leg_is_over(l))
+    return;
+  in->answer.fn = on_held_answer;
+  in->answer.arg = c;
+  calls_arm(in->cs, &in->answer, HELD_ANSWER_US);
+  if (leg_is_up(l))
+    (void)fsm_fire(l, EVENT_UP);
+}
+
+void call_answer_caller(struct call *c) {
+  struct call_inner *in = call_in(c);
+  enum leg_state s = c->caller->state;
+  if (in->ending || s >= LEG_ANSWERED)
+    return;
+  c->answered = true;
+  stop_ringing(c);
+  loop_disarm(in->cs->env.loop, &in->answer);
+  in->media.fn = on_media_late;
+  in->media.arg = c;
+  calls_arm(in->cs, &in->media, MEDIA_WAIT_US);
+  (void)fsm_fire(c->caller, EVENT_ANSWER);
+  if (in->ending)
+    return;
+  bridge_apply(c);
+  rec_put(c, RECORD_LIVE);
+}
+
+static void tell_connected(struct leg *l) {
+  struct leg_inner *in = leg_in(l);
+  if (in->told_connected || leg_is_over(l))
+    return;
+  in->told_connected = true;
+  l->connected_ms = clock_wall_ms();
+  if (l->door->connected)
+    l->door->connected(l->door_arg, l);
+}
+
+void call_check_connected(struct call *c) {
+  struct call_inner *in = call_in(c);
+  struct leg *far = in->bridged;
+  if (c->caller->state != LEG_LIVE || (far && far->state != LEG_LIVE))
+    return;
+  loop_disarm(in->cs->env.loop, &in->media);
+  tell_connected(c->caller);
+  if (far)
+    tell_connected(far);
+}
+
+/* The end ------------------------------------------------------------------------------------------- */
+
+void call_stop_timers(struct call *c) {
+  struct call_inner *in = call_in(c);
+  struct loop *loop = in->cs->env.loop;
+  loop_disarm(loop, &in->ring);
+  loop_disarm(loop, &in->answer);
+  loop_disarm(loop, &in->media);
+  loop_disarm(loop, &in->interim);
+}
+
+static void leave_guard(struct call *c) {
+  struct call_inner *in = call_in(c);
+  if (in->in_trunk)
+    guard_leave(in->cs->env.guard, in->in_trunk);
+  if (in->out_trunk)
+    guard_leave(in->cs->env.guard, in->out_trunk);
+  in->in_trunk = in->out_trunk = NULL;
+}
+
+/* A caller that hangs up before the answer has canceled, whatever word its door had for it. */
+static struct cause cause_before_answer(const struct call *c, struct cause why) {
+  if (!c->answered && why.reason == END_COMPLETED && why.by == BY_CALLER)
+    why.reason = END_CANCELED;
+  return why;
+}
+
+void call_end(struct call *c, struct cause why) {
+  struct call_inner *in = call_in(c);
+  if (in->ending)
+    return;
+  in->ending = true;
+  why = cause_before_answer(c, why);
+  for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {
+    if (leg_is_over(l))
+      continue;
+    l->cause = why;
+    (void)fsm_fire(l, EVENT_END);
+  }
+  stop_ringing(c);
+  call_stop_timers(c);
+  leave_guard(c);
+  call_keep_ended(c);
+  log_info(call, "%s ended: %s %s", c->id, end_reason_word(why.reason), why.detail);
+  call_leg_unended(c);
+}
+
+void call_leg_unended(struct call *c) {
+  struct call_inner *in = call_in(c);
+  if (c->ended_ms && in->ends_pending == 0 && !in->recorded)
+    rec_put(c, RECORD_ENDED);
+}
+
+void call_leg_over(struct leg *l) {
+  struct call *c = l->call;
+  struct call_inner *in = call_in(c);
+  if (in->ending)
+    return;
+  bool was_bridged = in->bridged == l, is_last_word = l->kind == LEG_TRUNK || l->cause.reason == END_DECLINED;
+  if (l->role == LEG_CALLER || (c->answered && was_bridged) || (!c->answered && is_last_word)) {
+    call_end(c, l->cause);
+    return;
+  }
+  if (was_bridged) { /* an early device gave up, others may still answer */
+    in->bridged = NULL;
+    bridge_apply(c);
+  }
+}

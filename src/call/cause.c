@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Why calls end: the table of reasons, and how SIP statuses and refusals map to it. */
+#include "call/inner.h"
+
+#include <stdio.h>
+
+static const struct {
+  const char *word;
+  int sip, q850;
+} rows[END_COUNT_] = {
+#define REASON(id, word, sip, q850) [END_##id] = {word, sip, q850},
+#include "call/reason.def"
+#undef REASON
+};
+
+const char *end_reason_word(enum end_reason r) { return r < END_COUNT_ ? rows[r].word : "completed"; }
+int end_reason_sip(enum end_reason r) { return r < END_COUNT_ ? rows[r].sip : 500; }
+int end_reason_q850(enum end_reason r) { return r < END_COUNT_ ? rows[r].q850 : 16; }
+
+/* A final status of a carrier. The named ones first, then its class. */
+static const struct {
+  int sip;
+  enum end_reason reason;
+} by_sip[] = {
+  {401, END_UNAUTHORIZED}, {403, END_FORBIDDEN},   {404, END_NOT_FOUND},   {407, END_UNAUTHORIZED},
+  {408, END_TIMEOUT},      {410, END_NOT_FOUND},   {480, END_UNREACHABLE}, {484, END_NOT_FOUND},
+  {485, END_NOT_FOUND},    {486, END_BUSY},        {487, END_CANCELED},    {488, END_MEDIA_FAILURE},
+  {503, END_CONGESTION},   {504, END_TIMEOUT},     {600, END_BUSY},        {603, END_DECLINED},
+  {604, END_NOT_FOUND},    {606, END_MEDIA_FAILURE}, {607, END_DECLINED},  {608, END_REJECTED},
+};
+
+/* A cause of Q.850 says more than a bare 480, 500 or 503 (Q.1912.5). */
+static const struct {
+  int q850;
+  enum end_reason reason;
+} by_q850[] = {
+  {1, END_NOT_FOUND}, {17, END_BUSY}, {18, END_NO_ANSWER}, {19, END_NO_ANSWER}, {20, END_UNREACHABLE},
+  {21, END_DECLINED}, {22, END_NOT_FOUND}, {27, END_UNREACHABLE}, {28, END_NOT_FOUND}, {34, END_CONGESTION},
+  {38, END_TRUNK_FAILURE}, {41, END_CONGESTION}, {42, END_CONGESTION}, {47, END_CONGESTION},
+};
+
+static enum end_reason reason_of_sip(int status, int q850) {
+  if (status == 480 || status == 500 || status == 503)
+    for (size_t i = 0; i < COUNT_OF(by_q850); i++)
+      if (by_q850[i].q850 == q850)
+        return by_q850[i].reason;
+  for (size_t i = 0; i < COUNT_OF(by_sip); i++)
+    if (by_sip[i].sip == status)
+      return by_sip[i].reason;
+  if (status < 300)
+    return END_COMPLETED;
+  return status >= 500 && status < 600 ? END_TRUNK_FAILURE : END_REJECTED;
+}
+
+struct cause cause_of_sip(int status, int q850, enum end_by by) {
+  struct cause c = {.reason = reason_of_sip(status, q850), .by = by, .sip = status, .q850 = q850};
+  return c;
+}
+
+static enum end_reason reason_of_refusal(enum refusal r) {
+  static const enum end_reason other[REFUSE_COUNT_] = {
+    [REFUSE_NO_ROUTE] = END_NOT_FOUND, [REFUSE_NO_USER] = END_NOT_FOUND, [REFUSE_NOT_DIALABLE] = END_NOT_FOUND,
+    [REFUSE_UNREACHABLE] = END_UNREACHABLE, [REFUSE_TRUNK_DISABLED] = END_TRUNK_FAILURE,
+    [REFUSE_TRUNK_DOWN] = END_TRUNK_FAILURE, [REFUSE_TRUNK_CALLS] = END_CONGESTION,
+    [REFUSE_TRUNK_RATE] = END_CONGESTION, [REFUSE_NODE_CALLS] = END_CONGESTION, [REFUSE_DRAIN] = END_CONGESTION,
+    [REFUSE_NO_MEDIA] = END_CONGESTION, [REFUSE_CALLS_IDENTITY] = END_CONGESTION,
+    [REFUSE_INTERNAL] = END_CONGESTION, [REFUSE_CALLER_ID] = END_FORBIDDEN, [REFUSE_SCOPE] = END_FORBIDDEN,
+    [REFUSE_SRTP] = END_MEDIA_FAILURE, [REFUSE_SDP] = END_MEDIA_FAILURE, [REFUSE_SDP_FORM] = END_MEDIA_FAILURE,
+    [REFUSE_CODEC] = END_MEDIA_FAILURE, [REFUSE_NO_AUDIO] = END_MEDIA_FAILURE,
+  };
+  if (strncmp(refusal_row(r)->code, "policy:", 7) == 0)
+    return END_POLICY;
+  return other[r] != END_COMPLETED ? other[r] : END_REJECTED;
+}
+
+struct cause cause_of_verdict(const struct verdict *v) {
+  const struct refusal_row *row = refusal_row(v->refusal);
+  struct cause c = {.reason = reason_of_refusal(v->refusal), .by = BY_GATEWAY, .sip = row->sip, .q850 = row->q850};
+  bool is_policy = c.reason == END_POLICY;
+  snprintf(c.detail, sizeof(c.detail), "%s", is_policy || !v->detail[0] ? row->rule : v->detail);
+  return c;
+}
+
+struct cause cause_make(enum end_reason r, enum end_by by, const char *detail) {
+  struct cause c = {.reason = r, .by = by, .sip = end_reason_sip(r), .q850 = end_reason_q850(r)};
+  snprintf(c.detail, sizeof(c.detail), "%s", detail);
+  return c;
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the media process tells: one function an event, found by the table at the end. */
+#include "call/inner.h"
+
+#include "base/log.h"
+
+static void tell_media(struct leg *l) {
+  if (!leg_is_over(l) && l->door->media)
+    l->door->media(l->door_arg, l);
+}
+
+static void copy_state(struct leg_media *to, const struct mset_state *s) {
+  to->ice = s->ice;
+  to->dtls = s->dtls;
+  to->suite = s->suite;
+  to->pair_local = s->local;
+  to->pair_remote = s->remote;
+}
+
+static void on_fresh_state(struct leg *l, const struct mset_state *s) {
+  copy_state(&l->fresh, s);
+  if (s->dtls == MSET_DTLS_FAILED) {
+    leg_fresh_drop(l, "its DTLS failed");
+    return;
+  }
+  if (s->dtls != MSET_DTLS_UP)
+    return;
+  leg_fresh_take_over(l);
+  tell_media(l);
+  if (!leg_is_over(l))
+    (void)fsm_fire(l, EVENT_UP);
+}
+
+static void on_state(struct leg *l, const union mset_any *m) {
+  const struct mset_state *s = &m->state;
+  if (s->h.session == l->fresh.session) {
+    on_fresh_state(l, s);
+    return;
+  }
+  if (l->kind == LEG_TRUNK) { /* plain or SDES: only the pair is news */
+    l->media.pair_local = s->local;
+    l->media.pair_remote = s->remote;
+    return;
+  }
+  copy_state(&l->media, s);
+  if (s->dtls == MSET_DTLS_FAILED && !l->fresh.session) {
+    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "DTLS failed"));
+    return;
+  }
+  tell_media(l);
+  if (s->ice == MSET_ICE_LOST || s->ice == MSET_ICE_CONNECTED)
+    consent_set(l, s->ice == MSET_ICE_LOST);
+  if (!leg_is_over(l) && s->dtls == MSET_DTLS_UP)
+    (void)fsm_fire(l, EVENT_UP);
+}
+
+/* Verified audio of the far side, before the answer: the caller is told when it can hear it. */
+static void on_flow(struct leg *l, const union mset_any *m) {
+  struct leg *far = leg_far(l);
+  bool on = m->flow.active != 0;
+  l->media.flowing = on;
+  if (l->call->answered || l->role != LEG_CALLEE || !far || far->early_media == on)
+    return;
+  far->early_media = on;
+  if (far->door->early)
+    far->door->early(far->door_arg, far, on);
+}
+
+static void on_digit(struct leg *l, const union mset_any *m) {
+  struct leg *far = leg_far(l);
+  if (far && far->door->digit)
+    far->door->digit(far->door_arg, far, (char)m->digit.digit, m->digit.ms, "rtp");
+}
+
+static void on_digits_done(struct leg *l, const union mset_any *m) {
+  struct leg *far = leg_far(l);
+  struct verdict v = verdict_pass();
+  if (!m->digits_done.ok)
+    v = verdict_refuse(REFUSE_NO_MEDIA, "the digits could not be sent");
+  if (far && m->digits_done.op && far->door->operation)
+    far->door->operation(far->door_arg, far, m->digits_done.op, &v);
+}
+
+static void on_quality(struct leg *l, const union mset_any *m) {
+  if (m->quality.up)
+    leg_in(l)->mos = m->quality.mos;
+  if (l->kind == LEG_NATIVE && l->door->quality)
+    l->door->quality(l->door_arg, l, &m->quality);
+}
+
+static void on_timeout(struct leg *l, const union mset_any *m) {
+  if (m->h.session == l->media.session)
+    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "no media came for media_timeout_s"));
+}
+
+/* A session that ended by itself: its facts are in the message, no END is owed. */
+static void on_ended(struct leg *l, const union mset_any *m) {
+  struct calls *cs = leg_calls(l);
+  if (m->h.session != l->fresh.session && m->h.session != l->media.session)
+    return; /* its END is on the way and will be answered */
+  rec_facts(l, &m->ended.facts);
+  map_del(cs->by_session, slice_from(&m->h.session, sizeof(m->h.session)));
+  if (m->h.session == l->fresh.session) {
+    l->fresh.session = 0;
+    leg_fresh_drop(l, "its session ended");
+    return;
+  }
+  l->media.session = 0;
+  leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "its media session ended"));
+}
+
+void events_take(void *arg, const union mset_any *m) {
+  static void (*const rows[MSET_COUNT_])(struct leg *, const union mset_any *) = {
+    [MSET_STATE] = on_state,       [MSET_FLOW] = on_flow,       [MSET_DIGIT] = on_digit,
+    [MSET_DIGITS_DONE] = on_digits_done, [MSET_QUALITY] = on_quality, [MSET_TIMEOUT] = on_timeout,
+    [MSET_ENDED] = on_ended,
+  };
+  struct leg *l = calls_leg_of_session(arg, m->h.session);
+  if (l && !leg_is_over(l) && rows[m->h.type])
+    rows[m->h.type](l, m);
+}

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A leg: its making, its media sessions, and what its peer does as its door tells it. */
+#include "call/inner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+void leg_set_desc(struct desc **to, const struct desc *d) {
+  if (d && !*to)
+    *to = malloc(sizeof(**to));
+  if (!*to)
+    return;
+  if (d) {
+    **to = *d;
+    return;
+  }
+  desc_wipe(*to);
+  free(*to);
+  *to = NULL;
+}
+
+/* Making ------------------------------------------------------------------------------------------ */
+
+static void on_consent_over(void *arg) { consent_check(arg); }
+static void on_fresh_late(void *arg) { leg_fresh_drop(arg, "the new association did not come up"); }
+
+struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, const struct door *d, void *arg, uint64_t magic) {
+  struct calls *cs = call_in(c)->cs;
+  struct leg_inner *in = calloc(1, sizeof(*in));
+  struct leg **slot = in ? pool_add(cs->legs, &in->leg.id) : NULL;
+  if (!slot) {
+    free(in);
+    return NULL;
+  }
+  struct leg *l = *slot = &in->leg;
+  l->inner = in;
+  l->call = c;
+  l->kind = kind;
+  l->role = role;
+  l->door = d;
+  l->door_arg = arg;
+  l->magic = magic;
+  l->created_ms = clock_wall_ms();
+  in->dialog = 1;
+  in->consent = (struct timer){.fn = on_consent_over, .arg = l};
+  in->fresh_late = (struct timer){.fn = on_fresh_late, .arg = l};
+  list_add_tail(&c->legs, &in->node);
+  return l;
+}
+
+static int callee_family(const struct calls *cs) {
+  int f = cs->env.conf->media.n_addresses ? addr_family(&cs->env.conf->media.addresses[0].address) : AF_INET;
+  return f == AF_INET6 ? AF_INET6 : AF_INET;
+}
+
+struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uint64_t magic,
+                            const struct conf_trunk *trunk, struct slice identity, struct slice device) {
+  struct call_inner *in = call_in(c);
+  if (in->ending || c->answered || in->n_callees >= CALLEES_MAX || !calls_is_ready(in->cs))
+    return NULL;
+  struct leg *l = leg_new(c, d->kind, LEG_CALLEE, d, arg, magic);
+  if (!l)
+    return NULL;
+  l->trunk = trunk;
+  slice_copy(l->identity, sizeof(l->identity), identity);
+  slice_copy(l->device, sizeof(l->device), device);
+  if (leg_open(l, callee_family(in->cs), d->kind == LEG_TRUNK, false) < 0) {
+    leg_free(l);
+    return NULL;
+  }
+  in->n_callees++;
+  if (d->kind == LEG_TRUNK)
+    c->callee = l;
+  return l;
+}
+
+/* Sessions ----------------------------------------------------------------------------------------- */
+
+static MEDIUM_REPLY(on_open) {
+  struct calls *cs = arg;
+  struct leg *l = leg_get(cs, ctx);
+  struct verdict v = verdict_refuse(REFUSE_NO_MEDIA, "the media process opened no session");
+  bool good = m && m->h.type == MSET_OPENED && m->opened.n_addrs > 0;
+  if (!l || leg_is_over(l))
+    return; /* ended meanwhile: END is on its way */
+  if (op == l->fresh.session) {
+    if (good)
+      leg_on_fresh_opened(l, &m->opened);
+    else
+      leg_fresh_drop(l, "no session could be opened");
+    return;
+  }
+  if (op != l->media.session)
+    return;
+  if (!good) {
+    leg_fail(l, &v);
+    return;
+  }
+  l->media.opened = m->opened;
+  (void)fsm_fire(l, EVENT_OPENED);
+}
+
+/* On whose worker: the other side of the call, else another live call of the same user. */
+static uint64_t beside_of(const struct leg *l) {
+  struct calls *cs = leg_calls(l);
+  uint32_t cursor = 0;
+  if (l->media.session)
+    return l->media.session;
+  if (l->role == LEG_CALLEE)
+    return l->call->caller->media.session;
+  for (struct call *c = calls_next(cs, &cursor); c && l->identity[0]; c = calls_next(cs, &cursor))
+    if (c != l->call && strcmp(call_in(c)->identity, l->identity) == 0 && c->caller)
+      return c->caller->media.session;
+  return 0;
+}
+
+int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
+  struct calls *cs = leg_calls(l);
+  struct leg_media *to = fresh ? &l->fresh : &l->media;
+  uint64_t session = cs->next_session++;
+  union mset_any m;
+  mset_init(&m, MSET_OPEN, session);
+  m.open.kind = l->kind == LEG_NATIVE ? MSET_NATIVE_LEG : MSET_TRUNK_LEG;
+  m.open.family = (uint32_t)family;
+  m.open.beside = beside_of(l);
+  m.open.rtcp_pair = rtcp_pair;
+  m.open.media_timeout_s = l->trunk ? l->trunk->media_timeout_s : 0;
+  snprintf(m.open.call, sizeof(m.open.call), "%s", l->call->id);
+  if (map_put(cs->by_session, slice_from(&session, sizeof(session)), l) < 0)
+    return -EAGAIN;
+  int r = medium_send(cs->medium, &m, on_open, l->id, session);
+  if (r < 0)
+    map_del(cs->by_session, slice_from(&session, sizeof(session)));
+  else
+    to->session = session;
+  return r;
+}
+
+static void forget_session(struct calls *cs, uint64_t session) {
+  map_del(cs->by_session, slice_from(&session, sizeof(session)));
+}
+
+static MEDIUM_REPLY(on_end) {
+  struct calls *cs = arg;
+  struct leg *l = calls_leg_of_session(cs, ctx);
+  struct mset_facts f;
+  if (!l)
+    return;
+  forget_session(cs, ctx);
+  if (m && m->h.type == MSET_ENDED)
+    rec_facts(l, &m->ended.facts);
+  else if (medium_facts(cs->medium, (uint32_t)op, ctx, &f))
+    rec_facts(l, &f);
+  call_in(l->call)->ends_pending--;
+  call_leg_unended(l->call);
+}
+
+/* Facts come with the reply; where none will come, what the table holds must do. */
+void leg_close_session(struct leg *l, struct leg_media *m) {
+  struct calls *cs = leg_calls(l);
+  struct mset_facts f;
+  uint64_t session = m->session;
+  if (!session)
+    return;
+  m->session = 0;
+  if (medium_end(cs->medium, session, on_end, session, m->opened.facts_slot) == 0) {
+    call_in(l->call)->ends_pending++;
+    return;
+  }
+  if (medium_facts(cs->medium, m->opened.facts_slot, session, &f))
+    rec_facts(l, &f);
+  forget_session(cs, session);
+}
+
+bool leg_facts(const struct leg *l, struct mset_facts *ret) {
+  return l->media.session && medium_facts(leg_calls(l)->medium, l->media.opened.facts_slot, l->media.session, ret);
+}
+
+bool leg_is_up(const struct leg *l) {
+  if (l->kind == LEG_NATIVE)
+    return l->media.dtls == MSET_DTLS_UP;
+  return l->local && l->remote && !leg_in(l)->local_is_offer;
+}
+
+/* What the peer does -------------------------------------------------------------------------------- */
+
+void leg_ringing(struct leg *l) { (void)fsm_fire(l, EVENT_RING); }
+
+void leg_early(struct leg *l, bool to_caller) {
+  struct verdict v = fsm_fire(l, EVENT_EARLY);
+  if (verdict_is_pass(&v) && to_caller && !leg_is_over(l->call->caller))
+    (void)fsm_fire(l->call->caller, EVENT_EARLY);
+}
+
+/* A final answer that repeats nothing stands on the provisional one; without any there is no media. */
+static bool answer_stands(struct leg *l) {
+  if (l->role == LEG_CALLER || !leg_in(l)->local_is_offer)
+    return true;
+  struct verdict v = leg_take_answer(l, leg_in(l)->last_dialog, NULL, true);
+  if (!verdict_is_pass(&v))
+    leg_fail(l, &v);
+  return verdict_is_pass(&v);
+}
+
+void leg_answered(struct leg *l) {
+  if (l->state > LEG_OPENING && l->state < LEG_ANSWERED && answer_stands(l))
+    (void)fsm_fire(l, EVENT_ANSWER);
+}
+
+void leg_confirmed(struct leg *l) {
+  if (leg_is_over(l))
+    return;
+  if (!l->remote)
+    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the ACK of a late offer has no answer"));
+  else if (leg_is_up(l))
+    (void)fsm_fire(l, EVENT_UP);
+}
+
+void leg_end(struct leg *l, struct cause why) {
+  if (leg_is_over(l))
+    return;
+  if (l->role == LEG_CALLER && !l->call->answered && why.reason == END_COMPLETED && why.by != BY_GATEWAY)
+    why.reason = END_CANCELED; /* who hangs up before the answer has canceled */
+  l->cause = why;
+  (void)fsm_fire(l, EVENT_END);
+}
+
+void leg_fail(struct leg *l, const struct verdict *v) { leg_end(l, cause_of_verdict(v)); }
+
+void leg_telemetry(struct leg *l, const char *json) {
+  struct call_inner *in = call_in(l->call);
+  if (strlen(json) < sizeof(in->telemetry))
+    snprintf(in->telemetry, sizeof(in->telemetry), "%s", json);
+}
+
+void leg_set_device(struct leg *l, struct slice device, uint64_t magic) {
+  slice_copy(l->device, sizeof(l->device), device);
+  l->magic = magic;
+}
+
+void leg_deny(struct leg *l, const struct addr *relays, uint32_t n) {
+  struct leg_inner *in = leg_in(l);
+  for (uint32_t i = 0; i < n && in->n_deny < MSET_DENY_MAX; i++) {
+    bool known = false;
+    for (uint32_t k = 0; k < in->n_deny; k++)
+      known |= addr_eq_ip(&in->deny[k], &relays[i]);
+    if (!known)
+      in->deny[in->n_deny++] = relays[i];
+  }
+  bool in_force = l->media.session && l->local && l->remote && !in->local_is_offer;
+  if (n && in_force && remote_send(l, l->media.session, in->dialog, l->local, l->remote) < 0)
+    log_warn(call, "%s: a relay could not be denied", l->call->id);
+}

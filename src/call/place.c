@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Placing a call: every check before anything is made (admission, route, limits, description), then
+ * the call, its caller leg and the command that opens its media. */
+#include "call/inner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+/* What is known of an attempt before a call is made of it. */
+struct attempt {
+  struct route_decision route;
+  struct target target;
+  const struct conf_trunk *in_trunk, *out_trunk; /* admitted, to leave */
+  const struct conf_user *user;                  /* the user who is called */
+};
+
+static bool refusal_is_limit(enum refusal r) {
+  return r == REFUSE_TRUNK_CALLS || r == REFUSE_TRUNK_RATE || r == REFUSE_NODE_CALLS;
+}
+
+static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
+  struct route_facts f = {.from_kind = p->ask ? SLICE("trunk") : SLICE("native"),
+                          .tenant = p->tenant,
+                          .called = p->to,
+                          .caller = p->from,
+                          .identity = p->identity};
+  if (p->ask) {
+    f.trunk = p->ask->trunk ? slice_of(p->ask->trunk->name) : SLICE("");
+    f.called = slice_of(p->ask->called);
+    f.caller = slice_of(p->ask->caller);
+  }
+  if (p->to_user.n == 0) {
+    a->route = route_decide(cs->env.plan, &f);
+    return;
+  }
+  a->route.action = ROUTE_USER;
+  slice_copy(a->route.user, sizeof(a->route.user), p->to_user);
+  slice_copy(a->route.caller, sizeof(a->route.caller), p->from);
+}
+
+static struct verdict check_admit(struct calls *cs, const struct place *p, struct attempt *a) {
+  if (!p->ask)
+    return verdict_pass();
+  struct verdict v = guard_admit(cs->env.guard, p->ask, clock_now_us());
+  if (verdict_is_pass(&v))
+    a->in_trunk = p->ask->trunk;
+  else if (a->route.emergency && refusal_is_limit(v.refusal))
+    return verdict_pass(); /* not counted as live, so nothing to leave */
+  return v;
+}
+
+static struct verdict check_route(struct calls *cs, const struct place *p, struct attempt *a) {
+  const struct route_decision *r = &a->route;
+  (void)p;
+  if (r->action == ROUTE_REFUSE && !r->rule[0])
+    return verdict_refuse(REFUSE_NO_ROUTE, "no rule of the dialplan matches");
+  if (r->action == ROUTE_REFUSE)
+    return verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d", r->rule, r->sip);
+  a->target.kind = r->action == ROUTE_TRUNK ? LEG_TRUNK : LEG_NATIVE;
+  snprintf(a->target.user, sizeof(a->target.user), "%s", r->user);
+  if (r->action == ROUTE_USER)
+    a->user = conf_user_find(cs->env.conf, slice_of(r->user));
+  if (r->action == ROUTE_USER && !a->user)
+    return verdict_refuse(REFUSE_NO_USER, "no user is configured by this name");
+  if (r->action != ROUTE_TRUNK)
+    return verdict_pass();
+  a->target.trunk = conf_trunk_find(cs->env.conf, slice_of(r->trunk));
+  if (!a->target.trunk)
+    return verdict_refuse(REFUSE_NO_ROUTE, "rule %s leads to a trunk that is not configured", r->rule);
+  return verdict_pass();
+}
+
+static struct verdict check_identity(struct calls *cs, struct slice identity, const struct attempt *a) {
+  char name[CONF_NAME_BYTES];
+  uint32_t most = cs->env.conf->service.calls_per_identity;
+  if (most == 0 || a->route.emergency || slice_copy(name, sizeof(name), identity) < 0 || !name[0])
+    return verdict_pass();
+  if (calls_of_identity(cs, name) >= most)
+    return verdict_refuse(REFUSE_CALLS_IDENTITY, "service.calls_per_identity is %u", most);
+  return verdict_pass();
+}
+
+static struct verdict check_limits(struct calls *cs, const struct place *p, struct attempt *a) {
+  if (!calls_is_ready(cs))
+    return verdict_refuse(REFUSE_NO_MEDIA, "the media process is not connected");
+  if (a->route.emergency)
+    return verdict_pass();
+  if (cs->draining)
+    return verdict_refuse(REFUSE_DRAIN, "the gateway is draining");
+  if (calls_count(cs) >= cs->env.conf->node.max_calls)
+    return verdict_refuse(REFUSE_NODE_CALLS, "node.max_calls is %u", cs->env.conf->node.max_calls);
+  struct verdict v = check_identity(cs, p->identity, a);
+  if (verdict_is_pass(&v) && a->user)
+    v = check_identity(cs, slice_of(a->user->name), a);
+  return v;
+}
+
+static struct verdict check_offer(struct calls *cs, const struct place *p, struct attempt *a) {
+  (void)a;
+  if (p->deny_relays_only)
+    return verdict_refuse(REFUSE_RELAY, "all candidates are relays that are not native");
+  if (!p->offer && !p->ask)
+    return verdict_refuse(REFUSE_SDP, "an offer is required");
+  if (!p->offer)
+    return verdict_pass();
+  return leg_check_offer(cs, p->door->kind, p->ask ? p->ask->trunk : NULL, p->offer);
+}
+
+static struct verdict check_out(struct calls *cs, const struct place *p, struct attempt *a) {
+  (void)p;
+  if (a->target.kind != LEG_TRUNK)
+    return verdict_pass();
+  struct verdict v = guard_admit_out(cs->env.guard, a->target.trunk, clock_now_us());
+  if (verdict_is_pass(&v))
+    a->out_trunk = a->target.trunk;
+  else if (a->route.emergency && refusal_is_limit(v.refusal))
+    return verdict_pass();
+  return v;
+}
+
+static void undo(struct calls *cs, struct attempt *a) {
+  if (a->in_trunk)
+    guard_leave(cs->env.guard, a->in_trunk);
+  if (a->out_trunk)
+    guard_leave(cs->env.guard, a->out_trunk);
+  a->in_trunk = a->out_trunk = NULL;
+}
+
+/* The ordered list: the first refusal ends it. */
+static struct verdict check_all(struct calls *cs, const struct place *p, struct attempt *a) {
+  static struct verdict (*const checks[])(struct calls *, const struct place *, struct attempt *) = {
+    check_admit, check_route, check_offer, check_limits, check_out,
+  };
+  struct verdict v = verdict_pass();
+  decide(cs, p, a);
+  for (size_t i = 0; i < COUNT_OF(checks) && verdict_is_pass(&v); i++)
+    v = checks[i](cs, p, a);
+  return v;
+}
+
+/* Refused ------------------------------------------------------------------------------------------ */
+
+static void record_ask(struct record *r, const struct ask *ask) {
+  r->direction = RECORD_IN;
+  r->caller.kind = RECORD_LEG_TRUNK;
+  if (ask->trunk)
+    snprintf(r->caller.peer, sizeof(r->caller.peer), "%s", ask->trunk->name);
+  snprintf(r->caller.sip_call_id, sizeof(r->caller.sip_call_id), "%.*s", (int)sizeof(r->caller.sip_call_id) - 1,
+           ask->sip_call_id);
+  addr_text(&ask->source, r->caller.remote_addr, sizeof(r->caller.remote_addr));
+  snprintf(r->from, sizeof(r->from), "%s", ask->caller);
+  snprintf(r->to, sizeof(r->to), "%s", ask->called);
+  snprintf(r->session_id_remote, sizeof(r->session_id_remote), "%s", ask->session_id);
+}
+
+static void record_verdict(struct record *r, const struct verdict *v) {
+  struct cause c = cause_of_verdict(v);
+  const struct refusal_row *row = refusal_row(v->refusal);
+  r->state = RECORD_REFUSED;
+  r->ended_ms = r->started_ms;
+  snprintf(r->rule, sizeof(r->rule), "%s", row->rule);
+  snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(c.reason));
+  snprintf(r->end_by, sizeof(r->end_by), "gateway");
+  r->sip_status = (uint16_t)row->sip;
+  r->q850 = (uint16_t)row->q850;
+  snprintf(r->detail, sizeof(r->detail), "%s", v->detail[0] ? v->detail : row->title);
+}
+
+static void refused(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
+  struct record r;
+  rec_start(&r, cs, NULL);
+  r.direction = RECORD_OUT;
+  if (p->ask)
+    record_ask(&r, p->ask);
+  if (!p->ask) {
+    r.caller.kind = RECORD_LEG_NATIVE;
+    slice_copy(r.caller.peer, sizeof(r.caller.peer), p->identity);
+    slice_copy(r.caller.device, sizeof(r.caller.device), p->device);
+    slice_copy(r.identity, sizeof(r.identity), p->identity);
+    slice_copy(r.tenant, sizeof(r.tenant), p->tenant);
+    slice_copy(r.from, sizeof(r.from), p->from);
+    slice_copy(r.to, sizeof(r.to), p->to.n ? p->to : p->to_user);
+  }
+  record_verdict(&r, v);
+  rec_refused(cs, &r);
+  count_one(&cs->counts, CALLS_REFUSED);
+  memcpy(ret_id, r.id, sizeof(r.id));
+}
+
+void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {
+  struct record r;
+  rec_start(&r, cs, NULL);
+  record_ask(&r, ask);
+  record_verdict(&r, v);
+  rec_refused(cs, &r);
+  count_one(&cs->counts, CALLS_REFUSED);
+}
+
+/* Placed ------------------------------------------------------------------------------------------- */
+
+static void fill_numbers(struct call *c, const struct place *p, const struct attempt *a) {
+  struct slice from = p->ask ? slice_of(p->ask->caller) : p->from;
+  struct slice display = p->ask ? slice_of(p->ask->caller_display) : p->from_display;
+  struct slice to = p->ask ? slice_of(p->ask->called) : p->to;
+  slice_copy(c->from, sizeof(c->from), a->route.caller[0] ? slice_of(a->route.caller) : from);
+  slice_copy(c->to, sizeof(c->to), a->route.called[0] ? slice_of(a->route.called) : to);
+  slice_copy(c->from_display, sizeof(c->from_display), display);
+  snprintf(c->to_user, sizeof(c->to_user), "%s", a->user ? a->user->name : "");
+  c->anonymous = p->ask ? p->ask->anonymous : p->anonymous;
+}
+
+static void fill_session(struct call *c, const struct place *p) {
+  const char *theirs = p->ask ? p->ask->session_id : p->session_id;
+  sessionid_make(c->session_local);
+  if (theirs && sessionid_is_good(slice_of(theirs)))
+    slice_copy(c->session_remote, sizeof(c->session_remote), slice_of(theirs));
+  else
+    memset(c->session_remote, '0', 32);
+}
+
+static void fill_call(struct call *c, const struct place *p, struct attempt *a) {
+  struct call_inner *in = call_in(c);
+  const struct conf *conf = in->cs->env.conf;
+  uint32_t timeouts[] = {p->ring_timeout_s, a->route.timeout_s, conf->service.ring_timeout_s, 60};
+  for (size_t i = 0; i < COUNT_OF(timeouts) && c->ring_timeout_s == 0; i++)
+    c->ring_timeout_s = timeouts[i];
+  fill_numbers(c, p, a);
+  fill_session(c, p);
+  snprintf(c->metadata, sizeof(c->metadata), "%s", p->metadata ? p->metadata : "");
+  snprintf(c->rule, sizeof(c->rule), "%s", a->route.rule);
+  in->action = a->route.action;
+  in->target = a->target;
+  in->emergency = a->route.emergency;
+  in->ringback = p->ringback;
+  in->in_trunk = a->in_trunk;
+  in->out_trunk = a->out_trunk;
+  slice_copy(in->identity, sizeof(in->identity), p->ask && a->user ? slice_of(a->user->name) : p->identity);
+  slice_copy(in->tenant, sizeof(in->tenant), p->ask && a->user ? slice_of(a->user->tenant) : p->tenant);
+}
+
+static void fill_caller(struct leg *l, const struct place *p) {
+  if (p->ask) {
+    l->trunk = p->ask->trunk;
+    addr_text(&p->ask->source, l->peer, sizeof(l->peer));
+    snprintf(l->sip_call_id, sizeof(l->sip_call_id), "%s", p->ask->sip_call_id);
+  }
+  slice_copy(l->identity, sizeof(l->identity), p->identity);
+  slice_copy(l->device, sizeof(l->device), p->device);
+  leg_deny(l, p->deny, p->n_deny);
+  if (p->offer)
+    leg_set_desc(&l->remote, p->offer);
+}
+
+static int family_of(const struct place *p) {
+  int f = AF_UNSPEC;
+  if (p->ask && p->offer && !p->offer->audio.is_zero_addr)
+    f = addr_family(&p->offer->audio.rtp);
+  if (p->ask && f == AF_UNSPEC)
+    f = addr_family(&p->ask->source);
+  return f == AF_INET6 && p->ask ? AF_INET6 : AF_INET;
+}
+
+/* The call and its caller leg, with OPEN under way; NULL: nothing remains. */
+static struct leg *begin(struct calls *cs, const struct place *p, struct attempt *a, const char *id) {
+  struct call *c = call_new(cs);
+  if (!c)
+    return NULL;
+  snprintf(c->id, sizeof(c->id), "%s", id);
+  fill_call(c, p, a);
+  struct leg *l = leg_new(c, p->door->kind, LEG_CALLER, p->door, p->door_arg, p->magic);
+  c->caller = l;
+  if (l)
+    fill_caller(l, p);
+  bool pair = p->ask && !(p->offer && p->offer->audio.rtcp_mux);
+  if (l && map_put(cs->by_id, slice_of(c->id), c) == 0 && leg_open(l, family_of(p), pair, false) == 0)
+    return l;
+  call_discard(c);
+  return NULL;
+}
+
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) {
+  struct attempt a = {0};
+  struct record r;
+  struct verdict v = check_all(cs, p, &a);
+  struct leg *l = NULL;
+  *ret_leg = NULL;
+  rec_start(&r, cs, NULL);
+  if (verdict_is_pass(&v)) {
+    l = begin(cs, p, &a, r.id);
+    if (!l)
+      v = verdict_refuse(REFUSE_NO_MEDIA, "the media process takes no more commands now");
+  }
+  if (!l) {
+    undo(cs, &a);
+    refused(cs, p, &v, ret_id);
+    return v;
+  }
+  memcpy(ret_id, r.id, sizeof(r.id));
+  count_one(&cs->counts, p->ask ? CALLS_IN : CALLS_OUT);
+  log_info(call, "%s placed by %s, rule %s", l->call->id, p->ask ? l->trunk->name : l->identity, l->call->rule);
+  rec_put(l->call, RECORD_LIVE);
+  *ret_leg = l;
+  return v;
+}

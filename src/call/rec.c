@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The call record: filled from the call and its legs, written when placed, when answered, every
+ * records.interim_s, and at the end when the media process gave its counts. */
+#include "call/inner.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+static const char *codec_text(uint32_t kind) {
+  static const char *const names[] = {"", "PCMU", "PCMA", "G722", "opus", "telephone-event", "CN"};
+  return kind < COUNT_OF(names) ? names[kind] : "";
+}
+
+static void add_way(struct mset_way *to, const struct mset_way *w) {
+  to->packets += w->packets;
+  to->bytes += w->bytes;
+  to->lost += w->lost;
+  to->auth_failures += w->auth_failures;
+  to->digits += w->digits;
+  to->jitter_us = w->jitter_us;
+}
+
+/* Counts of a session that is over; a leg that was renewed has several. */
+void rec_facts(struct leg *l, const struct mset_facts *f) {
+  struct leg_inner *in = leg_in(l);
+  struct mset_facts *to = &in->facts;
+  add_way(&to->rx, &f->rx);
+  add_way(&to->tx, &f->tx);
+  to->remote_lost += f->remote_lost;
+  to->remote_jitter_us = f->remote_jitter_us;
+  to->rtt_us = f->rtt_us;
+  to->remote = f->remote;
+  in->has_facts = true;
+}
+
+static struct mset_facts facts_of(const struct leg *l) {
+  struct mset_facts sum = leg_in(l)->facts, now;
+  if (leg_is_over(l) || !leg_facts(l, &now))
+    return sum;
+  add_way(&sum.rx, &now.rx);
+  add_way(&sum.tx, &now.tx);
+  sum.remote_lost += now.remote_lost;
+  sum.remote_jitter_us = now.remote_jitter_us;
+  sum.rtt_us = now.rtt_us;
+  sum.remote = now.remote;
+  return sum;
+}
+
+static void put_flow(struct record_flow *to, const struct mset_way *w) {
+  to->packets = w->packets;
+  to->bytes = w->bytes;
+  to->lost = w->lost;
+  to->jitter_us = w->jitter_us;
+  to->auth_failures = w->auth_failures;
+}
+
+static void put_media(struct record_leg *r, const struct leg *l) {
+  struct mset_facts f = facts_of(l);
+  const struct addr *from = addr_family(&f.remote) != AF_UNSPEC ? &f.remote : &l->media.pair_remote;
+  put_flow(&r->rx, &f.rx);
+  put_flow(&r->tx, &f.tx);
+  r->tx.lost = f.remote_lost;
+  r->tx.jitter_us = f.remote_jitter_us;
+  r->rtt_us = f.rtt_us;
+  r->mos_x100 = (uint16_t)(leg_in(l)->mos * 100 + 0.5);
+  r->dtmf_in = (uint32_t)f.rx.digits;
+  r->dtmf_out = (uint32_t)f.tx.digits;
+  if (addr_family(from) != AF_UNSPEC)
+    addr_text(from, r->media_addr, sizeof(r->media_addr));
+  snprintf(r->codec, sizeof(r->codec), "%s", codec_text(l->media.codec));
+  snprintf(r->suite, sizeof(r->suite), "%s", suite_name((enum srtp_suite)l->media.suite));
+  snprintf(r->dtls, sizeof(r->dtls), "%s", l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
+}
+
+static void put_leg(struct record_leg *r, const struct leg *l) {
+  const struct call *c = l->call;
+  r->kind = l->kind == LEG_TRUNK ? RECORD_LEG_TRUNK : RECORD_LEG_NATIVE;
+  snprintf(r->peer, sizeof(r->peer), "%s", l->trunk ? l->trunk->name : l->identity);
+  snprintf(r->sip_call_id, sizeof(r->sip_call_id), "%.*s", (int)sizeof(r->sip_call_id) - 1, l->sip_call_id);
+  snprintf(r->remote_addr, sizeof(r->remote_addr), "%.*s", (int)sizeof(r->remote_addr) - 1, l->peer);
+  snprintf(r->device, sizeof(r->device), "%.*s", (int)sizeof(r->device) - 1, l->device);
+  bool is_caller = l->role == LEG_CALLER;
+  snprintf(r->remote_user, sizeof(r->remote_user), "%s", is_caller ? c->from : c->to_user[0] ? c->to_user : c->to);
+  snprintf(r->local_user, sizeof(r->local_user), "%s", is_caller ? c->to : c->from);
+  put_media(r, l);
+}
+
+/* local is the app's side, remote the carrier's. */
+static const char *by_text(const struct call *c, enum end_by by) {
+  if (by == BY_GATEWAY)
+    return "gateway";
+  bool caller_is_local = c->caller->kind == LEG_NATIVE;
+  return (by == BY_CALLER) == caller_is_local ? "local" : "remote";
+}
+
+static void put_end(struct record *r, const struct call *c) {
+  const struct cause *why = &c->caller->cause;
+  r->ended_ms = c->ended_ms ? c->ended_ms : clock_wall_ms();
+  snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(why->reason));
+  snprintf(r->end_by, sizeof(r->end_by), "%s", by_text(c, why->by));
+  r->sip_status = (uint16_t)(why->sip ? why->sip : end_reason_sip(why->reason));
+  r->q850 = (uint16_t)(why->q850 ? why->q850 : end_reason_q850(why->reason));
+  snprintf(r->detail, sizeof(r->detail), "%s", why->detail);
+  if (why->reason == END_POLICY)
+    snprintf(r->rule, sizeof(r->rule), "%.*s", (int)sizeof(r->rule) - 1, why->detail);
+}
+
+static void fill(struct record *r, const struct call *c) {
+  const struct call_inner *in = call_in(c);
+  const struct leg *a = c->caller, *b = in->bridged ? in->bridged : c->callee;
+  r->started_ms = c->created_ms;
+  r->ringing_ms = a->ringing_ms;
+  r->answered_ms = a->answered_ms;
+  r->direction = a->kind == LEG_TRUNK ? RECORD_IN : RECORD_OUT;
+  snprintf(r->from, sizeof(r->from), "%s", c->from);
+  snprintf(r->to, sizeof(r->to), "%s", c->to[0] ? c->to : c->to_user);
+  snprintf(r->identity, sizeof(r->identity), "%s", in->identity);
+  snprintf(r->tenant, sizeof(r->tenant), "%s", in->tenant);
+  memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
+  memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
+  snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry);
+  snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata);
+  r->interim = in->n_interim;
+  put_leg(&r->caller, a);
+  if (b)
+    put_leg(&r->callee, b);
+}
+
+static void on_interim(void *arg) {
+  struct call *c = arg;
+  call_in(c)->n_interim++;
+  rec_put(c, RECORD_LIVE);
+}
+
+static void arm_interim(struct call *c) {
+  struct call_inner *in = call_in(c);
+  uint32_t every_s = in->cs->env.conf->records.interim_s;
+  in->interim.fn = on_interim;
+  in->interim.arg = c;
+  calls_arm(in->cs, &in->interim, (every_s ? every_s : 900) * UINT64_C(1000000));
+}
+
+void rec_refused(struct calls *cs, const struct record *r) {
+  if (cs->env.store && store_put(cs->env.store, r) < 0)
+    log_warn(call, "a record was given up: the store is behind");
+}
+
+void rec_put(struct call *c, enum record_state state) {
+  struct call_inner *in = call_in(c);
+  struct record r;
+  rec_start(&r, in->cs, c->id);
+  r.state = state;
+  fill(&r, c);
+  if (state == RECORD_ENDED) {
+    put_end(&r, c);
+    in->recorded = true;
+  } else {
+    arm_interim(c);
+  }
+  rec_refused(in->cs, &r);
+}
