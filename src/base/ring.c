@@ -33,6 +33,7 @@ bool ring_get(struct ring *r, void *ret_message) {
   if (head == atomic_load_explicit(&r->tail, memory_order_acquire))
     return false;
   memcpy(ret_message, r->slots + (head & r->mask) * r->bytes, r->bytes);
+  explicit_bzero(r->slots + (head & r->mask) * r->bytes, r->bytes);
   atomic_store_explicit(&r->head, head + 1, memory_order_release);
   return true;
 }

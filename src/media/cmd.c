@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Commands: see cmd.h. A function returns 0 and has the reply filled where it is more than OK, or
+ * -errno, which becomes FAULT and has changed nothing. */
+#include "media/cmd.h"
+
+typedef int cmd_fn(struct worker *w, struct session *s, const union mset_any *m, union up *reply);
+
+static void reply_as(union up *reply, enum mset_type type, size_t bytes) {
+  reply->h.type = type;
+  reply->h.bytes = (uint32_t)bytes;
+}
+
+static void put_addresses(const struct worker *w, const struct session *s, struct mset_opened *o) {
+  if (s->kind == MSET_TRUNK_LEG) {
+    o->rtp[o->n_addrs++] = s->rtp.shown;
+    if (s->has_rtcp_port)
+      o->rtcp = s->rtcp.shown;
+    return;
+  }
+  for (int pass = 0; pass < 2; pass++) /* those of the asked family first */
+    for (uint32_t i = 0; i < w->options->n_addresses; i++)
+      if ((addr_family(&w->native[i].shown) == s->family) == (pass == 0))
+        o->rtp[o->n_addrs++] = w->native[i].shown;
+}
+
+static void put_credentials(const struct session *s, char ufrag[16], char pwd[40]) {
+  struct ice_cred c;
+  ice_cred(s->ice, &c);
+  memcpy(ufrag, c.ufrag, sizeof(c.ufrag));
+  memcpy(pwd, c.pwd, sizeof(c.pwd));
+  explicit_bzero(&c, sizeof(c));
+}
+
+static int cmd_open(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  int error = s ? -EEXIST : session_open(w, &m->open, &s);
+  if (error)
+    return error;
+  reply_as(reply, MSET_OPENED, sizeof(reply->opened));
+  struct mset_opened *o = &reply->opened;
+  o->worker = w->index;
+  o->facts_slot = w->facts_base + (uint32_t)s->handle;
+  o->ssrc = s->ssrc;
+  memcpy(o->cname, s->cname, sizeof(o->cname));
+  put_addresses(w, s, o);
+  if (s->ice) {
+    put_credentials(s, o->ufrag, o->pwd);
+    memcpy(o->fingerprint, dtlscert_sha256(atomic_load(&w->cert)), sizeof(o->fingerprint));
+  }
+  return 0;
+}
+
+static int cmd_remote(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  return session_set_remote(s, &m->remote);
+}
+
+static int cmd_select(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  if (!session_remote(s, m->pick.remote))
+    return -ENOENT;
+  s->selected = (uint8_t)m->pick.remote;
+  return session_reseal(s, session_target(s));
+}
+
+static int cmd_drop(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  struct remote *r = session_remote(s, m->pick.remote);
+  (void)w, (void)reply;
+  if (!r)
+    return -ENOENT;
+  session_drop_remote(s, r);
+  return session_reseal(s, session_target(s));
+}
+
+static void unlink_one(struct session *s) {
+  struct session *peer = session_peer(s);
+  if (peer && peer->peer == s->handle)
+    peer->peer = 0;
+  s->peer = 0;
+}
+
+static int cmd_link(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  struct session *peer = m->link.peer ? session_find(w, m->link.peer) : NULL;
+  (void)reply;
+  if (m->link.peer && !peer)
+    return -ENOENT;
+  unlink_one(s);
+  if (!peer)
+    return 0;
+  unlink_one(peer);
+  s->peer = peer->handle;
+  peer->peer = s->handle;
+  return 0;
+}
+
+static int cmd_play(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  session_play(s, (enum mset_tone)m->play.tone);
+  return 0;
+}
+
+static int cmd_digits(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  int error = digits_add(&s->digits, &m->digits);
+  if (!error)
+    session_hurry(s);
+  return error;
+}
+
+static int cmd_ice_restart(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)m;
+  if (!s->ice)
+    return -ENOTSUP;
+  assoc_restart(s);
+  reply_as(reply, MSET_ICE, sizeof(reply->ice));
+  put_credentials(s, reply->ice.ufrag, reply->ice.pwd);
+  return 0;
+}
+
+static int cmd_end(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w;
+  reply_as(reply, MSET_ENDED, sizeof(reply->ended));
+  reply->ended.reason = m->h.pad; /* by the control thread: asked, or orphaned */
+  session_facts(s, &reply->ended.facts);
+  unlink_one(s);
+  session_close(s);
+  return 0;
+}
+
+static cmd_fn *const rows[MSET_COUNT_] = {
+    [MSET_OPEN] = cmd_open,   [MSET_REMOTE] = cmd_remote, [MSET_SELECT] = cmd_select,
+    [MSET_DROP] = cmd_drop,   [MSET_LINK] = cmd_link,     [MSET_PLAY] = cmd_play,
+    [MSET_DIGITS] = cmd_digits, [MSET_ICE_RESTART] = cmd_ice_restart, [MSET_END] = cmd_end,
+};
+
+void cmd_run(struct worker *w, const union mset_any *m) {
+  struct session *s = session_find(w, m->h.session);
+  union up reply = {.h = {.bytes = sizeof(reply.h), .type = MSET_OK}};
+  int error = -ENOSYS;
+  if (rows[m->h.type])
+    error = s || m->h.type == MSET_OPEN ? rows[m->h.type](w, s, m, &reply) : -ENOENT;
+  if (error) {
+    reply_as(&reply, MSET_FAULT, sizeof(reply.fault));
+    reply.fault.error = error;
+    reply.fault.command = m->h.type;
+  }
+  reply.h.seq = m->h.seq;
+  reply.h.session = m->h.session;
+  worker_tell(w, &reply, false);
+  explicit_bzero(&reply, sizeof(reply));
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a session receives: whose it is (by source, then by tag), its statistics, then to the peer by
+ * a link: another source number, sequence, timestamp, payload type, and the other law. Nothing
+ * changes before a packet verified. See session.h. */
+#include "media/session.h"
+
+#include "wire/classify.h"
+
+/* Whose may it be ------------------------------------------------------------------------------- */
+static unsigned candidates(struct session *s, const struct packet *p, bool is_rtcp, struct remote *first,
+                           struct remote **ret) {
+  if (s->kind == MSET_TRUNK_LEG)
+    return remote_order(s->remotes, MSET_REMOTES_MAX, &p->from, is_rtcp, ret, SESSION_TRIES_MAX);
+  unsigned n = 0;
+  if (first && first->opener)
+    ret[n++] = first;
+  for (unsigned i = 0; i < MSET_REMOTES_MAX && n < SESSION_TRIES_MAX; i++)
+    if (s->remotes[i].number && s->remotes[i].opener && &s->remotes[i] != first)
+      ret[n++] = &s->remotes[i];
+  return n;
+}
+
+static enum drop nobody(struct session *s) {
+  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+    if (s->remotes[i].number && s->remotes[i].opener) {
+      s->rx.wrong_source++;
+      return DROP_WRONG_SOURCE;
+    }
+  return DROP_NO_KEYS;
+}
+
+static enum drop count_refused(struct session *s, enum drop d) {
+  if (d == DROP_AUTH)
+    s->rx.auth_failures++;
+  else if (d == DROP_REPLAY)
+    s->rx.replays++;
+  else
+    s->rx.malformed++;
+  return d;
+}
+
+static enum drop open_one(struct remote *r, struct packet *p, bool is_rtcp, uint64_t now_us) {
+  return is_rtcp ? open_rtcp(r->opener, p->bytes, &p->n, now_us) : open_rtp(r->opener, p->bytes, &p->n, now_us);
+}
+
+static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first, struct remote **ret) {
+  struct remote *list[SESSION_TRIES_MAX];
+  unsigned n = candidates(s, p, is_rtcp, first, list);
+  enum drop d = DROP_AUTH;
+  if (!n)
+    return nobody(s);
+  for (unsigned i = 0; i < n; i++) {
+    d = open_one(list[i], p, is_rtcp, s->w->now_us);
+    *ret = list[i];
+    if (d != DROP_AUTH && d != DROP_MKI)
+      break;
+  }
+  return d ? count_refused(s, d) : DROP_NONE;
+}
+
+/* Streams ----------------------------------------------------------------------------------------- */
+static void retire(struct session *s, struct strm *t) {
+  s->gone.packets += t->packets;
+  s->gone.bytes += t->bytes;
+  s->gone.expected += t->packets + strm_lost(t);
+  s->gone.late += t->late;
+  s->gone.duplicate += t->duplicate;
+  s->gone.reordered += t->reordered;
+  if (t->max_jitter_us > s->gone.max_jitter_us)
+    s->gone.max_jitter_us = t->max_jitter_us;
+}
+
+static struct strm *strm_of(struct session *s, uint32_t ssrc, uint32_t clock_hz) {
+  struct strm *oldest = &s->strms[0];
+  for (unsigned i = 0; i < COUNT_OF(s->strms); i++) {
+    struct strm *t = &s->strms[i];
+    if (t->is_used && t->ssrc == ssrc)
+      return t;
+    if (!t->is_used || (oldest->is_used && t->heard_us < oldest->heard_us))
+      oldest = oldest->is_used ? t : oldest;
+  }
+  if (oldest->is_used)
+    retire(s, oldest);
+  strm_init(oldest, ssrc, clock_hz);
+  return oldest;
+}
+
+static struct strm *strm_heard(struct session *s, uint32_t ssrc, uint32_t clock_hz) {
+  struct strm *t = strm_of(s, ssrc, clock_hz);
+  if (s->last_ssrc && s->last_ssrc != ssrc)
+    s->ssrc_changes++;
+  s->last_ssrc = ssrc;
+  return t;
+}
+
+/* Links ------------------------------------------------------------------------------------------- */
+struct heard { /* one verified packet on its way */
+  struct session *s;
+  struct remote *r;
+  const struct mset_codec *codec;
+  struct rtp rtp;
+  uint64_t ext;
+};
+
+static uint64_t source_of(const struct heard *h) {
+  return (h->s->handle << 40 ^ (h->s->handle >> 32) << 33) ^ ((uint64_t)1 << 32 | h->rtp.ssrc);
+}
+
+/* Is it this remote's audio that is passed on? */
+static bool is_chosen(struct session *s, const struct remote *r) {
+  if (s->selected)
+    return s->selected == r->number;
+  struct remote *feeding = session_remote(s, s->feeding);
+  if (!feeding || !feeding->is_flowing)
+    s->feeding = r->number;
+  return s->feeding == r->number;
+}
+
+/* The peer and whom it sends to, when it may. */
+static enum drop way_out(const struct heard *h, struct session **ret_peer, struct remote **ret_to) {
+  *ret_peer = session_peer(h->s);
+  if (!*ret_peer)
+    return DROP_NO_SINK;
+  if (digits_are_due(&(*ret_peer)->digits))
+    return DROP_HELD;
+  *ret_to = session_target(*ret_peer);
+  return session_may_send(*ret_peer, *ret_to);
+}
+
+static enum drop to_codec(const struct heard *h, const struct mset_codec *out, uint8_t *payload) {
+  bool was_u = h->codec->kind == CODEC_PCMU, was_a = h->codec->kind == CODEC_PCMA;
+  if (!out)
+    return DROP_CODEC;
+  if (h->codec->kind == out->kind)
+    return DROP_NONE;
+  if (!(was_u && out->kind == CODEC_PCMA) && !(was_a && out->kind == CODEC_PCMU))
+    return DROP_CODEC;
+  g711_convert(was_u ? G711_ULAW : G711_ALAW, payload, payload, h->rtp.payload_bytes);
+  return DROP_NONE;
+}
+
+static enum drop pass_audio(const struct heard *h, struct packet *p) {
+  struct session *peer;
+  struct remote *to;
+  struct sink_out at;
+  enum drop d = way_out(h, &peer, &to);
+  if (d)
+    return d;
+  const struct mset_codec *codec = remote_audio(to);
+  uint8_t *payload = p->bytes + (h->rtp.payload - p->bytes);
+  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, h->rtp.marker, false};
+  d = to_codec(h, codec, payload);
+  if (!d)
+    d = sink_map(&peer->sink, &in, peer->w->now_us, &at);
+  else
+    sink_skip(&peer->sink, in.source);
+  if (d)
+    return d;
+  peer->forwarded_us = peer->w->now_us;
+  peer->tx.codec = codec->kind;
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, h->rtp.payload_bytes};
+  return session_send(peer, to, &o);
+}
+
+/* The timestamp of an event on its way out is fixed when it begins, unless both clocks are one: then
+ * each segment has its own. */
+static enum drop map_event(const struct heard *h, struct session *peer, bool is_one_clock,
+                           const struct event_told *told, struct sink_out *ret) {
+  struct event *e = &h->r->event;
+  uint32_t ts = told->is_begin ? sink_ts(&peer->sink, peer->w->now_us) : e->out_ts;
+  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, told->is_begin, true};
+  if (!is_one_clock || told->is_stamped_anew)
+    in.ts = ts - peer->sink.ts_shift;
+  enum drop d = sink_map(&peer->sink, &in, peer->w->now_us, ret);
+  if (told->is_begin || (is_one_clock && !told->is_stamped_anew))
+    e->out_ts = ret->ts;
+  return d;
+}
+
+static enum drop pass_event(const struct heard *h, const struct telev *t, const struct event_told *told) {
+  struct session *peer;
+  struct remote *to;
+  struct sink_out at;
+  uint8_t payload[TELEV_BYTES];
+  enum drop d = way_out(h, &peer, &to);
+  if (d)
+    return d;
+  const struct mset_codec *codec = remote_event(to, SINK_CLOCK_HZ);
+  if (!codec || told->is_old) {
+    sink_skip(&peer->sink, source_of(h));
+    return codec ? DROP_LATE : DROP_PAYLOAD_TYPE;
+  }
+  bool is_one_clock = h->codec->clock_hz == codec->clock_hz && codec->clock_hz == SINK_CLOCK_HZ;
+  d = map_event(h, peer, is_one_clock, told, &at);
+  if (d)
+    return d;
+  struct telev out = *t;
+  if (!is_one_clock)
+    out.duration = telev_scale(h->r->event.segments + t->duration, h->codec->clock_hz, codec->clock_hz);
+  telev_put(payload, &out);
+  peer->forwarded_us = peer->w->now_us;
+  struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload)};
+  return session_send(peer, to, &o);
+}
+
+void session_tell_digits(struct session *s, const struct event_told *told) {
+  for (unsigned i = 0; i < told->digits; i++) {
+    union up m = {.digit = {.h = {.bytes = sizeof(m.digit), .type = MSET_DIGIT, .session = s->id},
+                            .digit = (uint8_t)told->digit[i].digit,
+                            .ms = told->digit[i].ms}};
+    s->rx.digits++;
+    worker_tell(s->w, &m, false);
+  }
+}
+
+/* In ---------------------------------------------------------------------------------------------- */
+static enum drop take_event(const struct heard *h) {
+  struct telev t;
+  struct event_told told;
+  if (!telev_parse(&t, h->rtp.payload, h->rtp.payload_bytes))
+    return DROP_CODEC;
+  if (h->s->selected && h->s->selected != h->r->number)
+    return DROP_NOT_SELECTED;
+  event_input(&h->r->event, &h->rtp, &t, h->codec->clock_hz, h->s->w->now_us, &told);
+  session_tell_digits(h->s, &told);
+  return pass_event(h, &t, &told);
+}
+
+static enum drop take_audio(const struct heard *h, struct packet *p) {
+  struct session *s = h->s;
+  h->r->audio_us = s->w->now_us;
+  s->rx.codec = h->codec->kind;
+  if (!h->r->is_flowing) {
+    s->feeding = h->r->number; /* the last one that begins is heard, until SELECT */
+    session_tell_flow(s, h->r, true);
+  }
+  return is_chosen(s, h->r) ? pass_audio(h, p) : DROP_NOT_SELECTED;
+}
+
+static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p) {
+  struct heard h = {.s = s, .r = r};
+  if (!rtp_parse(&h.rtp, p->bytes, p->n)) {
+    s->rx.malformed++;
+    return DROP_NOT_RTP;
+  }
+  h.codec = remote_codec(r, h.rtp.pt);
+  uint32_t clock_hz = h.codec ? h.codec->clock_hz : SINK_CLOCK_HZ;
+  bool is_audio = h.codec && h.codec->kind != CODEC_TELEV && h.codec->kind != CODEC_CN;
+  struct strm *t = strm_heard(s, h.rtp.ssrc, clock_hz);
+  enum drop d = strm_input(t, &h.rtp, is_audio, clock_hz, s->w->now_us, &h.ext);
+  if (d)
+    return d;
+  if (!h.codec || h.codec->kind == CODEC_CN)
+    d = DROP_PAYLOAD_TYPE;
+  else if (!r->may_recv)
+    d = DROP_DIRECTION;
+  if (!d)
+    return is_audio ? take_audio(&h, p) : take_event(&h);
+  struct session *peer = session_peer(s);
+  if (peer)
+    sink_skip(&peer->sink, source_of(&h));
+  return d;
+}
+
+enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) {
+  enum packet_kind kind = packet_classify(p->bytes, p->n);
+  struct remote *r = NULL;
+  bool is_rtcp = kind == PACKET_RTCP;
+  if (kind != PACKET_RTP && kind != PACKET_RTCP)
+    return DROP_NOT_FOR_US;
+  if (p->port->kind == PORT_RTCP && !is_rtcp)
+    return DROP_WRONG_PORT;
+  enum drop d = open_any(s, p, is_rtcp, from_remote, &r);
+  if (d)
+    return d;
+  remote_heard(r, &p->from, is_rtcp, s->w->now_us);
+  if (s->ice)
+    assoc_heard(s, p);
+  if (is_rtcp)
+    return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, COUNT_OF(s->strms), s->w->now_us)
+               ? DROP_NONE
+               : DROP_NOT_RTCP;
+  s->heard_us = s->w->now_us;
+  d = take_rtp(s, r, p);
+  s->rx.dropped += d != DROP_NONE;
+  return d;
+}

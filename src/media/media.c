@@ -1,0 +1,558 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The control thread: one controller, its commands to the workers, their replies and events back.
+ * It knows of a session its worker and whose it is; a lost controller's sessions end after a while.
+ * A controller that does not read is let go: it never blocks us. See media.h. */
+#include "media/media.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "codec/tone.h"
+#include "media/report.h"
+#include "media/worker.h"
+
+#include <fcntl.h>
+#include <stddef.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+enum {
+  SESSIONS_DEFAULT = 4096,
+  BACKLOG_MAX = 8192,     /* messages that wait for the controller to read */
+  BACKLOG_SPARE = 1024,   /* beyond this, FLOW and QUALITY are lost */
+  SOCKET_BYTES = 1 << 20,
+  TICK_US = 500000,
+  CERTS_MAX = 16,         /* certificates kept for the sessions that were opened with them */
+};
+
+struct known { /* a session as the control thread sees it */
+  struct list node;
+  uint64_t id;
+  uint32_t worker;
+  uint64_t orphan_at_us;  /* orphan_at_us is when it ends; 0: its controller is there. */
+  char call[MSET_TEXT_BYTES];
+};
+
+struct waiting {
+  struct list node;
+  union up m;
+};
+
+struct media {
+  struct media_options options;
+  struct facts facts;
+  struct loop *loop;
+  struct worker *workers[64];
+  uint32_t live[64];      /* live counts the sessions of each worker. */
+  int listen_fd, events_fd, stop_fd;
+  bool is_stopping, is_greeted, is_bound;
+  struct watch listening, events, stop, controller;
+  struct timer tick;
+  struct map *by_id;
+  struct list sessions;
+  uint8_t instance[16];
+  struct list backlog;
+  uint32_t n_backlog;
+  uint64_t lost;          /* lost counts events that the controller was too slow for. */
+  struct dtlscert *certs[CERTS_MAX];
+  uint64_t n_certs, cert_us, log_us;
+  uint64_t logged[DROP_COUNT_];
+};
+
+/* Sessions ----------------------------------------------------------------------------------------- */
+static struct slice id_key(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
+
+static struct known *known_find(const struct media *m, uint64_t id) { return map_get(m->by_id, id_key(&id)); }
+
+static struct known *known_free(struct media *m, struct known *k) {
+  if (!k)
+    return NULL;
+  (void)map_del(m->by_id, id_key(&k->id));
+  m->live[k->worker]--;
+  list_del(&k->node);
+  free(k);
+  return NULL;
+}
+
+static uint32_t least_loaded(const struct media *m) {
+  uint32_t best = 0;
+  for (uint32_t i = 1; i < m->options.workers; i++)
+    if (m->live[i] < m->live[best])
+      best = i;
+  return best;
+}
+
+static int known_new(struct media *m, const struct mset_open *o, struct known **ret) {
+  const struct known *beside = o->beside ? known_find(m, o->beside) : NULL;
+  struct known *k = calloc(1, sizeof(*k));
+  if (!k)
+    return -ENOMEM;
+  k->id = o->h.session;
+  k->worker = beside ? beside->worker : least_loaded(m);
+  memcpy(k->call, o->call, sizeof(k->call));
+  int error = k->id ? map_put(m->by_id, id_key(&k->id), k) : -EINVAL;
+  if (error) {
+    free(k);
+    return error;
+  }
+  m->live[k->worker]++;
+  list_add_tail(&m->sessions, &k->node);
+  *ret = k;
+  return 0;
+}
+
+/* Controller: upward ------------------------------------------------------------------------------- */
+static void let_go(struct media *m, const char *why) {
+  if (!m->controller.on)
+    return;
+  log_warn(media, "controller gone: %s; %zu sessions", why, map_count(m->by_id));
+  loop_unwatch(m->loop, &m->controller);
+  close(m->controller.fd);
+  m->controller.fd = -1;
+  m->is_greeted = false;
+  LIST_EACH_SAFE(&m->backlog, node) {
+    struct waiting *w = CONTAINER_OF(node, struct waiting, node);
+    list_del(node);
+    free(w);
+  }
+  m->n_backlog = 0;
+  uint64_t at_us = clock_now_us() + (uint64_t)m->options.orphan_s * 1000000u;
+  LIST_EACH(&m->sessions, node) {
+    struct known *k = CONTAINER_OF(node, struct known, node);
+    k->orphan_at_us = k->orphan_at_us ? k->orphan_at_us : at_us;
+  }
+}
+
+static bool can_be_spared(const union up *u) { return u->h.type == MSET_FLOW || u->h.type == MSET_QUALITY; }
+
+static void keep(struct media *m, const union up *u) {
+  if (m->n_backlog >= BACKLOG_SPARE && can_be_spared(u)) {
+    m->lost++;
+    return;
+  }
+  struct waiting *w = m->n_backlog < BACKLOG_MAX ? calloc(1, sizeof(*w)) : NULL;
+  if (!w) {
+    m->lost++;
+    let_go(m, "it does not read");
+    return;
+  }
+  w->m = *u;
+  list_add_tail(&m->backlog, &w->node);
+  if (m->n_backlog++ == 0)
+    (void)loop_rewatch(m->loop, &m->controller, EPOLLIN | EPOLLOUT);
+}
+
+/* True: sent. False: the socket is full, or the controller was let go. */
+static bool send_now(struct media *m, const union up *u) {
+  if (send(m->controller.fd, u, u->h.bytes, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+    return true;
+  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+    let_go(m, strerror(errno));
+  return false;
+}
+
+static void send_up(struct media *m, const union up *u) {
+  if (!m->is_greeted)
+    return;
+  if (m->n_backlog || !send_now(m, u))
+    if (m->controller.on)
+      keep(m, u);
+}
+
+static void send_backlog(struct media *m) {
+  LIST_EACH_SAFE(&m->backlog, node) {
+    struct waiting *w = CONTAINER_OF(node, struct waiting, node);
+    if (!send_now(m, &w->m))
+      return;
+    list_del(node);
+    free(w);
+    m->n_backlog--;
+  }
+  (void)loop_rewatch(m->loop, &m->controller, EPOLLIN);
+}
+
+static void fault(struct media *m, const struct mset_head *h, int error) {
+  union up u = {.fault = {.h = {.bytes = sizeof(u.fault), .type = MSET_FAULT, .seq = h->seq, .session = h->session},
+                          .error = error,
+                          .command = h->type}};
+  send_up(m, &u);
+}
+
+/* From the workers --------------------------------------------------------------------------------- */
+static void on_up(struct media *m, const union up *u) {
+  bool is_over = u->h.type == MSET_ENDED || (u->h.type == MSET_FAULT && u->fault.command == MSET_OPEN);
+  if (is_over)
+    known_free(m, known_find(m, u->h.session));
+  send_up(m, u);
+}
+
+static void on_events(void *arg, uint32_t events) {
+  struct media *m = arg;
+  uint64_t count;
+  union up u;
+  (void)events;
+  (void)!read(m->events_fd, &count, sizeof(count));
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    while (worker_get(m->workers[i], &u))
+      on_up(m, &u);
+}
+
+/* Controller: downward ------------------------------------------------------------------------------ */
+static int send_welcome(struct media *m, const struct mset_hello *hello) {
+  union up u = {.welcome = {.h = {.bytes = sizeof(u.welcome), .type = MSET_WELCOME, .seq = hello->h.seq},
+                            .version = MSET_VERSION,
+                            .workers = m->options.workers,
+                            .live = (uint32_t)map_count(m->by_id),
+                            .facts_slots = m->facts.slots,
+                            .backend = "epoll"}};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control = {0};
+  struct iovec iov = {&u, sizeof(u.welcome)};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  memcpy(CMSG_DATA(c), &m->facts.fd, sizeof(int));
+  memcpy(u.welcome.instance, m->instance, sizeof(m->instance));
+  return sendmsg(m->controller.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+static void send_live(struct media *m) {
+  LIST_EACH(&m->sessions, node) {
+    const struct known *k = CONTAINER_OF(node, struct known, node);
+    union up u = {.live = {.h = {.bytes = sizeof(u.live), .type = MSET_LIVE, .session = k->id}}};
+    memcpy(u.live.call, k->call, sizeof(u.live.call));
+    send_up(m, &u);
+    if (!m->controller.on)
+      return;
+  }
+}
+
+static void on_hello(struct media *m, const struct mset_hello *hello) {
+  bool is_same = memcmp(m->instance, hello->instance, sizeof(m->instance)) == 0;
+  m->is_greeted = true;
+  if (hello->version != MSET_VERSION) {
+    fault(m, &hello->h, -EPROTO);
+    let_go(m, "another version of the messages");
+    return;
+  }
+  memcpy(m->instance, hello->instance, sizeof(m->instance));
+  if (is_same)
+    LIST_EACH(&m->sessions, node)
+      CONTAINER_OF(node, struct known, node)->orphan_at_us = 0;
+  int error = send_welcome(m, hello);
+  if (error)
+    let_go(m, strerror(-error));
+  else
+    send_live(m);
+}
+
+/* Which worker; for OPEN a new session is entered. 0 or -errno for FAULT. */
+static int find_worker(struct media *m, const union mset_any *c, struct known **ret) {
+  if (c->h.type == MSET_OPEN)
+    return known_new(m, &c->open, ret);
+  *ret = known_find(m, c->h.session);
+  if (!*ret)
+    return -ENOENT;
+  (*ret)->orphan_at_us = 0; /* who commands a session has it */
+  if (c->h.type != MSET_LINK || !c->link.peer)
+    return 0;
+  const struct known *peer = known_find(m, c->link.peer);
+  return !peer ? -ENOENT : peer->worker != (*ret)->worker ? -EXDEV : 0;
+}
+
+static void on_command(struct media *m, union mset_any *c) {
+  struct known *k = NULL;
+  if (c->h.type == MSET_PING) {
+    union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = c->h.seq}};
+    send_up(m, &u);
+    return;
+  }
+  c->h.pad = MSET_END_ASKED;
+  int error = find_worker(m, c, &k);
+  if (!error && !worker_put(m->workers[k->worker], c)) {
+    error = -EAGAIN;
+    if (c->h.type == MSET_OPEN)
+      known_free(m, k);
+  }
+  if (error)
+    fault(m, &c->h, error);
+}
+
+static void on_controller(void *arg, uint32_t events) {
+  struct media *m = arg;
+  union mset_any c;
+  if (events & EPOLLOUT)
+    send_backlog(m);
+  for (int i = 0; i < 64 && m->controller.on; i++) {
+    ssize_t n = recv(m->controller.fd, &c, sizeof(c), MSG_DONTWAIT);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+      return;
+    if (n <= 0)
+      let_go(m, n < 0 ? strerror(errno) : "closed");
+    else if (mset_check(&c, (size_t)n, true) < 0)
+      let_go(m, "a malformed message");
+    else if (c.h.type == MSET_HELLO)
+      on_hello(m, &c.hello);
+    else if (!m->is_greeted)
+      let_go(m, "no HELLO");
+    else
+      on_command(m, &c);
+    explicit_bzero(&c, sizeof(c));
+  }
+}
+
+static bool is_ours(int fd) {
+  struct ucred peer;
+  socklen_t n = sizeof(peer);
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+}
+
+static void on_listening(void *arg, uint32_t events) {
+  struct media *m = arg;
+  int bytes = SOCKET_BYTES;
+  (void)events;
+  own_fd fd = accept4(m->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0)
+    return;
+  if (m->controller.on || !is_ours(fd)) {
+    log_warn(media, "a second controller, or one of another user, was refused");
+    return;
+  }
+  setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+  m->controller.fd = fd;
+  if (loop_watch(m->loop, &m->controller, EPOLLIN) == 0)
+    m->controller.fd = take_fd(&fd);
+}
+
+/* Time ----------------------------------------------------------------------------------------------- */
+static void end_orphans(struct media *m, uint64_t now_us) {
+  LIST_EACH(&m->sessions, node) {
+    struct known *k = CONTAINER_OF(node, struct known, node);
+    union mset_any c;
+    if (!k->orphan_at_us || k->orphan_at_us > now_us)
+      continue;
+    mset_init(&c, MSET_END, k->id);
+    c.h.pad = MSET_END_ORPHAN;
+    if (worker_put(m->workers[k->worker], &c))
+      k->orphan_at_us = UINT64_MAX; /* asked; ENDED takes it away */
+  }
+}
+
+static int renew_cert(struct media *m, uint64_t now_us) {
+  struct dtlscert *cert;
+  int error = dtlscert_new(&cert);
+  if (error)
+    return error;
+  uint64_t at = m->n_certs++ % CERTS_MAX;
+  dtlscert_free(m->certs[at]); /* 16 days old: nobody begins an association with it */
+  m->certs[at] = cert;
+  m->cert_us = now_us;
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    atomic_store(&m->workers[i]->cert, cert);
+  return 0;
+}
+
+uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_text) {
+  uint64_t sum = 0;
+  if (reason >= DROP_COUNT_)
+    return 0;
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    sum += atomic_load_explicit(&m->workers[i]->drops[reason], memory_order_relaxed);
+  if (ret_text)
+    *ret_text = drop_text((enum drop)reason);
+  return sum;
+}
+
+static void log_drops(struct media *m) {
+  char line[400] = "";
+  size_t at = 0;
+  for (unsigned i = 1; i < DROP_COUNT_; i++) {
+    const char *text;
+    uint64_t now = media_drops(m, i, &text);
+    if (now != m->logged[i] && at < sizeof(line))
+      at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%llu", text, (unsigned long long)(now - m->logged[i]));
+    m->logged[i] = now;
+  }
+  if (at)
+    log_info(media, "dropped in the last minute:%s", line);
+}
+
+static void on_tick(void *arg) {
+  struct media *m = arg;
+  uint64_t now_us = loop_now_us(m->loop);
+  end_orphans(m, now_us);
+  if (now_us - m->cert_us > (uint64_t)DTLSCERT_RENEW_S * 1000000u && renew_cert(m, now_us) < 0)
+    log_error(media, "no new DTLS certificate: the old one stays");
+  if (now_us - m->log_us > 60000000u) {
+    log_drops(m);
+    m->log_us = now_us;
+  }
+  loop_arm(m->loop, &m->tick, TICK_US);
+}
+
+static void on_stop(void *arg, uint32_t events) {
+  (void)events;
+  ((struct media *)arg)->is_stopping = true;
+}
+
+/* Life ------------------------------------------------------------------------------------------------ */
+static int listen_on(struct media *m) {
+  struct sockaddr_un un = {.sun_family = AF_UNIX};
+  struct stat st;
+  if (slice_copy(un.sun_path, sizeof(un.sun_path), slice_of(m->options.socket)) < 0 || !un.sun_path[0])
+    return -EINVAL;
+  m->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (m->listen_fd < 0)
+    return -errno;
+  if (lstat(un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+    unlink(un.sun_path);
+  mode_t was = umask(0177);
+  int r = bind(m->listen_fd, (struct sockaddr *)&un, sizeof(un));
+  int error = r < 0 ? -errno : 0;
+  umask(was);
+  m->is_bound = !error;
+  return error ? error : listen(m->listen_fd, 4) < 0 ? -errno : 0;
+}
+
+int media_chown(const struct media *m, unsigned uid, unsigned gid) {
+  return m->is_bound && lchown(m->options.socket, uid, gid) < 0 ? -errno : 0;
+}
+
+static int check_options(const struct media_options *o, const char **ret_text) {
+  *ret_text = "media: 1-64 workers";
+  if (o->workers < 1 || o->workers > 64)
+    return -EINVAL;
+  *ret_text = "media: 1-4 addresses, none of them a wildcard";
+  if (!o->n_addresses || o->n_addresses > MSET_ADDRS_MAX)
+    return -EINVAL;
+  for (uint32_t i = 0; i < o->n_addresses; i++)
+    if (addr_family(&o->addresses[i].bind) == AF_UNSPEC || addr_is_any(&o->addresses[i].bind))
+      return -EINVAL;
+  *ret_text = "media: trunk ports: 1024-65534, two for each worker";
+  return o->trunk_port_min < 1024 || o->trunk_port_max > 65534 ||
+                 o->trunk_port_max < o->trunk_port_min + 2 * o->workers
+             ? -EINVAL
+             : 0;
+}
+
+static void set_options(struct media *m, const struct media_options *o) {
+  m->options = *o;
+  if (!m->options.max_sessions)
+    m->options.max_sessions = SESSIONS_DEFAULT;
+  if (!m->options.orphan_s)
+    m->options.orphan_s = MSET_ORPHAN_S;
+  for (uint32_t i = 0; i < o->n_addresses; i++)
+    if (addr_family(&o->addresses[i].shown) == AF_UNSPEC)
+      m->options.addresses[i].shown = o->addresses[i].bind;
+}
+
+static int make_workers(struct media *m, const char **ret_text) {
+  uint32_t each = m->options.max_sessions / m->options.workers + 1;
+  *ret_text = "media: the table of figures";
+  int error = facts_init(&m->facts, each * m->options.workers);
+  *ret_text = error ? *ret_text : "media: the ports for apps (media.native_port), or memory";
+  for (uint32_t i = 0; !error && i < m->options.workers; i++)
+    error = worker_new(&m->workers[i], &m->options, i, &m->facts, m->events_fd);
+  if (error)
+    return error;
+  *ret_text = "media: the DTLS certificate";
+  return renew_cert(m, clock_now_us());
+}
+
+static int make_loop(struct media *m) {
+  int error = loop_new(&m->loop);
+  if (error)
+    return error;
+  m->events_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  m->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (m->events_fd < 0 || m->stop_fd < 0)
+    return -errno;
+  m->listening = (struct watch){.fd = m->listen_fd, .fn = on_listening, .arg = m};
+  m->events = (struct watch){.fd = m->events_fd, .fn = on_events, .arg = m};
+  m->stop = (struct watch){.fd = m->stop_fd, .fn = on_stop, .arg = m};
+  m->controller = (struct watch){.fd = -1, .fn = on_controller, .arg = m};
+  m->tick = (struct timer){.fn = on_tick, .arg = m};
+  error = loop_watch(m->loop, &m->listening, EPOLLIN);
+  if (!error)
+    error = loop_watch(m->loop, &m->events, EPOLLIN);
+  if (!error)
+    error = loop_watch(m->loop, &m->stop, EPOLLIN);
+  loop_arm(m->loop, &m->tick, TICK_US);
+  return error;
+}
+
+static int start(struct media *m, const char **ret_text) {
+  *ret_text = "media: SRTP with the providers on libcrypto";
+  int error = suite_start();
+  if (error)
+    return error;
+  tone_start();
+  report_set_epoch(clock_now_us(), clock_wall_ms());
+  *ret_text = "media: the control socket";
+  error = listen_on(m);
+  if (!error)
+    error = make_loop(m);
+  if (!error)
+    error = map_new(&m->by_id, m->options.max_sessions + 64);
+  if (!error)
+    error = make_workers(m, ret_text);
+  for (uint32_t i = 0; !error && i < m->options.workers; i++)
+    error = worker_start(m->workers[i]);
+  return error;
+}
+
+int media_new(struct media **ret, const struct media_options *o, const char **ret_text) {
+  int error = check_options(o, ret_text);
+  if (error)
+    return error;
+  own(media) m = calloc(1, sizeof(*m));
+  if (!m)
+    return -ENOMEM;
+  m->listen_fd = m->events_fd = m->stop_fd = m->controller.fd = m->facts.fd = -1;
+  list_init(&m->sessions);
+  list_init(&m->backlog);
+  set_options(m, o);
+  error = start(m, ret_text);
+  if (error)
+    return error;
+  *ret_text = "";
+  *ret = take(m);
+  return 0;
+}
+
+void media_run(struct media *m) {
+  while (!m->is_stopping)
+    loop_turn(m->loop, 1000);
+}
+
+void media_stop(struct media *m) {
+  uint64_t one = 1;
+  (void)!write(m->stop_fd, &one, sizeof(one));
+}
+
+struct media *media_free(struct media *m) {
+  if (!m)
+    return NULL;
+  for (uint32_t i = 0; i < m->options.workers && i < COUNT_OF(m->workers); i++)
+    m->workers[i] = worker_free(m->workers[i]);
+  if (m->controller.on)
+    let_go(m, "we stop");
+  LIST_EACH_SAFE(&m->sessions, node)
+    known_free(m, CONTAINER_OF(node, struct known, node));
+  loop_free(m->loop);
+  map_free(m->by_id);
+  facts_done(&m->facts);
+  for (unsigned i = 0; i < CERTS_MAX; i++)
+    dtlscert_free(m->certs[i]);
+  if (m->is_bound)
+    unlink(m->options.socket);
+  own_fd_close(&m->listen_fd);
+  own_fd_close(&m->events_fd);
+  own_fd_close(&m->stop_fd);
+  free(m);
+  return NULL;
+}

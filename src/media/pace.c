@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a session says of its own, every 20 ms: digits first, else a tone while nothing is passed on.
+ * See session.h. */
+#include "media/session.h"
+
+static void tell_done(struct session *s, uint64_t op, bool ok) {
+  union up m = {.digits_done = {.h = {.bytes = sizeof(m.digits_done), .type = MSET_DIGITS_DONE, .session = s->id},
+                                .op = op,
+                                .ok = ok}};
+  worker_tell(s->w, &m, false);
+}
+
+static enum drop send_digit(struct session *s, const struct digits_step *step) {
+  struct remote *to = session_target(s);
+  const struct mset_codec *codec = to ? remote_event(to, SINK_CLOCK_HZ) : NULL;
+  uint8_t payload[TELEV_BYTES];
+  struct sink_out at;
+  enum drop d = codec ? session_may_send(s, to) : DROP_PAYLOAD_TYPE;
+  if (d)
+    return d;
+  struct telev t = step->event;
+  t.duration = telev_scale(t.duration, SINK_CLOCK_HZ, codec->clock_hz);
+  telev_put(payload, &t);
+  sink_own(&s->sink, false, s->w->now_us, &at);
+  if (step->is_begin) {
+    s->digits_ts = at.ts;
+    s->tx.digits++;
+  }
+  struct out o = {codec->pt, step->is_begin, at.index, s->digits_ts, payload, sizeof(payload)};
+  return session_send(s, to, &o);
+}
+
+static void tick_digits(struct session *s) {
+  struct digits_step step;
+  uint64_t op;
+  digits_tick(&s->digits, &step);
+  enum drop d = step.is_packet ? send_digit(s, &step) : DROP_NONE;
+  if (step.is_done)
+    tell_done(s, step.op, true);
+  if (!d)
+    return;
+  worker_drop(s->w, d);
+  while (digits_drop(&s->digits, &op)) /* nobody takes them: no telephone-event, or nowhere to send */
+    tell_done(s, op, false);
+}
+
+static enum drop send_frame(struct session *s) {
+  struct remote *to = session_target(s);
+  enum drop d = session_may_send(s, to);
+  uint8_t payload[SINK_FRAME];
+  struct sink_out at;
+  if (d)
+    return d;
+  const struct mset_codec *codec = remote_audio(to);
+  if (!codec || (codec->kind != CODEC_PCMU && codec->kind != CODEC_PCMA))
+    return DROP_CODEC;
+  tone_fill(&s->tone, codec->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW, payload, sizeof(payload));
+  sink_own(&s->sink, true, s->w->now_us, &at);
+  s->tx.codec = codec->kind;
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, sizeof(payload)};
+  return session_send(s, to, &o);
+}
+
+void session_tick_fast(struct session *s) {
+  uint64_t now_us = s->w->now_us, next_us = s->fast.at_us + SESSION_FAST_US;
+  if (digits_are_due(&s->digits))
+    tick_digits(s);
+  else if (s->is_playing && now_us - s->forwarded_us > SESSION_FORWARD_US)
+    (void)!send_frame(s);
+  if (!digits_are_due(&s->digits) && !s->is_playing)
+    return;
+  if (next_us + 5 * SESSION_FAST_US < now_us)
+    next_us = now_us + SESSION_FAST_US; /* we were held up: no burst to catch up */
+  if (timer_arm(&s->w->timers, &s->fast, next_us) < 0)
+    worker_drop(s->w, DROP_INTERNAL);
+}
+
+void session_play(struct session *s, enum mset_tone tone) {
+  s->is_playing = tone != MSET_TONE_NONE;
+  if (!s->is_playing)
+    return;
+  tone_init(&s->tone, (enum tone_kind)(tone - 1)); /* the rows are the same but NONE */
+  session_hurry(s);
+}

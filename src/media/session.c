@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Life of a session, its remotes, figures and slow timer: see session.h. */
+#include "media/session.h"
+
+#include "base/rand.h"
+
+enum { CNAME_CHARS = 16, RECEIVE_BYTES = 65536, QUALITY_US = 5000000 };
+
+static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
+
+struct session *session_find(const struct worker *w, uint64_t id) { return map_get(w->by_id, key_of(&id)); }
+
+struct session *session_peer(const struct session *s) { return pool_get(s->w->sessions, s->peer); }
+
+struct remote *session_remote(struct session *s, uint32_t number) {
+  struct remote *r = number >= 1 && number <= MSET_REMOTES_MAX ? &s->remotes[number - 1] : NULL;
+  return r && r->number ? r : NULL;
+}
+
+static const struct media_addr *address_of(const struct worker *w, uint32_t family) {
+  for (uint32_t i = 0; i < w->options->n_addresses; i++)
+    if (addr_family(&w->options->addresses[i].bind) == (int)family)
+      return &w->options->addresses[i];
+  return NULL;
+}
+
+static int bind_port(struct session *s, struct port *p, enum port_kind kind, const struct media_addr *a, uint32_t number) {
+  struct addr local = a->bind;
+  addr_set_port(&local, (uint16_t)number);
+  struct port_options o = {s->w->options->dscp, RECEIVE_BYTES};
+  int error = port_open(p, &local, &a->shown, &o);
+  if (error)
+    return error;
+  p->kind = kind;
+  p->owner = s;
+  error = io_add(s->w->io, p);
+  if (error)
+    port_close(p);
+  return error;
+}
+
+static void unbind(struct session *s, struct port *p) {
+  if (p->fd < 0)
+    return;
+  io_del(s->w->io, p);
+  port_close(p);
+}
+
+static int bind_pair(struct session *s, const struct media_addr *a, uint32_t number) {
+  int error = bind_port(s, &s->rtp, PORT_RTP, a, number);
+  if (!error && s->has_rtcp_port) {
+    error = bind_port(s, &s->rtcp, PORT_RTCP, a, number + 1);
+    if (error)
+      unbind(s, &s->rtp);
+  }
+  return error;
+}
+
+/* Even ports, those of this worker only (so that workers never race), going round: a port that was
+ * given back rests as long as possible. */
+static int open_ports(struct session *s, uint32_t family) {
+  const struct media_addr *a = address_of(s->w, family);
+  const struct media_options *o = s->w->options;
+  uint32_t first = (o->trunk_port_min + 1) & ~1u, pairs = (o->trunk_port_max + 1 - first) / 2;
+  uint32_t mine = pairs / s->w->n_workers;
+  if (!a)
+    return -EAFNOSUPPORT;
+  for (uint32_t i = 0; i < mine; i++) {
+    uint32_t at = s->w->next_port++ % mine;
+    int error = bind_pair(s, a, first + 2 * (at * s->w->n_workers + s->w->index));
+    if (error != -EADDRINUSE)
+      return error;
+  }
+  return -EMFILE;
+}
+
+static void slow_fn(void *arg) { session_tick_slow(arg); }
+static void fast_fn(void *arg) { session_tick_fast(arg); }
+
+static void arm(struct session *s, struct timer *t, uint64_t at_us) {
+  if (timer_arm(&s->w->timers, t, at_us) < 0)
+    worker_drop(s->w, DROP_INTERNAL);
+}
+
+void session_hurry(struct session *s) {
+  if (!timer_is_armed(&s->fast))
+    arm(s, &s->fast, s->w->now_us + SESSION_FAST_US);
+}
+
+static void init(struct session *s, struct worker *w, const struct mset_open *m, pool_handle h) {
+  s->w = w;
+  s->id = m->h.session;
+  s->handle = h;
+  s->kind = (uint8_t)m->kind;
+  s->family = (uint8_t)m->family;
+  s->has_rtcp_port = m->rtcp_pair && m->kind == MSET_TRUNK_LEG;
+  s->media_timeout_us = (uint64_t)m->media_timeout_s * 1000000u;
+  s->heard_us = s->quality_us = w->now_us;
+  s->rtp.fd = s->rtcp.fd = -1;
+  s->ssrc = rand_u32() | 1u;
+  rand_text(s->cname, CNAME_CHARS);
+  list_init(&s->tuples);
+  report_init(&s->report, w->now_us);
+  s->slow = (struct timer){.fn = slow_fn, .arg = s};
+  s->fast = (struct timer){.fn = fast_fn, .arg = s};
+  memcpy(s->call, m->call, sizeof(s->call));
+}
+
+int session_open(struct worker *w, const struct mset_open *m, struct session **ret) {
+  pool_handle h;
+  if (!m->h.session || session_find(w, m->h.session))
+    return -EEXIST;
+  struct session *s = pool_count(w->sessions) < w->sessions_max ? pool_add(w->sessions, &h) : NULL;
+  if (!s)
+    return -ENOSPC;
+  init(s, w, m, h);
+  int error = map_put(w->by_id, key_of(&s->id), s);
+  if (!error)
+    error = s->kind == MSET_NATIVE_LEG ? assoc_open(s) : open_ports(s, m->family);
+  if (error) {
+    session_close(s);
+    return error;
+  }
+  arm(s, &s->slow, w->now_us + SESSION_SLOW_US);
+  *ret = s;
+  return 0;
+}
+
+void session_close(struct session *s) {
+  struct worker *w = s->w;
+  struct mset_facts none = {0};
+  session_send_report(s, true);
+  facts_write(w->facts, w->facts_base + (uint32_t)s->handle, &none);
+  io_flush(w->io, NULL, NULL); /* before its socket is closed */
+  timer_cancel(&w->timers, &s->slow);
+  timer_cancel(&w->timers, &s->fast);
+  assoc_close(s);
+  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+    remote_drop(&s->remotes[i]);
+  unbind(s, &s->rtp);
+  unbind(s, &s->rtcp);
+  sealer_free(s->sealer);
+  if (session_find(w, s->id) == s)
+    (void)map_del(w->by_id, key_of(&s->id));
+  pool_del(w->sessions, s->handle);
+}
+
+int session_set_remote(struct session *s, const struct mset_remote *m) {
+  struct remote *r = &s->remotes[m->remote - 1];
+  bool is_native = s->kind == MSET_NATIVE_LEG;
+  if (is_native != (m->security == MSET_DTLS))
+    return -ENOTSUP;
+  int error = remote_set(r, m, s->w->now_us);
+  if (error)
+    return error;
+  if (is_native)
+    return assoc_set_remote(s, r, m);
+  s->latest = r->number;
+  return session_reseal(s, session_target(s));
+}
+
+void session_drop_remote(struct session *s, struct remote *r) {
+  uint8_t number = r->number;
+  assoc_drop_remote(s, r);
+  remote_drop(r);
+  if (s->selected == number)
+    s->selected = 0;
+  if (s->feeding == number)
+    s->feeding = 0;
+  if (s->latest == number)
+    s->latest = 0;
+}
+
+/* Figures ---------------------------------------------------------------------------------------- */
+static void add_strm(struct mset_way *way, const struct strm *t, bool is_live) {
+  uint32_t jitter_us = strm_jitter_us(t);
+  way->packets += t->packets;
+  way->bytes += t->bytes;
+  way->lost += strm_lost(t);
+  way->late += t->late;
+  way->duplicate += t->duplicate;
+  way->reordered += t->reordered;
+  if (is_live)
+    way->jitter_us = jitter_us;
+  if (t->max_jitter_us > way->max_jitter_us)
+    way->max_jitter_us = t->max_jitter_us;
+}
+
+static void add_ends(const struct session *s, struct mset_facts *f) {
+  const struct remote *r = session_target((struct session *)s);
+  f->suite = r ? r->suite : SUITE_NONE;
+  if (s->kind == MSET_NATIVE_LEG) {
+    const struct ice_pair *pair = ice_selected(s->ice);
+    f->local = pair ? pair->local : s->w->native[0].local;
+    if (pair)
+      f->remote = pair->remote;
+    return;
+  }
+  f->local = s->rtp.shown;
+  if (r && !remote_target(r, false, s->w->now_us, &f->remote))
+    f->remote = r->rtp;
+}
+
+void session_facts(const struct session *s, struct mset_facts *ret) {
+  *ret = (struct mset_facts){.session = s->id, .rx = s->rx, .tx = s->tx};
+  add_strm(&ret->rx, &s->gone, false);
+  for (unsigned i = 0; i < COUNT_OF(s->strms); i++)
+    if (s->strms[i].is_used)
+      add_strm(&ret->rx, &s->strms[i], s->strms[i].ssrc == s->last_ssrc);
+  ret->rx.ssrc = s->last_ssrc;
+  ret->tx.ssrc = s->ssrc;
+  ret->tx.lost = s->report.remote_lost;
+  ret->tx.jitter_us = s->report.remote_jitter * 1000u / (SINK_CLOCK_HZ / 1000u);
+  ret->remote_lost = s->report.remote_lost;
+  ret->remote_jitter_us = ret->tx.jitter_us;
+  ret->rtt_us = s->report.rtt_us;
+  ret->ssrc_changes = s->ssrc_changes;
+  ret->rtcp_rx = s->report.rtcp_rx;
+  ret->rtcp_tx = s->report.rtcp_tx;
+  ret->updated_us = s->w->now_us;
+  add_ends(s, ret);
+}
+
+/* Slow timer ------------------------------------------------------------------------------------- */
+void session_tell_flow(struct session *s, struct remote *r, bool is_active) {
+  if (r->is_flowing == is_active)
+    return;
+  r->is_flowing = is_active;
+  union up m = {.flow = {.h = {.bytes = sizeof(m.flow), .type = MSET_FLOW, .session = s->id},
+                         .remote = r->number,
+                         .active = is_active}};
+  worker_tell(s->w, &m, true);
+}
+
+static void tick_remotes(struct session *s) {
+  struct event_told told;
+  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++) {
+    struct remote *r = &s->remotes[i];
+    if (!r->number)
+      continue;
+    if (event_tick(&r->event, s->w->now_us, &told))
+      session_tell_digits(s, &told);
+    session_tell_flow(s, r, r->audio_us && s->w->now_us - r->audio_us < REMOTE_FLOW_US);
+  }
+}
+
+static bool is_receiving(const struct session *s) {
+  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+    if (s->remotes[i].number && s->remotes[i].may_recv)
+      return true;
+  return false;
+}
+
+static void tick_timeout(struct session *s) {
+  if (!is_receiving(s)) { /* held: the time does not run */
+    s->heard_us = s->w->now_us;
+    return;
+  }
+  bool is_over = s->media_timeout_us && s->w->now_us - s->heard_us > s->media_timeout_us;
+  if (is_over && !s->has_timed_out) {
+    union up m = {.h = {.bytes = sizeof(m.h), .type = MSET_TIMEOUT, .session = s->id}};
+    worker_tell(s->w, &m, false);
+  }
+  s->has_timed_out = is_over;
+}
+
+static void tell_quality(struct session *s, bool is_up, double loss, uint32_t jitter_us) {
+  uint32_t jitter_ms = (jitter_us + 500) / 1000, rtt_ms = (s->report.rtt_us + 500) / 1000;
+  union up m = {.quality = {.h = {.bytes = sizeof(m.quality), .type = MSET_QUALITY, .session = s->id},
+                            .up = is_up,
+                            .jitter_ms = jitter_ms,
+                            .rtt_ms = rtt_ms,
+                            .loss = loss,
+                            .mos = report_mos(loss, jitter_ms, rtt_ms)}};
+  worker_tell(s->w, &m, true);
+}
+
+static void tick_quality(struct session *s) {
+  uint64_t expected = 0, packets = 0;
+  uint32_t jitter_us = 0;
+  if (s->kind != MSET_NATIVE_LEG || s->w->now_us - s->quality_us < QUALITY_US)
+    return;
+  s->quality_us = s->w->now_us;
+  for (unsigned i = 0; i < COUNT_OF(s->strms); i++) {
+    expected += s->strms[i].expected;
+    packets += s->strms[i].packets;
+    if (s->strms[i].is_used && s->strms[i].ssrc == s->last_ssrc)
+      jitter_us = strm_jitter_us(&s->strms[i]);
+  }
+  uint64_t due = expected - s->quality_expected, came = packets - s->quality_packets;
+  if (due && due < UINT32_MAX)
+    tell_quality(s, true, came < due ? (double)(due - came) / (double)due : 0, jitter_us);
+  if (s->report.has_remote)
+    tell_quality(s, false, s->report.remote_fraction / 256.0, s->report.remote_jitter * 125u);
+  s->report.has_remote = false;
+  s->quality_expected = expected;
+  s->quality_packets = packets;
+}
+
+void session_tick_slow(struct session *s) {
+  struct mset_facts f;
+  if (s->ice)
+    assoc_tick(s);
+  tick_remotes(s);
+  tick_timeout(s);
+  tick_quality(s);
+  if (s->w->now_us >= s->report.next_us)
+    session_send_report(s, false);
+  session_facts(s, &f);
+  facts_write(s->w->facts, s->w->facts_base + (uint32_t)s->handle, &f);
+  arm(s, &s->slow, s->w->now_us + SESSION_SLOW_US);
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Receive statistics: see strm.h. */
+#include "media/strm.h"
+
+enum { NO_BAD_SEQ = 0x10000, TRANSIT_JUMP_S = 5 };
+
+void strm_init(struct strm *s, uint32_t ssrc, uint32_t clock_hz) {
+  *s = (struct strm){.ssrc = ssrc, .is_used = true, .clock_hz = clock_hz, .bad_seq = NO_BAD_SEQ};
+}
+
+static void begin(struct strm *s, uint16_t seq) {
+  s->max_ext = 0x10000u + seq; /* one cycle ahead, so that an earlier packet has a number too */
+  s->expected = 1;
+  s->seen = 1;
+}
+
+static void advance(struct strm *s, unsigned step) {
+  s->max_ext += step;
+  s->expected += step > STRM_JUMP ? 1 : step;
+  s->seen = step < STRM_WINDOW ? s->seen << step | 1 : 1;
+}
+
+/* A number before the highest: in the window it may fill a hole; two in a row far behind are a
+ * source that began anew. */
+static enum drop behind(struct strm *s, uint16_t seq, unsigned back) {
+  if (back < STRM_WINDOW) {
+    uint64_t bit = 1ull << back;
+    if (s->seen & bit) {
+      s->duplicate++;
+      return DROP_DUPLICATE;
+    }
+    s->seen |= bit;
+    s->reordered++;
+    return DROP_NONE;
+  }
+  if (seq != s->bad_seq) {
+    s->bad_seq = (uint16_t)(seq + 1);
+    s->late++;
+    return DROP_LATE;
+  }
+  s->bad_seq = NO_BAD_SEQ;
+  s->max_ext += 0x10000u - back;
+  s->expected++;
+  s->seen = 1;
+  s->has_transit = false;
+  return DROP_NONE;
+}
+
+static void measure_jitter(struct strm *s, uint32_t ts, uint64_t now_us) {
+  uint32_t arrival = (uint32_t)(now_us * s->clock_hz / 1000000u), transit = arrival - ts;
+  int64_t d = (int32_t)(transit - s->transit);
+  s->transit = transit;
+  if (!s->has_transit || llabs(d) > (int64_t)s->clock_hz * TRANSIT_JUMP_S) {
+    s->has_transit = true;
+    return;
+  }
+  s->jitter_q4 += (uint32_t)(llabs(d) - ((s->jitter_q4 + 8) >> 4));
+  uint32_t us = strm_jitter_us(s);
+  if (us > s->max_jitter_us)
+    s->max_jitter_us = us;
+}
+
+enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32_t clock_hz, uint64_t now_us,
+                     uint64_t *ret_ext) {
+  enum drop d = DROP_NONE;
+  uint16_t step = (uint16_t)(p->seq - (uint16_t)s->max_ext);
+  *ret_ext = s->max_ext;
+  if (!s->expected)
+    begin(s, p->seq);
+  else if (step && step < 0x8000)
+    advance(s, step);
+  else
+    d = behind(s, p->seq, (uint16_t)((uint16_t)s->max_ext - p->seq));
+  if (d)
+    return d;
+  bool is_newest = (uint16_t)s->max_ext == p->seq;
+  *ret_ext = s->max_ext - (uint16_t)((uint16_t)s->max_ext - p->seq);
+  s->heard_us = now_us;
+  s->packets++;
+  s->bytes += p->payload_bytes;
+  if (has_clock && clock_hz != s->clock_hz) {
+    s->clock_hz = clock_hz;
+    s->has_transit = false;
+    s->jitter_q4 = 0;
+  }
+  if (has_clock && is_newest)
+    measure_jitter(s, p->ts, now_us);
+  return DROP_NONE;
+}
+
+uint64_t strm_lost(const struct strm *s) { return s->expected > s->packets ? s->expected - s->packets : 0; }
+
+uint32_t strm_jitter_us(const struct strm *s) {
+  return s->clock_hz ? (uint32_t)((uint64_t)(s->jitter_q4 >> 4) * 1000000u / s->clock_hz) : 0;
+}
+
+void strm_sender_report(struct strm *s, const struct rtcp_sender *r, uint64_t now_us) {
+  s->sr_middle = (uint32_t)(r->ntp >> 16);
+  s->sr_us = now_us;
+}
+
+void strm_block(struct strm *s, uint64_t now_us, struct rtcp_block *ret) {
+  uint64_t expected = s->expected - s->expected_prior, got = s->packets - s->packets_prior;
+  uint64_t lost = strm_lost(s);
+  *ret = (struct rtcp_block){
+      .ssrc = s->ssrc,
+      .fraction = expected && expected > got ? (uint8_t)(((expected - got) << 8) / expected > 255
+                                                             ? 255
+                                                             : ((expected - got) << 8) / expected)
+                                             : 0,
+      .lost = lost > 0x7fffff ? 0x7fffff : (int32_t)lost,
+      .max_seq = (uint32_t)(s->max_ext - 0x10000u),
+      .jitter = s->jitter_q4 >> 4,
+      .lsr = s->sr_middle,
+      .dlsr = s->sr_middle ? (uint32_t)((now_us - s->sr_us) * 65536u / 1000000u) : 0,
+  };
+  s->expected_prior = s->expected;
+  s->packets_prior = s->packets;
+}
