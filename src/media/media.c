@@ -14,6 +14,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -148,7 +149,7 @@ static void keep(struct media *m, const union up *u) {
 static bool send_now(struct media *m, const union up *u) {
   if (send(m->controller.fd, u, u->h.bytes, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
     return true;
-  if (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS)
+  if (errno != EAGAIN && errno != ENOBUFS)
     let_go(m, strerror(errno));
   return false;
 }

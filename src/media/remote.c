@@ -2,6 +2,8 @@
  * Remotes of a leg: see remote.h. */
 #include "media/remote.h"
 
+#include <stdio.h>
+
 static int set_range(struct cidr *ret, const struct mset_source *s) {
   char text[ADDR_TEXT_BYTES + 8], ip[ADDR_TEXT_BYTES];
   addr_ip_text(&s->base, ip, sizeof(ip));
