@@ -294,11 +294,17 @@ void hooks_stop(void) {
   hooks_set(NULL);
 }
 
-/* Names: an open connection to the same address was perhaps verified for another name. */
+/* Names: an open connection to the same address was perhaps verified for another name. One that the
+ * peer opened serves only the names that it proved. */
 static bool is_for(const tport_t *tp, const tp_name_t *wanted) {
-  const char *have = tport_name(tp)->tpn_canon;
-  const char *want = wanted->tpn_canon ? wanted->tpn_canon : wanted->tpn_host;
-  return !have || !want || slice_ieq(slice_of(have), slice_of(want));
+  const char *have = tport_name(tp)->tpn_canon, *subject;
+  struct slice want = slice_of(wanted->tpn_canon ? wanted->tpn_canon : wanted->tpn_host);
+  if (!peek_of(tp)->accepted)
+    return have && slice_ieq(slice_of(have), want);
+  for (size_t i = 0; (subject = link_subject(tp, i)); i++)
+    if (peername_is(subject, want))
+      return true;
+  return false;
 }
 
 __attribute__((visibility("default"))) tport_t *tport_by_name(tport_t const *self,

@@ -45,6 +45,11 @@ struct link *link_of(const tport_t *tp) {
   return *(struct link **)(void *)((char *)peek_of(tp) + link_at);
 }
 
+static void tell_gauge(void) {
+  if (shaker)
+    count_set(&owntls_counts, TLSCOUNT_shaking, shaker_count(shaker));
+}
+
 /* Masters and connections begin and end ------------------------------------------------------- */
 
 /* Sofia tells the profile as the directory of a certificate file. */
@@ -86,6 +91,7 @@ struct link *tls_init_secondary(struct link *master, int socket, int accepted) {
   t->shake.fd = -1;
   t->shake.done = shaken;
   int r = shake_watch(shaker, &t->shake, c, socket, accepted);
+  tell_gauge();
   if (!r)
     return t;
   count_one(&owntls_counts, r == -EBUSY ? TLSCOUNT_capped : TLSCOUNT_failed);
@@ -105,6 +111,7 @@ void tls_free(struct link *t) {
     return; /* shaken() is on its way and frees it */
   shake_done(&t->shake);
   free(t);
+  tell_gauge();
 }
 
 int tls_get_socket(struct link *t) { return t && t->self ? peek_of(t->self)->socket : -1; }
@@ -190,6 +197,7 @@ static void arrived(su_root_magic_t *magic, su_msg_r msg, su_msg_arg_t *arg) {
   struct link *t = *(struct link **)(void *)arg;
   bool ours = shake_back(&t->shake);
   count_result(t->shake.result);
+  tell_gauge();
   if (!ours) {
     shake_done(&t->shake);
     free(t);
