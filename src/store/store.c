@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The store's writer: a bounded queue of copies, a thread that commits them together. Whoever puts never
+ * waits for a disk; while the disk fails, records wait here and the oldest give way. */
+#include "store/store.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "store/db.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+
+#define PURGE_US 3600000000ull
+#define STOP_TRIES 5
+
+struct item {
+  struct list node;
+  struct record record;
+};
+
+struct store {
+  struct db *db;
+  size_t queue_max;
+  unsigned commit_ms, retry_ms;
+  uint64_t keep_ms, purge_us;
+  pthread_mutex_t lock;
+  struct list queue;         /* queue is what waits, oldest first (lock). */
+  size_t waiting;            /* waiting counts queue and the writer's batch (lock). */
+  uint64_t put_n, settled_n; /* put_n records came; settled_n of them are committed or given up (lock). */
+  bool stopping;             /* lock */
+  int wake_fd;
+  pthread_t writer;
+  bool writer_on;
+  _Atomic bool well;
+  _Atomic uint64_t values[STORE_COUNT_];
+  struct counts counts;
+};
+
+static const struct count_row count_rows[STORE_COUNT_] = {
+    [STORE_COMMITTED] = {"sallyport_records_committed_total", "", "Rows of call records on the disk.", COUNT_COUNTER},
+    [STORE_FAILED] = {"sallyport_records_commit_failures_total", "", "Commits that failed and are tried again.",
+                      COUNT_COUNTER},
+    [STORE_DROPPED] = {"sallyport_records_dropped_total", "", "Records given up because too many waited.", COUNT_COUNTER},
+    [STORE_WAITING] = {"sallyport_records_waiting", "", "Records that wait for the disk.", COUNT_GAUGE},
+};
+
+/* Under the lock. */
+static void oldest_drop(struct store *s) {
+  struct item *i = CONTAINER_OF(s->queue.next, struct item, node);
+  list_del(&i->node);
+  free(i);
+  s->waiting--;
+  s->settled_n++;
+  count_one(&s->counts, STORE_DROPPED);
+}
+
+int store_put(struct store *s, const struct record *r) {
+  int result = 0;
+  struct item *i = malloc(sizeof(*i));
+  if (!i) {
+    count_one(&s->counts, STORE_DROPPED);
+    return -EAGAIN;
+  }
+  i->record = *r;
+  pthread_mutex_lock(&s->lock);
+  list_add_tail(&s->queue, &i->node);
+  s->put_n++;
+  s->waiting++;
+  if (s->waiting > s->queue_max) {
+    oldest_drop(s);
+    result = -EAGAIN;
+  }
+  count_set(&s->counts, STORE_WAITING, s->waiting);
+  pthread_mutex_unlock(&s->lock);
+  uint64_t one = 1;
+  (void)!write(s->wake_fd, &one, sizeof(one));
+  return result;
+}
+
+/* Moves the whole queue; the number of records. */
+static size_t batch_take(struct store *s, struct list *batch) {
+  size_t n = 0;
+  pthread_mutex_lock(&s->lock);
+  while (!list_is_empty(&s->queue)) {
+    struct list *node = s->queue.next;
+    list_del(node);
+    list_add_tail(batch, node);
+    n++;
+  }
+  pthread_mutex_unlock(&s->lock);
+  return n;
+}
+
+static void batch_done(struct store *s, struct list *batch, size_t n) {
+  LIST_EACH_SAFE(batch, node)
+    free(CONTAINER_OF(node, struct item, node));
+  list_init(batch);
+  pthread_mutex_lock(&s->lock);
+  s->waiting -= n;
+  s->settled_n += n;
+  count_set(&s->counts, STORE_WAITING, s->waiting);
+  pthread_mutex_unlock(&s->lock);
+  count_add(&s->counts, STORE_COMMITTED, n);
+}
+
+/* Back to the front, in order; then what is too much goes, oldest first. */
+static void batch_return(struct store *s, struct list *batch) {
+  pthread_mutex_lock(&s->lock);
+  while (!list_is_empty(batch)) {
+    struct list *node = batch->prev;
+    list_del(node);
+    list_add_tail(s->queue.next, node); /* before the first */
+  }
+  while (s->waiting > s->queue_max)
+    oldest_drop(s);
+  pthread_mutex_unlock(&s->lock);
+  count_one(&s->counts, STORE_FAILED);
+}
+
+static int batch_write(struct store *s, struct list *batch) {
+  uint64_t wall_ms = clock_wall_ms();
+  int r = db_begin(s->db);
+  LIST_EACH(batch, node)
+    if (r == 0)
+      r = db_put(s->db, &CONTAINER_OF(node, struct item, node)->record, wall_ms);
+  if (r == 0)
+    r = db_commit(s->db);
+  if (r < 0)
+    db_rollback(s->db);
+  return r;
+}
+
+/* False when the disk refuses. */
+static bool queue_write(struct store *s) {
+  struct list batch;
+  list_init(&batch);
+  size_t n = batch_take(s, &batch);
+  if (!n)
+    return true;
+  bool ok = batch_write(s, &batch) == 0;
+  if (ok)
+    batch_done(s, &batch, n);
+  else
+    batch_return(s, &batch);
+  atomic_store(&s->well, ok);
+  return ok;
+}
+
+static void old_purge(struct store *s) {
+  uint64_t now_us = clock_now_us(), wall_ms = clock_wall_ms();
+  if (!s->keep_ms || now_us < s->purge_us || wall_ms < s->keep_ms)
+    return;
+  s->purge_us = now_us + PURGE_US;
+  if (db_purge(s->db, wall_ms - s->keep_ms) < 0)
+    count_one(&s->counts, STORE_FAILED);
+}
+
+static bool is_stopping(struct store *s) {
+  pthread_mutex_lock(&s->lock);
+  bool yes = s->stopping;
+  pthread_mutex_unlock(&s->lock);
+  return yes;
+}
+
+static void *writer_run(void *arg) {
+  struct store *s = arg;
+  bool ok = true;
+  int tries = 0;
+  while (!is_stopping(s) || (!ok && tries++ < STOP_TRIES)) {
+    uint64_t n;
+    struct pollfd p = {s->wake_fd, POLLIN, 0};
+    if (ok)
+      (void)poll(&p, 1, 60000);
+    (void)!read(s->wake_fd, &n, sizeof(n));
+    (void)poll(NULL, 0, (int)(ok ? s->commit_ms : s->retry_ms));
+    ok = queue_write(s);
+    old_purge(s);
+  }
+  (void)queue_write(s);
+  return NULL;
+}
+
+static int writer_start(struct store *s) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int r = pthread_create(&s->writer, NULL, writer_run, s);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  s->writer_on = r == 0;
+  return -r;
+}
+
+int store_new(struct store **ret_store, const struct store_settings *set) {
+  own(store) s = calloc(1, sizeof(*s));
+  if (!s)
+    return -ENOMEM;
+  pthread_mutex_init(&s->lock, NULL);
+  list_init(&s->queue);
+  s->queue_max = set->queue_max ? set->queue_max : 4096;
+  s->commit_ms = set->commit_ms ? set->commit_ms : 50;
+  s->retry_ms = set->retry_ms ? set->retry_ms : 1000;
+  s->keep_ms = set->keep_ms;
+  s->counts = (struct counts){count_rows, STORE_COUNT_, s->values};
+  atomic_store(&s->well, true);
+  s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (s->wake_fd < 0)
+    return -errno;
+  int r = db_open(&s->db, set->file);
+  if (r == 0)
+    r = db_close_live(s->db);
+  if (r == 0)
+    r = writer_start(s);
+  if (r == 0)
+    *ret_store = take(s);
+  return r;
+}
+
+struct store *store_free(struct store *s) {
+  if (!s)
+    return NULL;
+  if (s->writer_on) {
+    uint64_t one = 1;
+    pthread_mutex_lock(&s->lock);
+    s->stopping = true;
+    pthread_mutex_unlock(&s->lock);
+    (void)!write(s->wake_fd, &one, sizeof(one));
+    pthread_join(s->writer, NULL);
+  }
+  LIST_EACH_SAFE(&s->queue, node)
+    free(CONTAINER_OF(node, struct item, node));
+  db_free(s->db);
+  if (s->wake_fd > 0)
+    close(s->wake_fd);
+  pthread_mutex_destroy(&s->lock);
+  free(s);
+  return NULL;
+}
+
+int store_flush(struct store *s, unsigned timeout_ms) {
+  bool done = false;
+  pthread_mutex_lock(&s->lock);
+  uint64_t want = s->put_n;
+  pthread_mutex_unlock(&s->lock);
+  for (unsigned ms = 0; !done && ms <= timeout_ms; ms += 5) {
+    pthread_mutex_lock(&s->lock);
+    done = s->settled_n >= want;
+    pthread_mutex_unlock(&s->lock);
+    if (!done)
+      (void)poll(NULL, 0, 5);
+  }
+  return done ? 0 : -ETIMEDOUT;
+}
+
+bool store_is_well(const struct store *s) { return atomic_load(&s->well); }
+
+struct counts *store_counts(struct store *s) { return &s->counts; }

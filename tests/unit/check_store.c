@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of the store: every field comes back, lists and cursors, restart, a disk that refuses, kill -9. */
+#include "base/clock.h"
+#include "store/db.h"
+#include "store/field.h"
+#include "store/store.h"
+
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char dir[64], file[96];
+
+static void setup(void) {
+  snprintf(dir, sizeof(dir), "/tmp/check_store.XXXXXX");
+  cr_assert_not_null(mkdtemp(dir));
+  snprintf(file, sizeof(file), "%s/records.db", dir);
+}
+
+static void teardown(void) {
+  static const char *const ends[] = {"", "-wal", "-shm"};
+  char path[128];
+  for (size_t i = 0; i < COUNT_OF(ends); i++) {
+    snprintf(path, sizeof(path), "%s%s", file, ends[i]);
+    unlink(path);
+  }
+  rmdir(dir);
+}
+
+TestSuite(store, .init = setup, .fini = teardown);
+
+static struct store *store_open(size_t queue_max) {
+  struct store *s = NULL;
+  cr_assert_eq(store_new(&s, &(struct store_settings){.file = file, .commit_ms = 5, .retry_ms = 20, .queue_max = queue_max}), 0);
+  return s;
+}
+
+static struct record numbered(int i, enum record_state state) {
+  struct record r = {.state = state, .started_ms = 1000u + (uint64_t)i / 2u};
+  snprintf(r.id, sizeof(r.id), "c_%04d", i);
+  snprintf(r.from, sizeof(r.from), "+1425555%04d", i % 3);
+  snprintf(r.to, sizeof(r.to), "+1206555%04d", i % 5);
+  snprintf(r.reason, sizeof(r.reason), "%s", i % 2 ? "completed" : "busy");
+  return r;
+}
+
+Test(store, every_field_comes_back) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  static struct record in, out;
+  uint8_t *bytes = (uint8_t *)&in;
+  for (size_t i = 0; i < fields_n; i++) { /* a different value in each */
+    if (fields[i].is_text)
+      snprintf((char *)bytes + fields[i].at, fields[i].bytes, "v%zu", i);
+    else
+      bytes[fields[i].at] = (uint8_t)(i + 1);
+  }
+  in.state = RECORD_REFUSED;
+  in.started_ms = 1800000000123ull;
+  memset(in.metadata, 'm', sizeof(in.metadata) - 1);
+  cr_assert_eq(store_put(s, &in), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(reader_get(rd, in.id, &out), 0);
+  for (size_t i = 0; i < fields_n; i++)
+    cr_assert_arr_eq((uint8_t *)&out + fields[i].at, bytes + fields[i].at,
+                     fields[i].is_text ? strlen((char *)bytes + fields[i].at) + 1 : fields[i].bytes, "%s", fields[i].column);
+  cr_assert_eq(reader_get(rd, "c_none", &out), -ENOENT);
+  cr_assert_eq(reader_get(rd, "' OR 1=1 --", &out), -ENOENT);
+  struct stat st;
+  cr_assert_eq(stat(file, &st), 0);
+  cr_assert_eq(st.st_mode & 077, 0);
+}
+
+Test(store, the_last_put_of_an_id_wins) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  static struct record out;
+  struct record r = numbered(1, RECORD_LIVE);
+  for (uint32_t i = 0; i < 10; i++) {
+    r.interim = i;
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  r.state = RECORD_ENDED;
+  cr_assert_eq(store_put(s, &r), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(reader_get(rd, r.id, &out), 0);
+  cr_assert_eq(out.state, RECORD_ENDED);
+  cr_assert_eq(out.interim, 9);
+}
+
+static size_t list_count(struct reader *rd, struct reader_query q) {
+  size_t all = 0, n;
+  struct record *rows;
+  do {
+    char cursor[READER_CURSOR_BYTES];
+    cr_assert_eq(reader_list(rd, &q, &rows, &n, cursor), 0);
+    for (size_t i = 1; i < n; i++)
+      cr_assert(rows[i - 1].started_ms > rows[i].started_ms ||
+                (rows[i - 1].started_ms == rows[i].started_ms && strcmp(rows[i - 1].id, rows[i].id) > 0));
+    free(rows);
+    all += n;
+    memcpy(q.cursor, cursor, sizeof(cursor));
+  } while (q.cursor[0]);
+  return all;
+}
+
+Test(store, lists_filter_and_go_on) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  struct record *rows;
+  size_t n;
+  char cursor[READER_CURSOR_BYTES];
+  for (int i = 0; i < 120; i++) {
+    struct record r = numbered(i, i < 20 ? RECORD_REFUSED : RECORD_ENDED);
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7}), 120);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 120}), 120);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .has_state = true, .state = RECORD_REFUSED}), 20);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .reason = "busy"}), 60);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "+14255550001"}), 40);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "+12065550004"}), 24);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .since_ms = 1010, .until_ms = 1020}), 20);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "%"}), 0);
+  cr_assert_eq(reader_list(rd, &(struct reader_query){.limit = 501}, &rows, &n, cursor), -EINVAL);
+  cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "x"}, &rows, &n, cursor), -EINVAL);
+  cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "12"}, &rows, &n, cursor), -EINVAL);
+  cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "99999999999999999999_a"}, &rows, &n, cursor), -EINVAL);
+}
+
+Test(store, a_restart_closes_what_was_live) {
+  static struct record out;
+  own(store) s = store_open(0);
+  struct record live = numbered(1, RECORD_LIVE), refused = numbered(2, RECORD_REFUSED);
+  live.answered_ms = 5000;
+  cr_assert_eq(store_put(s, &live), 0);
+  cr_assert_eq(store_put(s, &refused), 0);
+  s = store_free(s);
+  s = store_open(0);
+  own(reader) rd = NULL;
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(reader_get(rd, live.id, &out), 0);
+  cr_assert_eq(out.state, RECORD_ENDED);
+  cr_assert_str_eq(out.reason, "gateway_restart");
+  cr_assert_str_eq(out.end_by, "gateway");
+  cr_assert_geq(out.ended_ms, 5000);
+  cr_assert_eq(reader_get(rd, refused.id, &out), 0);
+  cr_assert_eq(out.state, RECORD_REFUSED);
+  cr_assert_str_eq(out.reason, "busy");
+}
+
+/* A child puts records and is killed without warning 200 ms after the last one. */
+Test(store, kill_loses_nothing_committed) {
+  static struct record out;
+  pid_t pid = fork();
+  cr_assert_geq(pid, 0);
+  if (pid == 0) {
+    struct store *s = NULL;
+    if (store_new(&s, &(struct store_settings){.file = file}) < 0)
+      _exit(1);
+    for (int i = 0; i < 50; i++) {
+      struct record r = numbered(i, RECORD_LIVE);
+      (void)store_put(s, &r);
+    }
+    usleep(500000);
+    kill(getpid(), SIGKILL);
+  }
+  int status;
+  cr_assert_eq(waitpid(pid, &status, 0), pid);
+  cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 50);
+  cr_assert_eq(reader_get(rd, "c_0049", &out), 0);
+  cr_assert_str_eq(out.reason, "gateway_restart");
+}
+
+/* Another writer holds the database: as a full disk, commits fail. */
+Test(store, a_disk_that_refuses_blocks_nobody) {
+  own(store) s = store_open(30);
+  own(reader) rd = NULL;
+  sqlite3 *other = NULL;
+  cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+  uint64_t began_us = clock_now_us();
+  for (int i = 0; i < 100; i++) {
+    struct record r = numbered(i, RECORD_ENDED);
+    (void)!store_put(s, &r);
+  }
+  cr_assert_lt(clock_now_us() - began_us, 200000);
+  cr_assert_eq(store_flush(s, 10), -ETIMEDOUT);
+  for (int i = 0; store_is_well(s) && i < 300; i++)
+    usleep(10000);
+  cr_assert_not(store_is_well(s));
+  cr_assert_leq(count_get(store_counts(s), STORE_WAITING), 30);
+  cr_assert_geq(count_get(store_counts(s), STORE_DROPPED), 70);
+  cr_assert_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(other);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert(store_is_well(s));
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 30);
+}
+
+Test(store, a_newer_file_is_left_alone) {
+  sqlite3 *other = NULL;
+  struct store *s = NULL;
+  cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(other, "PRAGMA user_version=99", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(other);
+  chmod(file, 0600);
+  cr_assert_eq(store_new(&s, &(struct store_settings){.file = file}), -EIO);
+  cr_assert_eq(store_new(&s, &(struct store_settings){.file = "/nonexistent/records.db"}), -ENOENT);
+}
+
+Test(store, old_records_go) {
+  own(store) s = store_open(0);
+  own(db) d = NULL;
+  own(reader) rd = NULL;
+  for (int i = 0; i < 10; i++) {
+    struct record r = numbered(i, i == 0 ? RECORD_LIVE : RECORD_ENDED);
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(db_open(&d, file), 0);
+  cr_assert_eq(db_purge(d, 1003), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 5); /* 0 lives; 1 to 5 are gone */
+}
