@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Health, metrics, and tokens of users: POST /admin/v1/tokens, DELETE /admin/v1/tokens/{jti}. Web threads. */
+#include "admin/desk.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+void admin_health(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+  (void)arg;
+  (void)ask;
+  (void)web_answer_text(ret, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
+}
+
+void admin_ready(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+  struct admin *a = arg;
+  char why[ADMIN_REASON_BYTES] = "";
+  (void)ask;
+  bool ready = !a->ready || a->ready(a->ready_arg, why);
+  json_t *reasons = json_array(), *doc = json_object();
+  if (!ready)
+    json_array_append_new(reasons, json_string(why[0] ? why : "not ready"));
+  json_object_set_new(doc, "ready", json_boolean(ready));
+  json_object_set_new(doc, "reasons", reasons);
+  (void)web_answer_json(ret, ready ? 200 : 503, doc);
+  json_decref(doc);
+}
+
+void admin_metrics(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+  struct admin *a = arg;
+  struct counts *tables[ADMIN_GROUPS_MAX];
+  struct gauge gauges[ADMIN_GROUPS_MAX];
+  size_t tables_n, gauges_n;
+  (void)ask;
+  pthread_mutex_lock(&a->lock);
+  tables_n = a->tables_n;
+  gauges_n = a->gauges_n;
+  memcpy(tables, a->tables, sizeof(tables));
+  memcpy(gauges, a->gauges, sizeof(gauges));
+  pthread_mutex_unlock(&a->lock);
+  ret->body = show_metrics(tables, tables_n, gauges, gauges_n, &ret->body_bytes);
+  ret->status = ret->body ? 200 : 500;
+  ret->type = ret->body ? "text/plain; version=0.0.4; charset=utf-8" : NULL;
+}
+
+/* Where the wish is wrong; pointer NULL: nowhere. */
+struct wrong {
+  const char *pointer, *reason;
+};
+
+static bool text_take(const json_t *body, const char *name, char *dst, size_t bytes) {
+  const char *s = json_string_value(json_object_get(body, name));
+  return s && slice_copy(dst, bytes, slice_of(s)) == 0;
+}
+
+static struct wrong scopes_take(const json_t *scopes, struct claims *c) {
+  size_t at = 0;
+  if (!json_is_array(scopes) || json_array_size(scopes) == 0 || json_array_size(scopes) > 16)
+    return (struct wrong){"/scopes", "a list of 1 to 16 scopes"};
+  for (size_t i = 0; i < json_array_size(scopes); i++) {
+    const char *s = json_string_value(json_array_get(scopes, i));
+    int n = s ? snprintf(c->scopes + at, sizeof(c->scopes) - at, "%s%s", at ? " " : "", s) : -1;
+    if (n < 0 || (size_t)n >= sizeof(c->scopes) - at || strchr(s, ' '))
+      return (struct wrong){"/scopes", "not a scope"};
+    at += (size_t)n;
+  }
+  return claims_scopes_ok(c->scopes) ? (struct wrong){0} : (struct wrong){"/scopes", "an unknown scope"};
+}
+
+static struct wrong numbers_take(const json_t *numbers, struct claims *c) {
+  if (!numbers)
+    return (struct wrong){0};
+  if (!json_is_array(numbers) || json_array_size(numbers) > TOKEN_NUMBERS_MAX)
+    return (struct wrong){"/numbers", "a list of at most 16 numbers"};
+  for (size_t i = 0; i < json_array_size(numbers); i++) {
+    const char *s = json_string_value(json_array_get(numbers, i));
+    if (!s || slice_copy(c->numbers[i], TOKEN_NUMBER_BYTES, slice_of(s)) < 0)
+      return (struct wrong){"/numbers", "a number is + and 4 to 15 digits, or a dial string"};
+    c->numbers_n++;
+  }
+  return (struct wrong){0};
+}
+
+static struct wrong wish_read(const json_t *body, struct claims *c, uint32_t *ret_ttl_s) {
+  const json_t *ttl = json_object_get(body, "ttl_s");
+  if (!text_take(body, "identity", c->identity, sizeof(c->identity)) || !claims_identity_ok(slice_of(c->identity)))
+    return (struct wrong){"/identity", "1 to 64 of letters, digits and ._@+-"};
+  if (json_object_get(body, "tenant") &&
+      (!text_take(body, "tenant", c->tenant, sizeof(c->tenant)) || !claims_identity_ok(slice_of(c->tenant))))
+    return (struct wrong){"/tenant", "1 to 64 of letters, digits and ._@+-"};
+  json_int_t ttl_s = json_integer_value(ttl);
+  if (ttl && (!json_is_integer(ttl) || ttl_s < 1 || ttl_s > TOKEN_LIFE_MAX_S))
+    return (struct wrong){"/ttl_s", "1 to 86400 seconds"};
+  *ret_ttl_s = (uint32_t)ttl_s;
+  struct wrong w = scopes_take(json_object_get(body, "scopes"), c);
+  return w.pointer ? w : numbers_take(json_object_get(body, "numbers"), c);
+}
+
+static void wrong_answer(struct web_answer *ret, struct wrong w) {
+  const struct web_problem_error e = {w.pointer, w.reason};
+  web_answer_problem(ret, WEB_PROBLEM_field, &(struct web_problem_info){.detail = w.reason, .errors = &e, .errors_n = 1});
+}
+
+static void mint_answer(struct admin *a, struct claims *c, uint32_t ttl_s, struct web_answer *ret) {
+  char token[TOKEN_MAX_BYTES], expires[CLOCK_TEXT_BYTES];
+  int r = token_mint(a->tokens, c, ttl_s, clock_wall_ms(), token);
+  if (r == -EINVAL)
+    wrong_answer(ret, (struct wrong){"/numbers", "a number is + and 4 to 15 digits, or a dial string"});
+  else if (r < 0)
+    web_answer_problem(ret, WEB_PROBLEM_internal, NULL);
+  else {
+    json_t *doc = json_pack("{s:s, s:s, s:s}", "token", token, "jti", c->jti, "expires_at",
+                            clock_text(c->expires_s * 1000u, expires));
+    (void)web_answer_json(ret, 201, doc);
+    json_decref(doc);
+  }
+  explicit_bzero(token, sizeof(token));
+}
+
+void admin_mint(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+  struct claims c = {0};
+  uint32_t ttl_s = 0;
+  json_t *body = NULL;
+  if (web_json_parse(ask->body, &body) < 0) {
+    web_answer_problem(ret, WEB_PROBLEM_bad_json, NULL);
+    return;
+  }
+  struct wrong w = wish_read(body, &c, &ttl_s);
+  json_decref(body);
+  if (w.pointer)
+    wrong_answer(ret, w);
+  else
+    mint_answer(arg, &c, ttl_s, ret);
+}
+
+void admin_revoke(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+  struct admin *a = arg;
+  int r = token_revoke(a->tokens, ask->params.text[0], clock_wall_ms());
+  if (r == 0)
+    ret->status = 204;
+  else
+    web_answer_problem(ret, r == -EINVAL ? WEB_PROBLEM_not_found : WEB_PROBLEM_overload, NULL);
+}

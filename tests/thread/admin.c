@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The admin server under tests/scenario/admin_verbs.py. */
+#include "admin/admin.h"
+#include "base/clock.h"
+
+#include <spawn.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+static char dir[] = "/tmp/thread_admin.XXXXXX";
+static unsigned asked;
+
+static const char *in_dir(char *dst, const char *name) {
+  snprintf(dst, 128, "%s/%s", dir, name);
+  return dst;
+}
+
+static bool ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
+  const struct store *s = arg;
+  char path[128];
+  if (store_is_well(s) && access(in_dir(path, "draining"), F_OK) < 0)
+    return true;
+  snprintf(ret_why, ADMIN_REASON_BYTES, "draining");
+  return false;
+}
+
+static json_t *calls(void *arg) {
+  unsigned *n = arg;
+  ++*n;
+  return json_pack("{s:[{s:s}]}", "calls", "id", "c_live");
+}
+
+static uint64_t seven(void *arg) {
+  (void)arg;
+  return 7;
+}
+
+static int records_put(struct store *s) {
+  static struct record r;
+  for (int i = 0; i < 12; i++) {
+    memset(&r, 0, sizeof(r));
+    snprintf(r.id, sizeof(r.id), "c_%02d", i);
+    snprintf(r.from, sizeof(r.from), "<script>alert(%d)</script>\xff", i);
+    snprintf(r.to, sizeof(r.to), "+1425555010%d", i % 2);
+    snprintf(r.metadata, sizeof(r.metadata), "{\"a\":%d}", i);
+    r.state = i % 3 ? RECORD_ENDED : RECORD_REFUSED;
+    r.started_ms = 1800000000000ull + (uint64_t)i * 1000u;
+    r.answered_ms = i % 3 ? r.started_ms + 1500 : 0;
+    r.ended_ms = r.started_ms + 5000;
+    r.sip_status = i % 3 ? 0 : 403;
+    r.caller.kind = RECORD_LEG_TRUNK;
+    r.caller.rx = (struct record_flow){100, 17200, 3, 2500, 1};
+    r.caller.mos_x100 = 431;
+    (void)store_put(s, &r);
+  }
+  return store_flush(s, 5000);
+}
+
+static int script_run(struct admin *a, struct loop *l) {
+  char script[4096], port[8];
+  pid_t pid;
+  int status = 0;
+  const char *src = getenv("SRCDIR");
+  snprintf(script, sizeof(script), "%s/tests/scenario/admin_verbs.py", src ? src : SRCDIR);
+  snprintf(port, sizeof(port), "%u", admin_port(a));
+  const char *const argv[] = {"python3", script, port, admin_token(a), dir, NULL};
+  if (posix_spawnp(&pid, "python3", NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
+    return 77;
+  while (waitpid(pid, &status, WNOHANG) == 0)
+    loop_turn(l, 20);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+static int run(void) {
+  own(tokens) t = NULL;
+  own(store) s = NULL;
+  own(loop) l = NULL;
+  own(admin) a = NULL;
+  char key[128], db[128], token[128];
+  const char *why = "";
+  if (tokens_new(&t, "https://edge.example", in_dir(key, "key.pem"), NULL) < 0 || loop_new(&l) < 0 ||
+      store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0 || records_put(s) < 0)
+    return 1;
+  struct admin_settings set = {.token_file = in_dir(token, "admin.token"), .store_file = db, .tokens = t, .ready = ready,
+                               .ready_arg = s, .calls = calls, .calls_arg = &asked};
+  if (addr_parse(&set.listen, SLICE("127.0.0.1"), 0) < 0 || admin_new(&a, &set, &why) < 0 || admin_attach(a, l) < 0) {
+    fprintf(stderr, "%s\n", why);
+    return 1;
+  }
+  struct stat st;
+  if (stat(token, &st) < 0 || st.st_mode & 077 || strlen(admin_token(a)) < 40)
+    return 1;
+  if (admin_count(a, store_counts(s)) < 0 || admin_gauge(a, "sallyport_test", "Seven.", seven, NULL) < 0)
+    return 1;
+  int r = script_run(a, l);
+  struct admin *second = NULL;
+  if (chmod(token, 0644) < 0 || admin_new(&second, &set, &why) != -EPERM) {
+    fprintf(stderr, "a token that others may read was taken\n");
+    r = 1;
+  }
+  return r == 0 && asked != 1 ? 1 : r;
+}
+
+int main(void) {
+  char cmd[64];
+  if (!mkdtemp(dir))
+    return 1;
+  int r = run();
+  snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
+  return system(cmd) == 0 ? r : 1;
+}
