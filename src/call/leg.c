@@ -175,7 +175,8 @@ void leg_close_session(struct leg *l, struct leg_media *m) {
 }
 
 bool leg_facts(const struct leg *l, struct mset_facts *ret) {
-  return l->media.session && medium_facts(leg_calls(l)->medium, l->media.opened.facts_slot, l->media.session, ret);
+  const struct medium *m = leg_calls(l)->medium; /* NULL while the house is torn down */
+  return m && l->media.session && medium_facts(m, l->media.opened.facts_slot, l->media.session, ret);
 }
 
 bool leg_is_up(const struct leg *l) {

@@ -94,14 +94,15 @@ static void on_deadline(void *arg) {
   struct medium *m = arg;
   uint64_t now = clock_now_us();
   bool late = false;
-  for (; m->oldest_seq < m->next_seq; m->oldest_seq++) {
+  while (m->oldest_seq < m->next_seq) {
     struct pending *p = &m->pending[m->oldest_seq % PENDING];
-    if (p->seq != m->oldest_seq)
-      continue;
-    if (p->due_us > now)
+    bool waits = p->seq == m->oldest_seq;
+    if (waits && p->due_us > now)
       break;
-    answer_none(m, p);
-    late = true;
+    m->oldest_seq++; /* first: the callback may send, and look for the oldest itself */
+    if (waits)
+      answer_none(m, p);
+    late |= waits;
   }
   if (late && !m->welcomed) {
     lose(m);

@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of the call model: a call's life, in both directions, with all that may cross. */
+#include "call_rig.h"
+
+#include <criterion/criterion.h>
+
+TestSuite(call, .init = rig_start, .fini = rig_stop);
+TestSuite(fsm);
+
+#define eq(a, b) cr_assert_str_eq(a, b)
+
+static void answer(char name, const char *sdp, uint32_t dialog) {
+  struct desc d = rig_desc(sdp);
+  struct verdict v = leg_take_answer(rig_leg(name), dialog, &d, true);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  leg_answered(rig_leg(name));
+  rig_turn();
+}
+
+static void end(char name, enum end_reason r, enum end_by by) {
+  leg_end(rig_leg(name), cause_make(r, by, ""));
+  rig_turn();
+}
+
+static const struct record *last(void) { return &rig.record[(rig.n_records - 1) % COUNT_OF(rig.record)]; }
+
+Test(fsm, no_cell_is_empty) {
+  enum leg_state next;
+  for (int s = LEG_OPENING; s <= LEG_ENDED; s++)
+    for (int e = 0; e < EVENT_COUNT_; e++) {
+      cr_expect(fsm_cell((enum leg_state)s, (enum leg_event)e, &next), "state %d event %d", s, e);
+      cr_expect(next >= (enum leg_state)s, "state %d event %d goes back", s, e);
+      if (e == EVENT_END)
+        cr_expect_eq(next, LEG_ENDED);
+    }
+}
+
+Test(call, native_to_trunk_is_answered_and_ended) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  cr_assert(a);
+  eq(rig_log(), "A.opened ring:demo B.opened");
+  eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 LINK1-2");
+  cr_assert_eq(a->local->audio.codecs[0].kind, CODEC_PCMU);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  leg_ringing(rig_leg('B'));
+  leg_ringing(rig_leg('B'));
+  eq(rig_log(), "A.ringing");
+  answer('B', sdp_trunk_answer, 1);
+  eq(rig_log(), "ring_stop A.answered A.connected B.connected");
+  eq(rig_media(), "REMOTE2/1");
+  cr_assert_eq(a->state, LEG_LIVE);
+  cr_assert_eq(rig_leg('B')->media.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
+  struct call *c = a->call;
+  cr_assert_eq(leg_far(a), rig_leg('B'));
+  cr_assert_eq(calls_find(rig.calls, slice_of(c->id)), c);
+  cr_assert_eq(rig.live, 1);
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "A.ended:completed:caller B.ended:completed:caller");
+  eq(rig_media(), "END1 END2");
+  cr_assert_eq(rig_leg('A'), NULL);
+  cr_assert_eq(rig.live, 0);
+  cr_assert_eq(calls_count(rig.calls), 0);
+  cr_assert_eq(last()->state, RECORD_ENDED);
+  eq(last()->reason, "completed");
+  eq(last()->end_by, "local");
+  eq(last()->metadata, "{\"k\":\"v\"}");
+  eq(last()->callee.suite, "AES_CM_128_HMAC_SHA1_80");
+  cr_assert_eq(last()->caller.rx.packets, 100);
+  cr_assert_eq(last()->callee.rx.packets, 200);
+  cr_assert_eq(rig.n_records, 3); /* placed, answered, ended */
+  cr_assert_eq(calls_find(rig.calls, slice_of(c->id)), c, "kept for a while");
+  char id[40];
+  memcpy(id, c->id, sizeof(id));
+  rig_pass(601000);
+  cr_assert_eq(calls_find(rig.calls, slice_of(id)), NULL);
+}
+
+Test(call, early_media_is_told_when_it_is_heard_not_when_a_183_came) {
+  rig_place_native(sdp_chromium);
+  struct desc d = rig_desc(sdp_trunk_answer);
+  struct verdict v = leg_take_answer(rig_leg('B'), 1, &d, false);
+  cr_assert(verdict_is_pass(&v));
+  leg_early(rig_leg('B'), true);
+  eq(rig_log(), "A.opened ring:demo B.opened A.progress");
+  rig_flow(2, true);
+  rig_flow(2, true);
+  rig_flow(2, false);
+  eq(rig_log(), "A.early:1 A.early:0");
+  leg_ringing(rig_leg('B'));
+  eq(rig_log(), "A.ringing"); /* 180 after 183 */
+  rig_media();
+  leg_answered(rig_leg('B')); /* the 200 repeats nothing: the 183's stands */
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "ring_stop A.answered A.connected B.connected");
+  eq(rig_media(), "");
+}
+
+Test(call, forked_early_dialogs_and_the_200_selects) {
+  rig_place_native(sdp_chromium);
+  struct desc d1 = rig_desc(sdp_trunk_answer), d2 = rig_desc(sdp_trunk_answer_fork);
+  struct leg *b = rig_leg('B');
+  struct verdict v = leg_take_answer(b, 1, &d1, false);
+  leg_early(b, true);
+  v = leg_take_answer(b, 2, &d2, false);
+  cr_assert(verdict_is_pass(&v));
+  leg_early(b, true);
+  rig_turn();
+  rig_media();
+  v = leg_take_answer(b, 1, &d1, true);
+  cr_assert(verdict_is_pass(&v));
+  leg_answered(b);
+  rig_turn();
+  eq(rig_media(), "SELECT2/1 DROP2/2"); /* the same description is not sent again */
+  cr_assert_eq(addr_port(&b->remote->audio.rtp), 31000);
+  v = leg_take_answer(b, 9, &d1, true);
+  cr_assert_eq(v.refusal, REFUSE_STATE);
+}
+
+Test(call, a_200_without_any_description_ends_the_call) {
+  rig_place_native(sdp_chromium);
+  rig_log();
+  leg_answered(rig_leg('B'));
+  eq(rig_log(), "B.ended:media_failure:gateway A.ended:media_failure:gateway ring_stop");
+}
+
+Test(call, trunk_to_user_first_device_wins_and_the_200_waits_for_dtls) {
+  rig.devices = 3;
+  struct leg *a = rig_place_trunk(sdp_trunk_srtp);
+  cr_assert(a);
+  eq(rig_log(), "A.opened ring:bob B.opened C.opened D.opened");
+  eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 OPEN3 OPEN4");
+  cr_assert_eq(a->call->callee, NULL);
+  eq(a->call->session_remote, "0123456789abcdef0123456789abcdef");
+  cr_assert_eq(strlen(a->call->session_local), 32);
+  leg_ringing(rig_leg('B'));
+  leg_ringing(rig_leg('C'));
+  answer('C', sdp_device_answer, 1);
+  eq(rig_log(), "A.ringing ring_stop B.ended:answered_elsewhere:callee D.ended:answered_elsewhere:callee");
+  eq(rig_media(), "REMOTE3/1 END2 END4 LINK1-3");
+  cr_assert_eq(rig_leg('B'), NULL);
+  rig_pass(1000);
+  eq(rig_log(), "");
+  rig_state(3, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "A.answered A.connected C.connected");
+  cr_assert_eq(a->call->callee, rig_leg('C'));
+  end('C', END_COMPLETED, BY_CALLEE);
+  eq(rig_log(), "C.ended:completed:callee A.ended:completed:callee");
+  eq(last()->end_by, "local");
+  cr_assert_eq(last()->direction, RECORD_IN);
+}
+
+Test(call, the_200_waits_no_longer_than_1500_ms_and_media_10_s) {
+  rig_place_trunk(sdp_trunk_srtp);
+  answer('B', sdp_device_answer, 1);
+  rig_log();
+  rig_pass(1400);
+  eq(rig_log(), "");
+  rig_pass(200);
+  eq(rig_log(), "A.answered");
+  rig_pass(9800);
+  eq(rig_log(), "");
+  rig_pass(300);
+  eq(rig_log(), "A.ended:media_failure:gateway B.ended:media_failure:gateway");
+}
+
+Test(call, media_that_come_within_the_10_s_save_the_call) {
+  rig_place_trunk(sdp_trunk_srtp);
+  answer('B', sdp_device_answer, 1);
+  rig_pass(5000);
+  rig_log();
+  rig_state(2, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "A.connected B.connected");
+  rig_pass(20000);
+  eq(rig_log(), "");
+}
+
+Test(call, warm_answer_links_without_183) {
+  rig_place_trunk(sdp_trunk_srtp);
+  struct desc d = rig_desc(sdp_device_answer);
+  struct verdict v = leg_take_answer(rig_leg('B'), 1, &d, false);
+  cr_assert(verdict_is_pass(&v));
+  leg_early(rig_leg('B'), false);
+  rig_turn();
+  rig_state(2, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "A.opened ring:bob B.opened");
+  eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 REMOTE2/1 LINK1-2");
+  leg_answered(rig_leg('B'));
+  eq(rig_log(), "ring_stop A.answered A.connected B.connected");
+}
+
+Test(call, late_offer_of_a_trunk) {
+  struct leg *a = rig_place_trunk(NULL);
+  const struct desc *offer;
+  struct verdict v = leg_make_offer(a, &offer);
+  cr_assert(verdict_is_pass(&v));
+  cr_assert_eq(offer->audio.n_crypto, 4);
+  answer('B', sdp_device_answer, 1);
+  rig_state(2, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "A.opened ring:bob B.opened ring_stop A.answered");
+  cr_assert_eq(a->state, LEG_ANSWERED);
+  struct desc d = rig_desc(sdp_trunk_answer);
+  v = leg_take_answer(a, 1, &d, true);
+  cr_assert(verdict_is_pass(&v));
+  leg_confirmed(a);
+  eq(rig_log(), "A.connected B.connected");
+  cr_assert_eq(a->local->audio.n_crypto, 1, "only the chosen key lives on");
+}
+
+Test(call, an_ack_without_the_answer_of_a_late_offer_ends_it) {
+  struct leg *a = rig_place_trunk(NULL);
+  const struct desc *offer;
+  cr_assert_eq(leg_make_offer(a, &offer).refusal, REFUSE_NONE);
+  answer('B', sdp_device_answer, 1);
+  rig_pass(1600);
+  rig_log();
+  leg_confirmed(a);
+  eq(rig_log(), "A.ended:media_failure:gateway B.ended:media_failure:gateway");
+}
+
+Test(call, nobody_answers) {
+  rig_place_trunk(sdp_trunk_srtp);
+  leg_ringing(rig_leg('B'));
+  rig_log();
+  rig_pass(59000);
+  eq(rig_log(), "");
+  rig_pass(1500);
+  eq(rig_log(), "A.ended:no_answer:gateway B.ended:no_answer:gateway ring_stop");
+  cr_assert_eq(last()->sip_status, 480);
+}
+
+Test(call, caller_cancels_while_it_rings) {
+  rig_place_trunk(sdp_trunk_srtp);
+  rig_log();
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "A.ended:canceled:caller B.ended:canceled:caller ring_stop");
+  eq(last()->reason, "canceled");
+  eq(last()->end_by, "remote");
+}
+
+Test(call, answer_after_the_end_and_second_answer_change_nothing) {
+  rig.devices = 2;
+  rig_place_trunk(sdp_trunk_srtp);
+  pool_handle b = rig_leg('B')->id, c = rig_leg('C')->id;
+  struct leg *lb = rig_leg('B'), *lc = rig_leg('C');
+  struct desc d = rig_desc(sdp_device_answer);
+  cr_assert_eq(leg_take_answer(lb, 1, &d, true).refusal, REFUSE_NONE);
+  leg_answered(lb);
+  rig_log();
+  leg_answered(lc); /* in the same turn: the pointer still holds, the leg is over */
+  leg_answered(lb);
+  cr_assert_eq(leg_take_answer(lc, 1, &d, true).refusal, REFUSE_STATE);
+  leg_end(lb, cause_make(END_COMPLETED, BY_CALLEE, ""));
+  leg_answered(lb);
+  leg_end(lb, cause_make(END_BUSY, BY_CALLEE, ""));
+  eq(rig_log(), "B.ended:completed:callee A.ended:completed:callee");
+  rig_turn();
+  cr_assert_eq(leg_get(rig.calls, b), NULL);
+  cr_assert_eq(leg_get(rig.calls, c), NULL);
+}
+
+Test(call, a_device_rejects_and_the_other_goes_on) {
+  rig.devices = 2;
+  struct call *c = rig_place_trunk(sdp_trunk_srtp)->call;
+  rig_log();
+  end('B', END_BUSY, BY_CALLEE);
+  eq(rig_log(), "B.ended:busy:callee");
+  struct leg *late = call_add_callee(c, rig_leg('C')->door, NULL, 'E', NULL, SLICE("bob"), SLICE("d9"));
+  cr_assert(late, "a device that connects while it rings");
+  rig_turn();
+  call_target_done(c, cause_make(END_BUSY, BY_CALLEE, ""));
+  eq(rig_log(), "E.opened A.ended:busy:callee C.ended:busy:callee E.ended:busy:callee ring_stop");
+  cr_assert_eq(call_add_callee(c, c->caller->door, NULL, 'F', NULL, SLICE("bob"), SLICE("d")), NULL);
+}
+
+Test(call, decline_stops_all) {
+  rig.devices = 2;
+  rig_place_trunk(sdp_trunk_srtp);
+  rig_log();
+  end('B', END_DECLINED, BY_CALLEE);
+  eq(rig_log(), "B.ended:declined:callee A.ended:declined:callee C.ended:declined:callee ring_stop");
+  cr_assert_eq(last()->sip_status, 603);
+}
+
+Test(call, a_trunk_s_failure_is_the_call_s) {
+  rig_place_native(sdp_chromium);
+  rig_log();
+  leg_end(rig_leg('B'), cause_of_sip(486, 17, BY_CALLEE));
+  rig_turn();
+  eq(rig_log(), "B.ended:busy:callee A.ended:busy:callee ring_stop");
+  eq(last()->end_by, "remote");
+}
+
+Test(call, echo_and_tone_are_answered_by_the_gateway) {
+  rig.route = (struct route_decision){.action = ROUTE_ECHO, .rule = "echo"};
+  struct leg *a = rig_place_native(sdp_chromium);
+  eq(rig_log(), "A.opened A.answered");
+  eq(rig_media(), "OPEN1 REMOTE1/1 LINK1-1");
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  eq(rig_log(), "A.connected");
+  cr_assert_eq(leg_hold(a, true, 5).refusal, REFUSE_NONE);
+  rig_turn();
+  eq(rig_media(), "LINK1-0 PLAY1:1 PLAY1:1");
+  eq(rig_log(), "A.operation:5:");
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "A.ended:completed:caller");
+  rig_media();
+  rig.route = (struct route_decision){.action = ROUTE_TONE, .rule = "tone"};
+  rig_place_native(sdp_chromium);
+  eq(rig_media(), "OPEN2 REMOTE2/1 PLAY2:4");
+}
+
+Test(call, ringback_by_the_gateway) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  call_in(a->call)->ringback = true;
+  rig_media();
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  eq(rig_media(), "PLAY1:2");
+  answer('B', sdp_trunk_answer, 1);
+  eq(rig_media(), "REMOTE2/1 PLAY1:0");
+}
+
+Test(call, what_the_door_refuses_ends_the_call) {
+  rig.ring = verdict_refuse(REFUSE_TRUNK_DOWN, "down");
+  rig_place_native(sdp_chromium);
+  eq(rig_log(), "A.opened ring:demo A.ended:trunk_failure:gateway");
+}
+
+Test(call, refusals_leave_nothing_and_are_recorded) {
+  struct route_decision good = rig.route;
+  rig.route = (struct route_decision){.action = ROUTE_REFUSE};
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_NO_ROUTE);
+  rig.route = (struct route_decision){.action = ROUTE_REFUSE, .sip = 603, .rule = "no"};
+  rig_place_native(sdp_chromium);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_PLAN);
+  rig.route = (struct route_decision){.action = ROUTE_USER, .user = "carol"};
+  rig_place_native(sdp_chromium);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_NO_USER);
+  rig.route = good;
+  rig_place_native(sdp_trunk_srtp);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_SDP);
+  rig_place_trunk(sdp_trunk_plain);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_SRTP);
+  cr_assert(strstr(rig.verdict.detail, "trunks[demo].srtp"));
+  cr_assert_eq(last()->state, RECORD_REFUSED);
+  eq(last()->rule, "srtp_required");
+  cr_assert_eq(last()->sip_status, 488);
+  rig.admit = verdict_refuse(REFUSE_PROXY, "host");
+  rig_place_trunk(sdp_trunk_srtp);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_PROXY);
+  eq(last()->reason, "policy");
+  cr_assert_eq(rig.live, 0);
+  cr_assert_eq(calls_count(rig.calls), 0);
+  eq(rig_media(), "");
+  eq(rig_log(), "");
+}
+
+Test(call, limits_and_emergency) {
+  rig.conf.service.calls_per_identity = 1;
+  cr_assert(rig_place_native(sdp_chromium));
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_CALLS_IDENTITY);
+  rig.conf.node.max_calls = 1;
+  rig.conf.service.calls_per_identity = 20;
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_NODE_CALLS);
+  calls_drain(rig.calls);
+  rig_place_native(sdp_chromium);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_DRAIN);
+  rig.admit_out = verdict_refuse(REFUSE_TRUNK_CALLS, "full");
+  rig.route.emergency = true;
+  rig.next_letter = 'K';
+  cr_assert(rig_place_native(sdp_chromium));
+  cr_assert_eq(rig.live, 1, "not counted, not left twice");
+  end('A', END_COMPLETED, BY_CALLER);
+  cr_assert_eq(rig.live, 1);
+}
+
+Test(call, no_port_is_free) {
+  rig.fail_open = true;
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  eq(rig_log(), "A.ended:congestion:gateway");
+  rig.fail_open = false;
+  cr_assert(rig_place_native(sdp_chromium));
+}
+
+Test(call, a_mute_media_process_is_given_up_after_its_deadline) {
+  rig.mute = true;
+  cr_assert(rig_place_native(sdp_chromium));
+  rig_pass(1900);
+  eq(rig_log(), "");
+  rig_pass(200);
+  eq(rig_log(), "A.ended:congestion:gateway");
+  rig_pass(2100);
+  cr_assert_eq(last()->state, RECORD_ENDED);
+}
+
+Test(call, a_lost_media_process_ends_all_and_comes_back) {
+  rig_place_native(sdp_chromium);
+  answer('B', sdp_trunk_answer, 1);
+  rig_log();
+  rig_media_lose();
+  eq(rig_log(), "A.ended:media_failure:gateway B.ended:media_failure:gateway");
+  cr_assert_not(calls_is_ready(rig.calls));
+  eq(last()->reason, "media_failure");
+  cr_assert_eq(last()->state, RECORD_ENDED);
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_NO_MEDIA);
+  rig_media_listen();
+  rig_pass(300);
+  cr_assert(calls_is_ready(rig.calls));
+  cr_assert(rig_place_native(sdp_chromium));
+}
+
+Test(call, a_refused_link_ends_the_call) {
+  rig.fail_link = true;
+  rig_place_native(sdp_chromium);
+  rig_turn();
+  cr_assert(strstr(rig_log(), "A.ended:media_failure:gateway"));
+}
+
+Test(call, interim_records) {
+  rig_place_native(sdp_chromium);
+  answer('B', sdp_trunk_answer, 1);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  uint32_t before = rig.n_records;
+  rig_pass(900100);
+  cr_assert_eq(rig.n_records, before + 1);
+  cr_assert_eq(last()->interim, 1);
+  cr_assert_eq(last()->state, RECORD_LIVE);
+}
+
+Test(call, free_with_live_calls_writes_their_records) {
+  rig_place_native(sdp_chromium);
+  calls_end_all(rig.calls, END_SERVER_SHUTDOWN);
+  eq(rig_log(), "A.opened ring:demo B.opened A.ended:server_shutdown:gateway B.ended:server_shutdown:gateway ring_stop");
+  rig_place_native(sdp_chromium);
+  rig.calls = calls_free(rig.calls);
+  eq(last()->reason, "server_shutdown");
+  cr_assert_eq(last()->state, RECORD_ENDED);
+}
+
+Test(call, session_id_of_the_far_trunk) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  eq(a->call->session_remote, "00000000000000000000000000000000");
+  leg_set_session(rig_leg('B'), SLICE("ABCDEF0123456789abcdef0123456789"));
+  eq(a->call->session_remote, "abcdef0123456789abcdef0123456789");
+  leg_set_session(rig_leg('B'), SLICE("xyz"));
+  leg_set_session(rig_leg('B'), SLICE("00000000000000000000000000000000"));
+  eq(a->call->session_remote, "abcdef0123456789abcdef0123456789");
+}
+
+Test(call, reload_keeps_calls_of_a_trunk_that_went) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  static struct conf other;
+  other = rig.conf;
+  other.n_trunks = 0;
+  calls_reload(rig.calls, &other, NULL);
+  memset(rig.conf.trunks, 0xff, sizeof(rig.conf.trunks));
+  eq(rig_leg('B')->trunk->name, "demo");
+  answer('B', sdp_trunk_answer, 1);
+  cr_assert_eq(a->state, LEG_ANSWERED);
+}
+
+Test(call, causes) {
+  static const struct { int sip, q850; enum end_reason reason; } rows[] = {
+    {486, 0, END_BUSY}, {600, 0, END_BUSY}, {603, 0, END_DECLINED}, {404, 0, END_NOT_FOUND}, {480, 19, END_NO_ANSWER},
+    {480, 0, END_UNREACHABLE}, {503, 0, END_CONGESTION}, {503, 38, END_TRUNK_FAILURE}, {500, 0, END_TRUNK_FAILURE},
+    {408, 0, END_TIMEOUT}, {699, 0, END_REJECTED}, {499, 0, END_REJECTED}, {200, 16, END_COMPLETED},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    cr_expect_eq(cause_of_sip(rows[i].sip, rows[i].q850, BY_CALLEE).reason, rows[i].reason, "%d", rows[i].sip);
+  for (int r = 1; r < REFUSE_COUNT_; r++) {
+    struct verdict v = verdict_refuse((enum refusal)r, "x");
+    cr_expect_neq(cause_of_verdict(&v).reason, END_COMPLETED, "refusal %d", r);
+  }
+}
