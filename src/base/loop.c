@@ -81,6 +81,8 @@ void loop_arm(struct loop *l, struct timer *t, uint64_t in_us) {
     abort(); /* the heap is one pointer a timer: without it nothing can go on */
 }
 
+void loop_freshen(struct loop *l) { l->now_us = clock_now_us(); }
+
 void loop_disarm(struct loop *l, struct timer *t) { timer_cancel(&l->timers, t); }
 
 void loop_settle(struct loop *l) {

@@ -30,6 +30,8 @@ void loop_arm(struct loop *l, struct timer *t, uint64_t in_us); /* from loop_now
 void loop_disarm(struct loop *l, struct timer *t);
 /* Waits at most timeout_ms (-1 without end), runs what is ready and due. */
 void loop_turn(struct loop *l, int timeout_ms);
+/* Reads now anew: first thing in a callback of another loop that this one hangs in. */
+void loop_freshen(struct loop *l);
 /* Must be called after timers were armed outside a turn, so that loop_fd() wakes in time. */
 void loop_settle(struct loop *l);
 uint64_t loop_slow_count(const struct loop *l);

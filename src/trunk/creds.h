@@ -9,7 +9,7 @@
 
 struct creds;
 struct creds_limits {
-  enum mtls mtls;
+  enum conf_mtls mtls;
   uint64_t deadline_us;
   uint32_t max_shakes, max_shakes_source;
 };

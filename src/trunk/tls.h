@@ -7,12 +7,10 @@
 #pragma once
 #include "base/addr.h"
 #include "base/count.h"
+#include "conf/conf.h"
 
 #define PROFILE_CERTS 8
 #define PROFILE_NAME_BYTES 64
-
-/* What is asked of who connects to us; a certificate that is presented must always verify. */
-enum mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
 
 struct profile_cert {
   const char *chain_file; /* chain_file is PEM: the leaf first, then its intermediates. */
@@ -23,7 +21,7 @@ struct profile_settings {
   struct profile_cert cert[PROFILE_CERTS]; /* The first is the default and the client's own. */
   size_t certs;                            /* certs may be 0 for a profile that only connects. */
   const char *ca_file;                     /* ca_file is PEM roots; NULL: nobody is trusted. */
-  enum mtls mtls;                          /* mtls is the policy for accepted connections. */
+  enum conf_mtls mtls;                          /* mtls: a certificate that is presented must always verify. */
   bool tls13_only;            /* tls13_only refuses TLS 1.2 (which is AEAD with ECDHE only). */
   uint32_t handshake_ms;      /* handshake_ms is the deadline of a handshake; 0: 5000. */
   uint32_t max_shakes;        /* max_shakes caps accepted handshakes in flight; 0: 256. */

@@ -278,7 +278,7 @@ Test(tlsshake, client_certificates_by_policy, .init = pki_make, .fini = pki_drop
   cr_assert_eq(shaker_new(&k, 1), 0);
   for (int policy = MTLS_OFF; policy <= MTLS_REQUIRED; policy++) {
     s = settings_for("other", NULL);
-    s.mtls = (enum mtls)policy;
+    s.mtls = (enum conf_mtls)policy;
     own(creds) server = load(&s);
     s = settings_for("sbc", NULL);
     own(creds) with = load(&s);

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The door's life and its nta agents: one for each listener, each with a message callback and no
+ * default leg, so that everything outside of a dialog arrives raw. Call thread. RFC 3261 8.2. */
+#include "trunk/inner.h"
+
+#include <stdio.h>
+
+struct trunks *the_trunks;
+
+static _Atomic uint64_t values[TRUNKCOUNT_COUNT_];
+static const struct count_row rows[] = {
+#define COUNT(id, kind, name, labels, help) {name, labels, help, COUNT_##kind},
+#include "trunk/count.def"
+#undef COUNT
+};
+struct counts trunk_counters = {rows, COUNT_OF(rows), values};
+const struct counts *trunks_counts(void) { return &trunk_counters; }
+
+struct agent *agent_find(struct trunks *t, const char *listener) {
+  for (uint32_t i = 0; i < t->n_agents; i++)
+    if (!strcmp(t->agents[i].listener, listener))
+      return &t->agents[i];
+  return NULL;
+}
+
+struct watch_trunk *watch_find(struct trunks *t, const char *trunk) {
+  for (uint32_t i = 0; i < t->n_watches; i++)
+    if (!strcmp(t->watches[i].trunk, trunk))
+      return &t->watches[i];
+  return NULL;
+}
+
+static const char *transport_name(uint8_t transport) {
+  return transport == TRANSPORT_TLS ? "tls" : transport == TRANSPORT_TCP ? "tcp" : "udp";
+}
+
+const char *agent_transport(const struct agent *a) {
+  return a->transport == TRANSPORT_UDP ? NULL : transport_name(a->transport);
+}
+
+void agent_source(const msg_t *msg, struct addr *ret) {
+  su_sockaddr_t *su = msg_addr((msg_t *)(uintptr_t)msg); // NOLINT: it only reads
+  memset(ret, 0, sizeof *ret);
+  addr_from(ret, &su->su_sa);
+}
+
+/* The name that is meant: the Request-URI's host, or To's where that is a bare address. */
+static struct slice meant_host(const sip_t *sip) {
+  struct addr literal;
+  const char *host = sip->sip_request->rq_url->url_host, *to = sip->sip_to->a_url->url_host;
+  bool is_bare = !host || addr_parse(&literal, slice_of(host), 0) == 0;
+  return slice_of(is_bare && to ? to : host);
+}
+
+const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip, struct addr *ret_source) {
+  struct ask_hosts subjects = {.n = 0};
+  agent_source(msg, ret_source);
+  ask_subjects(&subjects, a, msg);
+  return guard_peer_trunk(a->t->env.guard, a->listener, ret_source, &subjects, meant_host(sip));
+}
+
+/* Requests outside of a dialog. */
+static int status_out_of_dialog(const sip_t *sip) {
+  switch (sip->sip_request->rq_method) {
+    case sip_method_invite:
+    case sip_method_options:
+      return sip->sip_to->a_tag ? 481 : 0;
+    case sip_method_bye:
+    case sip_method_cancel:
+    case sip_method_prack:
+    case sip_method_info:
+    case sip_method_update:
+    case sip_method_notify:
+      return 481;
+    case sip_method_unknown:
+      return 501;
+    case sip_method_invalid:
+    case sip_method_ack:
+    case sip_method_register:
+    case sip_method_message:
+    case sip_method_subscribe:
+    case sip_method_refer:
+    case sip_method_publish:
+    default:
+      return 405;
+  }
+}
+
+/* Scheme and extensions, RFC 3261 8.2.2. */
+static int status_of_inspection(const sip_t *sip, char *unsupported, size_t bytes) {
+  unsigned type = (unsigned char)sip->sip_request->rq_url->url_type;
+  size_t n = 0;
+  if (type != url_sip && type != url_sips && type != url_tel)
+    return 416;
+  const msg_param_t *p = sip->sip_require ? (const msg_param_t *)sip->sip_require->k_items : NULL;
+  for (; p && *p; p++)
+    if (n < bytes)
+      n += (size_t)snprintf(unsupported + n, bytes - n, "%s%s", n ? ", " : "", *p);
+  return n ? 420 : 0;
+}
+
+static void answer_plain(struct agent *a, msg_t *msg, sip_t *sip, int status, const char *unsupported) {
+  struct reply r;
+  reply_init(&r, status);
+  r.unsupported = unsupported;
+  reply_once(a, msg, sip, &r);
+}
+
+int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
+  struct addr source;
+  char unsupported[256] = "";
+  loop_freshen(a->t->env.loop);
+  if (!sip->sip_request || sip->sip_request->rq_method == sip_method_ack) {
+    count_one(&trunk_counters, TRUNKCOUNT_stray);
+    nta_msg_discard(nta, msg);
+    return 0;
+  }
+  const struct conf_trunk *trunk = agent_peer(a, msg, sip, &source);
+  if (!trunk) {
+    count_one(&trunk_counters, TRUNKCOUNT_strangers);
+    nta_msg_discard(nta, msg);
+    return 0;
+  }
+  int status = status_out_of_dialog(sip);
+  if (!status)
+    status = status_of_inspection(sip, unsupported, sizeof unsupported);
+  if (status)
+    answer_plain(a, msg, sip, status, *unsupported ? unsupported : NULL);
+  else if (sip->sip_request->rq_method == sip_method_invite)
+    inbound_invite(a, msg, sip, trunk, &source);
+  else
+    options_in(a, msg, sip, trunk);
+  return 0;
+}
+
+/* What Via shows: the listener's advertised name, else the name of its first trunk, else the address. */
+static void agent_name(struct agent *a, const struct conf *conf, const struct conf_listener *l) {
+  char ip[ADDR_TEXT_BYTES];
+  const char *name = l->advertise;
+  for (uint32_t i = 0; i < conf->n_trunks && !*name; i++)
+    if (!strcmp(conf->trunks[i].listener, l->name))
+      name = conf->trunks[i].fqdn;
+  if (!*name)
+    name = addr_ip_text(&l->address, ip, sizeof ip);
+  slice_copy(a->host, sizeof a->host, slice_of(name));
+}
+
+static void agent_url(char *dst, size_t bytes, const struct agent *a, const struct conf_listener *l) {
+  char host[160], ip[ADDR_TEXT_BYTES], maddr[160], port[8] = "*";
+  if (addr_port(&l->address))
+    snprintf(port, sizeof port, "%u", addr_port(&l->address));
+  header_host(maddr, sizeof maddr, addr_ip_text(&l->address, ip, sizeof ip));
+  snprintf(dst, bytes, "%s:%s:%s;transport=%s;maddr=%s", l->transport == TRANSPORT_TLS ? "sips" : "sip",
+           header_host(host, sizeof host, a->host), port, transport_name(l->transport), maddr);
+}
+
+static int agent_open(struct agent *a, const struct conf_listener *l, char *why, size_t why_bytes) {
+  char url[512], profile[CONF_NAME_BYTES + 16];
+  struct trunks *t = a->t;
+  agent_name(a, t->env.conf, l);
+  agent_url(url, sizeof url, a, l);
+  snprintf(profile, sizeof profile, "profile:%s", l->name);
+  a->nta = nta_agent_create(
+      root_su(t->env.root), URL_STRING_MAKE(url), agent_message, a, NTATAG_UA(1), NTATAG_MERGE_482(1),
+      NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(MESSAGE_MAX_BYTES - 1),
+      NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1), NTATAG_SERVER_RPORT(1),
+      TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1),
+      TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
+  if (!a->nta) {
+    snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));
+    return -EADDRINUSE;
+  }
+  tport_t *tp = tport_primaries(nta_agent_tports(a->nta));
+  if (tp && tport_name(tp)->tpn_port)
+    a->port = (uint16_t)atoi(tport_name(tp)->tpn_port);
+  log_info(trunk, "listener %s: %s, port %u, known as %s", l->name, transport_name(l->transport), a->port, a->host);
+  return 0;
+}
+
+static int agents_open(struct trunks *t, char *why, size_t why_bytes) {
+  const struct conf *conf = t->env.conf;
+  for (uint32_t i = 0; i < conf->n_listeners; i++) {
+    const struct conf_listener *l = &conf->listeners[i];
+    struct agent *a = &t->agents[t->n_agents];
+    a->t = t;
+    a->transport = l->transport;
+    slice_copy(a->listener, sizeof a->listener, slice_of(l->name));
+    int e = l->transport == TRANSPORT_TLS ? secure_listener(l, false, why, why_bytes) : 0;
+    if (e == 0)
+      e = agent_open(a, l, why, why_bytes);
+    if (e < 0)
+      return e;
+    t->n_agents++;
+  }
+  return 0;
+}
+
+static bool has_tls(const struct conf *conf) {
+  for (uint32_t i = 0; i < conf->n_listeners; i++)
+    if (conf->listeners[i].transport == TRANSPORT_TLS)
+      return true;
+  return false;
+}
+
+int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, size_t why_bytes) {
+  own(trunks) t = calloc(1, sizeof *t);
+  if (!t || the_trunks)
+    return t ? -EBUSY : -ENOMEM;
+  t->env = *env;
+  snprintf(t->product, sizeof t->product, "%s", env->product ? env->product : "Sallyport");
+  int e = pool_new(&t->dialogs, sizeof(struct dialog), DIALOGS_MAX);
+  if (e < 0)
+    return e;
+  the_trunks = t;
+  e = secure_start(t, has_tls(env->conf), why, why_bytes);
+  if (e == 0)
+    e = agents_open(t, why, why_bytes);
+  if (e < 0)
+    return e;
+  options_start(t);
+  calls_add_door(env->calls, &trunk_door, t);
+  *ret = take(t);
+  return 0;
+}
+
+struct trunks *trunks_free(struct trunks *t) {
+  if (!t)
+    return NULL;
+  uint32_t slot = 0;
+  struct dialog *d;
+  options_stop(t);
+  while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
+    dialog_drop(d);
+  for (uint32_t i = 0; i < t->n_agents; i++)
+    nta_agent_destroy(t->agents[i].nta);
+  if (the_trunks == t) {
+    secure_stop();
+    su_root_step(root_su(t->env.root), 0);
+    the_trunks = NULL;
+  }
+  pool_free(t->dialogs);
+  free(t);
+  return NULL;
+}
+
+int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) {
+  int result = 0;
+  options_stop(t);
+  t->env.conf = conf;
+  for (uint32_t i = 0; i < conf->n_listeners; i++) {
+    const struct conf_listener *l = &conf->listeners[i];
+    if (l->transport == TRANSPORT_TLS && agent_find(t, l->name) &&
+        secure_listener(l, true, why, why_bytes) < 0)
+      result = -EINVAL;
+  }
+  options_start(t);
+  return result;
+}
+
+void trunks_drain(struct trunks *t) { t->draining = true; }
+bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0; }
+
+uint16_t trunks_port(const struct trunks *t, const char *listener) {
+  for (uint32_t i = 0; i < t->n_agents; i++)
+    if (!strcmp(t->agents[i].listener, listener))
+      return t->agents[i].port;
+  return 0;
+}

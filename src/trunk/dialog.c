@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One SIP dialog: its life, its requests in and out, ACK and BYE. nta keeps tags, route set, CSeq and
+ * retransmits a 2xx until its ACK or 64*T1; magic in sofia is the dialog's handle, so that a late
+ * callback finds nothing. In-dialog requests count only from the dialog's own peer. RFC 3261 12-15. */
+#include "trunk/inner.h"
+
+#include <stdio.h>
+
+struct dialog *dialog_get(const void *magic) {
+  if (!the_trunks)
+    return NULL;
+  loop_freshen(the_trunks->env.loop);
+  return pool_get(the_trunks->dialogs, (pool_handle)(uintptr_t)magic);
+}
+
+struct dialog *dialog_new(struct trunks *t, struct agent *a, const struct conf_trunk *trunk) {
+  pool_handle id;
+  struct dialog *d = pool_add(t->dialogs, &id);
+  struct watch_trunk *w = watch_find(t, trunk->name);
+  if (!d)
+    return NULL;
+  d->id = id;
+  d->t = t;
+  d->agent = a;
+  d->max_forwards = MAX_FORWARDS;
+  d->answer_timeout_s = trunk->answer_timeout_s;
+  slice_copy(d->trunk, sizeof d->trunk, slice_of(trunk->name));
+  slice_copy(d->fqdn, sizeof d->fqdn, slice_of(trunk->fqdn));
+  if (w)
+    w->health.calls++;
+  count_set(&trunk_counters, TRUNKCOUNT_dialogs, pool_count(t->dialogs));
+  return d;
+}
+
+void dialog_drop(struct dialog *d) {
+  struct trunks *t = d->t;
+  struct watch_trunk *w = watch_find(t, d->trunk);
+  loop_disarm(t->env.loop, &d->timer);
+  reinvite_done(d);
+  if (d->ack_in)
+    nta_incoming_destroy(take(d->ack_in));
+  if (d->invite_in)
+    nta_incoming_destroy(take(d->invite_in));
+  if (d->invite_out)
+    nta_outgoing_destroy(take(d->invite_out));
+  if (d->nta)
+    nta_leg_destroy(take(d->nta));
+  if (w && w->health.calls)
+    w->health.calls--;
+  pool_del(t->dialogs, d->id);
+  count_set(&trunk_counters, TRUNKCOUNT_dialogs, pool_count(t->dialogs));
+}
+
+struct leg *dialog_leg(const struct dialog *d) { return d->leg ? leg_get(d->t->env.calls, d->leg) : NULL; }
+
+const char *dialog_host(const struct dialog *d) { return *d->fqdn ? d->fqdn : d->agent->host; }
+
+char *dialog_contact(const struct dialog *d, char *dst, size_t bytes) {
+  char uri[URI_BYTES];
+  header_uri(uri, sizeof uri, d->user, dialog_host(d), d->agent->port, agent_transport(d->agent));
+  snprintf(dst, bytes, "<%s>", uri);
+  return dst;
+}
+
+char *dialog_session(const struct dialog *d, char *dst, size_t bytes) {
+  const struct leg *l = dialog_leg(d);
+  const struct call *c = l ? l->call : NULL;
+  return header_session(dst, bytes, c ? c->session_local : NULL, c ? c->session_remote : NULL);
+}
+
+enum end_by dialog_by_peer(const struct dialog *d) { return d->is_uas ? BY_CALLER : BY_CALLEE; }
+
+char *desc_text(const struct desc *d) {
+  size_t n;
+  char *text = malloc(SDP_BYTES);
+  if (text && d && desc_write(d, text, SDP_BYTES, &n) == 0)
+    return text;
+  text_free(text);
+  return NULL;
+}
+
+void text_free(char *text) {
+  if (text)
+    explicit_bzero(text, SDP_BYTES);
+  free(text);
+}
+
+/* Is the message from the trunk's own peer: the same trunk, or the very address that the dialog is with? */
+static bool is_from_peer(const struct dialog *d, msg_t *msg, const sip_t *sip) {
+  struct addr source;
+  const struct conf_trunk *trunk = agent_peer(d->agent, msg, sip, &source);
+  return trunk && (!strcmp(trunk->name, d->trunk) || addr_eq_ip(&source, &d->peer));
+}
+
+static int refuse_plain(struct dialog *d, nta_incoming_t *irq, int status) {
+  struct reply r;
+  reply_init(&r, status);
+  reply_to(d->agent, irq, &r);
+  return status;
+}
+
+static int bye_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
+  int q850 = reason_q850(sip);
+  refuse_plain(d, irq, 200);
+  if (d->state == DIALOG_CLOSING)
+    return 200;
+  d->got_bye = true;
+  dialog_end(d, END_COMPLETED, dialog_by_peer(d), 0, q850, "");
+  return 200;
+}
+
+int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip) {
+  struct dialog *d = dialog_get(magic);
+  sip_method_t method = sip->sip_request->rq_method;
+  (void)leg;
+  if (method == sip_method_ack) {
+    count_one(&trunk_counters, TRUNKCOUNT_stray);
+    return 200;
+  }
+  msg_t *msg = nta_incoming_getrequest(irq);
+  bool is_peer = d && msg && is_from_peer(d, msg, sip);
+  msg_destroy(msg);
+  if (!is_peer)
+    return 481;
+  if (method == sip_method_bye)
+    return bye_in(d, irq, sip);
+  if (d->state == DIALOG_CLOSING || !dialog_leg(d))
+    return 481;
+  if (method == sip_method_invite || method == sip_method_update)
+    return reinvite_in(d, irq, sip, method == sip_method_update);
+  if (method == sip_method_info)
+    return info_in(d, irq, sip);
+  if (method == sip_method_options)
+    return refuse_plain(d, irq, 200);
+  return refuse_plain(d, irq, method == sip_method_notify || method == sip_method_cancel ? 481 :
+                              method == sip_method_unknown ? 501 : 405);
+}
+
+void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body) {
+  char cseq_text[32];
+  snprintf(cseq_text, sizeof cseq_text, "%u ACK", cseq);
+  nta_outgoing_t *ack = nta_outgoing_tcreate(
+      d->nta, NULL, NULL, NULL, SIP_METHOD_ACK, *d->target ? URL_STRING_MAKE(d->target) : NULL,
+      SIPTAG_CSEQ_STR(cseq_text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(d->t->product),
+      TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)), TAG_END());
+  if (!ack)
+    log_warn(sip, "trunk %s: the ACK could not be sent", d->trunk);
+  nta_outgoing_destroy(ack);
+}
+
+void dialog_bye(struct dialog *d, const struct cause *c) {
+  char reason[200], value[80], session[96] = "";
+  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason), end_reason_word(c->reason));
+  dialog_session(d, value, sizeof value);
+  if (*value)
+    snprintf(session, sizeof session, "Session-ID: %s", value);
+  nta_outgoing_t *bye = nta_outgoing_tcreate(
+      d->nta, NULL, NULL, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
+      TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
+      SIPTAG_USER_AGENT_STR(d->t->product), TAG_END());
+  if (!bye)
+    log_warn(sip, "trunk %s: the BYE could not be sent", d->trunk);
+  nta_outgoing_destroy(bye);
+}
+
+void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850, const char *detail) {
+  struct cause c = {.reason = reason, .by = by, .sip = sip, .q850 = q850};
+  struct leg *l = dialog_leg(d);
+  if (l) {
+    snprintf(c.detail, sizeof c.detail, "%s", detail);
+    leg_end(l, c);
+  }
+}
+
+static void linger_over(void *arg) {
+  struct dialog *d = dialog_get(arg);
+  if (d)
+    dialog_drop(d);
+}
+
+void dialog_linger(struct dialog *d) {
+  d->state = DIALOG_CLOSING;
+  d->leg = 0;
+  d->timer.fn = linger_over;
+  d->timer.arg = dialog_magic(d);
+  loop_arm(d->t->env.loop, &d->timer, (uint64_t)(T1X64_MS + 4000) * 1000);
+}

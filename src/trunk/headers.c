@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Texts of header fields. See headers.h. */
+#include "trunk/headers.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+char *header_quote(char *dst, size_t bytes, struct slice text) {
+  size_t n = 0;
+  for (size_t i = 0; i < text.n; i++) {
+    unsigned char c = (unsigned char)text.p[i];
+    bool special = c == '"' || c == '\\';
+    if (n + (special ? 2 : 1) >= bytes)
+      break;
+    if (special)
+      dst[n++] = '\\';
+    dst[n++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+  }
+  dst[n] = 0;
+  return dst;
+}
+
+char *header_warning(char *dst, size_t bytes, const char *host, const char *title, const char *detail) {
+  char text[256], quoted[512];
+  snprintf(text, sizeof text, "%s%s%s", title, *detail ? ": " : "", detail);
+  header_quote(quoted, sizeof quoted, slice_of(text));
+  int n = snprintf(dst, bytes, "399 %s \"%s\"", host, quoted);
+  if (n < 0 || (size_t)n >= bytes)
+    snprintf(dst, bytes, "399 sallyport \"refused\"");
+  return dst;
+}
+
+char *header_reason(char *dst, size_t bytes, int q850, const char *text) {
+  char quoted[128];
+  if (q850 <= 0)
+    dst[0] = 0;
+  else
+    snprintf(dst, bytes, "Q.850;cause=%d;text=\"%s\"", q850,
+             header_quote(quoted, sizeof quoted, slice_of(text)));
+  return dst;
+}
+
+char *header_session(char *dst, size_t bytes, const char *local, const char *remote) {
+  if (!local || !*local)
+    dst[0] = 0;
+  else
+    snprintf(dst, bytes, "%s;remote=%s", local,
+             remote && *remote ? remote : "00000000000000000000000000000000");
+  return dst;
+}
+
+bool header_session_read(struct slice value, char ret[SESSION_ID_BYTES]) {
+  struct slice uuid = slice_trim(slice_cut(&value, ';'));
+  bool is_nil = true;
+  ret[0] = 0;
+  if (uuid.n != SESSION_ID_BYTES - 1)
+    return false;
+  for (size_t i = 0; i < uuid.n; i++) {
+    if (!isxdigit((unsigned char)uuid.p[i]))
+      return false;
+    is_nil &= uuid.p[i] == '0';
+  }
+  if (is_nil)
+    return false;
+  for (size_t i = 0; i < uuid.n; i++)
+    ret[i] = (char)tolower((unsigned char)uuid.p[i]);
+  ret[uuid.n] = 0;
+  return true;
+}
+
+char *header_host(char *dst, size_t bytes, const char *host) {
+  bool is_bare_ip6 = host[0] != '[' && strchr(host, ':') != strrchr(host, ':');
+  snprintf(dst, bytes, is_bare_ip6 ? "[%s]" : "%s", host);
+  return dst;
+}
+
+char *header_uri(char *dst, size_t bytes, const char *user, const char *host, uint16_t port,
+                 const char *transport) {
+  char host_text[160], port_text[8] = "";
+  if (port)
+    snprintf(port_text, sizeof port_text, ":%u", port);
+  snprintf(dst, bytes, "sip:%s%s%s%s%s%s", user, *user ? "@" : "",
+           header_host(host_text, sizeof host_text, host), port_text, transport ? ";transport=" : "",
+           transport ? transport : "");
+  return dst;
+}
+
+static bool is_phone(const char *number) {
+  const char *p = number + (*number == '+');
+  if (!*p)
+    return false;
+  for (; *p; p++)
+    if (!isdigit((unsigned char)*p))
+      return false;
+  return true;
+}
+
+/* User parts hold what a URI lets stand unescaped; everything else is escaped. */
+static char *user_escape(char *dst, size_t bytes, const char *user) {
+  size_t n = 0;
+  for (; *user && n + 4 < bytes; user++) {
+    if (isalnum((unsigned char)*user) || strchr("-_.!~*'()&=+$,?/", *user))
+      dst[n++] = *user;
+    else
+      n += (size_t)sprintf(dst + n, "%%%02X", (unsigned char)*user);
+  }
+  dst[n] = 0;
+  return dst;
+}
+
+char *header_party(char *dst, size_t bytes, const char *number, const char *display, const char *host,
+                   bool anonymous) {
+  char user[200], quoted[160], host_text[160];
+  if (anonymous) {
+    snprintf(dst, bytes, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+    return dst;
+  }
+  header_quote(quoted, sizeof quoted, slice_of(display));
+  snprintf(dst, bytes, "%s%s%s<sip:%s%s%s%s>", *display ? "\"" : "", quoted, *display ? "\" " : "",
+           user_escape(user, sizeof user, number), *number ? "@" : "",
+           header_host(host_text, sizeof host_text, host), is_phone(number) ? ";user=phone" : "");
+  return dst;
+}
+
+static int hex(char c) {
+  return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+}
+
+int header_number(char *dst, size_t bytes, struct slice user) {
+  bool is_global = user.n && user.p[0] == '+';
+  size_t n = 0;
+  dst[0] = 0;
+  for (size_t i = 0; i < user.n && user.p[i] != ';'; i++) {
+    int c = (unsigned char)user.p[i];
+    if (c == '%') {
+      if (i + 2 >= user.n || hex(user.p[i + 1]) < 0 || hex(user.p[i + 2]) < 0)
+        return -EINVAL;
+      c = hex(user.p[i + 1]) * 16 + hex(user.p[i + 2]);
+      i += 2;
+    } else if (is_global && strchr("-.()", c)) {
+      continue;
+    }
+    if (c < 0x20 || c == 0x7f)
+      return dst[0] = 0, -EINVAL;
+    if (n + 1 >= bytes)
+      return dst[0] = 0, -ENOSPC;
+    dst[n++] = (char)c;
+    dst[n] = 0;
+  }
+  return 0;
+}
+
+static bool is_digit(char c) { return c && strchr("0123456789*#ABCD", c); }
+
+static char digit_of(struct slice text) {
+  uint64_t number;
+  if (text.n == 1 && is_digit((char)toupper((unsigned char)text.p[0])))
+    return (char)toupper((unsigned char)text.p[0]);
+  if (slice_u64(text, 15, &number) == 0 && text.n == 2)
+    return "0123456789*#ABCD"[number];
+  return 0;
+}
+
+int header_digit(struct slice body, bool relay, char *ret_digit, uint32_t *ret_ms) {
+  char digit = 0;
+  uint64_t ms = 160;
+  if (!relay)
+    digit = digit_of(slice_trim(body));
+  while (relay && body.n) {
+    struct slice line = slice_cut(&body, '\n'), key = slice_trim(slice_cut(&line, '='));
+    if (slice_ieq(key, SLICE("Signal")))
+      digit = digit_of(slice_trim(line));
+    else if (slice_ieq(key, SLICE("Duration")) && slice_u64(slice_trim(line), 10000, &ms))
+      return -EBADMSG;
+  }
+  if (!digit)
+    return -EBADMSG;
+  *ret_digit = digit;
+  *ret_ms = (uint32_t)ms;
+  return 0;
+}
+
+static struct slice slice_rest(struct slice s, size_t from) {
+  return from < s.n ? slice_from(s.p + from, s.n - from) : slice_from(NULL, 0);
+}
+
+/* Where the next "--boundary" at the start of a line begins, or s.n. */
+static size_t delimiter_find(struct slice s, struct slice boundary) {
+  for (size_t i = 0; i + 2 + boundary.n <= s.n; i++)
+    if (s.p[i] == '-' && s.p[i + 1] == '-' && (i == 0 || s.p[i - 1] == '\n') &&
+        !memcmp(s.p + i + 2, boundary.p, boundary.n))
+      return i;
+  return s.n;
+}
+
+/* Splits a part at its empty line; true if its Content-Type is application/sdp. */
+static bool part_is_sdp(struct slice part, struct slice *ret_body) {
+  bool is_sdp = false;
+  slice_cut(&part, '\n'); /* the rest of the delimiter's line */
+  while (part.n) {
+    struct slice value = slice_trim(slice_cut(&part, '\n'));
+    if (!value.n) {
+      *ret_body = part;
+      return is_sdp;
+    }
+    struct slice key = slice_trim(slice_cut(&value, ':'));
+    if (slice_ieq(key, SLICE("Content-Type")) || slice_ieq(key, SLICE("c")))
+      is_sdp = slice_ieq(slice_trim(slice_cut(&value, ';')), SLICE("application/sdp"));
+  }
+  return false;
+}
+
+struct slice header_multipart_sdp(struct slice body, struct slice boundary) {
+  if (!boundary.n || boundary.n > 70)
+    return slice_from(NULL, 0);
+  body = slice_rest(body, delimiter_find(body, boundary));
+  for (unsigned parts = 0; body.n && parts < 8; parts++) {
+    struct slice part = slice_rest(body, 2 + boundary.n), found;
+    size_t end = delimiter_find(part, boundary);
+    body = slice_rest(part, end);
+    part.n = end;
+    if (part_is_sdp(part, &found))
+      return found;
+  }
+  return slice_from(NULL, 0);
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calls from a carrier: INVITE to struct ask to call_place, then 180, 183, 200, and the ACK. Nothing
+ * is allocated for what is refused but the transaction that answers. RFC 3261 8.2, 13.3; RFC 3264. */
+#include "base/clock.h"
+#include "trunk/inner.h"
+
+#include <stdio.h>
+
+static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip);
+
+static struct verdict inspect(const sip_t *sip) {
+  if (!contact_is_sane(sip->sip_contact))
+    return verdict_refuse(REFUSE_MALFORMED, "Contact: expected a sip or sips URI");
+  if (!routes_are_sane(sip->sip_record_route))
+    return verdict_refuse(REFUSE_MALFORMED, "Record-Route: expected sip or sips URIs, at most %d", ASK_HOSTS_MAX);
+  return verdict_pass();
+}
+
+static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk, const struct verdict *v) {
+  struct reply r;
+  reply_refusal(&r, v, *trunk->fqdn ? trunk->fqdn : a->host);
+  log_info(trunk, "trunk %s: call refused by rule %s: %s", trunk->name, refusal_row(v->refusal)->rule, v->detail);
+  if (r.status == 503)
+    reply_stateless(a, msg, &r);
+  else
+    reply_once(a, msg, sip, &r);
+}
+
+/* The dialog of a call that was admitted; takes msg. False: the call could not be kept. */
+static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
+  struct agent *a = d->agent;
+  struct reply trying;
+  d->nta = nta_leg_tcreate(a->nta, dialog_request, dialog_magic(d), SIPTAG_CALL_ID(sip->sip_call_id),
+                           SIPTAG_FROM(sip->sip_to), SIPTAG_TO(sip->sip_from),
+                           NTATAG_REMOTE_CSEQ(sip->sip_cseq->cs_seq), TAG_END());
+  if (!d->nta || !nta_leg_tag(d->nta, NULL) ||
+      nta_leg_server_route(d->nta, sip->sip_record_route, sip->sip_contact) < 0) {
+    nta_msg_treply(a->nta, msg, SIP_500_INTERNAL_SERVER_ERROR, TAG_END());
+    return false;
+  }
+  d->invite_in = nta_incoming_create(a->nta, d->nta, msg, sip, TAG_END());
+  if (!d->invite_in)
+    return false;
+  nta_incoming_bind(d->invite_in, inbound_ack, dialog_magic(d));
+  reply_init(&trying, 100);
+  reply_to(a, d->invite_in, &trying);
+  return true;
+}
+
+static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *trunk, const struct ask *ask) {
+  struct dialog *d = dialog_new(a->t, a, trunk);
+  if (!d)
+    return NULL;
+  d->is_uas = true;
+  d->peer = ask->source;
+  if (ask->max_forwards >= 0 && ask->max_forwards < MAX_FORWARDS)
+    d->max_forwards = ask->max_forwards;
+  slice_copy(d->user, sizeof d->user, slice_of(ask->called));
+  return d;
+}
+
+static struct verdict place_dialog(struct dialog *d, const struct ask *ask, const struct desc *offer, struct leg **ret_leg) {
+  char id[40];
+  struct trunks *t = d->t;
+  struct place p = {.door = &trunk_door, .door_arg = t, .magic = d->id, .ask = ask, .offer = offer,
+                    .session_id = ask->session_id};
+  d->is_late = !offer;
+  d->is_placing = true;
+  struct verdict v = call_place(t->env.calls, &p, ret_leg, id);
+  d->is_placing = false;
+  return v;
+}
+
+static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask, const struct desc *offer) {
+  struct leg *l = NULL;
+  struct dialog *d = inbound_dialog(a, ask->trunk, ask);
+  struct verdict v = d ? place_dialog(d, ask, offer, &l) : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
+  if (!d || !l || !verdict_is_pass(&v)) {
+    refuse(a, msg, sip, ask->trunk, &v);
+    if (d)
+      dialog_drop(d);
+    return;
+  }
+  d->leg = l->id;
+  if (!inbound_take(d, msg, sip))
+    dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 500, 0, "no transaction");
+  else if (d->was_ended)
+    inbound_ended(d, &l->cause);
+}
+
+void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk, const struct addr *source) {
+  struct ask ask = {.trunk = trunk, .source = *source};
+  struct desc offer;
+  bool has_offer = false;
+  count_one(&trunk_counters, TRUNKCOUNT_invites_in);
+  ask_build(&ask, a, msg, sip);
+  struct verdict v = inspect(sip);
+  if (verdict_is_pass(&v))
+    v = body_desc(sip, &offer, &has_offer);
+  if (verdict_is_pass(&v)) {
+    inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL);
+  } else {
+    guard_count(a->t->env.guard, v.refusal);
+    call_note_refused(a->t->env.calls, &ask, &v);
+    refuse(a, msg, sip, trunk, &v);
+  }
+  if (has_offer)
+    desc_wipe(&offer);
+}
+
+void inbound_opened(struct dialog *d, struct leg *l) {
+  d->was_opened = true;
+  (void)l; /* the answer goes out with 183 or 200 */
+}
+
+static void reply_prepare(struct reply *r, const struct dialog *d, int status) {
+  reply_init(r, status);
+  dialog_contact(d, r->contact, sizeof r->contact);
+  dialog_session(d, r->session, sizeof r->session);
+}
+
+void inbound_provisional(struct dialog *d, struct leg *l, int status) {
+  struct reply r;
+  bool *sent = status == 180 ? &d->sent_180 : &d->sent_183;
+  if (d->state != DIALOG_NEW || !d->invite_in || *sent)
+    return;
+  char *text = status == 183 && !d->is_late && l->local ? desc_text(l->local) : NULL;
+  *sent = true;
+  reply_prepare(&r, d, status);
+  r.body = text;
+  reply_to(d->agent, d->invite_in, &r);
+  text_free(text);
+}
+
+/* The answer, or our offer where the INVITE had none. */
+static char *answer_text(struct dialog *d, struct leg *l) {
+  const struct desc *offer = NULL;
+  if (!d->is_late)
+    return desc_text(l->local);
+  struct verdict v = leg_make_offer(l, &offer);
+  return verdict_is_pass(&v) ? desc_text(offer) : NULL;
+}
+
+void inbound_answered(struct dialog *d, struct leg *l) {
+  struct reply r;
+  if (d->state != DIALOG_NEW || !d->invite_in)
+    return;
+  char *text = answer_text(d, l);
+  if (!text) {
+    dialog_end(d, END_MEDIA_FAILURE, BY_GATEWAY, 500, 0, "no session description could be made");
+    return;
+  }
+  reply_prepare(&r, d, 200);
+  r.allow = ALLOW;
+  r.supported = SUPPORTED;
+  r.body = text;
+  d->state = DIALOG_UP;
+  d->got_final = true;
+  reply_to(d->agent, d->invite_in, &r);
+  text_free(text);
+}
+
+/* The ACK of a 200 that carried our offer must carry the answer. */
+static bool late_answer_take(struct dialog *d, struct leg *l, const sip_t *sip) {
+  struct desc answer;
+  bool has = false;
+  struct verdict v = body_desc(sip, &answer, &has);
+  if (verdict_is_pass(&v) && has)
+    v = leg_take_answer(l, 1, &answer, true);
+  else if (verdict_is_pass(&v))
+    v = verdict_refuse(REFUSE_SDP, "the ACK has no session description, the INVITE had none either");
+  if (has)
+    desc_wipe(&answer);
+  if (verdict_is_pass(&v))
+    return true;
+  d->is_acked = true;
+  dialog_end(d, END_MEDIA_FAILURE, dialog_by_peer(d), 0, refusal_row(v.refusal)->q850, v.detail);
+  return false;
+}
+
+static void ack_in(struct dialog *d, const sip_t *sip) {
+  struct leg *l = dialog_leg(d);
+  void *magic = dialog_magic(d);
+  nta_incoming_destroy(take(d->invite_in));
+  d->is_acked = true;
+  if (d->owes_bye) {
+    dialog_bye(d, &d->bye_cause);
+    dialog_drop(d);
+    return;
+  }
+  if (!l || (d->is_late && !late_answer_take(d, l, sip)))
+    return;
+  leg_confirmed(l);
+  d = dialog_get(magic); /* leg_confirmed may have ended it */
+  if (d && d->has_wish)
+    reinvite_out(d, d->wish_on);
+}
+
+/* Timer H: the 2xx was never acknowledged. RFC 3261 13.3.1.4: a BYE ends it. */
+static void ack_missing(struct dialog *d) {
+  count_one(&trunk_counters, TRUNKCOUNT_no_ack);
+  nta_incoming_destroy(take(d->invite_in));
+  d->is_acked = true;
+  if (d->owes_bye) {
+    dialog_bye(d, &d->bye_cause);
+    dialog_drop(d);
+    return;
+  }
+  dialog_end(d, END_TIMEOUT, BY_GATEWAY, 408, 0, "the answer was never acknowledged");
+}
+
+static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip) {
+  struct dialog *d = dialog_get(magic);
+  if (!d || d->invite_in != irq)
+    return 0;
+  if (!sip && d->state != DIALOG_NEW)
+    ack_missing(d);
+  else if (!sip)
+    dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 0, 0, "the response could not be sent");
+  else if (sip->sip_request->rq_method == sip_method_ack)
+    ack_in(d, sip);
+  else if (sip->sip_request->rq_method == sip_method_cancel)
+    dialog_end(d, END_CANCELED, BY_CALLER, 487, reason_q850(sip), "");
+  return 0;
+}
+
+static void final_send(struct dialog *d, const struct cause *c) {
+  struct reply r;
+  if (c->reason == END_CANCELED || d->got_bye) {
+    reply_init(&r, 487);
+  } else {
+    reply_cause(&r, c);
+    if (c->reason == END_POLICY)
+      header_warning(r.warning, sizeof r.warning, dialog_host(d), "refused", c->detail);
+  }
+  dialog_session(d, r.session, sizeof r.session);
+  reply_to(d->agent, d->invite_in, &r);
+}
+
+void inbound_ended(struct dialog *d, const struct cause *c) {
+  if (d->is_placing) {
+    d->was_ended = true;
+  } else if (d->state == DIALOG_NEW) {
+    if (d->invite_in)
+      final_send(d, c);
+    dialog_drop(d);
+  } else if (d->state == DIALOG_UP && !d->is_acked && !d->got_bye) {
+    d->owes_bye = true; /* not before the ACK or its time-out: RFC 3261 15 */
+    d->bye_cause = *c;
+    reinvite_done(d);
+    dialog_linger(d);
+  } else {
+    if (d->state == DIALOG_UP && !d->got_bye)
+      dialog_bye(d, c);
+    dialog_drop(d);
+  }
+}

@@ -1,0 +1,310 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Calls to a carrier: INVITE with our offer, early dialogs by To tag, the 2xx with its ACK, CANCEL
+ * and what crosses it. A chain with a stranger in it, a Contact that is no SIP URI, a 2xx without the
+ * session description that is due: ACK, then BYE. RFC 3261 13.2, 9.1; RFC 3264; RFC 3325. */
+#include "trunk/inner.h"
+
+#include <stdio.h>
+
+static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
+
+/* The hops that a call may still make: those of the caller's INVITE, less this one. */
+static int forwards_of(struct trunks *t, const struct call *c) {
+  const struct leg *caller = c->caller;
+  const struct dialog *from = caller && caller->kind == LEG_TRUNK ? pool_get(t->dialogs, caller->magic) : NULL;
+  return from ? from->max_forwards - 1 : MAX_FORWARDS;
+}
+
+struct verdict callee_ring(struct trunks *t, struct call *c, const struct target *target) {
+  const struct conf_trunk *trunk = target->trunk;
+  struct agent *a = agent_find(t, trunk->listener);
+  if (!a || !*trunk->target)
+    return verdict_refuse(REFUSE_TRUNK_DOWN, "trunk %s has no target to send calls to", trunk->name);
+  if (forwards_of(t, c) < 1)
+    return verdict_refuse(REFUSE_HOPS, "no hop is left for trunk %s", trunk->name);
+  struct dialog *d = dialog_new(t, a, trunk);
+  if (!d)
+    return verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
+  d->max_forwards = forwards_of(t, c);
+  slice_copy(d->user, sizeof d->user, slice_of(c->anonymous ? "anonymous" : c->from));
+  struct leg *l = call_add_callee(c, &trunk_door, t, d->id, trunk, slice_from(NULL, 0), slice_from(NULL, 0));
+  if (!l) {
+    dialog_drop(d);
+    return verdict_refuse(REFUSE_TRUNK_CALLS, "trunk %s takes no further call", trunk->name);
+  }
+  d->leg = l->id;
+  return verdict_pass();
+}
+
+/* The leg failed and its target has nothing else to try. */
+static void callee_fail(struct dialog *d, struct cause c) {
+  struct leg *l = dialog_leg(d);
+  if (!l)
+    return;
+  struct call *call = l->call;
+  leg_end(l, c);
+  call_target_done(call, c);
+}
+
+static void callee_fail_for(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850, const char *detail) {
+  struct cause c = {.reason = reason, .by = by, .sip = sip, .q850 = q850};
+  snprintf(c.detail, sizeof c.detail, "%s", detail);
+  callee_fail(d, c);
+}
+
+static void callee_timeout(void *arg) {
+  struct dialog *d = dialog_get(arg);
+  if (d && d->state == DIALOG_CALLING)
+    callee_fail_for(d, END_NO_ANSWER, BY_GATEWAY, 408, 0, "no final response within answer_timeout_s");
+}
+
+/* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
+static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const char *number) {
+  su_home_t home[1] = {SU_HOME_INIT(home)};
+  char party[URI_BYTES], host[200], transport[16] = "";
+  su_home_init(home);
+  url_t *u = url_hdup(home, URL_STRING_MAKE(trunk->target)->us_url);
+  int e = u && uri_is_sip(u) ? 0 : -EINVAL;
+  if (e == 0) {
+    snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "", u->url_port ? u->url_port : "");
+    header_party(party, sizeof party, number, "", host, false);
+    size_t n = strlen(party);
+    if (n > 2 && party[n - 1] == '>')
+      party[n - 1] = 0;
+    if (d->agent->transport != TRANSPORT_UDP)
+      snprintf(transport, sizeof transport, ";transport=%s", agent_transport(d->agent));
+    int length = snprintf(d->target, sizeof d->target, "%s%s", party + 1, transport);
+    e = length > 0 && (size_t)length < sizeof d->target ? 0 : -EINVAL;
+  }
+  su_home_deinit(home);
+  return e;
+}
+
+static nta_leg_t *callee_leg(struct dialog *d, const struct call *c) {
+  char from[URI_BYTES], to[URI_BYTES + 2];
+  header_party(from, sizeof from, c->from, c->from_display, dialog_host(d), c->anonymous);
+  snprintf(to, sizeof to, "<%s>", d->target);
+  char *params = strstr(to, ";transport=");
+  if (params)
+    memcpy(params, ">", 2);
+  nta_leg_t *leg = nta_leg_tcreate(d->agent->nta, dialog_request, dialog_magic(d), SIPTAG_FROM_STR(from),
+                                   SIPTAG_TO_STR(to), TAG_END());
+  if (leg && nta_leg_tag(leg, NULL))
+    return leg;
+  nta_leg_destroy(leg);
+  return NULL;
+}
+
+static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const char *body) {
+  char contact[URI_BYTES + 2], forwards[12], value[80], session[96] = "", identity[URI_BYTES + 32] = "", party[URI_BYTES];
+  dialog_contact(d, contact, sizeof contact);
+  snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
+  header_session(value, sizeof value, c->session_local, NULL);
+  if (*value)
+    snprintf(session, sizeof session, "Session-ID: %s", value);
+  if (c->anonymous && *c->from)
+    snprintf(identity, sizeof identity, "P-Asserted-Identity: %s",
+             header_party(party, sizeof party, c->from, "", dialog_host(d), false));
+  return nta_outgoing_tcreate(
+      d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
+      SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
+      SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
+      TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
+      TAG_IF(c->anonymous, SIPTAG_PRIVACY_STR("id")), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
+      SIPTAG_PAYLOAD_STR(body), TAG_END());
+}
+
+/* The two facts of a callee leg that only its door knows, for the record. */
+static void leg_note(struct dialog *d, struct leg *l) {
+  sip_t *sip;
+  msg_t *msg = nta_outgoing_getrequest(d->invite_out);
+  if (!msg)
+    return;
+  sip = sip_object(msg);
+  if (sip && sip->sip_call_id)
+    slice_copy(l->sip_call_id, sizeof l->sip_call_id, slice_of(sip->sip_call_id->i_id));
+  msg_destroy(msg);
+}
+
+void callee_opened(struct dialog *d, struct leg *l) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const struct desc *offer = NULL;
+  char *body = NULL;
+  if (d->state != DIALOG_NEW)
+    return;
+  struct verdict v = trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
+  if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 && (d->nta = callee_leg(d, l->call)))
+    body = desc_text(offer);
+  if (body)
+    d->invite_out = invite_send(d, l->call, body);
+  text_free(body);
+  if (!d->invite_out) {
+    callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0, *v.detail ? v.detail : "the INVITE could not be sent");
+    return;
+  }
+  const char *branch = nta_outgoing_branch(d->invite_out);
+  d->state = DIALOG_CALLING;
+  slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(branch));
+  count_one(&trunk_counters, TRUNKCOUNT_invites_out);
+  leg_note(d, l);
+  d->timer.fn = callee_timeout;
+  d->timer.arg = dialog_magic(d);
+  loop_arm(d->t->env.loop, &d->timer, (uint64_t)(d->answer_timeout_s ? d->answer_timeout_s : 180) * 1000000);
+}
+
+/* The number of an early dialog, 1 to 8, by its To tag; 0 when there are too many. */
+static uint32_t fork_of(struct dialog *d, const sip_t *sip) {
+  const char *tag = sip->sip_to->a_tag ? sip->sip_to->a_tag : "";
+  for (uint32_t i = 0; i < d->n_forks; i++)
+    if (!strcmp(d->forks[i], tag))
+      return i + 1;
+  if (d->n_forks == FORKS_MAX || slice_copy(d->forks[d->n_forks], TAG_BYTES, slice_of(tag)) < 0)
+    return 0;
+  return ++d->n_forks;
+}
+
+static struct verdict chain_check(struct dialog *d, const sip_t *sip) {
+  struct ask_hosts routes = {.n = 0}, subjects = {.n = 0};
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  msg_t *msg = nta_outgoing_getresponse(d->invite_out);
+  if (!trunk)
+    return verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
+  if (msg) {
+    agent_source(msg, &d->peer);
+    ask_subjects(&subjects, d->agent, msg);
+    msg_destroy(msg);
+  }
+  ask_routes(&routes, sip->sip_record_route);
+  return guard_answer_chain(d->t->env.guard, trunk, &routes, slice_of(sip->sip_contact->m_url->url_host), &subjects);
+}
+
+static struct verdict answer_check(struct dialog *d, const sip_t *sip) {
+  if (!contact_is_sane(sip->sip_contact))
+    return verdict_refuse(REFUSE_CONTACT, "the answer's Contact is no sip or sips URI");
+  if (!routes_are_sane(sip->sip_record_route))
+    return verdict_refuse(REFUSE_PROXY, "the answer's Record-Route holds something else than sip URIs");
+  return chain_check(d, sip);
+}
+
+static void callee_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status) {
+  struct desc early;
+  bool has = false;
+  uint32_t fork = sip->sip_to->a_tag ? fork_of(d, sip) : 0;
+  struct verdict v = body_desc(sip, &early, &has);
+  if (verdict_is_pass(&v) && has && sip->sip_contact)
+    v = answer_check(d, sip); /* no early media from a stranger's chain */
+  if (verdict_is_pass(&v) && has && fork) {
+    v = leg_take_answer(l, fork, &early, false);
+    if (verdict_is_pass(&v))
+      leg_early(l, status != 180);
+  }
+  if (has)
+    desc_wipe(&early);
+  if (status == 180 && dialog_leg(d))
+    leg_ringing(l);
+}
+
+static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane) {
+  if (sip->sip_to->a_tag)
+    nta_leg_rtag(d->nta, sip->sip_to->a_tag);
+  if (is_sane)
+    nta_leg_client_reroute(d->nta, sip->sip_record_route, sip->sip_contact, 1);
+  dialog_ack(d, sip->sip_cseq->cs_seq, d->invite_branch, NULL);
+  nta_outgoing_destroy(take(d->invite_out));
+  d->got_final = true;
+  d->state = DIALOG_UP;
+  d->is_acked = true;
+}
+
+static void session_take(struct leg *l, const sip_t *sip) {
+  char uuid[SESSION_ID_BYTES];
+  const char *value = header_unknown(sip, "Session-ID");
+  if (value && header_session_read(slice_of(value), uuid))
+    leg_set_session(l, slice_of(uuid));
+}
+
+static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *sip) {
+  struct desc answer;
+  bool has = false;
+  d->fork = fork_of(d, sip);
+  struct verdict v = body_desc(sip, &answer, &has);
+  if (!d->fork)
+    v = verdict_refuse(REFUSE_SDP, "too many early dialogs");
+  if (verdict_is_pass(&v))
+    v = leg_take_answer(l, d->fork, has ? &answer : NULL, true);
+  if (has)
+    desc_wipe(&answer);
+  return v;
+}
+
+static void callee_answer(struct dialog *d, const sip_t *sip) {
+  struct leg *l = dialog_leg(d);
+  struct verdict v = answer_check(d, sip);
+  loop_disarm(d->t->env.loop, &d->timer);
+  callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
+  if (!l || d->is_canceled) {
+    struct cause c = {.reason = END_CANCELED, .by = BY_CALLER};
+    count_one(&trunk_counters, TRUNKCOUNT_late_2xx);
+    dialog_bye(d, &c);
+    dialog_drop(d);
+    return;
+  }
+  if (verdict_is_pass(&v)) {
+    v = answer_take(d, l, sip);
+    if (verdict_is_pass(&v)) {
+      session_take(l, sip);
+      leg_answered(l);
+      return;
+    }
+  }
+  log_warn(trunk, "trunk %s: answer refused by rule %s: %s", d->trunk, refusal_row(v.refusal)->rule, v.detail);
+  guard_count(d->t->env.guard, v.refusal);
+  callee_fail(d, cause_of_verdict(&v));
+}
+
+static void callee_final(struct dialog *d, const sip_t *sip, int status) {
+  bool is_own = !sip || nta_sip_is_internal(sip);
+  nta_outgoing_destroy(take(d->invite_out));
+  d->got_final = true;
+  if (!dialog_leg(d)) {
+    dialog_drop(d);
+    return;
+  }
+  struct cause c = cause_of_sip(status, reason_q850(sip), is_own ? BY_GATEWAY : BY_CALLEE);
+  if (is_own)
+    snprintf(c.detail, sizeof c.detail, "%s", status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
+  callee_fail(d, c);
+}
+
+static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
+  struct dialog *d = dialog_get(magic);
+  int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
+  if (!d || d->invite_out != orq)
+    return 0;
+  struct leg *l = dialog_leg(d);
+  if (status < 200 && l && sip && !d->is_canceled)
+    callee_provisional(d, l, sip, status);
+  else if (status >= 200 && status < 300 && sip)
+    callee_answer(d, sip);
+  else if (status >= 200)
+    callee_final(d, sip, status);
+  return 0;
+}
+
+static void cancel_send(struct dialog *d, const struct cause *c) {
+  char reason[200];
+  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason), end_reason_word(c->reason));
+  d->is_canceled = true;
+  nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_END());
+}
+
+void callee_ended(struct dialog *d, const struct cause *c) {
+  if (d->state == DIALOG_CALLING && !d->got_final) {
+    dialog_linger(d);
+    cancel_send(d, c);
+    return;
+  }
+  if (d->state == DIALOG_UP && !d->got_bye)
+    dialog_bye(d, c);
+  dialog_drop(d);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Texts of SIP header fields. */
+#include "trunk/headers.h"
+
+#include <criterion/criterion.h>
+
+static char text[600];
+
+Test(headers, warning_is_quoted) {
+  header_warning(text, sizeof text, "gw.test", "No", "a \"b\" \\ \r\nVia: x");
+  cr_assert_str_eq(text, "399 gw.test \"No: a \\\"b\\\" \\\\ ??Via: x\"");
+}
+
+Test(headers, reason) {
+  cr_assert_str_eq(header_reason(text, sizeof text, 16, "completed"), "Q.850;cause=16;text=\"completed\"");
+  cr_assert_str_eq(header_reason(text, sizeof text, 0, "x"), "");
+}
+
+Test(headers, session_id) {
+  char uuid[SESSION_ID_BYTES];
+  cr_assert(header_session_read(SLICE("ABCDEF00112233445566778899aabbcc ; remote=0"), uuid));
+  cr_assert_str_eq(uuid, "abcdef00112233445566778899aabbcc");
+  cr_assert_not(header_session_read(SLICE("00000000000000000000000000000000;remote=1"), uuid));
+  cr_assert_not(header_session_read(SLICE("abcdef00112233445566778899aabbc"), uuid));
+  cr_assert_not(header_session_read(SLICE("zbcdef00112233445566778899aabbcc"), uuid));
+  cr_assert_str_eq(uuid, "");
+  cr_assert_str_eq(header_session(text, sizeof text, "aa", ""), "aa;remote=00000000000000000000000000000000");
+}
+
+Test(headers, uri) {
+  cr_assert_str_eq(header_uri(text, sizeof text, "+1", "a.test", 5061, "tls"), "sip:+1@a.test:5061;transport=tls");
+  cr_assert_str_eq(header_uri(text, sizeof text, "", "::1", 0, NULL), "sip:[::1]");
+}
+
+Test(headers, party) {
+  cr_assert_str_eq(header_party(text, sizeof text, "+1555", "A \"B\"", "h.test", false),
+                   "\"A \\\"B\\\"\" <sip:+1555@h.test;user=phone>");
+  cr_assert_str_eq(header_party(text, sizeof text, "al ice<", "", "h.test", false), "<sip:al%20ice%3C@h.test>");
+  cr_assert_str_eq(header_party(text, sizeof text, "+1555", "A", "h.test", true),
+                   "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
+}
+
+static int number(const char *user) { return header_number(text, 20, slice_of(user)); }
+
+Test(headers, number) {
+  cr_assert_eq(number("+1-555.(12)34;npdi;rn=5"), 0);
+  cr_assert_str_eq(text, "+15551234");
+  cr_assert_eq(number("%2B15"), 0);
+  cr_assert_str_eq(text, "+15");
+  cr_assert_eq(number("a-b"), 0);
+  cr_assert_str_eq(text, "a-b");
+  cr_assert_eq(number("%0d%0aX"), -EINVAL);
+  cr_assert_eq(number("%zz"), -EINVAL);
+  cr_assert_eq(number("%4"), -EINVAL);
+  cr_assert_eq(number("12345678901234567890"), -ENOSPC);
+  cr_assert_str_eq(text, "");
+}
+
+Test(headers, digit) {
+  char d;
+  uint32_t ms;
+  cr_assert_eq(header_digit(SLICE("Signal= 11 \r\nDuration=250\r\n"), true, &d, &ms), 0);
+  cr_assert_eq(d, '#');
+  cr_assert_eq(ms, 250);
+  cr_assert_eq(header_digit(SLICE("signal=a"), true, &d, &ms), 0);
+  cr_assert_eq(d, 'A');
+  cr_assert_eq(header_digit(SLICE("7"), false, &d, &ms), 0);
+  cr_assert_eq(d, '7');
+  cr_assert_eq(header_digit(SLICE("Signal=99"), true, &d, &ms), -EBADMSG);
+  cr_assert_eq(header_digit(SLICE("Signal=5\nDuration=x"), true, &d, &ms), -EBADMSG);
+  cr_assert_eq(header_digit(SLICE(""), true, &d, &ms), -EBADMSG);
+}
+
+Test(headers, multipart) {
+  struct slice body = SLICE("preamble\r\n--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n"
+                            "--b1\r\nContent-Disposition: session\r\ncontent-type : application/SDP ; x=y\r\n\r\nv=0\r\n--b1--\r\n");
+  struct slice sdp = header_multipart_sdp(body, SLICE("b1"));
+  cr_assert(slice_starts(sdp, SLICE("v=0")));
+  cr_assert_leq(sdp.n, 6);
+  cr_assert_eq(header_multipart_sdp(body, SLICE("b2")).n, 0);
+  cr_assert_eq(header_multipart_sdp(body, SLICE("")).n, 0);
+  cr_assert_eq(header_multipart_sdp(SLICE("--b1\r\n"), SLICE("b1")).n, 0);
+  cr_assert_eq(header_multipart_sdp(SLICE("--b1"), SLICE("b1")).n, 0);
+}

@@ -1,0 +1,793 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The trunk door over a real UDP socket in virtual time: calls both ways, what crosses, what is lost,
+ * what is malformed. The call model and the guard are the test's (trunkfake). */
+#include "trunkfake.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define SDP \
+  "v=0\r\no=- 5 5 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 101\r\n" \
+  "a=rtpmap:101 telephone-event/8000\r\n"
+#define SDP_HELD SDP "a=sendonly\r\n"
+
+TestSuite(trunk, .init = rig_start, .fini = rig_stop, .timeout = 30);
+
+static char text[20000];
+
+/* An INVITE of the peer; extra are further header lines, body "" for none. */
+static void say_invite(const char *contact, const char *extra, const char *body) {
+  snprintf(text, sizeof text,
+           "INVITE sip:+15551234@gw.example.test;user=phone SIP/2.0\n"
+           "Via: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\nMax-Forwards: 60\n"
+           "From: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+           "Call-ID: call-one\nCSeq: 1 INVITE\nContact: %s\n%s%s\n%s",
+           contact, extra, *body ? "Content-Type: application/sdp\n" : "", body);
+  rig_say(text);
+}
+
+static void say_in_dialog(const char *method, unsigned cseq, const char *branch, const char *to_tag,
+                          const char *extra, const char *body) {
+  snprintf(text, sizeof text,
+           "%s sip:+15551234@gw.example.test:$G SIP/2.0\n"
+           "Via: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s\nMax-Forwards: 60\n"
+           "From: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>;tag=%s\n"
+           "Call-ID: call-one\nCSeq: %u %s\nContact: <sip:bob@127.0.0.1:$P>\n%s%s\n%s",
+           method, branch, to_tag, cseq, method, extra,
+           *body && !strstr(extra, "Content-Type") ? "Content-Type: application/sdp\n" : "", body);
+  rig_say(text);
+}
+
+#define CONTACT "<sip:bob@127.0.0.1:$P>"
+
+static struct fake_leg *first(void) { return &fake.legs[0]; }
+static struct leg *caller(void) { return &fake.legs[0].leg; }
+
+/* An inbound call up to the ACK; returns our To tag. */
+static const char *call_up(void) {
+  static char tag[128];
+  say_invite(CONTACT, "", SDP);
+  cr_assert(rig_hear_status(100));
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  const char *ok = rig_hear_status(200);
+  cr_assert(ok);
+  snprintf(tag, sizeof tag, "%s", rig_tag(ok, "To"));
+  say_in_dialog("ACK", 1, "ack", tag, "", "");
+  cr_assert_eq(first()->confirmed, 1);
+  return tag;
+}
+
+Test(trunk, call_from_carrier) {
+  say_invite(CONTACT, "Session-ID: 0123456789ABCDEF0123456789abcdef;remote=00000000000000000000000000000000\n", SDP);
+  cr_assert(rig_hear_status(100));
+  cr_assert_eq(fake.places, 1);
+  cr_assert_str_eq(fake.ask.caller, "+15559999");
+  cr_assert_str_eq(fake.ask.caller_display, "Bob");
+  cr_assert_str_eq(fake.ask.called, "+15551234");
+  cr_assert_str_eq(fake.ask.session_id, "0123456789abcdef0123456789abcdef");
+  cr_assert_str_eq(fake.ask.sip_call_id, "call-one");
+  cr_assert_str_eq(fake.ask.contact_host, "127.0.0.1");
+  cr_assert(fake.ask.contact_is_ip);
+  cr_assert_eq(fake.ask.max_forwards, 60);
+  cr_assert_eq(fake.ask.vias.n, 1);
+  cr_assert_eq(addr_port(&fake.ask.source), rig_peer_port);
+  fake.door->ringing(fake.door_arg, caller());
+  rig_settle();
+  const char *m = rig_hear_status(180);
+  cr_assert(m);
+  char tag[128], contact[256];
+  snprintf(tag, sizeof tag, "%s", rig_tag(m, "To"));
+  snprintf(contact, sizeof contact, "<sip:+15551234@gw.example.test:%u>", rig_port);
+  cr_assert_str_eq(rig_header(m, "Contact"), contact);
+  cr_assert_str_eq(rig_body(m), "");
+  fake.door->progress(fake.door_arg, caller());
+  rig_settle();
+  m = rig_hear_status(183);
+  cr_assert(m && strstr(rig_body(m), "m=audio 41000"));
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_body(m), "m=audio 41000"));
+  cr_assert_str_eq(rig_tag(m, "To"), tag);
+  cr_assert(strstr(rig_header(m, "Session-ID"), ";remote="));
+  cr_assert_eq(first()->confirmed, 0);
+  say_in_dialog("ACK", 1, "ack", tag, "", "");
+  cr_assert_eq(first()->confirmed, 1);
+  say_in_dialog("BYE", 2, "bye", tag, "Reason: Q.850;cause=16\n", "");
+  cr_assert(rig_hear_status(200));
+  cr_assert(first()->is_over);
+  cr_assert_eq(caller()->cause.reason, END_COMPLETED);
+  cr_assert_eq(caller()->cause.by, BY_CALLER);
+  cr_assert_eq(caller()->cause.q850, 16);
+  cr_assert(trunks_is_idle(rig_trunks));
+  rig_run(1000);
+  cr_assert_null(rig_hear());
+}
+
+Test(trunk, gateway_hangs_up) {
+  call_up();
+  leg_end(caller(), (struct cause){.reason = END_COMPLETED, .by = BY_CALLEE, .q850 = 16});
+  rig_settle();
+  const char *m = rig_hear_method("BYE");
+  cr_assert(m);
+  cr_assert(strstr(rig_header(m, "Reason"), "cause=16"));
+  cr_assert_str_eq(rig_tag(m, "To"), "peer");
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, answer_is_repeated_until_ack) {
+  say_invite(CONTACT, "", SDP);
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  unsigned n = 0;
+  for (unsigned ms = 0; ms < 31000; ms += 10) {
+    rig_run(10);
+    while (rig_hear_status(200))
+      n++;
+  }
+  cr_assert_geq(n, 10, "%u", n);
+  cr_assert_leq(n, 12, "%u", n);
+  cr_assert_not(first()->is_over);
+  rig_run(3000);
+  cr_assert(first()->is_over);
+  cr_assert_eq(caller()->cause.reason, END_TIMEOUT);
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+/* Nothing but a BYE may follow, and not before the ACK (RFC 3261 15). */
+Test(trunk, hang_up_before_ack_waits) {
+  say_invite(CONTACT, "", SDP);
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  const char *m = rig_hear_status(200);
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", rig_tag(m, "To"));
+  leg_end(caller(), (struct cause){.reason = END_COMPLETED, .by = BY_CALLEE});
+  rig_run(200);
+  cr_assert_null(rig_hear_method("BYE"));
+  say_in_dialog("ACK", 1, "ack", tag, "", "");
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, no_provisional_after_final) {
+  call_up();
+  fake.door->ringing(fake.door_arg, caller());
+  fake.door->progress(fake.door_arg, caller());
+  rig_settle();
+  cr_assert_null(rig_hear());
+}
+
+Test(trunk, cancel) {
+  say_invite(CONTACT, "", SDP);
+  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\n"
+          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+          "Call-ID: call-one\nCSeq: 1 CANCEL\n\n");
+  const char *m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_header(m, "CSeq"), "CANCEL"));
+  cr_assert(rig_hear_status(487));
+  cr_assert_eq(caller()->cause.reason, END_CANCELED);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, cancel_crosses_answer) {
+  say_invite(CONTACT, "", SDP);
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  cr_assert(rig_hear_status(200));
+  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\n"
+          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+          "Call-ID: call-one\nCSeq: 1 CANCEL\n\n");
+  cr_assert(rig_hear_status(481));
+  cr_assert_not(first()->is_over);
+}
+
+Test(trunk, busy_far_side) {
+  say_invite(CONTACT, "", SDP);
+  leg_end(caller(), (struct cause){.reason = END_BUSY, .by = BY_CALLEE});
+  rig_settle();
+  const char *m = rig_hear_status(486);
+  cr_assert(m && strstr(rig_header(m, "Reason"), "Q.850;cause=17"));
+}
+
+Test(trunk, ended_while_placed) {
+  fake.ends_while_placing = true;
+  say_invite(CONTACT, "", SDP);
+  cr_assert(rig_hear_status(486));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, refusals_name_the_rule) {
+  fake.place = verdict_refuse(REFUSE_PROXY, "host \"evil.test\": add it to proxies, line 12");
+  say_invite(CONTACT, "", SDP);
+  const char *m = rig_hear_status(403);
+  cr_assert_str_eq(rig_header(m, "Warning"),
+                   "399 gw.example.test \"A SIP proxy that is not the trunk's stands in between: host "
+                   "\\\"evil.test\\\": add it to proxies, line 12\"");
+  cr_assert(strstr(rig_header(m, "Reason"), "third_party_proxy"));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, overload_is_stateless) {
+  fake.place = verdict_refuse(REFUSE_TRUNK_RATE, "10 a second");
+  fake.place.retry_after_s = 3;
+  say_invite(CONTACT, "", SDP);
+  const char *m = rig_hear_status(503);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Retry-After"), "3");
+  rig_run(5000);
+  cr_assert_null(rig_hear());
+}
+
+static void expect_refused(int status, enum refusal r) {
+  cr_assert(rig_hear_status(status), "%d", status);
+  cr_assert_eq(fake.noted_refusal, r);
+  cr_assert_eq(fake.places, 0);
+}
+
+Test(trunk, contact_star) { say_invite("*", "", SDP), expect_refused(400, REFUSE_MALFORMED); }
+Test(trunk, contact_tel) { say_invite("<tel:123>", "", SDP), expect_refused(400, REFUSE_MALFORMED); }
+Test(trunk, route_tel) { say_invite(CONTACT, "Record-Route: <tel:123>\n", SDP), expect_refused(400, REFUSE_MALFORMED); }
+Test(trunk, body_type) {
+  say_invite(CONTACT, "Content-Type: text/plain\n", "");
+  cr_assert_eq(fake.places, 1); /* no body: a late offer */
+  cr_assert(rig_hear_status(100));
+}
+Test(trunk, body_other) {
+  rig_say("INVITE sip:+1@gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKb\n"
+          "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: b\nCSeq: 1 INVITE\nContact: <sip:a@127.0.0.1>\n"
+          "Content-Type: text/plain\n\nhello");
+  const char *m = rig_hear_status(415);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Accept"), "application/sdp");
+}
+/* The one that hangs the library's own parser for ever. */
+Test(trunk, sdp_that_hangs_others) {
+  say_invite(CONTACT, "", "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\n"
+                          "m=audio 5000 UDP/TLS/RTP/SAVPF 111 [\r\n");
+  const char *m = rig_hear();
+  while (m && !strncmp(m, "SIP/2.0 100", 11))
+    m = rig_hear();
+  if (fake.places == 0)
+    cr_assert(m && !strncmp(m, "SIP/2.0 4", 9));
+}
+
+Test(trunk, late_offer) {
+  say_invite(CONTACT, "", "");
+  cr_assert(rig_hear_status(100));
+  fake.door->progress(fake.door_arg, caller());
+  rig_settle();
+  const char *m = rig_hear_status(183);
+  cr_assert_str_eq(rig_body(m), "", "no offer in an unreliable provisional");
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  m = rig_hear_status(200);
+  cr_assert(strstr(rig_body(m), "m=audio"));
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", rig_tag(m, "To"));
+  say_in_dialog("ACK", 1, "ack", tag, "", SDP);
+  cr_assert_eq(first()->taken, 1);
+  cr_assert(first()->taken_final);
+  cr_assert_eq(first()->confirmed, 1);
+}
+
+Test(trunk, late_offer_without_answer) {
+  say_invite(CONTACT, "", "");
+  fake.door->answered(fake.door_arg, caller());
+  rig_settle();
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", rig_tag(rig_hear_status(200), "To"));
+  say_in_dialog("ACK", 1, "ack", tag, "", "");
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert_eq(caller()->cause.reason, END_MEDIA_FAILURE);
+}
+
+Test(trunk, stranger_is_silent) {
+  fake.is_stranger = true;
+  say_invite(CONTACT, "", SDP);
+  rig_run(1000);
+  cr_assert_null(rig_hear());
+  cr_assert_eq(fake.places, 0);
+}
+
+Test(trunk, stranger_in_dialog) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  fake.is_stranger = true;
+  say_in_dialog("BYE", 2, "bye", tag, "", "");
+  cr_assert(rig_hear_status(481));
+  cr_assert_not(first()->is_over);
+}
+
+static void expect_method(const char *method, const char *extra, int status) {
+  snprintf(text, sizeof text,
+           "%s sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s%d\nMax-Forwards: 70\n"
+           "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: m%s%s\nCSeq: 1 %s\n%s\n",
+           method, method, status, method, *extra ? "x" : "", method, extra);
+  rig_say(text);
+  cr_assert(rig_hear_status(status), "%s %d", method, status);
+}
+
+Test(trunk, methods) {
+  expect_method("REGISTER", "Contact: *\nExpires: 0\n", 405);
+  expect_method("MESSAGE", "", 405);
+  expect_method("SUBSCRIBE", "Event: x\n", 405);
+  expect_method("REFER", "Refer-To: <sip:x@y>\n", 405);
+  expect_method("FROBNICATE", "", 501);
+  expect_method("BYE", "", 481);
+  expect_method("INFO", "", 481);
+  expect_method("UPDATE", "Contact: <sip:a@b>\n", 481);
+  expect_method("NOTIFY", "Event: x\nSubscription-State: active\n", 481);
+  expect_method("PRACK", "RAck: 1 1 INVITE\n", 481);
+  expect_method("OPTIONS", "Require: nothing, 100rel\n", 420);
+  expect_method("OPTIONS", "", 200);
+  cr_assert_eq(fake.places, 0);
+}
+
+Test(trunk, required_extension) {
+  say_invite(CONTACT, "Require: 100rel\n", SDP);
+  const char *m = rig_hear_status(420);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Unsupported"), "100rel");
+}
+
+Test(trunk, options_say_what_we_do) {
+  expect_method("OPTIONS", "Accept: application/sdp\n", 200);
+  trunks_drain(rig_trunks);
+  rig_say("OPTIONS sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKo2\nMax-Forwards: 70\n"
+          "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: o2\nCSeq: 1 OPTIONS\n\n");
+  const char *m = rig_hear_status(503);
+  cr_assert(m);
+  cr_assert(strstr(rig_header(m, "Allow"), "INVITE"));
+  cr_assert_str_eq(rig_header(m, "Accept"), "application/sdp");
+  struct trunk_health h;
+  cr_assert(trunks_health(rig_trunks, "lab", &h));
+  cr_assert_eq(h.received, 2);
+}
+
+Test(trunk, merged_request) {
+  say_invite(CONTACT, "", SDP);
+  cr_assert(rig_hear_status(100));
+  rig_say("INVITE sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKother\n"
+          "Max-Forwards: 60\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+          "Call-ID: call-one\nCSeq: 1 INVITE\nContact: <sip:bob@127.0.0.1>\n\n");
+  cr_assert(rig_hear_status(482));
+  cr_assert_eq(fake.places, 1);
+}
+
+/* Offers within the dialog ---------------------------------------------------------------------- */
+
+Test(trunk, hold_by_peer) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  say_in_dialog("INVITE", 2, "hold", tag, "", SDP_HELD);
+  const char *m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert_eq(first()->reoffers, 1);
+  cr_assert_eq(first()->offered_direction, DIR_SEND);
+  say_in_dialog("ACK", 2, "holdack", tag, "", "");
+  rig_run(2000);
+  cr_assert_null(rig_hear(), "acknowledged: no more answers");
+  say_in_dialog("INVITE", 3, "late", tag, "", "");
+  m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert(first()->reoffer_is_empty);
+  say_in_dialog("ACK", 3, "lateack", tag, "", SDP);
+  cr_assert_eq(first()->taken, 1);
+  cr_assert_not(first()->is_over);
+}
+
+Test(trunk, reoffer_refused_changes_nothing) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  fake.reoffer = verdict_refuse(REFUSE_CODEC, "none in common");
+  say_in_dialog("INVITE", 2, "r", tag, "", SDP);
+  cr_assert(rig_hear_status(488));
+  cr_assert_not(first()->is_over);
+  say_in_dialog("ACK", 2, "r", tag, "", "");
+}
+
+Test(trunk, overlapping_offers) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  fake.reoffer_waits = true;
+  say_in_dialog("INVITE", 2, "one", tag, "", SDP);
+  cr_assert(rig_hear_status(100));
+  say_in_dialog("INVITE", 3, "two", tag, "", SDP);
+  const char *m = rig_hear_status(500);
+  cr_assert(m);
+  cr_assert_str_neq(rig_header(m, "Retry-After"), "");
+  struct verdict pass = verdict_pass();
+  fake.door->reoffered(fake.door_arg, caller(), first()->cookie, &pass, caller()->local);
+  rig_settle();
+  m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_header(m, "CSeq"), "2 INVITE"));
+}
+
+Test(trunk, old_cseq) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  say_in_dialog("INFO", 5, "i5", tag, "", "");
+  cr_assert(rig_hear_status(200));
+  say_in_dialog("INFO", 4, "i4", tag, "", "");
+  cr_assert(rig_hear_status(500));
+}
+
+Test(trunk, update) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  say_in_dialog("UPDATE", 2, "u1", tag, "Session-Expires: 1800;refresher=uac\n", "");
+  const char *m = rig_hear_status(200);
+  cr_assert(m);
+  cr_assert_str_eq(rig_body(m), "");
+  say_in_dialog("UPDATE", 3, "u2", tag, "", SDP_HELD);
+  m = rig_hear_status(200);
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert_eq(first()->reoffers, 1);
+}
+
+Test(trunk, info_digit) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  say_in_dialog("INFO", 2, "i", tag, "Content-Type: application/dtmf-relay\n", "Signal=5\r\nDuration=160\r\n");
+  cr_assert(rig_hear_status(200));
+  cr_assert_eq(first()->digit, '5');
+  say_in_dialog("INFO", 3, "j", tag, "Content-Type: text/plain\n", "x");
+  cr_assert(rig_hear_status(415));
+  say_in_dialog("INFO", 4, "k", tag, "Content-Type: application/dtmf-relay\n", "Signal=hello\r\n");
+  cr_assert(rig_hear_status(400));
+}
+
+static void answer_request(const char *request, int status, const char *to_tag, const char *contact, const char *extra,
+                           const char *body) {
+  snprintf(text, sizeof text,
+           "SIP/2.0 %d Text\nVia: %s\nFrom: %s\nTo: %s%s%s\nCall-ID: %s\nCSeq: %s\n%s%s%s%s%s\n%s", status,
+           rig_header(request, "Via"), rig_header(request, "From"), rig_header(request, "To"),
+           *to_tag && !*rig_tag(request, "To") ? ";tag=" : "", *rig_tag(request, "To") ? "" : to_tag,
+           rig_header(request, "Call-ID"), rig_header(request, "CSeq"), *contact ? "Contact: " : "", contact,
+           *contact ? "\n" : "", extra, *body ? "Content-Type: application/sdp\n" : "", body);
+  rig_say(text);
+}
+
+Test(trunk, hold_is_told) {
+  call_up();
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert(caller()->offer_pending);
+  answer_request(m, 200, "", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_eq(first()->taken, 1);
+  cr_assert_not(caller()->offer_pending);
+}
+
+Test(trunk, glare_is_retried) {
+  char tag[128];
+  snprintf(tag, sizeof tag, "%s", call_up());
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  static char ours[4000];
+  snprintf(ours, sizeof ours, "%s", rig_hear_method("INVITE"));
+  say_in_dialog("INVITE", 2, "cross", tag, "", SDP);
+  cr_assert(rig_hear_status(491));
+  answer_request(ours, 491, "", "", "", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_eq(first()->dropped, 1);
+  rig_run(2100);
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m, "we try again");
+  answer_request(m, 200, "", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_not(first()->is_over);
+}
+
+Test(trunk, hold_answered_without_sdp) {
+  call_up();
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  const char *m = rig_hear_method("INVITE");
+  answer_request(m, 200, "", CONTACT, "", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert_eq(caller()->cause.reason, END_MEDIA_FAILURE);
+}
+
+Test(trunk, hold_of_a_forgotten_call) {
+  call_up();
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  answer_request(rig_hear_method("INVITE"), 481, "", "", "", "");
+  cr_assert(first()->is_over);
+}
+
+/* To the carrier -------------------------------------------------------------------------------- */
+
+static char invite[8000];
+
+static struct fake_leg *ring(void) {
+  struct leg *l = rig_ring("+442012345");
+  cr_assert(l);
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m);
+  snprintf(invite, sizeof invite, "%s", m);
+  return CONTAINER_OF(l, struct fake_leg, leg);
+}
+
+Test(trunk, call_to_carrier) {
+  struct fake_leg *f = ring();
+  char line[128];
+  snprintf(line, sizeof line, "INVITE sip:+442012345@127.0.0.1:%u;user=phone SIP/2.0", rig_peer_port);
+  cr_assert(!strncmp(invite, line, strlen(line)), "%.100s", invite);
+  cr_assert(strstr(rig_header(invite, "From"), "\"Alice \\\"A\\\"\" <sip:+15550001@gw.example.test;user=phone>;tag="));
+  cr_assert(strstr(rig_header(invite, "Contact"), "@gw.example.test"));
+  cr_assert(strstr(rig_header(invite, "Via"), "gw.example.test"));
+  cr_assert_str_eq(rig_header(invite, "Max-Forwards"), "70");
+  cr_assert(strstr(rig_header(invite, "Session-ID"), "feed;remote=0000"));
+  cr_assert(strstr(rig_header(invite, "Allow"), "UPDATE"));
+  cr_assert(strstr(rig_body(invite), "m=audio"));
+  answer_request(invite, 100, "", "", "", "");
+  answer_request(invite, 180, "a", CONTACT, "", "");
+  cr_assert_eq(f->ringing, 1);
+  answer_request(invite, 183, "b", CONTACT, "", SDP);
+  cr_assert_eq(f->early, 1);
+  cr_assert_eq(f->taken_dialog, 2);
+  cr_assert_not(f->taken_final);
+  answer_request(invite, 200, "b", CONTACT, "Session-ID: 11111111111111111111111111111111;remote=x\n", "");
+  cr_assert_eq(f->answered, 1);
+  cr_assert(f->taken_null && f->taken_final);
+  cr_assert_eq(f->taken_dialog, 2);
+  cr_assert_str_eq(f->call.session_remote, "11111111111111111111111111111111");
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m);
+  cr_assert_str_eq(rig_tag(m, "To"), "b");
+  snprintf(line, sizeof line, "ACK sip:bob@127.0.0.1:%u SIP/2.0", rig_peer_port);
+  cr_assert(!strncmp(m, line, strlen(line)), "%.100s", m);
+  answer_request(invite, 200, "b", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"), "a repeated answer is acknowledged again");
+  cr_assert_eq(f->answered, 1);
+  leg_end(&f->leg, (struct cause){.reason = END_COMPLETED, .by = BY_CALLER});
+  rig_settle();
+  m = rig_hear_method("BYE");
+  cr_assert(m);
+  answer_request(m, 200, "", "", "", "");
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, anonymous_call) {
+  static struct call c = {.to = "+1", .from = "+15550001", .anonymous = true};
+  struct target target = {.kind = LEG_TRUNK, .trunk = &rig_conf.trunks[0]};
+  struct verdict v = fake.door->ring(fake.door_arg, &c, &target);
+  cr_assert(verdict_is_pass(&v));
+  fake.door->opened(fake.door_arg, caller());
+  rig_settle();
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(strstr(rig_header(m, "From"), "<sip:anonymous@anonymous.invalid>"));
+  cr_assert_str_eq(rig_header(m, "Privacy"), "id");
+  cr_assert(strstr(rig_header(m, "P-Asserted-Identity"), "+15550001"));
+  cr_assert_null(strstr(rig_header(m, "Contact"), "15550001"));
+}
+
+Test(trunk, busy_carrier) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 486, "a", "", "Reason: Q.850;cause=17\n", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_eq(f->leg.cause.reason, END_BUSY);
+  cr_assert_eq(f->leg.cause.sip, 486);
+  cr_assert_eq(f->leg.cause.q850, 17);
+  cr_assert_eq(f->leg.cause.by, BY_CALLEE);
+  cr_assert_eq(fake.done, 1);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+static void expect_answer_undone(struct fake_leg *f) {
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert(f->is_over);
+  cr_assert_eq(f->answered, 0);
+  cr_assert_eq(fake.done, 1);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, answer_with_contact_star) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", "*", "", SDP);
+  expect_answer_undone(f);
+}
+Test(trunk, answer_with_contact_tel) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", "<tel:123>", "", SDP);
+  expect_answer_undone(f);
+}
+Test(trunk, answer_without_contact) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", "", "", SDP);
+  expect_answer_undone(f);
+}
+Test(trunk, answer_with_route_tel) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "Record-Route: <tel:123;lr>\n", SDP);
+  expect_answer_undone(f);
+}
+Test(trunk, answer_without_sdp) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "", "");
+  expect_answer_undone(f);
+}
+Test(trunk, answer_with_bad_sdp) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "", "nonsense");
+  expect_answer_undone(f);
+}
+Test(trunk, answer_of_a_strangers_chain) {
+  struct fake_leg *f = ring();
+  fake.chain = verdict_refuse(REFUSE_PROXY, "host evil.test");
+  answer_request(invite, 200, "a", CONTACT, "Record-Route: <sip:127.0.0.1:$P;lr>\n", SDP);
+  cr_assert_eq(fake.chain_routes, 1);
+  cr_assert_str_eq(fake.chain_contact, "127.0.0.1");
+  expect_answer_undone(f);
+}
+
+Test(trunk, cancel_by_us) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 180, "a", CONTACT, "", "");
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_settle();
+  const char *m = rig_hear_method("CANCEL");
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "CSeq") + strcspn(rig_header(m, "CSeq"), " "), " CANCEL");
+  answer_request(m, 200, "a", "", "", "");
+  answer_request(invite, 487, "a", "", "", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, cancel_waits_for_provisional) {
+  struct fake_leg *f = ring();
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_settle();
+  cr_assert_null(rig_hear_method("CANCEL"), "RFC 3261 9.1");
+  answer_request(invite, 100, "", "", "", "");
+  cr_assert(rig_hear_method("CANCEL"));
+}
+
+Test(trunk, answer_crosses_our_cancel) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 180, "a", CONTACT, "", "");
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_settle();
+  cr_assert(rig_hear_method("CANCEL"));
+  answer_request(invite, 200, "a", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert_eq(f->answered, 0);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, canceled_and_never_heard_of_again) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 180, "a", CONTACT, "", "");
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_run(37000);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, silent_carrier) {
+  struct fake_leg *f = ring();
+  unsigned n = 0;
+  for (unsigned ms = 0; ms < 31500; ms += 10) {
+    rig_run(10);
+    while (rig_hear_method("INVITE"))
+      n++;
+  }
+  cr_assert_eq(n, 6, "timer A doubles: %u", n);
+  cr_assert_not(f->is_over);
+  rig_run(1500);
+  cr_assert(f->is_over, "timer B");
+  cr_assert_eq(f->leg.cause.sip, 408);
+  cr_assert_eq(f->leg.cause.by, BY_GATEWAY);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(trunk, carrier_rings_for_ever) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 180, "a", CONTACT, "", "");
+  rig_run(179000);
+  cr_assert_not(f->is_over);
+  rig_run(2000);
+  cr_assert(f->is_over);
+  cr_assert_eq(f->leg.cause.reason, END_NO_ANSWER);
+  cr_assert(rig_hear_method("CANCEL"));
+}
+
+Test(trunk, second_answer_of_another_fork) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  answer_request(invite, 200, "b", CONTACT, "", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m);
+  cr_assert_str_eq(rig_tag(m, "To"), "b");
+  m = rig_hear_method("BYE");
+  cr_assert(m);
+  cr_assert_str_eq(rig_tag(m, "To"), "b");
+  cr_assert_not(f->is_over);
+}
+
+Test(trunk, ninth_fork_is_ignored) {
+  struct fake_leg *f = ring();
+  char tag[8];
+  for (unsigned i = 0; i < 12; i++) {
+    snprintf(tag, sizeof tag, "t%u", i);
+    answer_request(invite, 183, tag, CONTACT, "", SDP);
+  }
+  cr_assert_eq(f->taken, 8);
+  answer_request(invite, 200, "t3", CONTACT, "", SDP);
+  cr_assert_eq(f->taken_dialog, 4);
+  cr_assert_eq(f->answered, 1);
+}
+
+Test(trunk, in_dialog_of_our_call) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  snprintf(text, sizeof text,
+           "BYE sip:x@gw.example.test:$G SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKby\nMax-Forwards: 70\n"
+           "From: %s;tag=a\nTo: %s\nCall-ID: %s\nCSeq: 1 BYE\n\n",
+           rig_header(invite, "To"), rig_header(invite, "From"), rig_header(invite, "Call-ID"));
+  rig_say(text);
+  cr_assert(rig_hear_status(200));
+  cr_assert_eq(f->leg.cause.reason, END_COMPLETED);
+  cr_assert_eq(f->leg.cause.by, BY_CALLEE);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+/* Loose routing: the request URI is the Contact, the Route is the reversed Record-Route. */
+Test(trunk, route_set) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", "<sip:far@192.0.2.9>",
+                 "Record-Route: <sip:127.0.0.1:$P;lr;p=2>, <sip:127.0.0.1:$P;lr;p=1>\n", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m && strstr(m, "ACK sip:far@192.0.2.9 "), "%.80s", m ? m : "");
+  cr_assert(strstr(rig_header(m, "Route"), "p=1"));
+  leg_end(&f->leg, (struct cause){.reason = END_COMPLETED, .by = BY_CALLER});
+  rig_settle();
+  m = rig_hear_method("BYE");
+  cr_assert(m && strstr(m, "BYE sip:far@192.0.2.9 "));
+}
+
+Test(trunk, options_tell_health) {
+  struct trunk_health h;
+  rig_conf.trunks[0].options = true;
+  char why[200];
+  cr_assert_eq(trunks_reload(rig_trunks, &rig_conf, why, sizeof why), 0);
+  rig_run(600);
+  const char *m = rig_hear_method("OPTIONS");
+  cr_assert(m);
+  cr_assert(strstr(rig_header(m, "CSeq"), "OPTIONS"));
+  cr_assert(strstr(rig_header(m, "Contact"), "<sip:gw.example.test"));
+  answer_request(m, 200, "o", "", "", "");
+  cr_assert(trunks_health(rig_trunks, "lab", &h));
+  cr_assert_eq(h.state, TRUNK_UP);
+  rig_run(250000);
+  cr_assert(trunks_health(rig_trunks, "lab", &h));
+  cr_assert_eq(h.state, TRUNK_DOWN, "nobody answered %d times", (int)h.failed);
+  cr_assert_geq(h.sent, 3);
+}
+
+/* Toward a direct-routing SBC the gateway never starts. */
+Test(trunk, hub_waits_for_options) {
+  struct trunk_health h;
+  char why[200];
+  rig_conf.trunks[0].options = true;
+  rig_conf.trunks[0].kind = TRUNK_DIRECT_ROUTING;
+  cr_assert_eq(trunks_reload(rig_trunks, &rig_conf, why, sizeof why), 0);
+  rig_run(130000);
+  cr_assert(trunks_health(rig_trunks, "lab", &h));
+  cr_assert_eq(h.sent, 0);
+  expect_method("OPTIONS", "", 200);
+  rig_run(500);
+  cr_assert(rig_hear_method("OPTIONS"));
+}

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * See trunkfake.h. */
+#include "trunkfake.h"
+
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct fake fake;
+
+/* Call model ------------------------------------------------------------------------------------ */
+struct calls *fake_calls(void) { return (struct calls *)(void *)&fake; }
+struct guard *fake_guard(void) { return (struct guard *)(void *)&fake; }
+
+const char *fake_sdp(void) {
+  return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+         "m=audio 41000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
+}
+
+static struct fake_leg *of(struct leg *l) { return CONTAINER_OF(l, struct fake_leg, leg); }
+
+static struct fake_leg *leg_take(uint64_t magic, enum leg_role role) {
+  for (uint32_t i = 0; i < FAKE_LEGS; i++) {
+    struct fake_leg *f = &fake.legs[i];
+    struct desc_fault fault;
+    if (f->is_used)
+      continue;
+    *f = (struct fake_leg){.is_used = true};
+    if (desc_parse(&f->local, slice_of(fake_sdp()), &fault) < 0)
+      abort();
+    f->leg.id = i + 1;
+    f->leg.call = &f->call;
+    f->leg.kind = LEG_TRUNK;
+    f->leg.role = role;
+    f->leg.magic = magic;
+    f->leg.local = &f->local;
+    f->leg.door = fake.door;
+    snprintf(f->call.session_local, sizeof f->call.session_local, "%032x", 0xabcdef);
+    return f;
+  }
+  return NULL;
+}
+
+void calls_add_door(struct calls *cs, const struct door *d, void *arg) {
+  (void)cs;
+  fake.door = d;
+  fake.door_arg = arg;
+}
+bool calls_is_ready(const struct calls *cs) { return (void)cs, !fake.is_not_ready; }
+struct leg *leg_get(struct calls *cs, pool_handle id) {
+  (void)cs;
+  return id && id <= FAKE_LEGS && fake.legs[id - 1].is_used && !fake.legs[id - 1].is_over ? &fake.legs[id - 1].leg
+                                                                                          : NULL;
+}
+
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) {
+  (void)cs;
+  fake.ask = *p->ask;
+  fake.places++;
+  snprintf(ret_id, 40, "c_test");
+  if (!verdict_is_pass(&fake.place))
+    return fake.place;
+  struct fake_leg *f = leg_take(p->magic, LEG_CALLER);
+  if (!f)
+    abort();
+  f->call.caller = &f->leg;
+  *ret_leg = &f->leg;
+  if (fake.ends_while_placing) {
+    f->leg.cause = (struct cause){.reason = END_BUSY, .by = BY_CALLEE};
+    fake.door->ended(fake.door_arg, &f->leg);
+    f->is_over = true;
+  }
+  return verdict_pass();
+}
+
+void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {
+  (void)cs;
+  fake.noted++;
+  fake.ask = *ask;
+  fake.noted_refusal = v->refusal;
+}
+
+struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,
+                            const struct conf_trunk *trunk, struct slice identity, struct slice device) {
+  struct fake_leg *f = leg_take(magic, LEG_CALLEE);
+  (void)d, (void)door_arg, (void)trunk, (void)identity, (void)device;
+  if (!f)
+    return NULL;
+  f->call = *c;
+  f->call.callee = &f->leg;
+  return &f->leg;
+}
+void call_target_done(struct call *c, struct cause why) {
+  (void)c;
+  fake.done++;
+  fake.done_cause = why;
+}
+struct verdict leg_make_offer(struct leg *l, const struct desc **ret) { return *ret = l->local, verdict_pass(); }
+struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret) {
+  l->offer_pending = true;
+  return *ret = l->local, verdict_pass();
+}
+struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer, bool final) {
+  struct fake_leg *f = of(l);
+  if (!verdict_is_pass(&fake.take))
+    return fake.take;
+  if (!answer && !(f->taken && f->taken_dialog == dialog))
+    return verdict_refuse(REFUSE_SDP, "no session description");
+  f->taken++;
+  f->taken_dialog = dialog;
+  f->taken_final = final;
+  f->taken_null = !answer;
+  if (answer)
+    f->taken_direction = answer->audio.direction;
+  l->offer_pending = false;
+  return verdict_pass();
+}
+void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
+  struct fake_leg *f = of(l);
+  f->reoffers++;
+  f->cookie = cookie;
+  f->reoffer_is_empty = !offer;
+  if (offer)
+    f->offered_direction = offer->audio.direction;
+  if (!fake.reoffer_waits)
+    fake.door->reoffered(fake.door_arg, l, cookie, &fake.reoffer, l->local);
+}
+void leg_drop_offer(struct leg *l) { of(l)->dropped++, l->offer_pending = false; }
+void leg_ringing(struct leg *l) { of(l)->ringing++; }
+void leg_early(struct leg *l, bool to_caller) { of(l)->early++, (void)to_caller; }
+void leg_answered(struct leg *l) { of(l)->answered++; }
+void leg_confirmed(struct leg *l) { of(l)->confirmed++; }
+void leg_end(struct leg *l, struct cause cause) {
+  struct fake_leg *f = of(l);
+  if (f->is_over)
+    return;
+  l->cause = cause;
+  fake.door->ended(fake.door_arg, l);
+  f->is_over = true;
+}
+void leg_set_session(struct leg *l, struct slice uuid) {
+  slice_copy(l->call->session_remote, sizeof l->call->session_remote, uuid);
+}
+void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) { of(l)->digits++, of(l)->digit = digit, (void)ms; }
+const char *end_reason_word(enum end_reason r) { return r == END_BUSY ? "busy" : "other"; }
+int end_reason_sip(enum end_reason r) {
+  static const int sip[] = {
+#define REASON(id, word, status, q850) status,
+#include "call/reason.def"
+#undef REASON
+  };
+  return sip[r];
+}
+int end_reason_q850(enum end_reason r) {
+  static const int cause[] = {
+#define REASON(id, word, status, q850) q850,
+#include "call/reason.def"
+#undef REASON
+  };
+  return cause[r];
+}
+struct cause cause_of_sip(int status, int q850, enum end_by by) {
+  return (struct cause){.reason = status == 486 ? END_BUSY : END_TRUNK_FAILURE, .by = by, .sip = status, .q850 = q850};
+}
+struct cause cause_of_verdict(const struct verdict *v) {
+  struct cause c = {.reason = END_POLICY, .by = BY_GATEWAY, .q850 = refusal_row(v->refusal)->q850};
+  snprintf(c.detail, sizeof c.detail, "%s", v->detail);
+  return c;
+}
+
+/* Border policy --------------------------------------------------------------------------------- */
+bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source) {
+  (void)g, (void)listener, (void)source;
+  fake.admitted_sources++;
+  return true;
+}
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
+                                          const struct ask_hosts *subjects, struct slice to_host) {
+  (void)g, (void)listener, (void)source, (void)subjects, (void)to_host;
+  return fake.is_stranger ? NULL : &rig_conf.trunks[0];
+}
+struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
+                                  struct slice contact_host, const struct ask_hosts *subjects) {
+  (void)g, (void)trunk, (void)subjects;
+  fake.chain_routes = record_routes->n;
+  slice_copy(fake.chain_contact, sizeof fake.chain_contact, contact_host);
+  return fake.chain;
+}
+void guard_count(struct guard *g, enum refusal r) { (void)g, (void)r, fake.counted++; }
+
+/* The rows themselves are those of the house. */
+const struct refusal_row *refusal_row(enum refusal r) {
+  static const struct refusal_row table[] = {
+#define REFUSE(id, rule, sip, q850, http, code, title) {rule, sip, q850, http, code, title},
+#include "guard/refuse.def"
+#undef REFUSE
+  };
+  return &table[r];
+}
+struct verdict verdict_pass(void) { return (struct verdict){.refusal = REFUSE_NONE}; }
+struct verdict verdict_refuse(enum refusal r, const char *format, ...) {
+  struct verdict v = {.refusal = r};
+  va_list ap;
+  va_start(ap, format);
+  vsnprintf(v.detail, sizeof v.detail, format, ap);
+  va_end(ap);
+  return v;
+}
+const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name) {
+  return slice_eq(name, slice_of(c->trunks[0].name)) ? &c->trunks[0] : NULL;
+}
+
+/* Rig ------------------------------------------------------------------------------------------- */
+struct conf rig_conf;
+struct trunks *rig_trunks;
+int rig_socket = -1;
+uint16_t rig_peer_port, rig_port;
+static struct loop *rig_loop;
+static struct root *rig_root;
+static uint64_t now_us = 1000000000, wall_ms = 1700000000000;
+static char heard[70000];
+
+static void peer_open(void) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof a;
+  rig_socket = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  if (bind(rig_socket, (struct sockaddr *)&a, n) < 0 || getsockname(rig_socket, (struct sockaddr *)&a, &n) < 0)
+    abort();
+  rig_peer_port = ntohs(a.sin_port);
+}
+
+static void conf_make(void) {
+  struct conf_listener *l = &rig_conf.listeners[0];
+  struct conf_trunk *t = &rig_conf.trunks[0];
+  memset(&rig_conf, 0, sizeof rig_conf);
+  rig_conf.n_listeners = rig_conf.n_trunks = 1;
+  strcpy(l->name, "udp");
+  l->transport = TRANSPORT_UDP;
+  if (addr_parse(&l->address, SLICE("127.0.0.1"), 0) < 0)
+    abort();
+  strcpy(t->name, "lab");
+  strcpy(t->fqdn, "gw.example.test");
+  strcpy(t->listener, "udp");
+  snprintf(t->target, sizeof t->target, "sip:127.0.0.1:%u", rig_peer_port);
+  t->enabled = true;
+  t->answer_timeout_s = 180;
+  t->options_interval_s = 60;
+}
+
+void rig_start(void) {
+  char why[256] = "";
+  fake = (struct fake){.places = 0};
+  clock_fake(now_us, wall_ms);
+  peer_open();
+  conf_make();
+  if (loop_new(&rig_loop) < 0 || root_new(&rig_root, rig_loop) < 0)
+    abort();
+  struct trunks_env env = {.root = rig_root, .loop = rig_loop, .calls = fake_calls(), .guard = fake_guard(), .conf = &rig_conf};
+  if (trunks_new(&rig_trunks, &env, why, sizeof why) < 0) {
+    fprintf(stderr, "trunks_new: %s\n", why);
+    abort();
+  }
+  rig_port = trunks_port(rig_trunks, "udp");
+}
+
+void rig_stop(void) {
+  rig_trunks = trunks_free(rig_trunks);
+  rig_root = root_free(rig_root);
+  rig_loop = loop_free(rig_loop);
+  close(rig_socket);
+}
+
+void rig_settle(void) {
+  for (int i = 0; i < 6; i++) {
+    loop_turn(rig_loop, 0);
+    root_turn(rig_root, 0);
+  }
+}
+
+void rig_run(unsigned ms) {
+  for (unsigned i = 0; i < ms; i += 10) {
+    now_us += 10000;
+    wall_ms += 10;
+    clock_fake(now_us, wall_ms);
+    loop_turn(rig_loop, 0);
+    root_turn(rig_root, 0);
+    root_turn(rig_root, 0);
+  }
+}
+
+void rig_say(const char *text) {
+  char out[66000];
+  size_t n = 0;
+  const char *body = strstr(text, "\n\n");
+  bool has_length = strstr(text, "Content-Length") != NULL;
+  for (const char *p = text; *p && n < sizeof out - 64; p++) {
+    if (p == body && !has_length)
+      n += (size_t)sprintf(out + n, "\r\nContent-Length: %zu", strlen(body + 2));
+    if (p[0] == '$' && (p[1] == 'P' || p[1] == 'G'))
+      n += (size_t)sprintf(out + n, "%u", p++[1] == 'P' ? rig_peer_port : rig_port);
+    else if (*p == '\n' && (!body || p <= body + 1))
+      out[n++] = '\r', out[n++] = '\n';
+    else
+      out[n++] = *p;
+  }
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
+  if (sendto(rig_socket, out, n, 0, (struct sockaddr *)&a, sizeof a) < 0)
+    abort();
+  rig_settle();
+}
+
+const char *rig_hear(void) {
+  ssize_t n = recv(rig_socket, heard, sizeof heard - 1, 0);
+  if (n < 0)
+    return NULL;
+  heard[n] = 0;
+  if (getenv("RIG_TRACE"))
+    fprintf(stderr, "---- heard\n%s\n", heard);
+  return heard;
+}
+
+const char *rig_hear_status(int status) {
+  char start[32];
+  const char *m;
+  snprintf(start, sizeof start, "SIP/2.0 %d ", status);
+  while ((m = rig_hear()))
+    if (!strncmp(m, start, strlen(start)))
+      return m;
+  return NULL;
+}
+
+const char *rig_hear_method(const char *method) {
+  const char *m;
+  while ((m = rig_hear()))
+    if (!strncmp(m, method, strlen(method)) && m[strlen(method)] == ' ')
+      return m;
+  return NULL;
+}
+
+const char *rig_header(const char *message, const char *name) {
+  static char values[32][2048];
+  static unsigned next;
+  char key[64];
+  char *value = values[next++ % 32];
+  value[0] = 0;
+  snprintf(key, sizeof key, "\r\n%s: ", name);
+  const char *at = message ? strstr(message, key) : NULL;
+  if (at) {
+    at += strlen(key);
+    size_t n = strcspn(at, "\r\n");
+    snprintf(value, sizeof values[0], "%.*s", (int)n, at);
+  }
+  return value;
+}
+
+const char *rig_tag(const char *message, const char *name) {
+  const char *at = strstr(rig_header(message, name), ";tag=");
+  return at ? at + 5 : "";
+}
+
+const char *rig_body(const char *message) {
+  const char *at = message ? strstr(message, "\r\n\r\n") : NULL;
+  return at ? at + 4 : "";
+}
+
+struct leg *rig_ring(const char *to) {
+  static struct call c;
+  struct target target = {.kind = LEG_TRUNK, .trunk = &rig_conf.trunks[0]};
+  memset(&c, 0, sizeof c);
+  snprintf(c.to, sizeof c.to, "%s", to);
+  strcpy(c.from, "+15550001");
+  strcpy(c.from_display, "Alice \"A\"");
+  snprintf(c.session_local, sizeof c.session_local, "%032x", 0xfeed);
+  struct verdict v = fake.door->ring(fake.door_arg, &c, &target);
+  if (!verdict_is_pass(&v))
+    return NULL;
+  for (uint32_t i = FAKE_LEGS; i-- > 0;)
+    if (fake.legs[i].is_used && !fake.legs[i].is_over) {
+      fake.door->opened(fake.door_arg, &fake.legs[i].leg);
+      rig_settle();
+      return &fake.legs[i].leg;
+    }
+  return NULL;
+}

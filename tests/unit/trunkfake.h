@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A call model and a border policy of the tests' own under the trunk door: they note what the door
+ * tells and answer as the test says. A peer on a UDP socket, and virtual time. */
+#pragma once
+#include "trunk/trunk.h"
+
+enum { FAKE_LEGS = 16 };
+
+struct fake_leg {
+  struct leg leg;
+  struct call call;
+  struct desc local;
+  bool is_used, is_over;
+  /* what the door told: */
+  unsigned ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
+  uint32_t taken_dialog;
+  bool taken_final, taken_null;
+  uint8_t taken_direction, offered_direction;
+  bool reoffer_is_empty;
+  uint64_t cookie;
+  char digit;
+};
+
+struct fake {
+  const struct door *door;
+  void *door_arg;
+  struct ask ask;            /* the last one placed */
+  struct fake_leg legs[FAKE_LEGS];
+  unsigned places, noted, done, admitted_sources, counted;
+  struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
+  bool reoffer_waits;        /* reoffer_waits: leg_reoffer is not answered at once. */
+  bool is_not_ready, is_stranger, ends_while_placing;
+  struct cause done_cause;
+  enum refusal noted_refusal;
+  char chain_contact[128];
+  unsigned chain_routes;
+};
+extern struct fake fake;
+struct calls *fake_calls(void);
+struct guard *fake_guard(void);
+const char *fake_sdp(void);  /* what a leg of the gateway says */
+
+/* The rig: one listener "udp" on loopback, one trunk "lab", the peer's socket. */
+extern struct conf rig_conf;
+extern struct trunks *rig_trunks;
+extern int rig_socket;
+extern uint16_t rig_peer_port, rig_port;
+void rig_start(void);
+void rig_stop(void);
+void rig_run(unsigned ms);               /* virtual milliseconds, in steps of 10 */
+void rig_settle(void);                   /* no time passes */
+/* Sends text (lines end in \n; the body follows an empty line, Content-Length is added) after
+ * replacing $P (the peer's port) and $G (the gateway's). */
+void rig_say(const char *text);
+/* The next message of the gateway, NULL if there is none. Static, until the next call. */
+const char *rig_hear(void);
+const char *rig_hear_status(int status); /* skips others; NULL if it does not come */
+const char *rig_hear_method(const char *method);
+/* The value of a header of a message, "" if absent; static, thirty-two at a time. */
+const char *rig_header(const char *message, const char *name);
+const char *rig_tag(const char *message, const char *name); /* tag of From or To */
+const char *rig_body(const char *message);
+/* A request in the dialog that the peer's INVITE or the gateway's made. */
+struct leg *rig_ring(const char *to);    /* asks the door to call the trunk and opens the leg */
