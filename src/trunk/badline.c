@@ -11,7 +11,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { HEADERS_MAX = 128, TAG_HEX = 16 };
+enum { HEADERS_MAX = 128, COPIED_MAX = 2048, TAG_HEX = 16 };
 
 static bool is_token(struct slice s) {
   for (size_t i = 0; i < s.n; i++)
@@ -165,7 +165,7 @@ static void put_raw(struct out *o, struct slice s) {
     if (s.p[i] == '\r' && !fold)
       o->full = true;
   }
-  if (o->full || s.n >= o->room - o->n) {
+  if (o->full || s.n > COPIED_MAX || s.n >= o->room - o->n) {
     o->full = true;
     return;
   }
@@ -220,6 +220,10 @@ static size_t rport_end(struct slice parm) {
 
 /* The top Via with received and rport (RFC 3581), and where that sends the answer. */
 static void put_top_via(struct out *o, struct slice line, const struct addr *from, struct addr *ret_to) {
+  if (line.n > COPIED_MAX) {
+    o->full = true;
+    return;
+  }
   char ip[ADDR_TEXT_BYTES];
   struct slice value = header_value(line), rest = value;
   struct slice rport = via_param(value, SLICE("rport"));
@@ -277,6 +281,8 @@ static void put_to(struct out *o, struct slice line, struct slice msg) {
     if (line.p[i] == '>')
       end = line.p + i;
   put_raw(o, line);
+  if (o->full)
+    return;
   for (size_t at = (size_t)(end - line.p); at + 4 < line.n; at++)
     if (line.p[at] == ';' &&
         slice_istarts(slice_trim(slice_from(line.p + at + 1, line.n - at - 1)), SLICE("tag"))) {
