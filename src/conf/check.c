@@ -69,10 +69,10 @@ static void listeners_check(struct checker *k) {
   }
 }
 
-static bool has_named_peer(const struct conf_trunk *t) {
+static bool has_peer(const struct conf_trunk *t, bool is_name) {
   struct host_rule rule;
   for (uint32_t i = 0; i < t->peers.n; i++)
-    if (host_rule_parse(&rule, slice_of(t->peers.text[i])) == 0 && rule.is_name)
+    if (host_rule_parse(&rule, slice_of(t->peers.text[i])) == 0 && rule.is_name == is_name)
       return true;
   return false;
 }
@@ -85,7 +85,7 @@ static void direct_routing_check(struct checker *k, const struct conf_trunk *t, 
          t->name);
   if (!t->fqdn[0])
     FAIL(k, t->line, "trunks[%s].fqdn: is missing: expected our name, as the kind is direct-routing", t->name);
-  if (!has_named_peer(t))
+  if (!has_peer(t, true))
     FAIL(k, t->line, "trunks[%s].peers: expected a certificate's name, as the kind is direct-routing", t->name);
   if (t->inner_hops)
     FAIL(k, t->line, "trunks[%s].inner_hops: expected 0, as the kind is direct-routing", t->name);
@@ -113,6 +113,8 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
     FAIL(k, t->line, "trunks[%s].listener: there is no listener \"%s\"", t->name, t->listener);
   if (t->kind == TRUNK_DIRECT_ROUTING)
     direct_routing_check(k, t, l);
+  if (l && l->transport != TRANSPORT_TLS && t->kind == TRUNK_CARRIER && !has_peer(t, false))
+    FAIL(k, t->line, "trunks[%s].peers: expected an address: without tls a name proves nothing", t->name);
   if (t->target[0] && !is_target(slice_of(t->target)))
     FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"", t->name,
          t->target);

@@ -63,7 +63,9 @@ int guard_new(struct guard **ret, const struct conf *conf) must_check;
 struct guard *guard_free(struct guard *g);
 OWN_DEFINE(guard)
 void guard_reload(struct guard *g, const struct conf *conf);
-const struct counts *guard_counts(const struct guard *g); /* refusals by rule, unknown sources, … */
+const struct counts *guard_counts(const struct guard *g); /* refusals by rule, admitted and live calls */
+/* True: every new call is refused with 503 (REFUSE_DRAIN) until false again. */
+void guard_drain(struct guard *g, bool on);
 
 /* peer: is this source known at all? Cheap, before any parse (also for the receive hook, on the call
  * thread). Considers the addresses and CIDRs of peers and proxies of trunks on that listener, and for
@@ -73,17 +75,29 @@ bool guard_knows_source(const struct guard *g, const char *listener, const struc
  * host, the FQDN) tells trunks of equal peers apart. NULL: unknown. An unknown one is counted. */
 const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
                                           const struct ask_hosts *subjects, struct slice to_host);
-/* The ordered checks: trunk known and enabled, chain rule (requirements.md section 4, decision 2),
- * max forwards, loop and hairpin, calls a second, live calls of the trunk and the node. On pass the
- * call is counted as live: guard_leave(trunk) when it ends. */
+/* The ordered checks: trunk known, enabled, loop (our own address among the Vias), the chain rule of
+ * the trunk's kind, max forwards, hairpin, calls a second, live calls of the trunk and the node. On
+ * pass the call is counted as live: guard_leave(trunk) when it ends. Refusals are counted here and in
+ * guard_admit_out and guard_answer_chain: guard_count() is for those of other rooms. */
 struct verdict guard_admit(struct guard *g, const struct ask *ask, uint64_t now_us);
 /* Outbound: a live call toward a trunk. Same limits. */
 struct verdict guard_admit_out(struct guard *g, const struct conf_trunk *trunk, uint64_t now_us);
+/* Emergency calls are counted as live and pass every limit. */
+void guard_admit_emergency(struct guard *g, const struct conf_trunk *trunk);
 void guard_leave(struct guard *g, const struct conf_trunk *trunk);
-/* The chain of an answer to our INVITE: a stranger's Record-Route (or Contact) is refused. */
+uint32_t guard_live(const struct guard *g, const struct conf_trunk *trunk); /* NULL: of the node */
+/* Hairpin: every INVITE that we send to a trunk is noted (session_id: our own UUID of RFC 7989). An
+ * inbound one with the Session-ID of a noted call, or with its caller and called on the same trunk
+ * within 10 s, is the call coming back. Notes are bounded; forget when the call ends. */
+void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller, struct slice called,
+                    struct slice session_id, uint64_t now_us);
+void guard_forget_out(struct guard *g, struct slice session_id);
+/* The chain of an answer to our INVITE: a stranger's Record-Route (or Contact) is refused. The host of
+ * the trunk's target counts as a peer. */
 struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
                                   struct slice contact_host, const struct ask_hosts *subjects);
-/* Is this relay candidate of a native client one of the native relays? */
+/* Is this relay candidate of a native client one of the native relays? Judged by the address: relays
+ * that service.relays names only by name must be listed by address too. */
 bool guard_relay_is_native(const struct guard *g, const struct addr *relay);
 /* Candidate in a configured VPN pool. */
 bool guard_is_vpn(const struct guard *g, const struct addr *a);

@@ -180,6 +180,8 @@ Test(conf, cross_checks) {
       {"advertise: 203.0.113.5", "advertise: 2001:db8::1", "media.addresses[1].advertise: expected the family"},
       {"edge.example\n    listener", "a-name-that-is-far-too-long-for-a-certificate-of-direct-routing.edge.example\n"
        "    listener", "trunks[0].fqdn: expected a full host name of at most 63 characters"},
+      {"peers: [127.0.0.1, \"127.0.0.1:5080\", 10.0.0.0/8, \"[2001:db8::1]:5060\"]", "peers: [sbc.example]",
+       "trunks[lab].peers: expected an address"},
       {"peers: [127.0.0.1,", "peers: [127.0.0.256,", "trunks[1].peers: expected a list"},
       {"max_calls: 5\n", "max_calls: 05\n", "trunks[1].max_calls: expected a whole number"},
       {"region: test", "region: &a test", "anchors (&name) are not taken here"},
