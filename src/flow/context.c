@@ -108,7 +108,8 @@ enum drop context_drop(srtp_err_status_t status, enum drop form) {
 
 bool context_same_key(const struct srtp_key *a, const struct srtp_key *b) {
   size_t n = suite_key_bytes((enum srtp_suite)a->suite) + suite_salt_bytes((enum srtp_suite)a->suite);
-  return a->suite == b->suite && a->mki_bytes == b->mki_bytes && memcmp(a->mki, b->mki, sizeof(a->mki)) == 0 &&
+  return a->suite == b->suite && a->mki_bytes == b->mki_bytes &&
+         memcmp(a->mki, b->mki, sizeof(a->mki)) == 0 &&
          slice_eq_secret(slice_from(a->bytes, n), slice_from(b->bytes, n));
 }
 

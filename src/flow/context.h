@@ -10,7 +10,8 @@
 enum { CONTEXT_WINDOW = 128 };
 
 /* A session for any incoming SSRC, or for one SSRC (incoming or outgoing). 0, -EINVAL, -ENOMEM, -EIO. */
-int context_new(srtp_t *ret, const struct srtp_key *key, srtp_ssrc_type_t type, uint32_t ssrc) must_check;
+int context_new(srtp_t *ret, const struct srtp_key *key, srtp_ssrc_type_t type,
+                uint32_t ssrc) must_check;
 /* The stream of ssrc in this session gets another key, its indexes go on. */
 int context_rekey(srtp_t session, const struct srtp_key *key, uint32_t ssrc) must_check;
 void context_free(srtp_t *session);

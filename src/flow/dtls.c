@@ -37,8 +37,8 @@ struct dtls {
   struct dtls_fingerprint fingerprint;
   struct attempt attempts[DTLS_ATTEMPTS]; /* in state UP only the first is used */
   struct dtls_queue early, out;
-  uint64_t deadline_us;    /* deadline_us is 0 until the first handshake began. */
-  uint64_t rate_us;        /* rate_us is when this second of handshakes began. */
+  uint64_t deadline_us; /* deadline_us is 0 until the first handshake began. */
+  uint64_t rate_us;     /* rate_us is when this second of handshakes began. */
   unsigned rate;
   const char *failure;
   struct srtp_key send, receive;
@@ -46,11 +46,11 @@ struct dtls {
 
 /* One datagram's first record, as far as it is read here. */
 struct first_record {
-  bool hello;            /* hello: a ClientHello, or a part of one. */
-  bool begins;           /* begins: its first part; random and version count. */
+  bool hello;  /* hello: a ClientHello, or a part of one. */
+  bool begins; /* begins: its first part; random and version count. */
   uint16_t version;
   const uint8_t *random;
-  bool no_suite;         /* no_suite: the list of suites is complete and has none of ours. */
+  bool no_suite; /* no_suite: the list of suites is complete and has none of ours. */
 };
 
 /* Setting up -------------------------------------------------------------------------------------- */
@@ -70,8 +70,8 @@ SSL_CTX *dtls_ctx_new(void) {
   SSL_CTX *c = SSL_CTX_new(DTLS_method());
   if (!c)
     return NULL;
-  SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU | SSL_OP_NO_COMPRESSION |
-                             SSL_OP_CIPHER_SERVER_PREFERENCE);
+  SSL_CTX_set_options(c, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_QUERY_MTU |
+                             SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
   SSL_CTX_set_session_cache_mode(c, SSL_SESS_CACHE_OFF);
   SSL_CTX_set_read_ahead(c, 1);
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
@@ -80,7 +80,8 @@ SSL_CTX *dtls_ctx_new(void) {
       SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) != 1 ||
       SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
       SSL_CTX_set1_groups_list(c, "X25519:P-256:P-384") != 1 ||
-      SSL_CTX_set_tlsext_use_srtp(c, "SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80") != 0) {
+      SSL_CTX_set_tlsext_use_srtp(
+          c, "SRTP_AEAD_AES_256_GCM:SRTP_AEAD_AES_128_GCM:SRTP_AES128_CM_SHA1_80") != 0) {
     SSL_CTX_free(c);
     return NULL;
   }
@@ -165,8 +166,8 @@ static enum srtp_suite suite_agreed(SSL *ssl) {
   const SRTP_PROTECTION_PROFILE *p = SSL_get_selected_srtp_profile(ssl);
   if (!p)
     return SUITE_NONE;
-  return p->id == SRTP_AEAD_AES_256_GCM   ? SUITE_AEAD_AES_256_GCM
-         : p->id == SRTP_AEAD_AES_128_GCM ? SUITE_AEAD_AES_128_GCM
+  return p->id == SRTP_AEAD_AES_256_GCM    ? SUITE_AEAD_AES_256_GCM
+         : p->id == SRTP_AEAD_AES_128_GCM  ? SUITE_AEAD_AES_128_GCM
          : p->id == SRTP_AES128_CM_SHA1_80 ? SUITE_AES_CM_128_HMAC_SHA1_80
                                            : SUITE_NONE;
 }
@@ -314,7 +315,8 @@ static void feed(struct dtls *d, struct attempt *t, const uint8_t *p, size_t n) 
     attempt_run(d, t);
 }
 
-static enum drop take_hello(struct dtls *d, const struct first_record *f, const uint8_t *p, size_t n, uint64_t now_us) {
+static enum drop take_hello(struct dtls *d, const struct first_record *f, const uint8_t *p, size_t n,
+                            uint64_t now_us) {
   if (f->version != DTLS_1_2)
     return DROP_DTLS_VERSION;
   if (!f->random || f->no_suite)
@@ -405,7 +407,8 @@ size_t dtls_output(struct dtls *d, uint8_t *buf, size_t room) {
   struct dtls_datagram *next;
   size_t n = 0;
   while (n == 0 && (next = dtls_queue_take(&d->out))) {
-    bool plain_alert = next->n < RECORD_HEAD_BYTES || (next->bytes[0] == TYPE_ALERT && bytes_u16(next->bytes + 3) == 0);
+    bool plain_alert =
+        next->n < RECORD_HEAD_BYTES || (next->bytes[0] == TYPE_ALERT && bytes_u16(next->bytes + 3) == 0);
     if (!plain_alert && next->n <= room) {
       memcpy(buf, next->bytes, next->n);
       n = next->n;

@@ -12,11 +12,11 @@ enum {
   DTLS_DATAGRAM_BYTES = 1200, /* no datagram of ours is longer */
   DTLS_OUT_MAX = 16,          /* datagrams waiting to be taken */
   DTLS_EARLY_MAX = 4,         /* datagrams kept until the fingerprint is known */
-  DTLS_ATTEMPTS = 2,          /* handshakes side by side: a forged ClientHello must not end the true one */
-  DTLS_ATTEMPTS_A_S = 20,     /* handshakes begun in a second */
-  DTLS_INPUT_BYTES = 4096,    /* no datagram of the peer may be longer */
-  DTLS_DEADLINE_S = 30,       /* from the first datagram, fingerprint known */
-  DTLSCERT_RENEW_S = 86400,   /* make a new certificate for new sessions after this */
+  DTLS_ATTEMPTS = 2,        /* handshakes side by side: a forged ClientHello must not end the true one */
+  DTLS_ATTEMPTS_A_S = 20,   /* handshakes begun in a second */
+  DTLS_INPUT_BYTES = 4096,  /* no datagram of the peer may be longer */
+  DTLS_DEADLINE_S = 30,     /* from the first datagram, fingerprint known */
+  DTLSCERT_RENEW_S = 86400, /* make a new certificate for new sessions after this */
 };
 
 struct dtlscert;
@@ -28,36 +28,41 @@ const uint8_t *dtlscert_sha256(const struct dtlscert *c); /* 32 bytes: the finge
 
 /* "sha-256 AB:CD:…" of a description: sha-256, sha-384 or sha-512. */
 struct dtls_fingerprint {
-  uint32_t bytes;      /* bytes is 32, 48 or 64 and names the hash. */
+  uint32_t bytes; /* bytes is 32, 48 or 64 and names the hash. */
   uint8_t value[64];
 };
-int dtls_fingerprint_parse(struct dtls_fingerprint *ret, struct slice text) must_check; /* 0 or -EINVAL */
+int dtls_fingerprint_parse(struct dtls_fingerprint *ret,
+                           struct slice text) must_check; /* 0 or -EINVAL */
 /* Text "sha-256 AB:…" into buf (208 bytes suffice); returns buf. */
 char *dtls_fingerprint_text(const struct dtls_fingerprint *f, char *buf, size_t bytes);
 
-enum dtls_role { DTLS_SERVER, DTLS_CLIENT }; /* SERVER is setup:passive. Sticky: a new role is a new association. */
+enum dtls_role {
+  DTLS_SERVER,
+  DTLS_CLIENT
+}; /* SERVER is setup:passive. Sticky: a new role is a new association. */
 enum dtls_state {
-  DTLS_WAITING,    /* nothing happened, or the fingerprint is not known yet */
+  DTLS_WAITING, /* nothing happened, or the fingerprint is not known yet */
   DTLS_CONNECTING,
-  DTLS_UP,         /* keys are there */
-  DTLS_CLOSED,     /* close_notify came or was sent */
-  DTLS_FAILED,     /* not up at the deadline: what an unauthenticated peer does ends nothing earlier */
+  DTLS_UP,     /* keys are there */
+  DTLS_CLOSED, /* close_notify came or was sent */
+  DTLS_FAILED, /* not up at the deadline: what an unauthenticated peer does ends nothing earlier */
 };
 
 struct dtls;
 int dtls_new(struct dtls **ret, const struct dtlscert *cert, enum dtls_role role) must_check;
 struct dtls *dtls_free(struct dtls *d); /* wipes keys */
 OWN_DEFINE(dtls)
-/* The fingerprint is known: what waited is worked off; a client begins. Once; later calls are ignored. */
+/* The fingerprint is known: what waited is worked off; a client begins. Once; later calls are ignored.
+ */
 void dtls_expect(struct dtls *d, const struct dtls_fingerprint *f, uint64_t now_us);
-/* One datagram from the verified pair. Not DROP_NONE: it changed nothing (TOO_LONG, DTLS_EARLY, MALFORMED,
- * ALERT, VERSION, HELLO, STRAY, FAILED, RATE). Before the fingerprint is known DTLS_EARLY_MAX datagrams are
- * kept. Afterwards ask dtls_state(), and send what dtls_output() has. */
+/* One datagram from the verified pair. Not DROP_NONE: it changed nothing (TOO_LONG, DTLS_EARLY,
+ * MALFORMED, ALERT, VERSION, HELLO, STRAY, FAILED, RATE). Before the fingerprint is known DTLS_EARLY_MAX
+ * datagrams are kept. Afterwards ask dtls_state(), and send what dtls_output() has. */
 enum drop dtls_input(struct dtls *d, const uint8_t *p, size_t n, uint64_t now_us) must_check;
 /* The next datagram to send, to be called until 0; buf holds DTLS_DATAGRAM_BYTES. */
 size_t dtls_output(struct dtls *d, uint8_t *buf, size_t room);
-/* When dtls_tick() is due; UINT64_MAX: never. Retransmission times (250 ms, doubled up to 4 s) are measured
- * by OpenSSL's own clock: ask anew after each call; a tick that comes early does nothing. */
+/* When dtls_tick() is due; UINT64_MAX: never. Retransmission times (250 ms, doubled up to 4 s) are
+ * measured by OpenSSL's own clock: ask anew after each call; a tick that comes early does nothing. */
 uint64_t dtls_next_us(const struct dtls *d, uint64_t now_us);
 void dtls_tick(struct dtls *d, uint64_t now_us);
 enum dtls_state dtls_state(const struct dtls *d);

@@ -17,7 +17,7 @@ struct dtls_queue {
   size_t count, max;
 };
 bool dtls_queue_put(struct dtls_queue *q, const void *p, size_t n); /* false: full, or no memory */
-struct dtls_datagram *dtls_queue_take(struct dtls_queue *q);        /* the caller frees it; NULL: empty */
+struct dtls_datagram *dtls_queue_take(struct dtls_queue *q); /* the caller frees it; NULL: empty */
 void dtls_queue_clear(struct dtls_queue *q);
 
 /* A BIO over two queues: reads are datagrams of in, writes become datagrams of out. */

@@ -22,10 +22,14 @@ static int cert_fill(X509 *x, EVP_PKEY *key) {
   char name[17];
   rand_text(name, sizeof(name) - 1);
   X509_NAME *subject = X509_get_subject_name(x);
-  if (X509_set_version(x, 2) != 1 || ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), rand_u64() >> 1) != 1 ||
-      !X509_gmtime_adj(X509_getm_notBefore(x), SINCE_S) || !X509_gmtime_adj(X509_getm_notAfter(x), UNTIL_S) ||
-      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0) != 1 ||
-      X509_set_issuer_name(x, subject) != 1 || X509_set_pubkey(x, key) != 1 || !X509_sign(x, key, EVP_sha256()))
+  if (X509_set_version(x, 2) != 1 ||
+      ASN1_INTEGER_set_uint64(X509_get_serialNumber(x), rand_u64() >> 1) != 1 ||
+      !X509_gmtime_adj(X509_getm_notBefore(x), SINCE_S) ||
+      !X509_gmtime_adj(X509_getm_notAfter(x), UNTIL_S) ||
+      X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0) !=
+          1 ||
+      X509_set_issuer_name(x, subject) != 1 || X509_set_pubkey(x, key) != 1 ||
+      !X509_sign(x, key, EVP_sha256()))
     return -EIO;
   return 0;
 }
@@ -35,8 +39,8 @@ static int cert_make(struct dtlscert *c) {
   X509 *x = X509_new();
   EVP_PKEY *key = EVP_EC_gen("P-256");
   int e = x && key ? cert_fill(x, key) : -ENOMEM;
-  if (e == 0 && (X509_digest(x, EVP_sha256(), c->sha256, &n) != 1 || SSL_CTX_use_certificate(c->ctx, x) != 1 ||
-                 SSL_CTX_use_PrivateKey(c->ctx, key) != 1))
+  if (e == 0 && (X509_digest(x, EVP_sha256(), c->sha256, &n) != 1 ||
+                 SSL_CTX_use_certificate(c->ctx, x) != 1 || SSL_CTX_use_PrivateKey(c->ctx, key) != 1))
     e = -EIO;
   X509_free(x);
   EVP_PKEY_free(key);
@@ -106,6 +110,10 @@ char *dtls_fingerprint_text(const struct dtls_fingerprint *f, char *buf, size_t 
 bool dtls_fingerprint_fits(const struct dtls_fingerprint *f, const X509 *x) {
   uint8_t digest[EVP_MAX_MD_SIZE];
   unsigned n = 0;
-  const EVP_MD *md = f->bytes == 32 ? EVP_sha256() : f->bytes == 48 ? EVP_sha384() : f->bytes == 64 ? EVP_sha512() : NULL;
-  return md && x && X509_digest(x, md, digest, &n) == 1 && n == f->bytes && memcmp(digest, f->value, n) == 0;
+  const EVP_MD *md = f->bytes == 32   ? EVP_sha256()
+                     : f->bytes == 48 ? EVP_sha384()
+                     : f->bytes == 64 ? EVP_sha512()
+                                      : NULL;
+  return md && x && X509_digest(x, md, digest, &n) == 1 && n == f->bytes &&
+         memcmp(digest, f->value, n) == 0;
 }

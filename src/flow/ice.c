@@ -23,11 +23,11 @@ struct generation {
 };
 
 struct ice {
-  struct generation now, before;  /* before is used during a restart. */
+  struct generation now, before; /* before is used during a restart. */
   struct verified pairs[ICE_PAIRS_MAX];
   struct ice_pair selected;
-  uint64_t consent_us;            /* consent_us is when the selected pair was last heard. */
-  uint64_t changes_us;            /* changes_us is when the second of changes began. */
+  uint64_t consent_us; /* consent_us is when the selected pair was last heard. */
+  uint64_t changes_us; /* changes_us is when the second of changes began. */
   unsigned changes;
   size_t denied;
   struct addr deny[ICE_DENY_MAX];
@@ -107,7 +107,8 @@ static struct verified *pair_slot(struct ice *a, struct ice_result *ret) {
   return oldest;
 }
 
-static void pair_verified(struct ice *a, const struct ice_pair *pair, uint64_t now_us, struct ice_result *ret) {
+static void pair_verified(struct ice *a, const struct ice_pair *pair, uint64_t now_us,
+                          struct ice_result *ret) {
   struct verified *v = pair_find(a, pair);
   if (!v) {
     v = pair_slot(a, ret);
@@ -187,7 +188,8 @@ static bool names(const struct generation *g, const struct stunmsg *m) {
   return !g->remote_ufrag[0] || slice_eq(user, slice_of(g->remote_ufrag));
 }
 
-static enum drop authenticate(const struct ice *a, const struct stunmsg *m, const struct generation **ret) {
+static enum drop authenticate(const struct ice *a, const struct stunmsg *m,
+                              const struct generation **ret) {
   if (m->class != STUNMSG_REQUEST)
     return DROP_ICE_RESPONSE;
   if (m->method != STUNMSG_BINDING)
@@ -222,8 +224,8 @@ static unsigned error_of(const struct stunmsg *m, enum drop *ret) {
   return m->unknowns ? 420 : m->has_controlled ? 487 : 0;
 }
 
-enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_pair *pair, uint64_t now_us,
-                    uint8_t *buf, size_t room, struct ice_result *ret) {
+enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_pair *pair,
+                    uint64_t now_us, uint8_t *buf, size_t room, struct ice_result *ret) {
   struct stunmsg m;
   const struct generation *g = NULL;
   memset(ret, 0, sizeof(*ret));
@@ -253,7 +255,9 @@ unsigned ice_heard(struct ice *a, const struct ice_pair *pair, uint64_t now_us) 
   return is_selected(a, pair) ? consent_given(a, now_us) : 0;
 }
 
-bool ice_is_verified(const struct ice *a, const struct ice_pair *pair) { return pair_find(a, pair) != NULL; }
+bool ice_is_verified(const struct ice *a, const struct ice_pair *pair) {
+  return pair_find(a, pair) != NULL;
+}
 const struct ice_pair *ice_selected(const struct ice *a) { return a->is_selected ? &a->selected : NULL; }
 bool ice_may_send(const struct ice *a) { return a->is_selected && a->may_send; }
 

@@ -7,13 +7,13 @@
 #include "flow/drop.h"
 
 enum {
-  ICE_UFRAG_CHARS = 12,       /* of our own, with the NUL they fit 16 */
-  ICE_PWD_CHARS = 32,         /* of our own, with the NUL they fit 40 */
-  ICE_PAIRS_MAX = 16,         /* verified 5-tuples; the one silent longest goes */
+  ICE_UFRAG_CHARS = 12, /* of our own, with the NUL they fit 16 */
+  ICE_PWD_CHARS = 32,   /* of our own, with the NUL they fit 40 */
+  ICE_PAIRS_MAX = 16,   /* verified 5-tuples; the one silent longest goes */
   ICE_DENY_MAX = 16,
-  ICE_CHANGES_A_S = 10,       /* selections of another pair */
+  ICE_CHANGES_A_S = 10, /* selections of another pair */
   ICE_CONSENT_S = 30,
-  ICE_RESPONSE_BYTES = 128,   /* no response is longer */
+  ICE_RESPONSE_BYTES = 128, /* no response is longer */
 };
 
 struct ice_cred {
@@ -38,8 +38,9 @@ enum ice_event {
 enum ice_state { ICE_STATE_CHECKING, ICE_STATE_CONNECTED, ICE_STATE_LOST };
 
 struct ice_result {
-  unsigned events;          /* events is an OR of enum ice_event. */
-  size_t response_bytes;    /* response_bytes is what to send from the pair's local to its remote; 0: nothing */
+  unsigned events;       /* events is an OR of enum ice_event. */
+  size_t response_bytes; /* response_bytes is what to send from the pair's local to its remote; 0:
+                            nothing */
   struct ice_pair evicted;
 };
 
@@ -65,8 +66,8 @@ bool ice_is_denied(const struct ice *a, const struct addr *address);
 /* A STUN datagram. A response, if any, is in buf (at least ICE_RESPONSE_BYTES). DROP_NONE: verified
  * and answered with success. Else the reason; ICE_ROLE and ICE_UNKNOWN are verified and answered with an
  * error, ICE_RATE is answered with success but did not select; all others are silence. */
-enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_pair *pair, uint64_t now_us,
-                    uint8_t *buf, size_t room, struct ice_result *ret) must_check;
+enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_pair *pair,
+                    uint64_t now_us, uint8_t *buf, size_t room, struct ice_result *ret) must_check;
 /* An authenticated packet (SRTP, DTLS after the handshake) came over this pair: consent if it is the
  * selected one. Returns events. */
 unsigned ice_heard(struct ice *a, const struct ice_pair *pair, uint64_t now_us);

@@ -8,20 +8,20 @@
 #include "wire/srtpkey.h"
 
 enum {
-  OPENER_SSRCS_MAX = 8,      /* live ones; the oldest silent one goes for a ninth */
+  OPENER_SSRCS_MAX = 8, /* live ones; the oldest silent one goes for a ninth */
   OPENER_REPLAY_WINDOW = 128,
-  OPENER_SEARCHES_A_S = 8,   /* searches for a roll-over counter, a second, for each opener */
-  OPENER_OVERLAP_MS = 2000,  /* how long the old key is tried after the new one has verified */
+  OPENER_SEARCHES_A_S = 8,  /* searches for a roll-over counter, a second, for each opener */
+  OPENER_OVERLAP_MS = 2000, /* how long the old key is tried after the new one has verified */
   SEAL_TAIL_BYTES = 16 + 4 + SRTPKEY_MKI_MAX_BYTES, /* room that sealing needs behind a packet */
 };
 
 /* Counted by an opener, never reset. */
 struct opener_counts {
-  uint64_t packets;   /* packets is what verified. */
-  uint64_t searches;  /* searches is how often other roll-over counters were tried. */
-  uint64_t found;     /* found is how often that helped. */
-  uint64_t ssrcs;     /* ssrcs is how many source numbers appeared. */
-  uint64_t evicted;   /* evicted is how many made room for others. */
+  uint64_t packets;  /* packets is what verified. */
+  uint64_t searches; /* searches is how often other roll-over counters were tried. */
+  uint64_t found;    /* found is how often that helped. */
+  uint64_t ssrcs;    /* ssrcs is how many source numbers appeared. */
+  uint64_t evicted;  /* evicted is how many made room for others. */
   uint64_t rekeys;
 };
 

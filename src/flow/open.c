@@ -12,14 +12,14 @@ enum { HEARD_MAX = 2 * OPENER_SSRCS_MAX, RTP_HEAD_BYTES = 12, RTCP_HEAD_BYTES = 
 
 /* An SSRC that the remote used. */
 struct heard {
-  uint64_t index;    /* index is the highest that verified. */
+  uint64_t index; /* index is the highest that verified. */
   uint64_t heard_us;
-  srtp_t own;        /* own is its session for RTP, NULL for the common one. */
+  srtp_t own; /* own is its session for RTP, NULL for the common one. */
   uint32_t ssrc;
   bool used;
-  bool live;         /* live: the library has a stream of it; else only its index is remembered. */
-  bool has_rtp;      /* has_rtp: index counts; else RTCP alone was heard. */
-  bool other_key;    /* other_key: index was reached under an earlier key. */
+  bool live;      /* live: the library has a stream of it; else only its index is remembered. */
+  bool has_rtp;   /* has_rtp: index counts; else RTCP alone was heard. */
+  bool other_key; /* other_key: index was reached under an earlier key. */
 };
 
 /* One key of the remote. */
@@ -31,12 +31,12 @@ struct keyhole {
 
 struct opener {
   struct keyhole *now;
-  struct keyhole *before;      /* before is the key that was replaced, for a while. */
+  struct keyhole *before;   /* before is the key that was replaced, for a while. */
   uint64_t before_until_us; /* before_until_us is 0 until the new key has verified a packet. */
   uint64_t budget_us;       /* budget_us is when the second of this budget began. */
   unsigned budget;          /* budget is how many searches it has seen. */
   uint32_t suite;
-  uint32_t last_roc;        /* last_roc is that of the RTP packet that verified last. */
+  uint32_t last_roc; /* last_roc is that of the RTP packet that verified last. */
   struct opener_counts counts;
 };
 
@@ -104,8 +104,12 @@ int opener_rekey(struct opener *o, const struct srtp_key *key) {
   for (size_t i = 0; i < HEARD_MAX; i++) {
     const struct heard *h = &o->now->heard[i];
     if (h->used && h->has_rtp && o->suite != SUITE_NONE)
-      l->heard[i] = (struct heard){.index = h->index, .heard_us = h->heard_us, .ssrc = h->ssrc,
-                                   .used = true, .has_rtp = true, .other_key = true};
+      l->heard[i] = (struct heard){.index = h->index,
+                                   .heard_us = h->heard_us,
+                                   .ssrc = h->ssrc,
+                                   .used = true,
+                                   .has_rtp = true,
+                                   .other_key = true};
   }
   keyhole_free(o->before);
   o->before = o->suite == SUITE_NONE ? keyhole_free(o->now) : o->now;
@@ -251,8 +255,8 @@ static unsigned candidates(const struct opener *o, const struct heard *h, uint16
 }
 
 /* A session of the SSRC's own in which that packet verifies, or the reason. */
-static enum drop search_in(srtp_t trial, const struct opener *o, const struct heard *h, const struct knock *k,
-                           uint64_t *ret_index) {
+static enum drop search_in(srtp_t trial, const struct opener *o, const struct heard *h,
+                           const struct knock *k, uint64_t *ret_index) {
   uint32_t rocs[TRIES_MAX];
   unsigned n = candidates(o, h, k->seq, rocs);
   for (unsigned i = 0; i < n; i++) {

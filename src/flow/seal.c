@@ -10,11 +10,11 @@
 enum { RTP_HEAD_BYTES = 12, RTCP_HEAD_BYTES = 8, SSRCS_A_KEY = 8, WINDOW = 128 };
 
 struct sealer {
-  srtp_t session;     /* session is NULL for a plain stream. */
-  uint64_t index;     /* index is the highest sent; before the first packet the first to send. */
-  uint64_t sent[2];   /* sent has a bit for each of the last 128 indexes; bit 0 is index itself. */
+  srtp_t session;   /* session is NULL for a plain stream. */
+  uint64_t index;   /* index is the highest sent; before the first packet the first to send. */
+  uint64_t sent[2]; /* sent has a bit for each of the last 128 indexes; bit 0 is index itself. */
   uint32_t ssrc;
-  bool began;         /* began: something was sent. */
+  bool began; /* began: something was sent. */
   uint8_t n_used;
   uint32_t used[SSRCS_A_KEY]; /* used are the SSRCs that this key has seen: none comes back */
   struct srtp_key key;
@@ -65,7 +65,8 @@ static int switch_security(struct sealer *s, const struct srtp_key *key) {
 int sealer_rekey(struct sealer *s, const struct srtp_key *key) {
   if (context_same_key(&s->key, key))
     return 0;
-  int e = s->session && key->suite != SUITE_NONE ? context_rekey(s->session, key, s->ssrc) : switch_security(s, key);
+  int e = s->session && key->suite != SUITE_NONE ? context_rekey(s->session, key, s->ssrc)
+                                                 : switch_security(s, key);
   if (e < 0)
     return e;
   s->key = *key;

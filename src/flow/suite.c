@@ -13,7 +13,13 @@
 #include <srtp2/srtp.h>
 #include <stdatomic.h>
 
-enum { ICM_SALT_BYTES = 14, GCM_SALT_BYTES = 12, GCM_IV_BYTES = 12, BLOCK_BYTES = 16, HMAC_BLOCK_BYTES = 64 };
+enum {
+  ICM_SALT_BYTES = 14,
+  GCM_SALT_BYTES = 12,
+  GCM_IV_BYTES = 12,
+  BLOCK_BYTES = 16,
+  HMAC_BLOCK_BYTES = 64
+};
 
 static atomic_uint made; /* contexts that our providers made, for the check at the start */
 
@@ -24,7 +30,8 @@ struct icm {
   uint8_t key_bytes;
 };
 
-static srtp_cipher_t *cipher_new(const srtp_cipher_type_t *type, size_t state_bytes, int key_len, int algorithm) {
+static srtp_cipher_t *cipher_new(const srtp_cipher_type_t *type, size_t state_bytes, int key_len,
+                                 int algorithm) {
   srtp_cipher_t *c = calloc(1, sizeof(*c) + state_bytes);
   if (!c)
     return NULL;
@@ -68,7 +75,8 @@ static srtp_err_status_t icm_init(void *state, const uint8_t *key) {
   memset(s->offset, 0, sizeof(s->offset));
   memcpy(s->offset, key + s->key_bytes, ICM_SALT_BYTES);
   const EVP_CIPHER *aes = s->key_bytes == 32 ? EVP_aes_256_ctr() : EVP_aes_128_ctr();
-  return EVP_EncryptInit_ex(s->ctx, aes, NULL, key, s->offset) == 1 ? srtp_err_status_ok : srtp_err_status_init_fail;
+  return EVP_EncryptInit_ex(s->ctx, aes, NULL, key, s->offset) == 1 ? srtp_err_status_ok
+                                                                    : srtp_err_status_init_fail;
 }
 
 static srtp_err_status_t icm_set_iv(void *state, uint8_t *iv, srtp_cipher_direction_t direction) {
@@ -77,7 +85,8 @@ static srtp_err_status_t icm_set_iv(void *state, uint8_t *iv, srtp_cipher_direct
   (void)direction;
   for (size_t i = 0; i < BLOCK_BYTES; i++)
     counter[i] = iv[i] ^ s->offset[i];
-  return EVP_EncryptInit_ex(s->ctx, NULL, NULL, NULL, counter) == 1 ? srtp_err_status_ok : srtp_err_status_cipher_fail;
+  return EVP_EncryptInit_ex(s->ctx, NULL, NULL, NULL, counter) == 1 ? srtp_err_status_ok
+                                                                    : srtp_err_status_cipher_fail;
 }
 
 static srtp_err_status_t icm_crypt(void *state, uint8_t *buf, unsigned *n) {
@@ -124,7 +133,8 @@ static srtp_err_status_t gcm_dealloc(srtp_cipher_pointer_t c) {
 static srtp_err_status_t gcm_init(void *state, const uint8_t *key) {
   struct gcm *s = state;
   const EVP_CIPHER *aes = s->key_bytes == 32 ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
-  return EVP_CipherInit_ex(s->ctx, aes, NULL, key, NULL, 1) == 1 ? srtp_err_status_ok : srtp_err_status_init_fail;
+  return EVP_CipherInit_ex(s->ctx, aes, NULL, key, NULL, 1) == 1 ? srtp_err_status_ok
+                                                                 : srtp_err_status_init_fail;
 }
 
 static srtp_err_status_t gcm_set_iv(void *state, uint8_t *iv, srtp_cipher_direction_t direction) {
@@ -138,7 +148,8 @@ static srtp_err_status_t gcm_set_iv(void *state, uint8_t *iv, srtp_cipher_direct
 static srtp_err_status_t gcm_set_aad(void *state, const uint8_t *aad, uint32_t n) {
   struct gcm *s = state;
   int done = 0;
-  return EVP_CipherUpdate(s->ctx, NULL, &done, aad, (int)n) == 1 ? srtp_err_status_ok : srtp_err_status_cipher_fail;
+  return EVP_CipherUpdate(s->ctx, NULL, &done, aad, (int)n) == 1 ? srtp_err_status_ok
+                                                                 : srtp_err_status_cipher_fail;
 }
 
 static srtp_err_status_t gcm_encrypt(void *state, uint8_t *buf, unsigned *n) {
@@ -272,56 +283,89 @@ static const uint8_t rfc3711_stream[] =
     "\xe0\x3e\xad\x09\x35\xc9\x5e\x80\xe1\x66\xb1\x6d\xd9\x2b\x4e\xb4"
     "\xd2\x35\x13\x16\x2b\x02\xd0\xf7\x2a\x43\xa2\xfe\x4a\x5f\x97\xab"
     "\x41\xe9\x5b\x3b\xb0\xa2\xe8\xdd\x47\x79\x01\xe4\xfc\xa8\x94\xc0";
-static const srtp_cipher_test_case_t icm_128_case = {
-    .key_length_octets = SRTP_AES_ICM_128_KEY_LEN_WSALT, .key = rfc3711_key, .idx = no_iv,
-    .plaintext_length_octets = 48, .plaintext = zeros, .ciphertext_length_octets = 48,
-    .ciphertext = rfc3711_stream};
+static const srtp_cipher_test_case_t icm_128_case = {.key_length_octets = SRTP_AES_ICM_128_KEY_LEN_WSALT,
+                                                     .key = rfc3711_key,
+                                                     .idx = no_iv,
+                                                     .plaintext_length_octets = 48,
+                                                     .plaintext = zeros,
+                                                     .ciphertext_length_octets = 48,
+                                                     .ciphertext = rfc3711_stream};
 /* RFC 6188 7.1: AES-256 key stream. */
-static const uint8_t rfc6188_key[] =
-    "\x57\xf8\x2f\xe3\x61\x3f\xd1\x70\xa8\x5e\xc9\x3c\x40\xb1\xf0\x92"
-    "\x2e\xc4\xcb\x0d\xc0\x25\xb5\x82\x72\x14\x7c\xc4\x38\x94\x4a\x98"
-    "\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd";
+static const uint8_t rfc6188_key[] = "\x57\xf8\x2f\xe3\x61\x3f\xd1\x70\xa8\x5e\xc9\x3c\x40\xb1\xf0\x92"
+                                     "\x2e\xc4\xcb\x0d\xc0\x25\xb5\x82\x72\x14\x7c\xc4\x38\x94\x4a\x98"
+                                     "\xf0\xf1\xf2\xf3\xf4\xf5\xf6\xf7\xf8\xf9\xfa\xfb\xfc\xfd";
 static const uint8_t rfc6188_stream[] =
     "\x92\xbd\xd2\x8a\x93\xc3\xf5\x25\x11\xc6\x77\xd0\x8b\x55\x15\xa4"
     "\x9d\xa7\x1b\x23\x78\xa8\x54\xf6\x70\x50\x75\x6d\xed\x16\x5b\xac"
     "\x63\xc4\x86\x8b\x70\x96\xd8\x84\x21\xb5\x63\xb8\xc9\x4c\x9a\x31";
-static const srtp_cipher_test_case_t icm_256_case = {
-    .key_length_octets = SRTP_AES_ICM_256_KEY_LEN_WSALT, .key = rfc6188_key, .idx = no_iv,
-    .plaintext_length_octets = 48, .plaintext = zeros, .ciphertext_length_octets = 48,
-    .ciphertext = rfc6188_stream};
+static const srtp_cipher_test_case_t icm_256_case = {.key_length_octets = SRTP_AES_ICM_256_KEY_LEN_WSALT,
+                                                     .key = rfc6188_key,
+                                                     .idx = no_iv,
+                                                     .plaintext_length_octets = 48,
+                                                     .plaintext = zeros,
+                                                     .ciphertext_length_octets = 48,
+                                                     .ciphertext = rfc6188_stream};
 /* The zero key, GCM specification test cases 2 and 14 (no additional data). */
-static const uint8_t gcm_128_sealed[] = "\x03\x88\xda\xce\x60\xb6\xa3\x92\xf3\x28\xc2\xb9\x71\xb2\xfe\x78"
-                                        "\xab\x6e\x47\xd4\x2c\xec\x13\xbd\xf5\x3a\x67\xb2\x12\x57\xbd\xdf";
-static const uint8_t gcm_256_sealed[] = "\xce\xa7\x40\x3d\x4d\x60\x6b\x6e\x07\x4e\xc5\xd3\xba\xf3\x9d\x18"
-                                        "\xd0\xd1\xc8\xa7\x99\x99\x6b\xf0\x26\x5b\x98\xb5\xd4\x8a\xb9\x19";
-static const srtp_cipher_test_case_t gcm_128_case = {
-    .key_length_octets = SRTP_AES_GCM_128_KEY_LEN_WSALT, .key = zeros, .idx = no_iv,
-    .plaintext_length_octets = 16, .plaintext = zeros, .ciphertext_length_octets = 32,
-    .ciphertext = gcm_128_sealed, .aad = zeros, .tag_length_octets = 16};
-static const srtp_cipher_test_case_t gcm_256_case = {
-    .key_length_octets = SRTP_AES_GCM_256_KEY_LEN_WSALT, .key = zeros, .idx = no_iv,
-    .plaintext_length_octets = 16, .plaintext = zeros, .ciphertext_length_octets = 32,
-    .ciphertext = gcm_256_sealed, .aad = zeros, .tag_length_octets = 16};
+static const uint8_t gcm_128_sealed[] =
+    "\x03\x88\xda\xce\x60\xb6\xa3\x92\xf3\x28\xc2\xb9\x71\xb2\xfe\x78"
+    "\xab\x6e\x47\xd4\x2c\xec\x13\xbd\xf5\x3a\x67\xb2\x12\x57\xbd\xdf";
+static const uint8_t gcm_256_sealed[] =
+    "\xce\xa7\x40\x3d\x4d\x60\x6b\x6e\x07\x4e\xc5\xd3\xba\xf3\x9d\x18"
+    "\xd0\xd1\xc8\xa7\x99\x99\x6b\xf0\x26\x5b\x98\xb5\xd4\x8a\xb9\x19";
+static const srtp_cipher_test_case_t gcm_128_case = {.key_length_octets = SRTP_AES_GCM_128_KEY_LEN_WSALT,
+                                                     .key = zeros,
+                                                     .idx = no_iv,
+                                                     .plaintext_length_octets = 16,
+                                                     .plaintext = zeros,
+                                                     .ciphertext_length_octets = 32,
+                                                     .ciphertext = gcm_128_sealed,
+                                                     .aad = zeros,
+                                                     .tag_length_octets = 16};
+static const srtp_cipher_test_case_t gcm_256_case = {.key_length_octets = SRTP_AES_GCM_256_KEY_LEN_WSALT,
+                                                     .key = zeros,
+                                                     .idx = no_iv,
+                                                     .plaintext_length_octets = 16,
+                                                     .plaintext = zeros,
+                                                     .ciphertext_length_octets = 32,
+                                                     .ciphertext = gcm_256_sealed,
+                                                     .aad = zeros,
+                                                     .tag_length_octets = 16};
 /* RFC 2202, case 1. */
-static const uint8_t rfc2202_key[] = "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b";
-static const uint8_t rfc2202_tag[] = "\xb6\x17\x31\x86\x55\x05\x72\x64\xe2\x8b\xc0\xb6\xfb\x37\x8c\x8e\xf1\x46\xbe\x00";
-static const srtp_auth_test_case_t hmac_case = {
-    .key_length_octets = 20, .key = rfc2202_key, .data_length_octets = 8, .data = (const uint8_t *)"Hi There",
-    .tag_length_octets = 20, .tag = rfc2202_tag};
+static const uint8_t rfc2202_key[] =
+    "\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b\x0b";
+static const uint8_t rfc2202_tag[] =
+    "\xb6\x17\x31\x86\x55\x05\x72\x64\xe2\x8b\xc0\xb6\xfb\x37\x8c\x8e\xf1\x46\xbe\x00";
+static const srtp_auth_test_case_t hmac_case = {.key_length_octets = 20,
+                                                .key = rfc2202_key,
+                                                .data_length_octets = 8,
+                                                .data = (const uint8_t *)"Hi There",
+                                                .tag_length_octets = 20,
+                                                .tag = rfc2202_tag};
 
 #define ICM(bits) \
-  {.alloc = icm_alloc, .dealloc = icm_dealloc, .init = icm_init, .encrypt = icm_crypt, .decrypt = icm_crypt, \
-   .set_iv = icm_set_iv, .description = "AES-" #bits " counter mode, libcrypto", \
-   .test_data = &icm_##bits##_case, .id = SRTP_AES_ICM_##bits}
+  { \
+    .alloc = icm_alloc, .dealloc = icm_dealloc, .init = icm_init, .encrypt = icm_crypt, \
+    .decrypt = icm_crypt, .set_iv = icm_set_iv, .description = "AES-" #bits " counter mode, libcrypto", \
+    .test_data = &icm_##bits##_case, .id = SRTP_AES_ICM_##bits \
+  }
 #define GCM(bits) \
-  {.alloc = gcm_alloc, .dealloc = gcm_dealloc, .init = gcm_init, .set_aad = gcm_set_aad, .encrypt = gcm_encrypt, \
-   .decrypt = gcm_decrypt, .set_iv = gcm_set_iv, .get_tag = gcm_get_tag, \
-   .description = "AES-" #bits " GCM, libcrypto", .test_data = &gcm_##bits##_case, .id = SRTP_AES_GCM_##bits}
+  { \
+    .alloc = gcm_alloc, .dealloc = gcm_dealloc, .init = gcm_init, .set_aad = gcm_set_aad, \
+    .encrypt = gcm_encrypt, .decrypt = gcm_decrypt, .set_iv = gcm_set_iv, .get_tag = gcm_get_tag, \
+    .description = "AES-" #bits " GCM, libcrypto", .test_data = &gcm_##bits##_case, \
+    .id = SRTP_AES_GCM_##bits \
+  }
 const srtp_cipher_type_t suite_icm_128 = ICM(128), suite_icm_256 = ICM(256);
 const srtp_cipher_type_t suite_gcm_128 = GCM(128), suite_gcm_256 = GCM(256);
-const srtp_auth_type_t suite_hmac = {
-    .alloc = mac_alloc, .dealloc = mac_dealloc, .init = mac_init, .compute = mac_compute, .update = mac_update,
-    .start = mac_start, .description = "HMAC-SHA1, libcrypto", .test_data = &hmac_case, .id = SRTP_HMAC_SHA1};
+const srtp_auth_type_t suite_hmac = {.alloc = mac_alloc,
+                                     .dealloc = mac_dealloc,
+                                     .init = mac_init,
+                                     .compute = mac_compute,
+                                     .update = mac_update,
+                                     .start = mac_start,
+                                     .description = "HMAC-SHA1, libcrypto",
+                                     .test_data = &hmac_case,
+                                     .id = SRTP_HMAC_SHA1};
 
 /* Start ------------------------------------------------------------------------------------------ */
 static bool providers_placed(void) {
@@ -361,7 +405,8 @@ int suite_start(void) {
   if (srtp_init() != srtp_err_status_ok)
     return -EIO;
   if (!providers_placed() || !profile_is_ours(srtp_profile_aes128_cm_sha1_80, 5) ||
-      !profile_is_ours(srtp_profile_aead_aes_128_gcm, 3) || !profile_is_ours(srtp_profile_aead_aes_256_gcm, 3)) {
+      !profile_is_ours(srtp_profile_aead_aes_128_gcm, 3) ||
+      !profile_is_ours(srtp_profile_aead_aes_256_gcm, 3)) {
     srtp_shutdown();
     return -ENOTSUP;
   }

@@ -214,7 +214,9 @@ static uint8_t *room_for(struct stunmsg_out *o, size_t n) {
   return at;
 }
 
-static void set_length(struct stunmsg_out *o) { bytes_put_u16(o->base + 2, (uint16_t)(o->n - STUNMSG_HEAD_BYTES)); }
+static void set_length(struct stunmsg_out *o) {
+  bytes_put_u16(o->base + 2, (uint16_t)(o->n - STUNMSG_HEAD_BYTES));
+}
 
 void stunmsg_begin(struct stunmsg_out *o, void *buf, size_t room, enum stunmsg_class class,
                    const uint8_t id[STUNMSG_ID_BYTES]) {
@@ -222,7 +224,8 @@ void stunmsg_begin(struct stunmsg_out *o, void *buf, size_t room, enum stunmsg_c
   uint8_t *head = room_for(o, STUNMSG_HEAD_BYTES);
   if (!head)
     return;
-  bytes_put_u16(head, (uint16_t)(((unsigned)class & 2) << 7 | ((unsigned)class & 1) << 4 | STUNMSG_BINDING));
+  bytes_put_u16(head,
+                (uint16_t)(((unsigned)class & 2) << 7 | ((unsigned)class & 1) << 4 | STUNMSG_BINDING));
   bytes_put_u32(head + 4, STUNMSG_COOKIE);
   memcpy(head + 8, id, STUNMSG_ID_BYTES);
   set_length(o);
@@ -288,7 +291,10 @@ void stunmsg_put_error(struct stunmsg_out *o, unsigned code) {
   static const struct {
     unsigned code;
     const char *text;
-  } texts[] = {{400, "Bad Request"}, {401, "Unauthenticated"}, {420, "Unknown Attribute"}, {487, "Role Conflict"}};
+  } texts[] = {{400, "Bad Request"},
+               {401, "Unauthenticated"},
+               {420, "Unknown Attribute"},
+               {487, "Role Conflict"}};
   const char *text = "Error";
   for (size_t i = 0; i < COUNT_OF(texts); i++)
     if (texts[i].code == code)
@@ -310,7 +316,8 @@ void stunmsg_put_unknown(struct stunmsg_out *o, const uint16_t *types, size_t n)
 
 void stunmsg_put_integrity(struct stunmsg_out *o, struct slice key) {
   size_t covered = o->n;
-  uint8_t *at = covered > INTEGRITY_COVERS_MAX ? NULL : attr_room(o, STUNATTR_MESSAGE_INTEGRITY, HMAC_SHA1_BYTES);
+  uint8_t *at =
+      covered > INTEGRITY_COVERS_MAX ? NULL : attr_room(o, STUNATTR_MESSAGE_INTEGRITY, HMAC_SHA1_BYTES);
   if (at)
     integrity(o->base, covered, bytes_u16(o->base + 2), key, at);
   else

@@ -37,27 +37,28 @@ enum stunmsg_attr {
 
 /* A parsed message: views into the datagram, which must outlive it. */
 struct stunmsg {
-  const uint8_t *bytes;    /* bytes is the datagram, n its length. */
+  const uint8_t *bytes; /* bytes is the datagram, n its length. */
   size_t n;
-  uint16_t method;         /* method is STUNMSG_BINDING or another one. */
+  uint16_t method; /* method is STUNMSG_BINDING or another one. */
   enum stunmsg_class class;
   uint8_t id[STUNMSG_ID_BYTES]; /* id is the transaction id. */
   bool has_username, has_priority, has_integrity, has_integrity256, has_fingerprint, use_candidate,
       has_controlling, has_controlled, has_mapped;
-  struct slice username;   /* username is "local:remote" of the receiver's view. */
+  struct slice username; /* username is "local:remote" of the receiver's view. */
   uint32_t priority;
-  uint64_t tie_breaker;    /* tie_breaker of the role attribute. */
-  struct addr mapped;      /* mapped is XOR-MAPPED-ADDRESS (or MAPPED-ADDRESS). */
-  uint16_t error;          /* error is the code of ERROR-CODE, 0 without one. */
-  struct slice reason;     /* reason is its text, not to be trusted. */
+  uint64_t tie_breaker;                  /* tie_breaker of the role attribute. */
+  struct addr mapped;                    /* mapped is XOR-MAPPED-ADDRESS (or MAPPED-ADDRESS). */
+  uint16_t error;                        /* error is the code of ERROR-CODE, 0 without one. */
+  struct slice reason;                   /* reason is its text, not to be trusted. */
   uint16_t unknown[STUNMSG_UNKNOWN_MAX]; /* comprehension-required types that we don't know */
   size_t unknowns;
-  size_t integrity_at;     /* integrity_at is the offset of MESSAGE-INTEGRITY's head. */
+  size_t integrity_at; /* integrity_at is the offset of MESSAGE-INTEGRITY's head. */
 };
 
 /* 0, or -EBADMSG: lengths, cookie, a bad size of a known attribute, an attribute after FINGERPRINT,
  * a wrong FINGERPRINT. Attributes after MESSAGE-INTEGRITY other than FINGERPRINT and
- * MESSAGE-INTEGRITY-SHA256 are ignored, repeated ones too (RFC 8489 14). Proves nothing about the sender. */
+ * MESSAGE-INTEGRITY-SHA256 are ignored, repeated ones too (RFC 8489 14). Proves nothing about the
+ * sender. */
 int stunmsg_parse(struct stunmsg *ret, const uint8_t *p, size_t n) must_check;
 /* MESSAGE-INTEGRITY (SHA-1, short-term: key is the password) is there and right. */
 bool stunmsg_is_intact(const struct stunmsg *m, struct slice key) must_check;

@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   (void)packet_classify(data, n);
   if (stunmsg_parse(&m, data, n) < 0)
     return 0;
-  if (!is_inside(m.username, data, n) || !is_inside(m.reason, data, n) || m.unknowns > STUNMSG_UNKNOWN_MAX)
+  if (!is_inside(m.username, data, n) || !is_inside(m.reason, data, n) ||
+      m.unknowns > STUNMSG_UNKNOWN_MAX)
     abort();
   bool intact = stunmsg_is_intact(&m, SLICE("VOkJxbRl1RmTxUk/WvJxBt"));
   if ((intact && !m.has_integrity) || !is_inside(stunmsg_ufrag(&m), data, n) ||

@@ -138,7 +138,8 @@ Test(dtls, a_wrong_certificate_does_not_get_through) {
   dtls_tick(server, S + (uint64_t)DTLS_DEADLINE_S * S);
   cr_assert_eq(dtls_state(server), DTLS_FAILED);
   cr_assert_str_eq(dtls_failure(server), "fingerprint");
-  cr_assert_eq(dtls_input(server, (const uint8_t *)"\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\0", 13, S), DROP_DTLS_FAILED);
+  cr_assert_eq(dtls_input(server, (const uint8_t *)"\x16\xfe\xfd\0\0\0\0\0\0\0\0\0\0", 13, S),
+               DROP_DTLS_FAILED);
 }
 
 Test(dtls, a_wrong_server_does_not_get_through) {
@@ -157,7 +158,8 @@ Test(dtls, loss_is_made_good, .timeout = 20) {
   expect_both();
   moved = 0;
   move(lose_some);
-  for (unsigned i = 0; i < 100 && (dtls_state(server) != DTLS_UP || dtls_state(client) != DTLS_UP); i++) {
+  for (unsigned i = 0; i < 100 && (dtls_state(server) != DTLS_UP || dtls_state(client) != DTLS_UP);
+       i++) {
     uint64_t due = dtls_next_us(client, S);
     cr_assert_leq(due, S + 4 * S);
     usleep(50000);
@@ -201,6 +203,36 @@ Test(dtls, garbage_does_not_end_a_handshake) {
   same_keys();
   cr_assert_eq(dtls_input(server, x, n, S), DROP_DTLS_HELLO);
   cr_assert_eq(dtls_state(server), DTLS_UP);
+}
+
+/* A part of the hello in a record of its own, numbered so that it is no replay of the client's next
+ * ones. */
+static size_t fragment(uint8_t *to, const uint8_t *hello, size_t from, size_t n, uint8_t record) {
+  memcpy(to, hello, 25);
+  to[10] = record;
+  bytes_put_u16(to + 11, (uint16_t)(12 + n));
+  to[19] = 0;
+  bytes_put_u16(to + 20, (uint16_t)from);
+  to[22] = 0;
+  bytes_put_u16(to + 23, (uint16_t)n);
+  memcpy(to + 25, hello + 25 + from, n);
+  return 25 + n;
+}
+
+Test(dtls, a_client_hello_in_fragments) {
+  uint8_t buf[DTLS_DATAGRAM_BYTES], part[DTLS_DATAGRAM_BYTES];
+  expect_both();
+  size_t n = dtls_output(client, buf, sizeof(buf)), body = n - 25, k;
+  k = fragment(part, buf, 60, body - 60, 32);
+  cr_assert_eq(dtls_input(server, part, k, S), DROP_DTLS_STRAY, "the second part alone begins nothing");
+  k = fragment(part, buf, 0, 60, 33);
+  cr_assert_eq(dtls_input(server, part, k, S), DROP_NONE);
+  cr_assert_eq(dtls_output(server, part, sizeof(part)), 0);
+  k = fragment(part, buf, 60, body - 60, 34);
+  cr_assert(dtls_is_hello(part, k));
+  cr_assert_eq(dtls_input(server, part, k, S), DROP_NONE);
+  move(NULL);
+  same_keys();
 }
 
 Test(dtls, suites_that_are_not_ours_begin_nothing) {

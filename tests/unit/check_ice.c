@@ -36,7 +36,8 @@ static size_t ask_build(const struct ask *q, uint8_t *buf, size_t room) {
   char user[300];
   struct stunmsg_out o;
   snprintf(user, sizeof(user), "%s", q->user);
-  stunmsg_begin(&o, buf, room, q->indication ? STUNMSG_INDICATION : STUNMSG_REQUEST, (const uint8_t *)"0123456789ab");
+  stunmsg_begin(&o, buf, room, q->indication ? STUNMSG_INDICATION : STUNMSG_REQUEST,
+                (const uint8_t *)"0123456789ab");
   stunmsg_put(&o, STUNATTR_USERNAME, slice_of(user));
   stunmsg_put_u32(&o, STUNATTR_PRIORITY, 1);
   stunmsg_put_u64(&o, q->controlled ? STUNATTR_ICE_CONTROLLED : STUNATTR_ICE_CONTROLLING, 7);
@@ -59,7 +60,8 @@ static enum drop check(const char *remote, struct ask q, uint64_t now_us) {
     q.user = user;
   if (!q.pwd)
     q.pwd = cred.pwd;
-  return ice_input(a, buf, ask_build(&q, buf, sizeof(buf)), &pair, now_us, answer, sizeof(answer), &result);
+  return ice_input(a, buf, ask_build(&q, buf, sizeof(buf)), &pair, now_us, answer, sizeof(answer),
+                   &result);
 }
 
 #define PLAIN ((struct ask){.nominate = false})
@@ -123,11 +125,13 @@ Test(ice, the_remote_ufrag_counts_once_known) {
 
 Test(ice, errors_to_verified_peers) {
   struct stunmsg m;
-  cr_assert_eq(check("198.51.100.7:999", (struct ask){.controlled = true, .nominate = true}, S), DROP_ICE_ROLE);
+  cr_assert_eq(check("198.51.100.7:999", (struct ask){.controlled = true, .nominate = true}, S),
+               DROP_ICE_ROLE);
   cr_assert_eq(stunmsg_parse(&m, answer, result.response_bytes), 0);
   cr_assert_eq(m.error, 487);
   cr_assert(stunmsg_is_intact(&m, slice_of(cred.pwd)));
-  cr_assert_eq(check("198.51.100.7:999", (struct ask){.unknown = true, .nominate = true}, S), DROP_ICE_UNKNOWN);
+  cr_assert_eq(check("198.51.100.7:999", (struct ask){.unknown = true, .nominate = true}, S),
+               DROP_ICE_UNKNOWN);
   cr_assert_eq(stunmsg_parse(&m, answer, result.response_bytes), 0);
   cr_assert_eq(m.error, 420);
   cr_assert_null(ice_selected(a));

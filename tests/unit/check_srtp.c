@@ -110,7 +110,8 @@ Test(suite, same_packets_as_the_shipped_primitives) {
 Test(srtp, key_derivation_of_rfc_3711) {
   static const uint8_t master[] = "\xe1\xf9\x7a\x0d\x3e\x01\x8b\xe0\xd6\x4f\xa3\x2c\x06\xde\x41\x39"
                                   "\x0e\xc6\x75\xad\x49\x8a\xfe\xeb\xb6\x96\x0b\x3a\xab\xe6";
-  static const uint8_t auth_key[] = "\xce\xbe\x32\x1f\x6f\xf7\x71\x6b\x6f\xd4\xab\x49\xaf\x25\x6a\x15\x6d\x38\xba\xa4";
+  static const uint8_t auth_key[] =
+      "\xce\xbe\x32\x1f\x6f\xf7\x71\x6b\x6f\xd4\xab\x49\xaf\x25\x6a\x15\x6d\x38\xba\xa4";
   uint8_t iv[16] = {0}, out[20] = {0};
   srtp_cipher_t *c = NULL;
   unsigned n = 16;
@@ -132,9 +133,10 @@ Test(srtp, key_derivation_of_rfc_3711) {
 Test(srtp, gcm_packet_of_rfc_7714) {
   static const uint8_t key[28] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   static const uint8_t head[] = "\x80\x40\xf1\x7b\x80\x41\xf8\xd3\x55\x01\xa0\xb2";
-  static const uint8_t want[] = "\xf2\x4d\xe3\xa3\xfb\x34\xde\x6c\xac\xba\x86\x1c\x9d\x7e\x4b\xca\xbe\x63\x3b\xd5\x0d\x29"
-                                "\x4e\x6f\x42\xa5\xf4\x7a\x51\xc7\xd1\x9b\x36\xde\x3a\xdf\x88\x33\x89\x9d\x7f\x27\xbe\xb1"
-                                "\x6a\x91\x52\xcf\x76\x5e\xe4\x39\x0c\xce";
+  static const uint8_t want[] =
+      "\xf2\x4d\xe3\xa3\xfb\x34\xde\x6c\xac\xba\x86\x1c\x9d\x7e\x4b\xca\xbe\x63\x3b\xd5\x0d\x29"
+      "\x4e\x6f\x42\xa5\xf4\x7a\x51\xc7\xd1\x9b\x36\xde\x3a\xdf\x88\x33\x89\x9d\x7f\x27\xbe\xb1"
+      "\x6a\x91\x52\xcf\x76\x5e\xe4\x39\x0c\xce";
   uint8_t iv[12] = {0x51, 0x75, 0x3c, 0x65, 0x80, 0xc2, 0x72, 0x6f, 0x20, 0x71, 0x84, 0x14};
   uint8_t text[64] = "Gallia est omnis divisa in partes tres";
   srtp_cipher_t *c = NULL;
@@ -292,7 +294,9 @@ Test(srtp, mki_both_ways) {
       cr_assert_eq(opener_new(&o, &key), 0);
       size_t n = rtp_make(p, 1, 0), plain = n;
       cr_assert_eq(seal_rtp_next(s, p, &n, ROOM), DROP_NONE);
-      size_t tag = all[i] == SUITE_AES_CM_128_HMAC_SHA1_80 ? 10 : all[i] == SUITE_AES_CM_128_HMAC_SHA1_32 ? 4 : 16;
+      size_t tag = all[i] == SUITE_AES_CM_128_HMAC_SHA1_80   ? 10
+                   : all[i] == SUITE_AES_CM_128_HMAC_SHA1_32 ? 4
+                                                             : 16;
       cr_assert_eq(n, plain + tag + lengths[k]);
       other = key;
       other.mki[3] = 8;
@@ -504,7 +508,8 @@ static void world_in(struct world *w) {
     enum drop d = open_rtp(w->o, p, &n, w->now_us);
     uint64_t heard = 0;
     bool known = opener_index(w->o, ssrc, &heard);
-    cr_assert_eq(d, DROP_NONE, "index %u of %u: %s, heard %lu %d", *at, ssrc, drop_text(d), heard, known);
+    cr_assert_eq(d, DROP_NONE, "index %u of %u: %s, heard %lu %d", *at, ssrc, drop_text(d), heard,
+                 known);
     is_plain(p, n, ssrc, (uint16_t)*at);
     uint32_t roc;
     cr_assert_eq(srtp_get_stream_roc(w->peer_out[w->active], ssrc, &roc), srtp_err_status_ok);
@@ -549,15 +554,23 @@ static void world_rekey_out(struct world *w) {
 static void world_step(struct world *w) {
   w->now_us += 1000000 + dice(w, 5000000);
   switch (dice(w, 12)) {
-  case 0: world_rekey_in(w); break;
-  case 1: world_rekey_out(w); break;
-  case 2: w->active ^= 1; break; /* hold music's SSRC, then the old one again */
+  case 0:
+    world_rekey_in(w);
+    break;
+  case 1:
+    world_rekey_out(w);
+    break;
+  case 2:
+    w->active ^= 1;
+    break; /* hold music's SSRC, then the old one again */
   case 3: {
     int e = sealer_set_ssrc(w->s, 1000 + dice(w, 1 << 20));
     cr_assert(e == 0 || e == -ENOSPC || e == -EEXIST);
     break;
   }
-  case 4: w->now_us += 900000000; break; /* 15 min of hold */
+  case 4:
+    w->now_us += 900000000;
+    break; /* 15 min of hold */
   default:
     for (unsigned k = dice(w, 8); k > 0; k--) {
       world_in(w);

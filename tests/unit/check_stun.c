@@ -62,11 +62,12 @@ Test(classify, first_bytes_of_rfc_7983) {
   static const struct {
     uint8_t first, second;
     enum packet_kind kind;
-  } rows[] = {{0, 0, PACKET_STUN},    {3, 0, PACKET_STUN},     {4, 0, PACKET_NONE},     {16, 0, PACKET_ZRTP},
-              {20, 0, PACKET_DTLS},   {63, 0, PACKET_DTLS},    {64, 0, PACKET_CHANNEL}, {79, 0, PACKET_CHANNEL},
-              {80, 0, PACKET_NONE},   {127, 0, PACKET_NONE},   {128, 0, PACKET_RTP},    {191, 0xff, PACKET_RTP},
-              {128, 200, PACKET_RTCP}, {128, 192, PACKET_RTCP}, {128, 223, PACKET_RTCP}, {128, 224, PACKET_RTP},
-              {128, 191, PACKET_RTP}, {192, 0, PACKET_NONE},   {255, 200, PACKET_NONE}};
+  } rows[] = {
+      {0, 0, PACKET_STUN},     {3, 0, PACKET_STUN},     {4, 0, PACKET_NONE},     {16, 0, PACKET_ZRTP},
+      {20, 0, PACKET_DTLS},    {63, 0, PACKET_DTLS},    {64, 0, PACKET_CHANNEL}, {79, 0, PACKET_CHANNEL},
+      {80, 0, PACKET_NONE},    {127, 0, PACKET_NONE},   {128, 0, PACKET_RTP},    {191, 0xff, PACKET_RTP},
+      {128, 200, PACKET_RTCP}, {128, 192, PACKET_RTCP}, {128, 223, PACKET_RTCP}, {128, 224, PACKET_RTP},
+      {128, 191, PACKET_RTP},  {192, 0, PACKET_NONE},   {255, 200, PACKET_NONE}};
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     p[0] = rows[i].first;
     p[1] = rows[i].second;
@@ -114,8 +115,9 @@ Test(stun, every_flipped_bit_is_refused) {
   for (size_t bit = 0; bit < 8 * (sizeof(sample_request) - 1); bit++) {
     memcpy(copy, sample_request, sizeof(copy));
     copy[bit / 8] ^= (uint8_t)(1 << bit % 8);
-    bool good = parse(&m, copy, sizeof(copy) - 1) == 0 && m.has_fingerprint && m.class == STUNMSG_REQUEST &&
-                m.method == STUNMSG_BINDING && stunmsg_is_intact(&m, slice_of(password));
+    bool good = parse(&m, copy, sizeof(copy) - 1) == 0 && m.has_fingerprint &&
+                m.class == STUNMSG_REQUEST && m.method == STUNMSG_BINDING &&
+                stunmsg_is_intact(&m, slice_of(password));
     cr_assert_not(good, "bit %zu", bit);
   }
 }
