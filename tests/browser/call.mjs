@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call of a headless browser against a running gateway; prints what was measured as JSON.
 //
-//   node call.mjs --demo run/demo.json --action place --to +15550001000 --seconds 8 --digits 159
-//   node call.mjs --demo run/demo.json --action receive --user bob --timeout 30
+//   node call.mjs --demo build/run/demo.json --action place --to +15550001000 --seconds 8 --digits 159
+//   node call.mjs --demo build/run/demo.json --action receive --user bob --timeout 30
 //
 // --wav file | --tone hz [--level dbfs]  what the microphone hears; --hangup far waits for the other side to end
 // it. Progress goes to standard error, a word a line: ready incoming connected ended. Exit status: 0 the call
@@ -13,7 +13,7 @@ import { parseArgs } from 'node:util';
 import { HeadlessPhone, sleep } from './headless.mjs';
 
 const OPTIONS = {
-  demo: { type: 'string', default: 'run/demo.json' },
+  demo: { type: 'string', default: 'build/run/demo.json' },
   action: { type: 'string', default: 'place' },
   user: { type: 'string', default: 'alice' },
   to: { type: 'string' },

@@ -1,0 +1,118 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The gateway's two programs: configuration, start, restart when one dies, end. Sourced by ./run.
+
+# Whom the programs become. A folder that "nobody" cannot reach is no place for state: then they keep
+# theirs under /var/tmp.
+house_places() {
+  user=$(id -un)
+  state_dir=$run_dir/state live_dir=$run_dir
+  mkdir -p "$run_dir" || return 1
+  chmod 755 "$run_dir"
+  if [ "$(id -u)" = 0 ]; then
+    user=nobody
+    if ! setpriv --reuid=nobody --regid=nogroup --clear-groups test -x "$run_dir"; then
+      live_dir=/var/tmp/sallyport-$(echo "$run_dir" | cksum | cut -d' ' -f1)
+      state_dir=$live_dir/state
+      # A shared folder: what somebody else put there before us is not ours to use.
+      if [ -e "$live_dir" ] && [ "$(stat -c %U "$live_dir")" != root ]; then
+        echo "$live_dir is there already and not root's" >&2
+        return 1
+      fi
+      mkdir -p "$live_dir"
+      chmod 755 "$live_dir"
+    fi
+  fi
+  mkdir -p "$state_dir"
+  chmod 700 "$state_dir"
+  [ "$(id -u)" != 0 ] || chown nobody "$state_dir"
+  # The socket's folder belongs to the media process, which makes it after it gave up root.
+  mkdir -p "$live_dir/media"
+  [ "$(id -u)" != 0 ] || chown nobody "$live_dir/media"
+}
+
+house_configure() {
+  sed -e "s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$certs_dir|g" \
+    -e "s|@USER@|$user|g; s|@LOG_LEVEL@|${SALLYPORT_LOG_LEVEL:-info}|g" \
+    -e "s|@ADDRESS@|$address|g; s|@HOST@|$host|g; s|@GATEWAY@|$(cert_gateway)|g" \
+    -e "s|@CARRIER@|${SALLYPORT_CARRIER:-127.0.0.1}|g" \
+    -e "s|@PORT_SERVICE@|$port_service|g; s|@PORT_ADMIN@|$port_admin|g; s|@PORT_TLS@|$port_tls|g" \
+    -e "s|@PORT_LAB@|$port_lab|g; s|@PORT_LAB_PEER@|$port_lab_peer|g; s|@PORT_NATIVE@|$port_native|g" \
+    -e "s|@PORT_RTP_MIN@|$port_rtp_min|g; s|@PORT_RTP_MAX@|$port_rtp_max|g" \
+    -e "s|@PORT_CARRIER_TLS@|$port_carrier_tls|g" "$template" >"$run_dir/sallyport.yaml" &&
+    "$build/sallyportd" --config "$run_dir/sallyport.yaml" --check-config >/dev/null
+}
+
+# Programs run in sessions of their own, so that Ctrl-C reaches this script alone and ends in order.
+media_start() {
+  setsid "$build/sallyport-media" --config "$run_dir/sallyport.yaml" >>"$run_dir/media.log" 2>&1 &
+  media_pid=$!
+  echo "$media_pid" >"$run_dir/media.pid"
+}
+
+signaling_start() {
+  setsid "$build/sallyportd" --config "$run_dir/sallyport.yaml" >>"$run_dir/sallyportd.log" 2>&1 &
+  signaling_pid=$!
+  echo "$signaling_pid" >"$run_dir/sallyportd.pid"
+}
+
+house_start() {
+  : >"$run_dir/media.log"
+  : >"$run_dir/sallyportd.log"
+  media_start
+  signaling_start
+  house_wait
+}
+
+house_wait() { # until /readyz says so, at most 20 s
+  local i
+  for i in $(seq 200); do
+    ! curl -s -f -o /dev/null -m 2 "http://127.0.0.1:$port_admin/readyz" || return 0
+    kill -0 "$signaling_pid" 2>/dev/null || break
+    sleep 0.1
+  done
+  echo "the gateway does not get ready ($i tries); its last words:" >&2
+  tail -n 20 "$run_dir/sallyportd.log" "$run_dir/media.log" >&2
+  return 1
+}
+
+# Starts again what died. Five deaths within a minute are too many.
+deaths=""
+house_watch() {
+  local now=$SECONDS
+  if ! kill -0 "$media_pid" 2>/dev/null; then
+    echo "sallyport-media died: started again ($run_dir/media.log)" >&2
+    media_start
+  elif ! kill -0 "$signaling_pid" 2>/dev/null; then
+    echo "sallyportd died: started again ($run_dir/sallyportd.log)" >&2
+    signaling_start
+  else
+    return 0
+  fi
+  deaths="$now $deaths"
+  # shellcheck disable=SC2086
+  set -- $deaths
+  [ -z "${5:-}" ] || [ $((now - $5)) -gt 60 ]
+}
+
+process_end() { # process_end PID: asks, waits up to 8 s, insists
+  local i
+  [ -n "${1:-}" ] && kill "$1" 2>/dev/null || return 0
+  for i in $(seq 80); do
+    kill -0 "$1" 2>/dev/null || return 0
+    sleep 0.1
+  done
+  echo "process $1 did not end by itself after $i tries" >&2
+  kill -KILL "$1" 2>/dev/null
+}
+
+house_stop() {
+  process_end "${signaling_pid:-}"
+  process_end "${media_pid:-}"
+  rm -f "$run_dir/media.pid" "$run_dir/sallyportd.pid"
+}
+
+# token_for USER: an access token of a day.
+token_for() {
+  "$build/sallyportd" --config "$run_dir/sallyport.yaml" --mint-token "$1" --ttl 86400
+}

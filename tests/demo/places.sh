@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2034
+# SPDX-License-Identifier: Apache-2.0
+# Where the demonstration lives: folders, addresses, ports. Sourced by ./run.
+#
+# SALLYPORT_ADDRESS    the address that browsers and media reach (default 127.0.0.1: this machine only)
+# SALLYPORT_PORT_BASE  all ports counted from here (100 of them), so that several can stand side by side
+# SALLYPORT_RUN        folder of what lives as long as the demonstration (default build/run)
+# SALLYPORT_TEMPLATE   another configuration template (default tests/demo/sallyport.yaml.in)
+
+run_dir=${SALLYPORT_RUN:-$top/build/run}
+certs_dir=$top/certs/dev
+template=${SALLYPORT_TEMPLATE:-$top/tests/demo/sallyport.yaml.in}
+address=${SALLYPORT_ADDRESS:-127.0.0.1}
+host=$address
+[ "$address" != 127.0.0.1 ] || host=localhost
+
+if [ -n "${SALLYPORT_PORT_BASE:-}" ]; then
+  b=$SALLYPORT_PORT_BASE
+  port_service=$b port_admin=$((b + 1)) port_tls=$((b + 2)) port_lab=$((b + 3)) port_lab_peer=$((b + 4))
+  port_ctrl=$((b + 5)) port_carrier=$((b + 6)) # the carrier's TLS is one above its TCP
+  port_native=$((b + 8))
+  port_rtp_min=$((b + 10)) port_rtp_max=$((b + 59)) port_carrier_min=$((b + 60)) port_carrier_max=$((b + 98))
+else
+  port_service=8443 port_admin=8081 port_tls=5061 port_lab=5070 port_lab_peer=5090
+  port_ctrl=5075 port_carrier=5080
+  port_native=40000
+  port_rtp_min=41000 port_rtp_max=41999 port_carrier_min=43000 port_carrier_max=43199
+fi
+port_carrier_tls=$((port_carrier + 1))
+
+number_alice=+15550100001 number_bob=+15550100002
+number_echo=+15550199001 number_tone=+15550199002 number_lab=+15550199100
+number_carrier=+15550188001 # the carrier's own, when it calls in
