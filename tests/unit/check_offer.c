@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of offer/answer: descriptions as real peers write them, each rule broken once, direction and
+ * key rules, and the message that tells the media process. */
+#include "call_rig.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#define CRLF "\r\n"
+#define HEX32 "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
+
+static const char sdp_firefox[] =
+  "v=0" CRLF "o=mozilla...THIS_IS_SDPARTA-99.0 5437 0 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF "a=sendrecv" CRLF
+  "a=fingerprint:sha-256 " HEX32 CRLF "a=group:BUNDLE 0 1" CRLF "a=ice-options:trickle" CRLF "a=msid-semantic:WMS *" CRLF
+  "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101" CRLF "c=IN IP4 0.0.0.0" CRLF "a=sendrecv" CRLF
+  "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level" CRLF "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" CRLF
+  "a=fmtp:101 0-15" CRLF "a=ice-pwd:0d3f1f1b0a0b0c0d0e0f101112131415" CRLF "a=ice-ufrag:6f2b9a3c" CRLF "a=mid:0" CRLF
+  "a=rtcp-mux" CRLF "a=rtpmap:109 opus/48000/2" CRLF "a=rtpmap:9 G722/8000/1" CRLF "a=rtpmap:0 PCMU/8000" CRLF
+  "a=rtpmap:8 PCMA/8000" CRLF "a=rtpmap:101 telephone-event/8000/1" CRLF "a=setup:actpass" CRLF
+  "m=video 0 UDP/TLS/RTP/SAVPF 120" CRLF "c=IN IP4 0.0.0.0" CRLF "a=inactive" CRLF "a=mid:1" CRLF "a=rtpmap:120 VP8/90000" CRLF;
+
+static const char sdp_aiortc[] =
+  "v=0" CRLF "o=- 3920112345 3920112345 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF "a=group:BUNDLE 0" CRLF
+  "a=msid-semantic:WMS *" CRLF "m=audio 40123 UDP/TLS/RTP/SAVPF 96 0 8" CRLF "c=IN IP4 10.1.2.3" CRLF "a=sendrecv" CRLF
+  "a=mid:0" CRLF "a=msid:1111 2222" CRLF "a=rtcp:9 IN IP4 0.0.0.0" CRLF "a=rtcp-mux" CRLF "a=ssrc:34123 cname:abcd" CRLF
+  "a=rtpmap:96 opus/48000/2" CRLF "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:8 PCMA/8000" CRLF
+  "a=candidate:1f 1 udp 2130706431 10.1.2.3 40123 typ host" CRLF
+  "a=candidate:2f 1 udp 1694498815 203.0.113.5 40123 typ srflx raddr 10.1.2.3 rport 40123" CRLF "a=end-of-candidates" CRLF
+  "a=ice-ufrag:Ab12" CRLF "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF "a=fingerprint:sha-256 " HEX32 CRLF
+  "a=setup:actpass" CRLF;
+
+static const char sdp_baresip[] =
+  "v=0" CRLF "o=- 1234567890 987654321 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF "t=0 0" CRLF
+  "a=tool:baresip 1.1.0" CRLF "m=audio 11780 RTP/SAVP 8 0 101" CRLF "b=AS:125" CRLF "a=rtpmap:8 PCMA/8000" CRLF
+  "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:101 telephone-event/8000" CRLF "a=fmtp:101 0-15" CRLF "a=rtcp:11781" CRLF
+  "a=crypto:0 AES_CM_256_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==" CRLF
+  "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31" CRLF
+  "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz" CRLF "a=sendrecv" CRLF
+  "a=label:1" CRLF "a=ptime:20" CRLF;
+
+static const char sdp_sipp[] = "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF
+                               "c=IN IP4 127.0.0.1" CRLF "t=0 0" CRLF "m=audio 6000 RTP/AVP 0" CRLF "a=rtpmap:0 PCMU/8000" CRLF;
+
+static struct conf_trunk demo = {.name = "demo"}, lab = {.name = "lab", .srtp = SRTP_OFF};
+static struct mset_opened opened;
+
+static void open_media(void) {
+  memset(&opened, 0, sizeof(opened));
+  opened.n_addrs = 2;
+  cr_assert_eq(addr_parse(&opened.rtp[0], SLICE("198.51.100.1"), 40000), 0);
+  cr_assert_eq(addr_parse(&opened.rtp[1], SLICE("2001:db8::1"), 40000), 0);
+  cr_assert_eq(addr_parse(&opened.rtcp, SLICE("198.51.100.1"), 40001), 0);
+  opened.ssrc = 4711;
+  snprintf(opened.ufrag, sizeof(opened.ufrag), "gwuf");
+  snprintf(opened.pwd, sizeof(opened.pwd), "gwpwgwpwgwpwgwpwgwpwgwpw");
+  snprintf(opened.cname, sizeof(opened.cname), "gwcname");
+  memset(opened.fingerprint, 0xab, sizeof(opened.fingerprint));
+}
+TestSuite(offer, .init = open_media);
+
+static struct ability can(enum leg_kind kind, const struct conf_trunk *t) {
+  return (struct ability){.kind = kind, .trunk = t, .opened = &opened, .direction = DIR_SENDRECV};
+}
+
+/* The answer as the peer reads it. */
+static struct desc answer(const struct ability *a, const char *sdp) {
+  char text[16384];
+  size_t n;
+  struct desc offer = rig_desc(sdp), ours;
+  struct verdict v = offer_check(a, &offer);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  offer_answer(a, &offer, &ours);
+  cr_assert_eq(desc_write(&ours, text, sizeof(text), &n), 0);
+  return rig_desc(text);
+}
+
+static void check_webrtc_answer(const char *sdp, uint8_t n_codecs) {
+  struct ability a = can(LEG_NATIVE, NULL);
+  struct desc d = answer(&a, sdp), offer = rig_desc(sdp);
+  cr_expect_eq(d.audio.profile, offer.audio.profile);
+  cr_expect_eq(d.audio.setup, SETUP_PASSIVE);
+  cr_expect_str_eq(d.audio.ufrag, "gwuf");
+  cr_expect_str_eq(d.audio.mid, offer.audio.mid);
+  cr_expect(d.audio.rtcp_mux && d.audio.ice_lite && d.audio.end_of_candidates && d.bundle);
+  cr_expect_eq(d.audio.n_candidates, 2);
+  cr_expect_eq(d.audio.fingerprint_bytes, 32);
+  cr_expect_eq(d.n_media, offer.n_media);
+  cr_expect_eq(d.audio.n_codecs, n_codecs);
+  cr_expect_neq(d.audio.codecs[0].kind, CODEC_TELEV);
+  for (uint8_t i = 0; i < d.audio.n_codecs; i++) {
+    const struct desc_codec *c = &d.audio.codecs[i];
+    const struct desc_codec *o = desc_codec_find(&offer.audio, (enum codec_kind)c->kind, c->clock_hz);
+    cr_expect(o && o->pt == c->pt, "the offer's payload types stay");
+  }
+  for (uint8_t i = 1; i < d.n_media; i++)
+    cr_expect_eq(d.media[i].port, 0, "other m-lines are refused");
+}
+
+Test(offer, chromium) { check_webrtc_answer(sdp_chromium, 4); /* two laws, events at 48000 and 8000 */ }
+Test(offer, firefox) { check_webrtc_answer(sdp_firefox, 3); }
+Test(offer, aiortc) { check_webrtc_answer(sdp_aiortc, 2); }
+
+Test(offer, baresip_with_sdes) {
+  struct ability a = can(LEG_TRUNK, &demo);
+  struct desc d = answer(&a, sdp_baresip);
+  cr_assert_eq(d.audio.profile, PROFILE_SAVP);
+  cr_assert_eq(d.audio.n_crypto, 1);
+  cr_assert_eq(d.audio.crypto[0].tag, 1, "the first that we know, in the offerer's order");
+  cr_assert_eq(d.audio.crypto[0].key.suite, SUITE_AES_CM_128_HMAC_SHA1_32);
+  cr_assert_eq(d.audio.codecs[0].kind, CODEC_PCMA);
+  cr_assert_eq(d.audio.n_codecs, 2);
+  cr_assert_eq(addr_port(&d.audio.rtcp), 40001);
+  cr_assert_not(d.audio.rtcp_mux);
+  demo.suites.n = 1;
+  snprintf(demo.suites.text[0], CONF_NAME_BYTES, "AES_CM_128_HMAC_SHA1_80");
+  d = answer(&a, sdp_baresip);
+  cr_assert_eq(d.audio.crypto[0].tag, 2, "the trunk allows only this suite");
+  demo.suites.n = 0;
+}
+
+Test(offer, sipp_on_the_lab_trunk_only) {
+  struct ability a = can(LEG_TRUNK, &lab), strict = can(LEG_TRUNK, &demo);
+  struct desc d = answer(&a, sdp_sipp), o = rig_desc(sdp_sipp);
+  cr_assert_eq(d.audio.profile, PROFILE_AVP);
+  cr_assert_eq(d.audio.n_crypto, 0);
+  cr_assert_eq(d.audio.n_codecs, 1);
+  cr_assert_eq(offer_check(&strict, &o).refusal, REFUSE_SRTP);
+}
+
+/* Each rule broken once: (what is replaced, by what) → the row of refusals. */
+Test(offer, refusals) {
+  static const struct { const char *sdp, *what, *by; enum refusal refusal; } rows[] = {
+    {sdp_aiortc, "a=rtcp-mux" CRLF, "", REFUSE_SDP},
+    {sdp_aiortc, "a=ice-ufrag:Ab12" CRLF, "", REFUSE_SDP},
+    {sdp_aiortc, "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF, "", REFUSE_SDP},
+    {sdp_aiortc, "a=fingerprint:sha-256 " HEX32 CRLF, "", REFUSE_SDP},
+    {sdp_aiortc, "a=setup:actpass", "a=setup:holdconn", REFUSE_SDP},
+    {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
+    {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
+    {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
+    {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_SRTP},
+    {sdp_baresip, "RTP/SAVP 8", "RTP/AVP 8", REFUSE_SRTP},
+    {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},
+    {sdp_baresip, "RTP/SAVP 8 0 101", "RTP/SAVP 101 18", REFUSE_CODEC},
+    {sdp_sipp, "m=audio", "m=video", REFUSE_NO_AUDIO},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    char text[8192];
+    const char *at = strstr(rows[i].sdp, rows[i].what);
+    cr_assert(at, "row %zu", i);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - rows[i].sdp), rows[i].sdp, rows[i].by, at + strlen(rows[i].what));
+    struct ability a = can(rows[i].sdp == sdp_aiortc ? LEG_NATIVE : LEG_TRUNK, rows[i].sdp == sdp_sipp ? &lab : &demo);
+    struct desc d;
+    struct desc_fault f;
+    if (desc_parse(&d, slice_of(text), &f) < 0)
+      continue;
+    struct verdict v = offer_check(&a, &d);
+    cr_expect_eq(v.refusal, rows[i].refusal, "row %zu: %s", i, v.detail);
+  }
+}
+
+Test(offer, our_offers) {
+  struct ability native = can(LEG_NATIVE, NULL), trunk = can(LEG_TRUNK, &demo), plain = can(LEG_TRUNK, &lab);
+  struct desc d;
+  char text[16384];
+  size_t n;
+  offer_make(&trunk, &d);
+  cr_assert_eq(d.audio.n_crypto, 4);
+  for (uint8_t i = 0; i < 4; i++)
+    for (uint8_t k = 0; k < i; k++)
+      cr_expect(memcmp(d.audio.crypto[i].key.bytes, d.audio.crypto[k].key.bytes, 16) != 0, "a key for each");
+  cr_assert_eq(desc_write(&d, text, sizeof(text), &n), 0);
+  cr_assert(strstr(text, "RTP/SAVP 0 8 101"), "%s", text);
+  offer_make(&plain, &d);
+  cr_assert_eq(d.audio.profile, PROFILE_AVP);
+  cr_assert_eq(d.audio.n_crypto, 0);
+  offer_make(&native, &d);
+  cr_assert_eq(desc_write(&d, text, sizeof(text), &n), 0);
+  struct desc back = rig_desc(text);
+  cr_assert_eq(back.audio.setup, SETUP_ACTPASS);
+  cr_assert_str_eq(back.audio.mid, "0");
+  cr_assert(back.bundle);
+}
+
+Test(offer, answers_that_do_not_fit) {
+  struct ability trunk = can(LEG_TRUNK, &demo);
+  struct desc ours, d = rig_desc(sdp_trunk_answer), bad;
+  offer_make(&trunk, &ours);
+  cr_assert_eq(answer_check(&ours, &d).refusal, REFUSE_NONE);
+  bad = d, bad.audio.crypto[0].tag = 9;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SRTP);
+  bad = d, bad.audio.crypto[0].tag = 4; /* another suite than the one with this tag */
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SRTP);
+  bad = d, bad.audio.n_crypto = 0;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SRTP);
+  bad = d, bad.audio.profile = PROFILE_AVP;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SRTP);
+  bad = d, addr_set_port(&bad.audio.rtp, 0);
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_NO_AUDIO);
+  bad = d, bad.audio.codecs[0].kind = CODEC_OPUS;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_CODEC);
+  struct ability native = can(LEG_NATIVE, NULL);
+  offer_make(&native, &ours);
+  d = rig_desc(sdp_device_answer);
+  cr_assert_eq(answer_check(&ours, &d).refusal, REFUSE_NONE);
+  bad = d, bad.audio.setup = SETUP_ACTPASS;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SDP);
+}
+
+/* The message to the media process: whose key is whose, payload types, who may send. */
+Test(offer, what_the_media_process_is_told) {
+  struct call_inner call = {0};
+  struct leg_inner in = {.leg = {.kind = LEG_TRUNK, .trunk = &demo}};
+  struct mset_remote r = {0};
+  struct ability a = can(LEG_TRUNK, &demo);
+  struct desc offer = rig_desc(sdp_baresip), ours;
+  in.leg.inner = &in;
+  in.leg.call = &call.call;
+  demo.media_sources.n = 1;
+  snprintf(demo.media_sources.text[0], CONF_NAME_BYTES, "203.0.113.0/24");
+  demo.symmetric = SYMMETRIC_AUTO;
+  offer_answer(&a, &offer, &ours);
+  remote_fill(&r, &in.leg, &ours, &offer);
+  cr_expect_eq(r.security, MSET_SDES);
+  cr_expect_eq(memcmp(&r.tx, &ours.audio.crypto[0].key, sizeof(r.tx)), 0);
+  cr_expect_eq(memcmp(&r.rx, &offer.audio.crypto[1].key, sizeof(r.rx)), 0);
+  cr_expect_eq(r.n_codecs, 2);
+  cr_expect_eq(r.codecs[0].pt, 8);
+  cr_expect_eq(r.codecs[1].kind, CODEC_TELEV);
+  cr_expect_eq(r.symmetric, MSET_SYMMETRIC_AUTO);
+  cr_expect_eq(r.n_sources, 1);
+  cr_expect_eq(addr_port(&r.rtp), 11780);
+  cr_expect_eq(addr_port(&r.rtcp), 11781);
+  cr_expect(r.send && r.recv && !r.rtcp_mux);
+  memset(&r, 0, sizeof(r));
+  in.leg.kind = LEG_NATIVE;
+  a = can(LEG_NATIVE, NULL);
+  offer = rig_desc(sdp_chromium);
+  offer_answer(&a, &offer, &ours);
+  remote_fill(&r, &in.leg, &ours, &offer);
+  cr_expect_eq(r.security, MSET_DTLS);
+  cr_expect_str_eq(r.ufrag, "aaaa");
+  cr_expect_eq(r.dtls_active, 0);
+  cr_expect_eq(r.n_codecs, 4);
+  cr_expect(r.send && r.recv && r.rtcp_mux, "c=0.0.0.0 is no hold in WebRTC");
+}
+
+Test(offer, direction_is_cut_to_what_we_want) {
+  struct ability a = can(LEG_TRUNK, &demo);
+  a.direction = DIR_SEND; /* our user holds, the peer hears the tone */
+  struct desc d = answer(&a, sdp_baresip);
+  cr_assert_eq(d.audio.direction, DIR_SEND);
+  a.direction = DIR_INACTIVE;
+  d = answer(&a, sdp_baresip);
+  cr_assert_eq(d.audio.direction, DIR_INACTIVE);
+}
