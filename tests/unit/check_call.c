@@ -3,6 +3,7 @@
 #include "call_rig.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 TestSuite(call, .init = rig_start, .fini = rig_stop);
 TestSuite(fsm);
@@ -474,5 +475,97 @@ Test(call, causes) {
   for (int r = 1; r < REFUSE_COUNT_; r++) {
     struct verdict v = verdict_refuse((enum refusal)r, "x");
     cr_expect_neq(cause_of_verdict(&v).reason, END_COMPLETED, "refusal %d", r);
+  }
+}
+
+/* A walk of random events, in any order and state: every leg that began ends exactly once, nothing
+ * stays counted, no handle outlives its leg. */
+static uint64_t walk_seed;
+static uint32_t pick(uint32_t below) {
+  walk_seed = walk_seed * 6364136223846793005u + 1442695040888963407u;
+  return (uint32_t)(walk_seed >> 33) % below;
+}
+
+static void walk_leg(struct leg *l) {
+  static const char *const sdp[] = {sdp_chromium, sdp_chromium_moved, sdp_chromium_reloaded, sdp_chromium_hold,
+                                    sdp_device_answer, sdp_trunk_srtp, sdp_trunk_plain, sdp_trunk_hold,
+                                    sdp_trunk_answer, sdp_trunk_answer_fork};
+  struct desc d = rig_desc(sdp[pick(COUNT_OF(sdp))]);
+  struct desc_frag f = {.ufrag = "wwww", .pwd = "wwwwwwwwwwwwwwwwwwwwwwww"};
+  const struct desc *offer;
+  struct verdict v;
+  switch (pick(16)) {
+  case 0: leg_ringing(l); break;
+  case 1: leg_early(l, pick(2)); break;
+  case 2: leg_answered(l); break;
+  case 3: leg_confirmed(l); break;
+  case 4: v = leg_take_answer(l, pick(10), pick(4) ? &d : NULL, pick(2)); break;
+  case 5: leg_reoffer(l, 1, pick(4) ? &d : NULL); break;
+  case 6: v = leg_make_offer(l, &offer); break;
+  case 7: v = leg_make_reoffer(l, &offer); break;
+  case 8: leg_drop_offer(l); break;
+  case 9: leg_restart_ice(l, 2, &f); break;
+  case 10: v = leg_hold(l, pick(2), 3); break;
+  case 11: v = leg_send_digits(l, SLICE("1"), 0, 0, 4); break;
+  case 12: leg_stream_lost(l, pick(2)); break;
+  case 13: leg_got_info_digit(l, '1', 100); break;
+  case 14: v = leg_take_answer(l, 1, &d, true); leg_answered(l); break;
+  default: if (pick(4) == 0) leg_end(l, cause_make(pick(2) ? END_COMPLETED : END_DECLINED, pick(3), "")); break;
+  }
+  (void)v;
+}
+
+static void walk(uint64_t seed) {
+  walk_seed = seed;
+  rig.next_letter = 'B';
+  rig.devices = 1 + pick(3);
+  rig.route = (struct route_decision){.action = pick(4) ? ROUTE_TRUNK : ROUTE_ECHO, .trunk = "demo", .rule = "out"};
+  struct leg *a = pick(2) ? rig_place_native(sdp_chromium) : rig_place_trunk(pick(3) ? sdp_trunk_srtp : NULL);
+  cr_assert(a);
+  for (int i = 0; i < 40; i++) {
+    char name = (char)('A' + pick(4));
+    struct leg *l = rig_leg(name);
+    if (l)
+      walk_leg(l);
+    if (pick(3))
+      rig_turn();
+    uint32_t n = rig.n_sessions ? 1 + pick(rig.n_sessions) : 0;
+    if (n && pick(2))
+      rig_state(n, pick(4), pick(4));
+    else if (n && pick(3) == 0)
+      rig_flow(n, pick(2));
+    if (pick(5) == 0)
+      rig_pass(pick(3000));
+  }
+  calls_end_all(rig.calls, END_OPERATOR);
+  rig_turn();
+}
+
+static size_t times(const char *text, const char *what) {
+  size_t n = 0;
+  for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
+    n++;
+  return n;
+}
+
+Test(call, random_walks_end_every_leg_exactly_once, .timeout = 100) {
+  for (uint64_t seed = 1; seed <= 150; seed++) {
+    rig.n_sessions = 0;
+    walk(seed * 7919);
+    const char *log = rig_log();
+    for (char name = 'A'; name < rig.next_letter; name++) {
+      char what[16];
+      snprintf(what, sizeof(what), "%c.ended:", name);
+      cr_expect_eq(times(log, what), 1, "seed %u leg %c: %s", (unsigned)seed, name, log);
+      snprintf(what, sizeof(what), "%c.answered", name);
+      cr_expect_leq(times(log, what), 1);
+      snprintf(what, sizeof(what), "%c.connected", name);
+      cr_expect_leq(times(log, what), 1);
+      cr_expect_eq(rig_leg(name), NULL);
+    }
+    rig_media();
+    cr_expect_eq(rig.live, 0);
+    cr_expect_eq(calls_count(rig.calls), 0);
+    cr_expect_eq(last()->state, RECORD_ENDED, "seed %u", (unsigned)seed);
   }
 }

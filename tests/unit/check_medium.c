@@ -99,7 +99,7 @@ Test(medium, replies_find_their_command_once) {
   put(MSET_OK, 0, two);
   cr_assert_eq(last_op, 2);
   put(MSET_OK, 0, two);
-  put(MSET_OK, 0, 999999);
+  put(MSET_OK, 0, one + 4096); /* the slot is the same, the command is not */
   cr_assert_eq(replies, 1);
   put(MSET_OK, 0, one);
   cr_assert_eq(last_op, 1);

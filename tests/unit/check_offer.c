@@ -127,6 +127,15 @@ Test(offer, sipp_on_the_lab_trunk_only) {
   cr_assert_eq(offer_check(&strict, &o).refusal, REFUSE_SRTP);
 }
 
+Test(offer, a_secured_stream_stays_secured_even_where_plain_is_allowed) {
+  struct ability a = can(LEG_TRUNK, &lab);
+  struct desc ours = answer(&a, sdp_baresip), plain = rig_desc(sdp_sipp);
+  cr_assert_eq(ours.audio.n_crypto, 1, "SRTP where it is offered");
+  cr_assert_eq(offer_check(&a, &plain).refusal, REFUSE_NONE);
+  a.local = &ours;
+  cr_assert_eq(offer_check(&a, &plain).refusal, REFUSE_SRTP);
+}
+
 /* Each rule broken once: (what is replaced, by what) → the row of refusals. */
 Test(offer, refusals) {
   static const struct { const char *sdp, *what, *by; enum refusal refusal; } rows[] = {
