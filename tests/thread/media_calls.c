@@ -1,0 +1,861 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The media plane as its controller and its peers see it: real sockets on loopback, the real threads,
+ * the real messages. A plain program (Criterion crashes under ThreadSanitizer): every CHECK that
+ * fails is printed and makes the exit status 1. */
+#include "base/clock.h"
+#include "base/rand.h"
+#include "codec/g711.h"
+#include "flow/flow.h"
+#include "media/media.h"
+#include "wire/bytes.h"
+#include "wire/desc.h"
+#include "wire/rtcp.h"
+#include "wire/rtp.h"
+#include "wire/stun.h"
+#include "wire/telev.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/un.h>
+
+static unsigned failures;
+#define CHECK(c, ...) \
+  do { \
+    if (!(c)) { \
+      failures++; \
+      printf("%s:%d: %s: ", __func__, __LINE__, #c); \
+      printf(" " __VA_ARGS__); \
+      printf("\n"); \
+    } \
+  } while (0)
+
+/* The process under test ---------------------------------------------------------------------------- */
+static struct media *media;
+static struct media_options options;
+
+static void *serve(void *arg) {
+  (void)arg;
+  media_run(media);
+  return NULL;
+}
+
+static uint64_t drops(enum drop d) { return media_drops(media, d, NULL); }
+
+/* Controller ------------------------------------------------------------------------------------------ */
+enum { EVENTS = 512 };
+static struct controller {
+  int fd, facts_fd;
+  uint64_t seq, live;
+  union mset_any events[EVENTS];
+  unsigned n_events;
+  struct mset_facts *facts;
+  uint32_t slots;
+} con = {.fd = -1, .facts_fd = -1};
+
+static bool take_one(int timeout_ms, union mset_any *ret) {
+  struct pollfd p = {.fd = con.fd, .events = POLLIN};
+  union {
+    struct cmsghdr align;
+    char bytes[CMSG_SPACE(sizeof(int))];
+  } control;
+  struct iovec iov = {ret, sizeof(*ret)};
+  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  if (poll(&p, 1, timeout_ms) <= 0)
+    return false;
+  ssize_t n = recvmsg(con.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (n <= 0)
+    return false;
+  CHECK(mset_check(ret, (size_t)n, false) == 0, "type %u, %zd bytes", ret->h.type, n);
+  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+  if (c && c->cmsg_type == SCM_RIGHTS)
+    memcpy(&con.facts_fd, CMSG_DATA(c), sizeof(int));
+  return true;
+}
+
+static void keep(const union mset_any *m) {
+  if (con.n_events < EVENTS)
+    con.events[con.n_events++] = *m;
+}
+
+/* Sends, gives the reply; events that come before it are kept. */
+static union mset_any ask(union mset_any *m) {
+  union mset_any reply = {0};
+  m->h.seq = ++con.seq;
+  if (send(con.fd, m, m->h.bytes, 0) < 0)
+    perror("send");
+  while (take_one(3000, &reply)) {
+    if (reply.h.seq == m->h.seq)
+      return reply;
+    keep(&reply);
+  }
+  reply.h.type = MSET_NONE;
+  return reply;
+}
+
+static bool ask_ok(union mset_any *m) {
+  uint32_t type = m->h.type;
+  union mset_any r = ask(m);
+  if (r.h.type != MSET_OK)
+    printf("%s: %s %d\n", mset_name(type), mset_name(r.h.type), r.h.type == MSET_FAULT ? r.fault.error : 0);
+  return r.h.type == MSET_OK;
+}
+
+/* An event of that type and session, waited for; taken out. session 0: any. */
+static bool event_wait(uint32_t type, uint64_t session, int timeout_ms, union mset_any *ret) {
+  uint64_t until = clock_now_us() + (uint64_t)timeout_ms * 1000u;
+  union mset_any m;
+  for (;;) {
+    for (unsigned i = 0; i < con.n_events; i++)
+      if (con.events[i].h.type == type && (!session || con.events[i].h.session == session)) {
+        *ret = con.events[i];
+        con.events[i] = con.events[--con.n_events];
+        return true;
+      }
+    uint64_t now = clock_now_us();
+    if (now >= until)
+      return false;
+    if (take_one((int)((until - now) / 1000) + 1, &m))
+      keep(&m);
+  }
+}
+
+static unsigned event_count(uint32_t type, uint64_t session) {
+  unsigned n = 0;
+  for (unsigned i = 0; i < con.n_events; i++)
+    n += con.events[i].h.type == type && con.events[i].h.session == session;
+  return n;
+}
+
+static bool controller_connect(uint8_t instance) {
+  struct sockaddr_un un = {.sun_family = AF_UNIX};
+  union mset_any hello, reply;
+  (void)!slice_copy(un.sun_path, sizeof(un.sun_path), slice_of(options.socket));
+  con.fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (connect(con.fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+    return false;
+  con.n_events = 0;
+  mset_init(&hello, MSET_HELLO, 0);
+  hello.hello.version = MSET_VERSION;
+  memset(hello.hello.instance, instance, sizeof(hello.hello.instance));
+  reply = ask(&hello);
+  if (reply.h.type != MSET_WELCOME || con.facts_fd < 0)
+    return false;
+  con.live = reply.welcome.live;
+  con.slots = reply.welcome.facts_slots;
+  con.facts = mmap(NULL, con.slots * sizeof(*con.facts), PROT_READ, MAP_SHARED, con.facts_fd, 0);
+  return con.facts != MAP_FAILED;
+}
+
+static void controller_close(void) {
+  munmap(con.facts, con.slots * sizeof(*con.facts));
+  close(con.facts_fd);
+  close(con.fd);
+  con.fd = con.facts_fd = -1;
+}
+
+/* Legs ------------------------------------------------------------------------------------------------- */
+struct leg {
+  uint64_t id;
+  struct mset_opened o;
+  int fd;
+  struct addr at;        /* at is where the peer lives, */
+  struct srtp_key theirs, ours; /* theirs is what the peer sends with. */
+  struct sealer *sealer;
+  struct opener *opener;
+  uint32_t ssrc, ts;
+  uint8_t pt, kind;
+};
+
+static uint64_t last_id;
+
+static int udp(struct addr *ret) {
+  socklen_t n = sizeof(*ret);
+  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  (void)!addr_parse(ret, SLICE("127.0.0.1"), 0);
+  if (bind(fd, &ret->sa, addr_len(ret)) < 0 || getsockname(fd, &ret->sa, &n) < 0)
+    perror("bind");
+  return fd;
+}
+
+static bool leg_open(struct leg *l, enum mset_kind kind, uint64_t beside) {
+  union mset_any m, r;
+  memset(l, 0, sizeof(*l));
+  l->id = ++last_id;
+  mset_init(&m, MSET_OPEN, l->id);
+  m.open.kind = kind;
+  m.open.family = AF_INET;
+  m.open.beside = beside;
+  (void)!slice_copy(m.open.call, sizeof(m.open.call), SLICE("c_test"));
+  r = ask(&m);
+  l->o = r.opened;
+  l->fd = udp(&l->at);
+  l->ssrc = rand_u32();
+  l->ts = rand_u32();
+  return r.h.type == MSET_OPENED && r.opened.n_addrs >= 1;
+}
+
+static void codecs_set(struct mset_remote *r, const struct leg *l, uint32_t event_hz) {
+  r->codecs[0] = (struct mset_codec){.pt = l->pt, .kind = l->kind, .clock_hz = 8000};
+  r->codecs[1] = (struct mset_codec){.pt = 101, .kind = CODEC_TELEV, .clock_hz = event_hz};
+  r->n_codecs = 2;
+}
+
+static bool leg_describe(struct leg *l, uint32_t number, enum srtp_suite suite, uint32_t event_hz, enum mset_symmetric symmetric) {
+  union mset_any m;
+  mset_init(&m, MSET_REMOTE, l->id);
+  m.remote.remote = number;
+  m.remote.security = suite ? MSET_SDES : MSET_PLAIN;
+  m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
+  m.remote.symmetric = symmetric;
+  m.remote.rtp = m.remote.rtcp = l->at;
+  srtpkey_make(&l->theirs, suite);
+  srtpkey_make(&l->ours, suite);
+  m.remote.rx = l->theirs;
+  m.remote.tx = l->ours;
+  codecs_set(&m.remote, l, event_hz);
+  bool done = sealer_new(&l->sealer, &l->theirs, l->ssrc) == 0 && opener_new(&l->opener, &l->ours) == 0;
+  return ask_ok(&m) && done;
+}
+
+static void leg_close(struct leg *l) {
+  union mset_any m, r;
+  mset_init(&m, MSET_END, l->id);
+  r = ask(&m);
+  CHECK(r.h.type == MSET_ENDED && r.ended.reason == MSET_END_ASKED, "%s", mset_name(r.h.type));
+  sealer_free(l->sealer);
+  opener_free(l->opener);
+  close(l->fd);
+}
+
+static bool link_legs(uint64_t a, uint64_t b) {
+  union mset_any m;
+  mset_init(&m, MSET_LINK, a);
+  m.link.peer = b;
+  return ask_ok(&m);
+}
+
+static void send_to(int fd, const uint8_t *p, size_t n, const struct addr *to) {
+  if (sendto(fd, p, n, 0, &to->sa, addr_len(to)) < 0)
+    perror("sendto");
+}
+
+static void leg_send(struct leg *l, uint8_t pt, bool marker, uint32_t ts, const uint8_t *payload, size_t n) {
+  uint8_t p[2048];
+  size_t at = rtp_put(p, pt, marker, 0, ts, l->ssrc);
+  memcpy(p + at, payload, n);
+  at += n;
+  if (seal_rtp_next(l->sealer, p, &at, sizeof(p)))
+    CHECK(false, "sealing");
+  send_to(l->fd, p, at, &l->o.rtp[0]);
+}
+
+static void leg_send_frame(struct leg *l, uint8_t fill) {
+  uint8_t payload[160];
+  for (unsigned i = 0; i < sizeof(payload); i++)
+    payload[i] = (uint8_t)(fill + i);
+  leg_send(l, l->pt, false, l->ts, payload, sizeof(payload));
+  l->ts += 160;
+}
+
+struct got {
+  uint8_t bytes[2048], wire[2048];
+  size_t n, wire_n;
+  struct rtp rtp;
+  bool is_rtcp;
+};
+
+/* The next datagram, opened; false: none in time, or it did not verify. */
+static bool leg_take(struct leg *l, int timeout_ms, struct got *g) {
+  struct pollfd p = {.fd = l->fd, .events = POLLIN};
+  if (poll(&p, 1, timeout_ms) <= 0)
+    return false;
+  ssize_t n = recv(l->fd, g->wire, sizeof(g->wire), MSG_DONTWAIT);
+  if (n < 12)
+    return false;
+  memcpy(g->bytes, g->wire, (size_t)n);
+  g->n = g->wire_n = (size_t)n;
+  g->is_rtcp = g->bytes[1] >= 192 && g->bytes[1] <= 223;
+  enum drop d = g->is_rtcp ? open_rtcp(l->opener, g->bytes, &g->n, clock_now_us())
+                           : open_rtp(l->opener, g->bytes, &g->n, clock_now_us());
+  CHECK(d == DROP_NONE, "%s", drop_text(d));
+  return d == DROP_NONE && (g->is_rtcp || rtp_parse(&g->rtp, g->bytes, g->n));
+}
+
+static bool leg_take_rtp(struct leg *l, int timeout_ms, struct got *g) {
+  uint64_t until = clock_now_us() + (uint64_t)timeout_ms * 1000u;
+  while (clock_now_us() < until)
+    if (leg_take(l, 20, g) && !g->is_rtcp)
+      return true;
+  return false;
+}
+
+static unsigned leg_drain(struct leg *l) {
+  struct got g;
+  unsigned n = 0;
+  while (leg_take_rtp(l, 60, &g))
+    n++;
+  return n;
+}
+
+static void nap(unsigned ms) { (void)poll(NULL, 0, (int)ms); }
+
+static bool pair_open(struct leg *a, struct leg *b, enum srtp_suite sa, enum srtp_suite sb) {
+  if (!leg_open(a, MSET_TRUNK_LEG, 0) || !leg_open(b, MSET_TRUNK_LEG, a->id))
+    return false;
+  a->pt = 0;
+  a->kind = CODEC_PCMU;
+  b->pt = 8;
+  b->kind = CODEC_PCMA;
+  return leg_describe(a, 1, sa, 8000, MSET_SYMMETRIC_AUTO) && leg_describe(b, 1, sb, 48000, MSET_SYMMETRIC_OFF) &&
+         link_legs(a->id, b->id);
+}
+
+/* Cases -------------------------------------------------------------------------------------------------- */
+static void two_secured_legs(void) {
+  struct leg a, b;
+  struct got g;
+  union mset_any m;
+  uint8_t want[160];
+  uint32_t last_ts = 0;
+  uint16_t last_seq = 0;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AEAD_AES_256_GCM));
+  for (unsigned i = 0; i < 20; i++) {
+    leg_send_frame(&a, (uint8_t)i);
+    CHECK(leg_take_rtp(&b, 500, &g), "frame %u", i);
+    for (unsigned j = 0; j < 160; j++)
+      want[j] = (uint8_t)(i + j);
+    CHECK(memcmp(g.wire + 12, want, 160) != 0);
+    g711_convert(G711_ULAW, want, want, 160);
+    CHECK(g.rtp.payload_bytes == 160 && memcmp(g.rtp.payload, want, 160) == 0, "frame %u", i);
+    CHECK(memcmp(g.wire + 12, want, 160) != 0, "the payload lies open on the wire");
+    CHECK(g.rtp.ssrc == b.o.ssrc && g.rtp.ssrc != a.ssrc && g.rtp.pt == 8 && g.rtp.marker == (i == 0));
+    CHECK(i == 0 || (g.rtp.seq == (uint16_t)(last_seq + 1) && g.rtp.ts - last_ts == 160));
+    last_seq = g.rtp.seq;
+    last_ts = g.rtp.ts;
+    leg_send_frame(&b, (uint8_t)i);
+    CHECK(leg_take_rtp(&a, 500, &g) && g.rtp.pt == 0 && g.rtp.ssrc == a.o.ssrc);
+  }
+  CHECK(event_wait(MSET_FLOW, a.id, 1000, &m) && m.flow.active && m.flow.remote == 1);
+  CHECK(event_wait(MSET_FLOW, b.id, 1000, &m) && m.flow.active);
+  nap(300);
+  struct mset_facts f = {0};
+  CHECK(mset_facts_read(&con.facts[a.o.facts_slot], a.id, &f));
+  CHECK(f.rx.packets == 20 && f.tx.packets == 20 && f.rx.codec == CODEC_PCMU && f.rx.lost == 0);
+  CHECK(f.suite == SUITE_AES_CM_128_HMAC_SHA1_80);
+  leg_close(&a);
+  leg_close(&b);
+  CHECK(!mset_facts_read(&con.facts[a.o.facts_slot], a.id, &f));
+}
+
+/* Attacks A2, A3: what does not verify is counted and changes nothing. */
+static void strangers_at_a_secured_leg(void) {
+  struct leg a, b;
+  struct got g;
+  struct addr at;
+  uint8_t junk[182];
+  int stranger = udp(&at);
+  CHECK(pair_open(&a, &b, SUITE_AEAD_AES_128_GCM, SUITE_AES_CM_128_HMAC_SHA1_32));
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  uint64_t before = drops(DROP_AUTH);
+  for (unsigned i = 0; i < 2000; i++) {
+    rand_bytes(junk, sizeof(junk));
+    rtp_put(junk, 0, false, (uint16_t)i, i * 160, a.ssrc);
+    send_to(i & 1 ? stranger : a.fd, junk, sizeof(junk), &a.o.rtp[0]);
+    if (i % 100 == 0) {
+      leg_send_frame(&a, 2);
+      CHECK(leg_take_rtp(&b, 500, &g), "%u", i);
+    }
+  }
+  CHECK(leg_drain(&b) == 0, "junk went through");
+  CHECK(drops(DROP_AUTH) + drops(DROP_REPLAY) > before + 1000, "%llu", (unsigned long long)drops(DROP_AUTH));
+  leg_send_frame(&b, 3);
+  CHECK(leg_take_rtp(&a, 500, &g), "the answer goes where it went");
+  struct pollfd p = {.fd = stranger, .events = POLLIN};
+  CHECK(poll(&p, 1, 50) == 0, "a stranger was answered");
+  close(stranger);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void replay(void) {
+  struct leg a, b;
+  struct got g;
+  uint8_t p[2048] = {0};
+  size_t n = rtp_put(p, 0, false, 0, 1, 0) + 160;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_80));
+  bytes_put_u32(p + 8, a.ssrc);
+  CHECK(seal_rtp_next(a.sealer, p, &n, sizeof(p)) == DROP_NONE);
+  uint64_t before = drops(DROP_REPLAY);
+  for (unsigned i = 0; i < 20; i++)
+    send_to(a.fd, p, n, &a.o.rtp[0]);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  CHECK(leg_drain(&b) == 0);
+  CHECK(drops(DROP_REPLAY) == before + 19);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void plain_leg(void) {
+  struct leg a, b;
+  struct got g;
+  struct addr at, other;
+  int same_ip = udp(&at), elsewhere = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  (void)!addr_parse(&other, SLICE("127.0.0.99"), 0);
+  CHECK(bind(elsewhere, &other.sa, addr_len(&other)) == 0);
+  CHECK(pair_open(&a, &b, SUITE_NONE, SUITE_AEAD_AES_256_GCM));
+  uint8_t p[172] = {0};
+  rtp_put(p, 0, false, 1, 0, 77);
+  uint64_t before = drops(DROP_WRONG_SOURCE);
+  send_to(elsewhere, p, sizeof(p), &a.o.rtp[0]);
+  CHECK(!leg_take_rtp(&b, 100, &g));
+  CHECK(drops(DROP_WRONG_SOURCE) == before + 1);
+  send_to(same_ip, p, sizeof(p), &a.o.rtp[0]); /* the address of the description, another port: kept */
+  CHECK(leg_take_rtp(&b, 500, &g));
+  leg_send_frame(&a, 1); /* now even the described port is a wrong source */
+  CHECK(!leg_take_rtp(&b, 100, &g));
+  CHECK(drops(DROP_WRONG_SOURCE) == before + 2);
+  leg_send_frame(&b, 1);
+  CHECK(leg_take_rtp(&a, 500, &g), "we send where the description says");
+  struct pollfd po = {.fd = same_ip, .events = POLLIN};
+  CHECK(poll(&po, 1, 50) == 0);
+  close(same_ip);
+  close(elsewhere);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void hold_has_silence(void) {
+  struct leg a, b;
+  struct got g;
+  union mset_any m;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_80));
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  uint16_t seq = g.rtp.seq;
+  CHECK(link_legs(a.id, 0));
+  mset_init(&m, MSET_PLAY, b.id);
+  m.play.tone = MSET_TONE_SILENCE;
+  CHECK(ask_ok(&m));
+  for (unsigned i = 0; i < 10; i++) {
+    leg_send_frame(&a, 5); /* goes nowhere */
+    CHECK(leg_take_rtp(&b, 200, &g), "%u", i);
+    CHECK(g.rtp.seq == ++seq && g.rtp.payload_bytes == 160 && g.rtp.payload[7] == g711_silence(G711_ALAW));
+  }
+  m.play.tone = MSET_TONE_NONE;
+  CHECK(ask_ok(&m));
+  leg_drain(&b);
+  CHECK(link_legs(a.id, b.id));
+  leg_send_frame(&a, 9);
+  CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.marker && (uint16_t)(g.rtp.seq - seq) < 20);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void digits_between_clocks(void) {
+  struct leg a, b;
+  struct got g;
+  union mset_any m;
+  struct telev t;
+  uint8_t payload[4];
+  uint32_t out_ts = 0;
+  unsigned ends = 0;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_80));
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  uint32_t ts = a.ts;
+  for (unsigned i = 1; i <= 8; i++) { /* no marker: lesson 8 */
+    struct telev in = {.event = 7, .volume = 10, .end = i >= 6, .duration = (uint16_t)(i > 6 ? 960 : 160 * i)};
+    telev_put(payload, &in);
+    leg_send(&a, 101, false, ts, payload, 4);
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 101 && telev_parse(&t, g.rtp.payload, g.rtp.payload_bytes));
+    CHECK(t.event == 7 && t.duration == in.duration * 6 && t.end == in.end, "%u: %u", i, t.duration);
+    CHECK(g.rtp.marker == (i == 1) && (i == 1 || g.rtp.ts == out_ts));
+    out_ts = g.rtp.ts;
+    ends += t.end;
+  }
+  CHECK(ends == 3);
+  CHECK(event_wait(MSET_DIGIT, a.id, 1000, &m) && m.digit.digit == '7' && m.digit.ms == 120);
+  nap(50);
+  mset_init(&m, MSET_PING, 0);
+  CHECK(ask_ok(&m));
+  CHECK(event_count(MSET_DIGIT, a.id) == 0, "one event a digit");
+  /* ours, the other way: 8000 Hz at a */
+  mset_init(&m, MSET_DIGITS, a.id);
+  m.digits.op = 42;
+  m.digits.duration_ms = 100;
+  memcpy(m.digits.digits, "1#", 3);
+  CHECK(ask_ok(&m));
+  unsigned packets = 0, begins = 0;
+  ends = 0;
+  while (leg_take_rtp(&a, 300, &g)) {
+    CHECK(g.rtp.pt == 101 && telev_parse(&t, g.rtp.payload, g.rtp.payload_bytes));
+    packets++;
+    begins += g.rtp.marker;
+    ends += t.end;
+    CHECK(!t.end || t.duration == 800);
+  }
+  CHECK(packets == 14 && begins == 2 && ends == 6, "%u %u %u", packets, begins, ends);
+  CHECK(event_wait(MSET_DIGITS_DONE, a.id, 1000, &m) && m.digits_done.op == 42 && m.digits_done.ok);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+/* Early dialogs: the last one that began is heard, SELECT decides. */
+static void forked_remotes(void) {
+  struct leg a, b;
+  struct got g;
+  union mset_any m;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_80));
+  struct leg fork = a;
+  fork.fd = udp(&fork.at);
+  fork.ssrc = rand_u32();
+  fork.sealer = NULL;
+  fork.opener = NULL;
+  CHECK(leg_describe(&fork, 2, SUITE_AEAD_AES_128_GCM, 8000, MSET_SYMMETRIC_AUTO));
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  leg_send_frame(&fork, 1);
+  CHECK(leg_take_rtp(&b, 500, &g), "the one that began last");
+  leg_send_frame(&a, 1);
+  CHECK(!leg_take_rtp(&b, 100, &g));
+  mset_init(&m, MSET_SELECT, a.id);
+  m.pick.remote = 1;
+  CHECK(ask_ok(&m));
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g));
+  leg_send_frame(&fork, 1);
+  CHECK(!leg_take_rtp(&b, 100, &g));
+  leg_send_frame(&b, 1);
+  CHECK(leg_take_rtp(&a, 500, &g));
+  mset_init(&m, MSET_DROP, a.id);
+  m.pick.remote = 2;
+  CHECK(ask_ok(&m));
+  m.pick.remote = 3;
+  union mset_any r = ask(&m);
+  CHECK(r.h.type == MSET_FAULT && r.fault.error == -ENOENT && r.fault.command == MSET_DROP);
+  sealer_free(fork.sealer);
+  opener_free(fork.opener);
+  close(fork.fd);
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void reports_and_a_bye_from_the_wire(void) {
+  struct leg a, b;
+  struct got g = {0};
+  uint8_t p[512];
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AEAD_AES_128_GCM));
+  size_t n = rtcp_put(p, sizeof(p), a.ssrc, NULL, NULL, 0, SLICE("evil-cname"), true);
+  CHECK(seal_rtcp(a.sealer, p, &n, sizeof(p)) == DROP_NONE);
+  send_to(a.fd, p, n, &a.o.rtp[0]);
+  bool has_report = false;
+  for (unsigned i = 0; i < 250 && !has_report; i++) {
+    leg_send_frame(&a, 1);
+    while (!has_report && leg_take(&b, 10, &g))
+      has_report = g.is_rtcp;
+  }
+  CHECK(has_report);
+  struct rtcp_walk w = rtcp_walk_of(g.bytes, g.n);
+  struct rtcp_packet one;
+  struct rtcp_sender s = {0};
+  CHECK(rtcp_next(&w, &one) && rtcp_sender(&one, &s) && s.ssrc == b.o.ssrc && s.packets > 10);
+  CHECK(rtcp_next(&w, &one) && slice_eq(rtcp_cname(&one), slice_of(b.o.cname)));
+  leg_drain(&b);
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g), "BYE from the wire ended the call");
+  leg_close(&a);
+  leg_close(&b);
+}
+
+static void silence_is_told(void) {
+  struct leg a;
+  union mset_any m;
+  memset(&a, 0, sizeof(a));
+  a.id = ++last_id;
+  mset_init(&m, MSET_OPEN, a.id);
+  m.open.kind = MSET_TRUNK_LEG;
+  m.open.family = AF_INET;
+  m.open.media_timeout_s = 1;
+  m.open.rtcp_pair = 1;
+  a.o = ask(&m).opened;
+  CHECK(a.o.h.type == MSET_OPENED && addr_port(&a.o.rtcp) == addr_port(&a.o.rtp[0]) + 1);
+  a.fd = udp(&a.at);
+  CHECK(leg_describe(&a, 1, SUITE_NONE, 8000, MSET_SYMMETRIC_OFF));
+  CHECK(event_wait(MSET_TIMEOUT, a.id, 2500, &m));
+  leg_close(&a);
+}
+
+/* A browser's part: ICE controlling and DTLS client, by hand ------------------------------------------ */
+struct app {
+  struct leg l;
+  struct dtls *dtls;
+  struct dtlscert *cert;
+  struct dtls_fingerprint theirs;
+  const char *ufrag;     /* ufrag is the app's own */
+};
+
+static void app_check(const struct app *a, const char *pwd, bool nominate, int fd) {
+  uint8_t buf[512], id[STUNMSG_ID_BYTES];
+  char user[64];
+  struct stunmsg_out o;
+  snprintf(user, sizeof(user), "%s:%s", a->l.o.ufrag, a->ufrag);
+  rand_bytes(id, sizeof(id));
+  stunmsg_begin(&o, buf, sizeof(buf), STUNMSG_REQUEST, id);
+  stunmsg_put(&o, STUNATTR_USERNAME, slice_of(user));
+  stunmsg_put_u32(&o, STUNATTR_PRIORITY, 1234567);
+  stunmsg_put_u64(&o, STUNATTR_ICE_CONTROLLING, 99);
+  if (nominate)
+    stunmsg_put(&o, STUNATTR_USE_CANDIDATE, (struct slice){NULL, 0});
+  stunmsg_put_integrity(&o, slice_of(pwd));
+  stunmsg_put_fingerprint(&o);
+  size_t n = stunmsg_end(&o);
+  CHECK(n > 0);
+  send_to(fd, buf, n, &a->l.o.rtp[0]);
+}
+
+static bool is_answered(int fd, uint8_t *first_byte) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  uint8_t buf[2048];
+  if (poll(&p, 1, 150) <= 0)
+    return false;
+  ssize_t n = recv(fd, buf, sizeof(buf), 0);
+  *first_byte = buf[0];
+  return n > 0;
+}
+
+static bool app_describe(struct app *a) {
+  union mset_any m;
+  mset_init(&m, MSET_REMOTE, a->l.id);
+  m.remote.remote = 1;
+  m.remote.security = MSET_DTLS;
+  m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
+  m.remote.fingerprint_bytes = 32;
+  memcpy(m.remote.fingerprint, dtlscert_sha256(a->cert), 32);
+  (void)!slice_copy(m.remote.ufrag, sizeof(m.remote.ufrag), slice_of(a->ufrag));
+  codecs_set(&m.remote, &a->l, 8000);
+  return ask_ok(&m);
+}
+
+static void app_flush(struct app *a) {
+  uint8_t buf[DTLS_DATAGRAM_BYTES];
+  size_t n;
+  while ((n = dtls_output(a->dtls, buf, sizeof(buf))) > 0)
+    send_to(a->l.fd, buf, n, &a->l.o.rtp[0]);
+}
+
+static bool app_handshake(struct app *a) {
+  uint8_t buf[2048];
+  uint64_t until = clock_now_us() + 5000000;
+  app_flush(a);
+  while (dtls_state(a->dtls) != DTLS_UP && clock_now_us() < until) {
+    struct pollfd p = {.fd = a->l.fd, .events = POLLIN};
+    if (poll(&p, 1, 50) > 0) {
+      ssize_t n = recv(a->l.fd, buf, sizeof(buf), 0);
+      if (n > 0 && buf[0] >= 20 && buf[0] <= 63)
+        (void)!dtls_input(a->dtls, buf, (size_t)n, clock_now_us());
+    } else {
+      dtls_tick(a->dtls, clock_now_us());
+    }
+    app_flush(a);
+  }
+  struct srtp_key send_key, receive_key;
+  if (dtls_state(a->dtls) != DTLS_UP || dtls_keys(a->dtls, &send_key, &receive_key) < 0)
+    return false;
+  return sealer_new(&a->l.sealer, &send_key, a->l.ssrc) == 0 && opener_new(&a->l.opener, &receive_key) == 0;
+}
+
+static bool app_open(struct app *a, uint64_t beside) {
+  memset(a, 0, sizeof(*a));
+  if (!leg_open(&a->l, MSET_NATIVE_LEG, beside))
+    return false;
+  a->l.pt = 0;
+  a->l.kind = CODEC_PCMU;
+  a->ufrag = "peer";
+  a->theirs.bytes = 32;
+  memcpy(a->theirs.value, a->l.o.fingerprint, 32);
+  return dtlscert_new(&a->cert) == 0 && dtls_new(&a->dtls, a->cert, DTLS_CLIENT) == 0;
+}
+
+static void app_close(struct app *a) {
+  leg_close(&a->l);
+  dtls_free(a->dtls);
+  dtlscert_free(a->cert);
+}
+
+/* Attacks A1, A5: from a stranger nothing is answered, nothing kept. */
+static void strangers_at_the_shared_port(const struct app *a) {
+  uint8_t hello[DTLS_DATAGRAM_BYTES], first;
+  struct addr at;
+  int fd = udp(&at);
+  struct dtls *other = NULL;
+  CHECK(dtls_new(&other, a->cert, DTLS_CLIENT) == 0);
+  dtls_expect(other, &a->theirs, clock_now_us());
+  size_t n = dtls_output(other, hello, sizeof(hello));
+  CHECK(n > 0 && dtls_is_hello(hello, n));
+  uint64_t before = drops(DROP_DTLS_STRANGER);
+  for (unsigned i = 0; i < 200; i++)
+    send_to(fd, hello, n, &a->l.o.rtp[0]);
+  app_check(a, "a wrong password, long enough", true, fd);
+  CHECK(!is_answered(fd, &first), "a stranger was answered");
+  CHECK(drops(DROP_DTLS_STRANGER) == before + 200);
+  CHECK(drops(DROP_ICE_INTEGRITY) > 0);
+  dtls_free(other);
+  close(fd);
+}
+
+static void app_to_trunk(void) {
+  struct app a;
+  struct leg b;
+  struct got g;
+  union mset_any m;
+  uint8_t first = 0;
+  CHECK(app_open(&a, 0));
+  CHECK(leg_open(&b, MSET_TRUNK_LEG, a.l.id));
+  b.pt = 8;
+  b.kind = CODEC_PCMA;
+  CHECK(leg_describe(&b, 1, SUITE_AEAD_AES_256_GCM, 8000, MSET_SYMMETRIC_AUTO));
+  CHECK(link_legs(a.l.id, b.id));
+  app_check(&a, a.l.o.pwd, true, a.l.fd); /* answered before the description is known */
+  CHECK(is_answered(a.l.fd, &first) && first == 1);
+  dtls_expect(a.dtls, &a.theirs, clock_now_us());
+  app_flush(&a); /* a ClientHello before the description: kept */
+  nap(30);
+  CHECK(app_describe(&a));
+  strangers_at_the_shared_port(&a);
+  CHECK(app_handshake(&a), "%s", dtls_failure(a.dtls));
+  bool is_up = false;
+  while (!is_up && event_wait(MSET_STATE, a.l.id, 2000, &m))
+    is_up = m.state.dtls == MSET_DTLS_UP && m.state.ice == MSET_ICE_CONNECTED && m.state.assoc == 1;
+  CHECK(is_up && m.state.suite == SUITE_AEAD_AES_256_GCM && addr_eq(&m.state.remote, &a.l.at));
+  for (unsigned i = 0; i < 10; i++) {
+    leg_send_frame(&a.l, (uint8_t)i);
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 8, "%u", i);
+    leg_send_frame(&b, (uint8_t)i);
+    CHECK(leg_take_rtp(&a.l, 500, &g) && g.rtp.pt == 0 && g.rtp.ssrc == a.l.o.ssrc, "%u", i);
+  }
+  mset_init(&m, MSET_ICE_RESTART, a.l.id);
+  union mset_any r = ask(&m);
+  CHECK(r.h.type == MSET_ICE && strcmp(r.ice.ufrag, a.l.o.ufrag) != 0);
+  leg_send_frame(&b, 1); /* the old pair goes on */
+  CHECK(leg_take_rtp(&a.l, 500, &g));
+  /* the new generation from another port (the network changed) */
+  struct addr old_at = a.l.at;
+  int old_fd = a.l.fd;
+  a.l.fd = udp(&a.l.at);
+  memcpy(a.l.o.ufrag, r.ice.ufrag, sizeof(a.l.o.ufrag));
+  a.ufrag = "peer-again";
+  CHECK(app_describe(&a));
+  app_check(&a, r.ice.pwd, true, a.l.fd);
+  CHECK(is_answered(a.l.fd, &first) && first == 1);
+  leg_send_frame(&b, 2);
+  CHECK(leg_take_rtp(&a.l, 500, &g), "audio follows the newly nominated pair");
+  CHECK(!addr_eq(&old_at, &a.l.at));
+  close(old_fd);
+  leg_close(&b);
+  app_close(&a);
+}
+
+static void faults(void) {
+  union mset_any m, r;
+  mset_init(&m, MSET_PLAY, 987654);
+  r = ask(&m);
+  CHECK(r.h.type == MSET_FAULT && r.fault.error == -ENOENT && r.fault.command == MSET_PLAY);
+  mset_init(&m, MSET_PING, 0);
+  CHECK(ask(&m).h.type == MSET_OK);
+}
+
+static void ports_run_out(void) {
+  struct leg l[64];
+  unsigned n = 0;
+  union mset_any m, r = {0};
+  while (n < COUNT_OF(l) && r.h.type != MSET_FAULT) {
+    mset_init(&m, MSET_OPEN, ++last_id);
+    m.open.kind = MSET_TRUNK_LEG;
+    m.open.family = AF_INET;
+    r = ask(&m);
+    if (r.h.type == MSET_OPENED)
+      l[n++].id = last_id;
+  }
+  CHECK(r.h.type == MSET_FAULT && r.fault.error == -EMFILE && n > 4, "%u", n);
+  while (n) {
+    mset_init(&m, MSET_END, l[--n].id);
+    CHECK(ask(&m).h.type == MSET_ENDED);
+  }
+  mset_init(&m, MSET_OPEN, ++last_id);
+  m.open.kind = MSET_TRUNK_LEG;
+  m.open.family = AF_INET;
+  CHECK(ask(&m).h.type == MSET_OPENED);
+  mset_init(&m, MSET_END, last_id);
+  CHECK(ask(&m).h.type == MSET_ENDED);
+}
+
+/* The controller dies: audio goes on, its successor is told, and after a while the sessions end. */
+static void controller_dies(void) {
+  struct leg a, b;
+  struct got g;
+  union mset_any m;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_80));
+  controller_close();
+  leg_send_frame(&a, 1);
+  CHECK(leg_take_rtp(&b, 500, &g), "audio goes on");
+  CHECK(controller_connect(2));
+  CHECK(con.live == 2);
+  CHECK(event_wait(MSET_LIVE, a.id, 1000, &m) && strcmp(m.live.call, "c_test") == 0);
+  mset_init(&m, MSET_PLAY, b.id);
+  CHECK(ask_ok(&m)); /* taken up by the new one */
+  CHECK(event_wait(MSET_ENDED, a.id, 5000, &m) && m.ended.reason == MSET_END_ORPHAN && m.ended.facts.rx.packets == 1);
+  CHECK(!event_wait(MSET_ENDED, b.id, 1000, &m));
+  leg_close(&b);
+  sealer_free(a.sealer);
+  opener_free(a.opener);
+  close(a.fd);
+}
+
+static void malformed_command(void) {
+  uint8_t junk[64] = {64};
+  CHECK(send(con.fd, junk, sizeof(junk), 0) > 0);
+  struct pollfd p = {.fd = con.fd, .events = POLLIN};
+  CHECK(poll(&p, 1, 2000) > 0 && recv(con.fd, junk, sizeof(junk), 0) <= 0);
+  controller_close();
+  CHECK(controller_connect(2));
+}
+
+int main(void) {
+  pthread_t thread;
+  const char *text = "";
+  uint32_t ports = 20000 + (uint32_t)(getpid() % 300) * 40;
+  options = (struct media_options){.workers = 2, .n_addresses = 1, .trunk_port_min = ports,
+                                   .trunk_port_max = ports + 39, .dscp = 46, .max_sessions = 64, .orphan_s = 2};
+  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-test.%d", (int)getpid());
+  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
+  if (media_new(&media, &options, &text) < 0) {
+    printf("start: %s\n", text);
+    return 1;
+  }
+  pthread_create(&thread, NULL, serve, NULL);
+  CHECK(controller_connect(1));
+  two_secured_legs();
+  strangers_at_a_secured_leg();
+  replay();
+  plain_leg();
+  hold_has_silence();
+  digits_between_clocks();
+  forked_remotes();
+  reports_and_a_bye_from_the_wire();
+  silence_is_told();
+  app_to_trunk();
+  faults();
+  ports_run_out();
+  controller_dies();
+  malformed_command();
+  controller_close();
+  media_stop(media);
+  pthread_join(thread, NULL);
+  media = media_free(media);
+  suite_stop();
+  printf("%u failures\n", failures);
+  return failures > 0;
+}
