@@ -31,8 +31,7 @@ void facts_write(struct facts *f, uint32_t slot, const struct mset_facts *now) {
     return;
   struct mset_facts *to = &f->table[slot];
   uint32_t seq = to->seq;
-  __atomic_store_n(&to->seq, seq + 1, __ATOMIC_RELAXED);
-  __atomic_thread_fence(__ATOMIC_RELEASE);
+  (void)__atomic_exchange_n(&to->seq, seq + 1, __ATOMIC_ACQ_REL); /* what follows stays behind it */
   memcpy((char *)to + sizeof(to->seq), (const char *)now + sizeof(now->seq), sizeof(*to) - sizeof(to->seq));
   __atomic_store_n(&to->seq, seq + 2, __ATOMIC_RELEASE);
 }
