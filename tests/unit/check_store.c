@@ -234,3 +234,26 @@ Test(store, old_records_go) {
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){0}), 5); /* 0 lives; 1 to 5 are gone */
 }
+
+/* A newer row of the same call comes while the older one is being tried: the newer must win. */
+Test(store, a_failed_commit_keeps_the_order) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  static struct record out;
+  sqlite3 *other = NULL;
+  cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
+  struct record r = numbered(1, RECORD_LIVE);
+  cr_assert_eq(store_put(s, &r), 0);
+  usleep(200000); /* the writer waits for the lock now */
+  r.state = RECORD_ENDED;
+  cr_assert_eq(store_put(s, &r), 0);
+  for (int i = 0; store_is_well(s) && i < 300; i++)
+    usleep(10000);
+  cr_assert_eq(sqlite3_exec(other, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
+  sqlite3_close(other);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(reader_get(rd, r.id, &out), 0);
+  cr_assert_eq(out.state, RECORD_ENDED);
+}
