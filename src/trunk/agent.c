@@ -86,17 +86,39 @@ static int status_out_of_dialog(const sip_t *sip) {
   }
 }
 
-/* Scheme and extensions, RFC 3261 8.2.2. */
+/* Header fields that may stand once only, and do. The parser chains those that come again. */
+static bool has_twins(const sip_t *sip) {
+  return sip->sip_from->a_next || sip->sip_to->a_next || sip->sip_call_id->i_next || sip->sip_cseq->cs_next ||
+         (sip->sip_max_forwards && sip->sip_max_forwards->mf_next) ||
+         (sip->sip_content_type && sip->sip_content_type->c_next) ||
+         (sip->sip_content_length && sip->sip_content_length->l_next);
+}
+
+static bool accepts_sdp(const sip_t *sip) {
+  const sip_accept_t *a = sip->sip_accept;
+  for (; a; a = a->ac_next)
+    if (a->ac_type && (!strcasecmp(a->ac_type, SDP_TYPE) || !strcmp(a->ac_type, "*/*") ||
+                       !strcasecmp(a->ac_type, "application/*")))
+      return true;
+  return !sip->sip_accept;
+}
+
+/* Form, scheme, extensions, RFC 3261 8.2.2. */
 static int status_of_inspection(const sip_t *sip, char *unsupported, size_t bytes) {
-  unsigned type = (unsigned char)sip->sip_request->rq_url->url_type;
+  const url_t *u = sip->sip_request->rq_url;
+  unsigned type = (unsigned char)u->url_type;
   size_t n = 0;
   if (type != url_sip && type != url_sips && type != url_tel)
     return 416;
+  if (u->url_headers || has_twins(sip))
+    return 400;
   const msg_param_t *p = sip->sip_require ? (const msg_param_t *)sip->sip_require->k_items : NULL;
   for (; p && *p; p++)
     if (n < bytes)
       n += (size_t)snprintf(unsupported + n, bytes - n, "%s%s", n ? ", " : "", *p);
-  return n ? 420 : 0;
+  if (n)
+    return 420;
+  return sip->sip_request->rq_method == sip_method_invite && !accepts_sdp(sip) ? 406 : 0;
 }
 
 static void answer_plain(struct agent *a, msg_t *msg, sip_t *sip, int status, const char *unsupported) {

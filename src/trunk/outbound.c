@@ -62,8 +62,7 @@ static void callee_timeout(void *arg) {
 static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const char *number) {
   su_home_t home[1] = {SU_HOME_INIT(home)};
   char party[URI_BYTES], host[200], transport[16] = "";
-  su_home_init(home);
-  url_t *u = url_hdup(home, URL_STRING_MAKE(trunk->target)->us_url);
+  url_t *u = url_make(home, trunk->target);
   int e = u && uri_is_sip(u) ? 0 : -EINVAL;
   if (e == 0) {
     snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "", u->url_port ? u->url_port : "");
