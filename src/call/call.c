@@ -155,6 +155,8 @@ static void leave_guard(struct call *c) {
     guard_leave(in->cs->env.guard, in->in_trunk);
   if (in->out_trunk)
     guard_leave(in->cs->env.guard, in->out_trunk);
+  if (in->target.kind == LEG_TRUNK)
+    guard_forget_out(in->cs->env.guard, slice_of(c->session_local));
   in->in_trunk = in->out_trunk = NULL;
 }
 

@@ -262,6 +262,13 @@ static int family_of(const struct place *p) {
   return f == AF_INET6 && p->ask ? AF_INET6 : AF_INET;
 }
 
+/* So that guard knows the call when it comes back by another way (S21). */
+static void note_out(struct calls *cs, const struct call *c, const struct attempt *a) {
+  if (a->target.kind == LEG_TRUNK)
+    guard_note_out(cs->env.guard, a->target.trunk, slice_of(c->from), slice_of(c->to), slice_of(c->session_local),
+                   clock_now_us());
+}
+
 /* The call and its caller leg, with OPEN under way; NULL: nothing remains. */
 static struct leg *begin(struct calls *cs, const struct place *p, struct attempt *a, const char *id) {
   struct call *c = call_new(cs);
@@ -274,8 +281,10 @@ static struct leg *begin(struct calls *cs, const struct place *p, struct attempt
   if (l)
     fill_caller(l, p);
   bool pair = p->ask && !(p->offer && p->offer->audio.rtcp_mux);
-  if (l && map_put(cs->by_id, slice_of(c->id), c) == 0 && leg_open(l, family_of(p), pair, false) == 0)
+  if (l && map_put(cs->by_id, slice_of(c->id), c) == 0 && leg_open(l, family_of(p), pair, false) == 0) {
+    note_out(cs, c, a);
     return l;
+  }
   call_discard(c);
   return NULL;
 }

@@ -65,6 +65,15 @@ void guard_leave(struct guard *g, const struct conf_trunk *trunk) {
   (void)g, (void)trunk;
   rig.live--;
 }
+void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller, struct slice called,
+                    struct slice session_id, uint64_t now) {
+  (void)g, (void)trunk, (void)caller, (void)called, (void)now;
+  rig.noted += session_id.n == 32;
+}
+void guard_forget_out(struct guard *g, struct slice session_id) {
+  (void)g;
+  rig.noted -= session_id.n == 32;
+}
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f) {
   (void)p, (void)f;
   return rig.route;

@@ -26,6 +26,7 @@ struct rig {
   struct route_decision route;
   struct verdict admit, admit_out;
   uint32_t devices, live;               /* devices that the native door rings; calls counted by guard */
+  uint32_t noted;                       /* outbound calls that guard was told of */
   char next_letter;
   struct verdict ring;
   uint32_t n_records;

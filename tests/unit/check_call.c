@@ -55,7 +55,9 @@ Test(call, native_to_trunk_is_answered_and_ended) {
   cr_assert_eq(leg_far(a), rig_leg('B'));
   cr_assert_eq(calls_find(rig.calls, slice_of(c->id)), c);
   cr_assert_eq(rig.live, 1);
+  cr_assert_eq(rig.noted, 1);
   end('A', END_COMPLETED, BY_CALLER);
+  cr_assert_eq(rig.noted, 0);
   eq(rig_log(), "A.ended:completed:caller B.ended:completed:caller");
   eq(rig_media(), "END1 END2");
   cr_assert_eq(rig_leg('A'), NULL);
