@@ -503,6 +503,32 @@ static void digits_between_clocks(void) {
   leg_close(&b);
 }
 
+/* Lessons 2 and 3: another offer with other keys, and a new source number with it; ours goes on. */
+static void keys_change(void) {
+  struct leg a, b;
+  struct got g;
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AEAD_AES_128_GCM));
+  leg_send_frame(&a, 1);
+  leg_send_frame(&b, 1);
+  CHECK(leg_take_rtp(&b, 500, &g) && leg_take_rtp(&a, 500, &g));
+  uint16_t seq = g.rtp.seq;
+  uint32_t ssrc = g.rtp.ssrc;
+  a.sealer = sealer_free(a.sealer);
+  a.opener = opener_free(a.opener);
+  a.ssrc = rand_u32();
+  CHECK(leg_describe(&a, 1, SUITE_AEAD_AES_256_GCM, 8000, MSET_SYMMETRIC_AUTO));
+  leg_send_frame(&a, 2);
+  leg_send_frame(&b, 2);
+  CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.marker);
+  CHECK(leg_take_rtp(&a, 500, &g) && g.rtp.ssrc == ssrc && g.rtp.seq == (uint16_t)(seq + 1));
+  nap(300);
+  struct mset_facts f = {0};
+  CHECK(mset_facts_read(&con.facts[a.o.facts_slot], a.id, &f));
+  CHECK(f.ssrc_changes == 1 && f.rx.packets == 2 && f.suite == SUITE_AEAD_AES_256_GCM);
+  leg_close(&a);
+  leg_close(&b);
+}
+
 /* Early dialogs: the last one that began is heard, SELECT decides. */
 static void forked_remotes(void) {
   struct leg a, b;
@@ -843,6 +869,7 @@ int main(void) {
   plain_leg();
   hold_has_silence();
   digits_between_clocks();
+  keys_change();
   forked_remotes();
   reports_and_a_bye_from_the_wire();
   silence_is_told();
