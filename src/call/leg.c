@@ -250,7 +250,9 @@ void leg_deny(struct leg *l, const struct addr *relays, uint32_t n) {
     if (!known)
       in->deny[in->n_deny++] = relays[i];
   }
-  bool in_force = l->media.session && l->local && l->remote && !in->local_is_offer;
-  if (n && in_force && remote_send(l, l->media.session, in->dialog, l->local, l->remote) < 0)
+  const struct leg_media *m = l->fresh.session && in->old_local ? &l->fresh : &l->media; /* whom the descriptions are of */
+  bool known = m->session && l->local && l->remote && in->dialogs;
+  uint32_t dialog = in->local_is_offer ? in->last_dialog : in->dialog;
+  if (n && known && remote_send(l, m->session, dialog, l->local, l->remote) < 0)
     log_warn(call, "%s: a relay could not be denied", l->call->id);
 }

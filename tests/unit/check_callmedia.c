@@ -328,6 +328,17 @@ Test(mid, a_relay_denied_in_mid_call_reaches_the_media_process) {
   cr_assert_eq(rig.remote[0].n_deny, 1);
 }
 
+Test(mid, a_relay_denied_while_a_fresh_association_comes_up_goes_to_it) {
+  struct addr relay;
+  cr_assert_eq(addr_parse(&relay, SLICE("203.0.113.9"), 3478), 0);
+  reoffer('A', sdp_chromium_reloaded);
+  rig_media();
+  leg_deny(rig_leg('A'), &relay, 1);
+  rig_turn();
+  eq(rig_media(), "REMOTE3/1");
+  cr_assert_eq(rig.remote[2].n_deny, 1);
+}
+
 /* S16: nothing of one leg's description is in the other's. */
 Test(mid, no_token_of_one_leg_is_in_the_other_s_description) {
   char a[16384], b[16384];
