@@ -52,7 +52,8 @@ static struct slice meant_host(const sip_t *sip) {
   return slice_of(is_bare && to ? to : host);
 }
 
-const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip, struct addr *ret_source) {
+const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
+                                    struct addr *ret_source) {
   struct ask_hosts subjects = {.n = 0};
   agent_source(msg, ret_source);
   ask_subjects(&subjects, a, msg);
@@ -62,34 +63,34 @@ const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *si
 /* Requests outside of a dialog. */
 static int status_out_of_dialog(const sip_t *sip) {
   switch (sip->sip_request->rq_method) {
-    case sip_method_invite:
-    case sip_method_options:
-      return sip->sip_to->a_tag ? 481 : 0;
-    case sip_method_bye:
-    case sip_method_cancel:
-    case sip_method_prack:
-    case sip_method_info:
-    case sip_method_update:
-    case sip_method_notify:
-      return 481;
-    case sip_method_unknown:
-      return 501;
-    case sip_method_invalid:
-    case sip_method_ack:
-    case sip_method_register:
-    case sip_method_message:
-    case sip_method_subscribe:
-    case sip_method_refer:
-    case sip_method_publish:
-    default:
-      return 405;
+  case sip_method_invite:
+  case sip_method_options:
+    return sip->sip_to->a_tag ? 481 : 0;
+  case sip_method_bye:
+  case sip_method_cancel:
+  case sip_method_prack:
+  case sip_method_info:
+  case sip_method_update:
+  case sip_method_notify:
+    return 481;
+  case sip_method_unknown:
+    return 501;
+  case sip_method_invalid:
+  case sip_method_ack:
+  case sip_method_register:
+  case sip_method_message:
+  case sip_method_subscribe:
+  case sip_method_refer:
+  case sip_method_publish:
+  default:
+    return 405;
   }
 }
 
 /* Header fields that may stand once only, and do. The parser chains those that come again. */
 static bool has_twins(const sip_t *sip) {
-  return sip->sip_from->a_next || sip->sip_to->a_next || sip->sip_call_id->i_next || sip->sip_cseq->cs_next ||
-         (sip->sip_max_forwards && sip->sip_max_forwards->mf_next) ||
+  return sip->sip_from->a_next || sip->sip_to->a_next || sip->sip_call_id->i_next ||
+         sip->sip_cseq->cs_next || (sip->sip_max_forwards && sip->sip_max_forwards->mf_next) ||
          (sip->sip_content_type && sip->sip_content_type->c_next) ||
          (sip->sip_content_length && sip->sip_content_length->l_next);
 }
@@ -195,7 +196,8 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
   tport_t *tp = tport_primaries(nta_agent_tports(a->nta));
   if (tp && tport_name(tp)->tpn_port)
     a->port = (uint16_t)atoi(tport_name(tp)->tpn_port);
-  log_info(trunk, "listener %s: %s, port %u, known as %s", l->name, transport_name(l->transport), a->port, a->host);
+  log_info(trunk, "listener %s: %s, port %u, known as %s", l->name, transport_name(l->transport),
+           a->port, a->host);
   return 0;
 }
 

@@ -47,7 +47,9 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has) {
   int e = desc_parse(ret, sdp, &fault);
   if (e < 0)
     return verdict_refuse(REFUSE_SDP_FORM, "SDP line %u: %s", fault.line,
-                          fault.rule ? fault.rule : e == -E2BIG ? "too large" : "malformed");
+                          fault.rule    ? fault.rule
+                          : e == -E2BIG ? "too large"
+                                        : "malformed");
   *ret_has = true;
   return verdict_pass();
 }

@@ -51,7 +51,9 @@ void dialog_drop(struct dialog *d) {
   count_set(&trunk_counters, TRUNKCOUNT_dialogs, pool_count(t->dialogs));
 }
 
-struct leg *dialog_leg(const struct dialog *d) { return d->leg ? leg_get(d->t->env.calls, d->leg) : NULL; }
+struct leg *dialog_leg(const struct dialog *d) {
+  return d->leg ? leg_get(d->t->env.calls, d->leg) : NULL;
+}
 
 const char *dialog_host(const struct dialog *d) { return *d->fqdn ? d->fqdn : d->agent->host; }
 
@@ -85,7 +87,8 @@ void text_free(char *text) {
   free(text);
 }
 
-/* Is the message from the trunk's own peer: the same trunk, or the very address that the dialog is with? */
+/* Is the message from the trunk's own peer: the same trunk, or the very address that the dialog is with?
+ */
 static bool is_from_peer(const struct dialog *d, msg_t *msg, const sip_t *sip) {
   struct addr source;
   const struct conf_trunk *trunk = agent_peer(d->agent, msg, sip, &source);
@@ -132,8 +135,10 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
     return info_in(d, irq, sip);
   if (method == sip_method_options)
     return refuse_plain(d, irq, 200);
-  return refuse_plain(d, irq, method == sip_method_notify || method == sip_method_cancel ? 481 :
-                              method == sip_method_unknown ? 501 : 405);
+  return refuse_plain(d, irq,
+                      method == sip_method_notify || method == sip_method_cancel ? 481
+                      : method == sip_method_unknown                             ? 501
+                                                                                 : 405);
 }
 
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body) {
@@ -142,7 +147,8 @@ void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char 
   nta_outgoing_t *ack = nta_outgoing_tcreate(
       d->nta, NULL, NULL, NULL, SIP_METHOD_ACK, *d->target ? URL_STRING_MAKE(d->target) : NULL,
       SIPTAG_CSEQ_STR(cseq_text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(d->t->product),
-      TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)), TAG_END());
+      TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)),
+      TAG_END());
   if (!ack)
     log_warn(sip, "trunk %s: the ACK could not be sent", d->trunk);
   nta_outgoing_destroy(ack);
@@ -150,7 +156,8 @@ void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char 
 
 void dialog_bye(struct dialog *d, const struct cause *c) {
   char reason[200], value[80], session[96] = "";
-  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason), end_reason_word(c->reason));
+  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
+                end_reason_word(c->reason));
   dialog_session(d, value, sizeof value);
   if (*value)
     snprintf(session, sizeof session, "Session-ID: %s", value);
@@ -163,7 +170,8 @@ void dialog_bye(struct dialog *d, const struct cause *c) {
   nta_outgoing_destroy(bye);
 }
 
-void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850, const char *detail) {
+void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850,
+                const char *detail) {
   struct cause c = {.reason = reason, .by = by, .sip = sip, .q850 = q850};
   struct leg *l = dialog_leg(d);
   if (l) {

@@ -44,7 +44,8 @@ static void door_answered(void *arg, struct leg *l) {
     inbound_answered(d, l);
 }
 
-static void door_reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local) {
+static void door_reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v,
+                           const struct desc *local) {
   struct dialog *d = dialog_of(arg, l);
   if (d)
     reinvite_answer(d, l, cookie, v, local);
@@ -72,7 +73,9 @@ static void door_digit(void *arg, struct leg *l, char digit, uint32_t ms, const 
 static void door_operation(void *arg, struct leg *l, uint64_t op, const struct verdict *v) {
   (void)arg, (void)l, (void)op, (void)v;
 }
-static void door_quality(void *arg, struct leg *l, const struct mset_quality *q) { (void)arg, (void)l, (void)q; }
+static void door_quality(void *arg, struct leg *l, const struct mset_quality *q) {
+  (void)arg, (void)l, (void)q;
+}
 
 const struct door trunk_door = {
     .name = "trunk",

@@ -123,7 +123,9 @@ char *header_party(char *dst, size_t bytes, const char *number, const char *disp
 }
 
 static int hex(char c) {
-  return isdigit((unsigned char)c) ? c - '0' : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
+  return isdigit((unsigned char)c)    ? c - '0'
+         : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+                                      : -1;
 }
 
 int header_number(char *dst, size_t bytes, struct slice user) {

@@ -12,14 +12,17 @@ static struct verdict inspect(const sip_t *sip) {
   if (!contact_is_sane(sip->sip_contact))
     return verdict_refuse(REFUSE_MALFORMED, "Contact: expected a sip or sips URI");
   if (!routes_are_sane(sip->sip_record_route))
-    return verdict_refuse(REFUSE_MALFORMED, "Record-Route: expected sip or sips URIs, at most %d", ASK_HOSTS_MAX);
+    return verdict_refuse(REFUSE_MALFORMED, "Record-Route: expected sip or sips URIs, at most %d",
+                          ASK_HOSTS_MAX);
   return verdict_pass();
 }
 
-static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk, const struct verdict *v) {
+static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
+                   const struct verdict *v) {
   struct reply r;
   reply_refusal(&r, v, *trunk->fqdn ? trunk->fqdn : a->host);
-  log_info(trunk, "trunk %s: call refused by rule %s: %s", trunk->name, refusal_row(v->refusal)->rule, v->detail);
+  log_info(trunk, "trunk %s: call refused by rule %s: %s", trunk->name, refusal_row(v->refusal)->rule,
+           v->detail);
   if (r.status == 503)
     reply_stateless(a, msg, &r);
   else
@@ -47,7 +50,8 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   return true;
 }
 
-static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *trunk, const struct ask *ask) {
+static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *trunk,
+                                     const struct ask *ask) {
   struct dialog *d = dialog_new(a->t, a, trunk);
   if (!d)
     return NULL;
@@ -59,10 +63,15 @@ static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *t
   return d;
 }
 
-static struct verdict place_dialog(struct dialog *d, const struct ask *ask, const struct desc *offer, struct leg **ret_leg) {
+static struct verdict place_dialog(struct dialog *d, const struct ask *ask, const struct desc *offer,
+                                   struct leg **ret_leg) {
   char id[40];
   struct trunks *t = d->t;
-  struct place p = {.door = &trunk_door, .door_arg = t, .magic = d->id, .ask = ask, .offer = offer,
+  struct place p = {.door = &trunk_door,
+                    .door_arg = t,
+                    .magic = d->id,
+                    .ask = ask,
+                    .offer = offer,
                     .session_id = ask->session_id};
   d->is_late = !offer;
   d->is_placing = true;
@@ -71,10 +80,12 @@ static struct verdict place_dialog(struct dialog *d, const struct ask *ask, cons
   return v;
 }
 
-static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask, const struct desc *offer) {
+static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask,
+                          const struct desc *offer) {
   struct leg *l = NULL;
   struct dialog *d = inbound_dialog(a, ask->trunk, ask);
-  struct verdict v = d ? place_dialog(d, ask, offer, &l) : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
+  struct verdict v =
+      d ? place_dialog(d, ask, offer, &l) : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
   if (!d || !l || !verdict_is_pass(&v)) {
     refuse(a, msg, sip, ask->trunk, &v);
     if (d)
@@ -88,7 +99,8 @@ static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct 
     inbound_ended(d, &l->cause);
 }
 
-void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk, const struct addr *source) {
+void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
+                    const struct addr *source) {
   struct ask ask = {.trunk = trunk, .source = *source};
   struct desc offer;
   bool has_offer = false;

@@ -14,7 +14,8 @@ int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   int status = 200;
   if (pl && pl->pl_len && !is_relay && !is_dtmf)
     status = 415;
-  else if (pl && pl->pl_len && header_digit(slice_from(pl->pl_data, pl->pl_len), is_relay, &digit, &ms) < 0)
+  else if (pl && pl->pl_len &&
+           header_digit(slice_from(pl->pl_data, pl->pl_len), is_relay, &digit, &ms) < 0)
     status = 400;
   else if (pl && pl->pl_len && d->state == DIALOG_UP)
     leg_got_info_digit(dialog_leg(d), digit, ms);

@@ -38,8 +38,8 @@ struct agent {
   struct trunks *t;
   nta_agent_t *nta;
   char listener[CONF_NAME_BYTES];
-  uint8_t transport;                /* transport is an enum conf_transport. */
-  char host[CONF_NAME_BYTES];       /* host is what Via shows. */
+  uint8_t transport;          /* transport is an enum conf_transport. */
+  char host[CONF_NAME_BYTES]; /* host is what Via shows. */
   uint16_t port;
 };
 
@@ -48,9 +48,9 @@ struct watch_trunk {
   struct trunks *t;
   char trunk[CONF_NAME_BYTES];
   struct trunk_health health;
-  uint32_t misses;                  /* misses counts OPTIONS without a good answer in a row. */
-  bool pending;                     /* pending: one of ours is unanswered. */
-  uint64_t run;                     /* run names the transaction whose answer counts. */
+  uint32_t misses; /* misses counts OPTIONS without a good answer in a row. */
+  bool pending;    /* pending: one of ours is unanswered. */
+  uint64_t run;    /* run names the transaction whose answer counts. */
   struct timer timer;
 };
 
@@ -65,10 +65,10 @@ struct trunks {
 };
 
 enum dialog_state {
-  DIALOG_NEW,      /* the INVITE has no final response yet; UAC: not sent yet */
-  DIALOG_CALLING,  /* UAC: the INVITE is out */
-  DIALOG_UP,       /* a 2xx was sent or acknowledged */
-  DIALOG_CLOSING,  /* the call is over; something is still owed to the peer */
+  DIALOG_NEW,     /* the INVITE has no final response yet; UAC: not sent yet */
+  DIALOG_CALLING, /* UAC: the INVITE is out */
+  DIALOG_UP,      /* a 2xx was sent or acknowledged */
+  DIALOG_CLOSING, /* the call is over; something is still owed to the peer */
 };
 
 /* One SIP dialog (with its early forks), and its side of the call's leg. */
@@ -76,43 +76,43 @@ struct dialog {
   pool_handle id;
   struct trunks *t;
   struct agent *agent;
-  pool_handle leg;                  /* leg is the call's; 0 once the call is done with it. */
+  pool_handle leg; /* leg is the call's; 0 once the call is done with it. */
   enum dialog_state state;
   bool is_uas;
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
-  char user[CONF_NAME_BYTES];       /* user is the user part of our Contact. */
-  char target[URI_BYTES];           /* target is the Request-URI of a UAC. */
-  struct addr peer;                 /* peer is where the INVITE, or its answer, came from. */
-  int max_forwards;                 /* max_forwards came with the INVITE, or goes with it. */
+  char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
+  char target[URI_BYTES];     /* target is the Request-URI of a UAC. */
+  struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
+  int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
   uint32_t answer_timeout_s;
   nta_leg_t *nta;
-  nta_incoming_t *invite_in;        /* the initial INVITE until it is acknowledged */
-  nta_outgoing_t *invite_out;       /* … until its final response */
+  nta_incoming_t *invite_in;  /* the initial INVITE until it is acknowledged */
+  nta_outgoing_t *invite_out; /* … until its final response */
   char invite_branch[TAG_BYTES];
-  struct timer timer;               /* timer is the answer timeout, then the wait of CLOSING. */
+  struct timer timer; /* timer is the answer timeout, then the wait of CLOSING. */
 
-  bool is_late;                     /* is_late: the INVITE had no offer; our 200 has, the ACK answers. */
-  bool is_acked;                    /* is_acked: the 2xx to the INVITE was acknowledged, or never will be. */
-  bool is_placing;                  /* is_placing: call_place is running: callbacks are only noted. */
-  bool was_opened, was_ended;       /* noted while placing */
+  bool is_late;               /* is_late: the INVITE had no offer; our 200 has, the ACK answers. */
+  bool is_acked;              /* is_acked: the 2xx to the INVITE was acknowledged, or never will be. */
+  bool is_placing;            /* is_placing: call_place is running: callbacks are only noted. */
+  bool was_opened, was_ended; /* noted while placing */
   bool sent_180, sent_183;
-  bool is_canceled;                 /* is_canceled: the call ended before the final response. */
-  bool got_final;                   /* got_final: the INVITE's last word was said, by either side. */
+  bool is_canceled; /* is_canceled: the call ended before the final response. */
+  bool got_final;   /* got_final: the INVITE's last word was said, by either side. */
   bool got_bye;
-  bool owes_bye;                    /* owes_bye: a BYE is due once the 2xx is acknowledged. */
+  bool owes_bye; /* owes_bye: a BYE is due once the 2xx is acknowledged. */
   struct cause bye_cause;
 
   uint32_t n_forks;
   char forks[FORKS_MAX][TAG_BYTES]; /* forks are the To tags of early dialogs 1 to 8. */
   uint32_t fork;                    /* fork is the one in force. */
 
-  nta_incoming_t *offer_in;         /* offer_in is a re-INVITE or UPDATE that waits for our answer. */
-  nta_incoming_t *ack_in;           /* ack_in is a re-INVITE whose 2xx is not acknowledged. */
+  nta_incoming_t *offer_in; /* offer_in is a re-INVITE or UPDATE that waits for our answer. */
+  nta_incoming_t *ack_in;   /* ack_in is a re-INVITE whose 2xx is not acknowledged. */
   bool offer_in_is_late, offer_in_is_update; /* offer_in_is_late: we offer in its 2xx. */
-  uint64_t cookie;                  /* cookie names the leg_reoffer that is under way. */
-  nta_outgoing_t *offer_out;        /* offer_out is our re-INVITE. */
-  bool has_wish, wish_on;           /* has_wish: a hold (wish_on) or resume is still to be told. */
-  uint32_t retries;                 /* retries counts 491s in a row. */
+  uint64_t cookie;                           /* cookie names the leg_reoffer that is under way. */
+  nta_outgoing_t *offer_out;                 /* offer_out is our re-INVITE. */
+  bool has_wish, wish_on; /* has_wish: a hold (wish_on) or resume is still to be told. */
+  uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
 };
 
@@ -130,9 +130,10 @@ su_root_t *root_su(const struct root *r);
 
 /* agent */
 struct agent *agent_find(struct trunks *t, const char *listener);
-const char *agent_transport(const struct agent *a);         /* "tcp", "tls"; NULL for UDP */
+const char *agent_transport(const struct agent *a); /* "tcp", "tls"; NULL for UDP */
 void agent_source(const msg_t *msg, struct addr *ret);
-const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip, struct addr *ret_source);
+const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
+                                    struct addr *ret_source);
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip);
 
@@ -143,10 +144,10 @@ void ask_hosts_add(struct ask_hosts *h, const char *host, const char *port);
 void ask_routes(struct ask_hosts *h, const sip_route_t *r);
 /* Only sip and sips, one word of host, no others: what nta may ever be given as a target. */
 bool uri_is_sip(const url_t *u);
-bool contact_is_sane(const sip_contact_t *m);               /* present, first one sip or sips, not "*" */
+bool contact_is_sane(const sip_contact_t *m); /* present, first one sip or sips, not "*" */
 bool routes_are_sane(const sip_route_t *r);
 const char *header_unknown(const sip_t *sip, const char *name);
-int reason_q850(const sip_t *sip);                          /* 0 without */
+int reason_q850(const sip_t *sip); /* 0 without */
 
 /* body: BODY_OTHER is answered 415 */
 enum body { BODY_NONE, BODY_SDP, BODY_OTHER };
@@ -165,7 +166,8 @@ void reply_cause(struct reply *r, const struct cause *c);
 /* To a transaction: never a provisional after a final, never two finals. */
 void reply_to(const struct agent *a, nta_incoming_t *irq, const struct reply *r);
 void reply_stateless(const struct agent *a, msg_t *msg, const struct reply *r); /* takes msg */
-void reply_once(const struct agent *a, msg_t *msg, sip_t *sip, const struct reply *r); /* takes msg; with a transaction */
+void reply_once(const struct agent *a, msg_t *msg, sip_t *sip,
+                const struct reply *r); /* takes msg; with a transaction */
 
 /* dialog */
 struct dialog *dialog_get(const void *magic);
@@ -180,16 +182,18 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);
 /* Ends the call's leg for a reason of the peer's or of the wire; door->ended does the rest. */
-void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850, const char *detail);
+void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850,
+                const char *detail);
 enum end_by dialog_by_peer(const struct dialog *d);
 /* The leg of a 2xx that nobody wants: ACK, then BYE, then gone (d is dropped). */
 void dialog_refuse_answer(struct dialog *d, const sip_t *sip);
-void dialog_linger(struct dialog *d);                       /* CLOSING, dropped at the latest after 64*T1 */
-char *desc_text(const struct desc *d);                      /* on the heap, NULL on error; free with text_free */
-void text_free(char *text);                                 /* wiped: it may hold keys */
+void dialog_linger(struct dialog *d);  /* CLOSING, dropped at the latest after 64*T1 */
+char *desc_text(const struct desc *d); /* on the heap, NULL on error; free with text_free */
+void text_free(char *text);            /* wiped: it may hold keys */
 
 /* inbound, outbound, reinvite, info, options, door */
-void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk, const struct addr *source);
+void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
+                    const struct addr *source);
 void inbound_opened(struct dialog *d, struct leg *l);
 void inbound_provisional(struct dialog *d, struct leg *l, int status);
 void inbound_answered(struct dialog *d, struct leg *l);
@@ -198,10 +202,11 @@ struct verdict callee_ring(struct trunks *t, struct call *c, const struct target
 void callee_opened(struct dialog *d, struct leg *l);
 void callee_ended(struct dialog *d, const struct cause *c);
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
-void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local);
+void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
+                     const struct desc *local);
 void reinvite_out(struct dialog *d, bool on);
 void reinvite_retry(void *arg);
-void reinvite_done(struct dialog *d);                       /* forget what is under way */
+void reinvite_done(struct dialog *d); /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void options_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);

@@ -84,8 +84,10 @@ static void options_send(struct watch_trunk *w, const struct conf_trunk *trunk, 
   const char *host = *trunk->fqdn ? trunk->fqdn : a->host;
   snprintf(from, sizeof from, "<%s>", header_uri(uri, sizeof uri, "", host, 0, NULL));
   snprintf(to, sizeof to, "<%s>", trunk->target);
-  snprintf(contact, sizeof contact, "<%s>", header_uri(uri, sizeof uri, "", host, a->port, agent_transport(a)));
-  nta_leg_t *leg = nta_leg_tcreate(a->nta, dialog_request, NULL, SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to), TAG_END());
+  snprintf(contact, sizeof contact, "<%s>",
+           header_uri(uri, sizeof uri, "", host, a->port, agent_transport(a)));
+  nta_leg_t *leg =
+      nta_leg_tcreate(a->nta, dialog_request, NULL, SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to), TAG_END());
   if (!leg)
     return;
   w->run++;
@@ -166,7 +168,8 @@ void options_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk
   r.accept = SDP_TYPE;
   r.supported = SUPPORTED;
   snprintf(r.contact, sizeof r.contact, "<%s>",
-           header_uri(uri, sizeof uri, "", *trunk->fqdn ? trunk->fqdn : a->host, a->port, agent_transport(a)));
+           header_uri(uri, sizeof uri, "", *trunk->fqdn ? trunk->fqdn : a->host, a->port,
+                      agent_transport(a)));
   if (!is_open)
     snprintf(r.retry_after, sizeof r.retry_after, "30");
   reply_once(a, msg, sip, &r);

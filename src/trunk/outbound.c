@@ -11,7 +11,8 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
 /* The hops that a call may still make: those of the caller's INVITE, less this one. */
 static int forwards_of(struct trunks *t, const struct call *c) {
   const struct leg *caller = c->caller;
-  const struct dialog *from = caller && caller->kind == LEG_TRUNK ? pool_get(t->dialogs, caller->magic) : NULL;
+  const struct dialog *from =
+      caller && caller->kind == LEG_TRUNK ? pool_get(t->dialogs, caller->magic) : NULL;
   return from ? from->max_forwards - 1 : MAX_FORWARDS;
 }
 
@@ -27,7 +28,8 @@ struct verdict callee_ring(struct trunks *t, struct call *c, const struct target
     return verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
   d->max_forwards = forwards_of(t, c);
   slice_copy(d->user, sizeof d->user, slice_of(c->anonymous ? "anonymous" : c->from));
-  struct leg *l = call_add_callee(c, &trunk_door, t, d->id, trunk, slice_from(NULL, 0), slice_from(NULL, 0));
+  struct leg *l =
+      call_add_callee(c, &trunk_door, t, d->id, trunk, slice_from(NULL, 0), slice_from(NULL, 0));
   if (!l) {
     dialog_drop(d);
     return verdict_refuse(REFUSE_TRUNK_CALLS, "trunk %s takes no further call", trunk->name);
@@ -46,7 +48,8 @@ static void callee_fail(struct dialog *d, struct cause c) {
   call_target_done(call, c);
 }
 
-static void callee_fail_for(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850, const char *detail) {
+static void callee_fail_for(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850,
+                            const char *detail) {
   struct cause c = {.reason = reason, .by = by, .sip = sip, .q850 = q850};
   snprintf(c.detail, sizeof c.detail, "%s", detail);
   callee_fail(d, c);
@@ -65,7 +68,8 @@ static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const ch
   url_t *u = url_make(home, trunk->target);
   int e = u && uri_is_sip(u) ? 0 : -EINVAL;
   if (e == 0) {
-    snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "", u->url_port ? u->url_port : "");
+    snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "",
+             u->url_port ? u->url_port : "");
     header_party(party, sizeof party, number, "", host, false);
     size_t n = strlen(party);
     if (n > 2 && party[n - 1] == '>')
@@ -95,7 +99,8 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct call *c) {
 }
 
 static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const char *body) {
-  char contact[URI_BYTES + 2], forwards[12], value[80], session[96] = "", identity[URI_BYTES + 32] = "", party[URI_BYTES];
+  char contact[URI_BYTES + 2], forwards[12], value[80], session[96] = "", identity[URI_BYTES + 32] = "",
+                                                        party[URI_BYTES];
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   header_session(value, sizeof value, c->session_local, NULL);
@@ -131,14 +136,16 @@ void callee_opened(struct dialog *d, struct leg *l) {
   char *body = NULL;
   if (d->state != DIALOG_NEW)
     return;
-  struct verdict v = trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
+  struct verdict v =
+      trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
   if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 && (d->nta = callee_leg(d, l->call)))
     body = desc_text(offer);
   if (body)
     d->invite_out = invite_send(d, l->call, body);
   text_free(body);
   if (!d->invite_out) {
-    callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0, *v.detail ? v.detail : "the INVITE could not be sent");
+    callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0,
+                    *v.detail ? v.detail : "the INVITE could not be sent");
     return;
   }
   const char *branch = nta_outgoing_branch(d->invite_out);
@@ -148,7 +155,8 @@ void callee_opened(struct dialog *d, struct leg *l) {
   leg_note(d, l);
   d->timer.fn = callee_timeout;
   d->timer.arg = dialog_magic(d);
-  loop_arm(d->t->env.loop, &d->timer, (uint64_t)(d->answer_timeout_s ? d->answer_timeout_s : 180) * 1000000);
+  loop_arm(d->t->env.loop, &d->timer,
+           (uint64_t)(d->answer_timeout_s ? d->answer_timeout_s : 180) * 1000000);
 }
 
 /* The number of an early dialog, 1 to 8, by its To tag; 0 when there are too many. */
@@ -174,7 +182,8 @@ static struct verdict chain_check(struct dialog *d, const sip_t *sip) {
     msg_destroy(msg);
   }
   ask_routes(&routes, sip->sip_record_route);
-  return guard_answer_chain(d->t->env.guard, trunk, &routes, slice_of(sip->sip_contact->m_url->url_host), &subjects);
+  return guard_answer_chain(d->t->env.guard, trunk, &routes, slice_of(sip->sip_contact->m_url->url_host),
+                            &subjects);
 }
 
 static struct verdict answer_check(struct dialog *d, const sip_t *sip) {
@@ -256,7 +265,8 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
       return;
     }
   }
-  log_warn(trunk, "trunk %s: answer refused by rule %s: %s", d->trunk, refusal_row(v.refusal)->rule, v.detail);
+  log_warn(trunk, "trunk %s: answer refused by rule %s: %s", d->trunk, refusal_row(v.refusal)->rule,
+           v.detail);
   guard_count(d->t->env.guard, v.refusal);
   callee_fail(d, cause_of_verdict(&v));
 }
@@ -271,7 +281,8 @@ static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   }
   struct cause c = cause_of_sip(status, reason_q850(sip), is_own ? BY_GATEWAY : BY_CALLEE);
   if (is_own)
-    snprintf(c.detail, sizeof c.detail, "%s", status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
+    snprintf(c.detail, sizeof c.detail, "%s",
+             status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
   callee_fail(d, c);
 }
 
@@ -292,7 +303,8 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
 
 static void cancel_send(struct dialog *d, const struct cause *c) {
   char reason[200];
-  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason), end_reason_word(c->reason));
+  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
+                end_reason_word(c->reason));
   d->is_canceled = true;
   nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_END());
 }

@@ -58,7 +58,8 @@ static struct verdict target_take(struct dialog *d, nta_incoming_t *irq, const s
   return v;
 }
 
-static void offer_take(struct dialog *d, struct leg *l, nta_incoming_t *irq, const struct desc *offer, bool is_update) {
+static void offer_take(struct dialog *d, struct leg *l, nta_incoming_t *irq, const struct desc *offer,
+                       bool is_update) {
   struct agent *a = d->agent;
   struct reply trying;
   d->offer_in = irq;
@@ -97,7 +98,8 @@ int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is
   return status;
 }
 
-void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local) {
+void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
+                     const struct desc *local) {
   struct reply r;
   (void)l;
   if (cookie != d->cookie || !d->offer_in)
@@ -249,9 +251,10 @@ static nta_outgoing_t *reinvite_send(struct dialog *d, const char *body) {
   if (*value)
     snprintf(session, sizeof session, "Session-ID: %s", value);
   return nta_outgoing_tcreate(d->nta, reinvite_response, dialog_magic(d), NULL, SIP_METHOD_INVITE,
-                              *d->target ? URL_STRING_MAKE(d->target) : NULL, SIPTAG_CONTACT_STR(contact),
-                              SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR(SUPPORTED),
-                              SIPTAG_USER_AGENT_STR(d->t->product), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
+                              *d->target ? URL_STRING_MAKE(d->target) : NULL,
+                              SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW),
+                              SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
+                              TAG_IF(*session, SIPTAG_HEADER_STR(session)),
                               SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 

@@ -39,7 +39,8 @@ int secure_listener(const struct conf_listener *l, bool is_reload, char *why, si
       .mtls = l->mtls,
       .handshake_ms = l->handshake_deadline_ms,
   };
-  return is_reload ? profile_reload(l->name, &s, why, why_bytes) : profile_add(l->name, &s, why, why_bytes);
+  return is_reload ? profile_reload(l->name, &s, why, why_bytes)
+                   : profile_add(l->name, &s, why, why_bytes);
 }
 
 void secure_stop(void) {

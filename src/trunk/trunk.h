@@ -6,7 +6,8 @@
 #include "call/call.h"
 
 /* sofia's su_root with the house's loop hung into it: the call thread's turn. Its clock is base/clock
- * (monotonic plus a fixed epoch), so that steps of the wall clock do nothing; only one root at a time. */
+ * (monotonic plus a fixed epoch), so that steps of the wall clock do nothing; only one root at a time.
+ */
 struct root;
 int root_new(struct root **ret, struct loop *loop) must_check; /* 0 or -ENOMEM; loop must outlive it */
 struct root *root_free(struct root *r);                        /* after trunks_free() */
@@ -19,12 +20,12 @@ const char *trunk_state_text(enum trunk_state s); /* unknown up down */
 
 /* What OPTIONS tell of one trunk. */
 struct trunk_health {
-  enum trunk_state state;      /* state is unknown until the first answer or timeout of our OPTIONS. */
-  int last_status;             /* last_status is the SIP status of the last one; 0: none yet */
-  uint64_t sent, answered, failed; /* our OPTIONS */
-  uint64_t received;           /* received counts the peer's OPTIONS. */
+  enum trunk_state state; /* state is unknown until the first answer or timeout of our OPTIONS. */
+  int last_status;        /* last_status is the SIP status of the last one; 0: none yet */
+  uint64_t sent, answered, failed;         /* our OPTIONS */
+  uint64_t received;                       /* received counts the peer's OPTIONS. */
   uint64_t last_sent_ms, last_received_ms; /* wall; 0: never */
-  uint32_t calls;              /* calls are dialogs alive. */
+  uint32_t calls;                          /* calls are dialogs alive. */
 };
 
 struct trunks_env {
@@ -32,21 +33,22 @@ struct trunks_env {
   struct loop *loop;
   struct calls *calls;
   struct guard *guard;
-  const struct conf *conf;     /* conf must live until trunks_reload() gives another. */
-  const char *product;         /* product is what User-Agent and Server say; NULL: "Sallyport" */
+  const struct conf *conf; /* conf must live until trunks_reload() gives another. */
+  const char *product;     /* product is what User-Agent and Server say; NULL: "Sallyport" */
 };
 
 /* Binds the listeners, starts TLS where one asks for it, adds its door to calls. One at a time in a
  * process. 0; -EADDRINUSE, -ENOTSUP, -EINVAL … with a sentence in why. */
 struct trunks;
-int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, size_t why_bytes) must_check;
+int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why,
+               size_t why_bytes) must_check;
 struct trunks *trunks_free(struct trunks *t); /* dialogs alive are forgotten: end the calls before */
 OWN_DEFINE(trunks)
 /* Takes trunks' settings and certificates anew; listeners stay as they were bound. 0, or -EINVAL with
  * why: a certificate could not be loaded (the old one stays in use; the rest is taken). */
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) must_check;
-void trunks_drain(struct trunks *t);             /* OPTIONS are answered 503 from now on */
-bool trunks_is_idle(const struct trunks *t);     /* no dialog left that still has to say goodbye */
+void trunks_drain(struct trunks *t);         /* OPTIONS are answered 503 from now on */
+bool trunks_is_idle(const struct trunks *t); /* no dialog left that still has to say goodbye */
 bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret);
 /* The port that a listener is bound to (of use where the configuration says 0); 0 if unknown. */
 uint16_t trunks_port(const struct trunks *t, const char *listener);

@@ -12,7 +12,8 @@ Test(headers, warning_is_quoted) {
 }
 
 Test(headers, reason) {
-  cr_assert_str_eq(header_reason(text, sizeof text, 16, "completed"), "Q.850;cause=16;text=\"completed\"");
+  cr_assert_str_eq(header_reason(text, sizeof text, 16, "completed"),
+                   "Q.850;cause=16;text=\"completed\"");
   cr_assert_str_eq(header_reason(text, sizeof text, 0, "x"), "");
 }
 
@@ -24,18 +25,21 @@ Test(headers, session_id) {
   cr_assert_not(header_session_read(SLICE("abcdef00112233445566778899aabbc"), uuid));
   cr_assert_not(header_session_read(SLICE("zbcdef00112233445566778899aabbcc"), uuid));
   cr_assert_str_eq(uuid, "");
-  cr_assert_str_eq(header_session(text, sizeof text, "aa", ""), "aa;remote=00000000000000000000000000000000");
+  cr_assert_str_eq(header_session(text, sizeof text, "aa", ""),
+                   "aa;remote=00000000000000000000000000000000");
 }
 
 Test(headers, uri) {
-  cr_assert_str_eq(header_uri(text, sizeof text, "+1", "a.test", 5061, "tls"), "sip:+1@a.test:5061;transport=tls");
+  cr_assert_str_eq(header_uri(text, sizeof text, "+1", "a.test", 5061, "tls"),
+                   "sip:+1@a.test:5061;transport=tls");
   cr_assert_str_eq(header_uri(text, sizeof text, "", "::1", 0, NULL), "sip:[::1]");
 }
 
 Test(headers, party) {
   cr_assert_str_eq(header_party(text, sizeof text, "+1555", "A \"B\"", "h.test", false),
                    "\"A \\\"B\\\"\" <sip:+1555@h.test;user=phone>");
-  cr_assert_str_eq(header_party(text, sizeof text, "al ice<", "", "h.test", false), "<sip:al%20ice%3C@h.test>");
+  cr_assert_str_eq(header_party(text, sizeof text, "al ice<", "", "h.test", false),
+                   "<sip:al%20ice%3C@h.test>");
   cr_assert_str_eq(header_party(text, sizeof text, "+1555", "A", "h.test", true),
                    "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
 }
@@ -73,7 +77,8 @@ Test(headers, digit) {
 
 Test(headers, multipart) {
   struct slice body = SLICE("preamble\r\n--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n"
-                            "--b1\r\nContent-Disposition: session\r\ncontent-type : application/SDP ; x=y\r\n\r\nv=0\r\n--b1--\r\n");
+                            "--b1\r\nContent-Disposition: session\r\ncontent-type : application/SDP ; "
+                            "x=y\r\n\r\nv=0\r\n--b1--\r\n");
   struct slice sdp = header_multipart_sdp(body, SLICE("b1"));
   cr_assert(slice_starts(sdp, SLICE("v=0")));
   cr_assert_leq(sdp.n, 6);

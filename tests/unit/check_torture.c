@@ -12,7 +12,7 @@
 
 struct row {
   const char *file;
-  int status;        /* status is our answer; 0: none, 100: taken as a call */
+  int status;          /* status is our answer; 0: none, 100: taken as a call */
   const char *allowed; /* allowed is what RFC 4475 asks for, in short. */
 };
 static const struct row rows[] = {
@@ -113,15 +113,18 @@ Test(torture, rfc4475, .timeout = 60) {
     if (getenv("TORTURE_TRACE"))
       fprintf(stderr, "%-12s %d (%d) %s\n", rows[i].file, status, rows[i].status, rows[i].allowed);
     if (status >= 0)
-      cr_expect_eq(status, rows[i].status, "%s: %d, not %d: %s", rows[i].file, status, rows[i].status, rows[i].allowed);
+      cr_expect_eq(status, rows[i].status, "%s: %d, not %d: %s", rows[i].file, status, rows[i].status,
+                   rows[i].allowed);
   }
   /* After all of it the agent serves. */
   static const char options[] =
-      "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP x.test;branch=z9hG4bKlast\r\nMax-Forwards: 7\r\nFrom: <sip:a@b>;tag=1\r\n"
+      "OPTIONS sip:a@b SIP/2.0\r\nVia: SIP/2.0/UDP x.test;branch=z9hG4bKlast\r\nMax-Forwards: "
+      "7\r\nFrom: <sip:a@b>;tag=1\r\n"
       "To: <sip:a@b>\r\nCall-ID: last\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n";
   send_raw(options, sizeof options - 1);
   cr_assert_eq(status_heard(options), 200);
   rig_stop();
   if (missing)
-    fprintf(stderr, "notice: %u of %zu messages of RFC 4475 are absent: skipped\n", missing, COUNT_OF(rows));
+    fprintf(stderr, "notice: %u of %zu messages of RFC 4475 are absent: skipped\n", missing,
+            COUNT_OF(rows));
 }

@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 #define SDP \
-  "v=0\r\no=- 5 5 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 101\r\n" \
+  "v=0\r\no=- 5 5 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 " \
+  "101\r\n" \
   "a=rtpmap:101 telephone-event/8000\r\n"
 #define SDP_HELD SDP "a=sendonly\r\n"
 
@@ -28,13 +29,14 @@ static void say_invite(const char *contact, const char *extra, const char *body)
 
 static void say_in_dialog(const char *method, unsigned cseq, const char *branch, const char *to_tag,
                           const char *extra, const char *body) {
-  snprintf(text, sizeof text,
-           "%s sip:+15551234@gw.example.test:$G SIP/2.0\n"
-           "Via: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s\nMax-Forwards: 60\n"
-           "From: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>;tag=%s\n"
-           "Call-ID: call-one\nCSeq: %u %s\nContact: <sip:bob@127.0.0.1:$P>\n%s%s\n%s",
-           method, branch, to_tag, cseq, method, extra,
-           *body && !strstr(extra, "Content-Type") ? "Content-Type: application/sdp\n" : "", body);
+  snprintf(
+      text, sizeof text,
+      "%s sip:+15551234@gw.example.test:$G SIP/2.0\n"
+      "Via: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s\nMax-Forwards: 60\n"
+      "From: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>;tag=%s\n"
+      "Call-ID: call-one\nCSeq: %u %s\nContact: <sip:bob@127.0.0.1:$P>\n%s%s\n%s",
+      method, branch, to_tag, cseq, method, extra,
+      *body && !strstr(extra, "Content-Type") ? "Content-Type: application/sdp\n" : "", body);
   rig_say(text);
 }
 
@@ -59,7 +61,9 @@ static const char *call_up(void) {
 }
 
 Test(trunk, call_from_carrier) {
-  say_invite(CONTACT, "Session-ID: 0123456789ABCDEF0123456789abcdef;remote=00000000000000000000000000000000\n", SDP);
+  say_invite(CONTACT,
+             "Session-ID: 0123456789ABCDEF0123456789abcdef;remote=00000000000000000000000000000000\n",
+             SDP);
   cr_assert(rig_hear_status(100));
   cr_assert_eq(fake.places, 1);
   cr_assert_str_eq(fake.ask.caller, "+15559999");
@@ -162,8 +166,10 @@ Test(trunk, no_provisional_after_final) {
 
 Test(trunk, cancel) {
   say_invite(CONTACT, "", SDP);
-  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\n"
-          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:$P;branch=z9hG4bKinv\n"
+          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: "
+          "<sip:+15551234@gw.example.test>\n"
           "Call-ID: call-one\nCSeq: 1 CANCEL\n\n");
   const char *m = rig_hear_status(200);
   cr_assert(m && strstr(rig_header(m, "CSeq"), "CANCEL"));
@@ -177,8 +183,10 @@ Test(trunk, cancel_crosses_answer) {
   fake.door->answered(fake.door_arg, caller());
   rig_settle();
   cr_assert(rig_hear_status(200));
-  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\n"
-          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:$P;branch=z9hG4bKinv\n"
+          "Max-Forwards: 70\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: "
+          "<sip:+15551234@gw.example.test>\n"
           "Call-ID: call-one\nCSeq: 1 CANCEL\n\n");
   cr_assert(rig_hear_status(481));
   cr_assert_not(first()->is_over);
@@ -229,24 +237,28 @@ static void expect_refused(int status, enum refusal r) {
 
 Test(trunk, contact_star) { say_invite("*", "", SDP), expect_refused(400, REFUSE_MALFORMED); }
 Test(trunk, contact_tel) { say_invite("<tel:123>", "", SDP), expect_refused(400, REFUSE_MALFORMED); }
-Test(trunk, route_tel) { say_invite(CONTACT, "Record-Route: <tel:123>\n", SDP), expect_refused(400, REFUSE_MALFORMED); }
+Test(trunk, route_tel) {
+  say_invite(CONTACT, "Record-Route: <tel:123>\n", SDP), expect_refused(400, REFUSE_MALFORMED);
+}
 Test(trunk, body_type) {
   say_invite(CONTACT, "Content-Type: text/plain\n", "");
   cr_assert_eq(fake.places, 1); /* no body: a late offer */
   cr_assert(rig_hear_status(100));
 }
 Test(trunk, body_other) {
-  rig_say("INVITE sip:+1@gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKb\n"
-          "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: b\nCSeq: 1 INVITE\nContact: <sip:a@127.0.0.1>\n"
-          "Content-Type: text/plain\n\nhello");
+  rig_say(
+      "INVITE sip:+1@gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKb\n"
+      "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: b\nCSeq: 1 INVITE\nContact: <sip:a@127.0.0.1>\n"
+      "Content-Type: text/plain\n\nhello");
   const char *m = rig_hear_status(415);
   cr_assert(m);
   cr_assert_str_eq(rig_header(m, "Accept"), "application/sdp");
 }
 /* The one that hangs the library's own parser for ever. */
 Test(trunk, sdp_that_hangs_others) {
-  say_invite(CONTACT, "", "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\n"
-                          "m=audio 5000 UDP/TLS/RTP/SAVPF 111 [\r\n");
+  say_invite(CONTACT, "",
+             "v=0\r\no=- 1 1 IN IP4 1.2.3.4\r\ns=-\r\nc=IN IP4 1.2.3.4\r\nt=0 0\r\n"
+             "m=audio 5000 UDP/TLS/RTP/SAVPF 111 [\r\n");
   const char *m = rig_hear();
   while (m && !strncmp(m, "SIP/2.0 100", 11))
     m = rig_hear();
@@ -303,7 +315,8 @@ Test(trunk, stranger_in_dialog) {
 
 static void expect_method(const char *method, const char *extra, int status) {
   snprintf(text, sizeof text,
-           "%s sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s%d\nMax-Forwards: 70\n"
+           "%s sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP "
+           "127.0.0.1:$P;branch=z9hG4bK%s%d\nMax-Forwards: 70\n"
            "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: m%s%s\nCSeq: 1 %s\n%s\n",
            method, method, status, method, *extra ? "x" : "", method, extra);
   rig_say(text);
@@ -336,7 +349,8 @@ Test(trunk, required_extension) {
 Test(trunk, options_say_what_we_do) {
   expect_method("OPTIONS", "Accept: application/sdp\n", 200);
   trunks_drain(rig_trunks);
-  rig_say("OPTIONS sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKo2\nMax-Forwards: 70\n"
+  rig_say("OPTIONS sip:gw.example.test SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:$P;branch=z9hG4bKo2\nMax-Forwards: 70\n"
           "From: <sip:a@b>;tag=x\nTo: <sip:c@d>\nCall-ID: o2\nCSeq: 1 OPTIONS\n\n");
   const char *m = rig_hear_status(503);
   cr_assert(m);
@@ -350,8 +364,10 @@ Test(trunk, options_say_what_we_do) {
 Test(trunk, merged_request) {
   say_invite(CONTACT, "", SDP);
   cr_assert(rig_hear_status(100));
-  rig_say("INVITE sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKother\n"
-          "Max-Forwards: 60\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+  rig_say("INVITE sip:+15551234@gw.example.test;user=phone SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:$P;branch=z9hG4bKother\n"
+          "Max-Forwards: 60\nFrom: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: "
+          "<sip:+15551234@gw.example.test>\n"
           "Call-ID: call-one\nCSeq: 1 INVITE\nContact: <sip:bob@127.0.0.1>\n\n");
   cr_assert(rig_hear_status(482));
   cr_assert_eq(fake.places, 1);
@@ -431,7 +447,8 @@ Test(trunk, update) {
 Test(trunk, info_digit) {
   char tag[128];
   snprintf(tag, sizeof tag, "%s", call_up());
-  say_in_dialog("INFO", 2, "i", tag, "Content-Type: application/dtmf-relay\n", "Signal=5\r\nDuration=160\r\n");
+  say_in_dialog("INFO", 2, "i", tag, "Content-Type: application/dtmf-relay\n",
+                "Signal=5\r\nDuration=160\r\n");
   cr_assert(rig_hear_status(200));
   cr_assert_eq(first()->digit, '5');
   say_in_dialog("INFO", 3, "j", tag, "Content-Type: text/plain\n", "x");
@@ -440,14 +457,14 @@ Test(trunk, info_digit) {
   cr_assert(rig_hear_status(400));
 }
 
-static void answer_request(const char *request, int status, const char *to_tag, const char *contact, const char *extra,
-                           const char *body) {
+static void answer_request(const char *request, int status, const char *to_tag, const char *contact,
+                           const char *extra, const char *body) {
   snprintf(text, sizeof text,
-           "SIP/2.0 %d Text\nVia: %s\nFrom: %s\nTo: %s%s%s\nCall-ID: %s\nCSeq: %s\n%s%s%s%s%s\n%s", status,
-           rig_header(request, "Via"), rig_header(request, "From"), rig_header(request, "To"),
+           "SIP/2.0 %d Text\nVia: %s\nFrom: %s\nTo: %s%s%s\nCall-ID: %s\nCSeq: %s\n%s%s%s%s%s\n%s",
+           status, rig_header(request, "Via"), rig_header(request, "From"), rig_header(request, "To"),
            *to_tag && !*rig_tag(request, "To") ? ";tag=" : "", *rig_tag(request, "To") ? "" : to_tag,
-           rig_header(request, "Call-ID"), rig_header(request, "CSeq"), *contact ? "Contact: " : "", contact,
-           *contact ? "\n" : "", extra, *body ? "Content-Type: application/sdp\n" : "", body);
+           rig_header(request, "Call-ID"), rig_header(request, "CSeq"), *contact ? "Contact: " : "",
+           contact, *contact ? "\n" : "", extra, *body ? "Content-Type: application/sdp\n" : "", body);
   rig_say(text);
 }
 
@@ -521,7 +538,8 @@ Test(trunk, call_to_carrier) {
   char line[128];
   snprintf(line, sizeof line, "INVITE sip:+442012345@127.0.0.1:%u;user=phone SIP/2.0", rig_peer_port);
   cr_assert(!strncmp(invite, line, strlen(line)), "%.100s", invite);
-  cr_assert(strstr(rig_header(invite, "From"), "\"Alice \\\"A\\\"\" <sip:+15550001@gw.example.test;user=phone>;tag="));
+  cr_assert(strstr(rig_header(invite, "From"),
+                   "\"Alice \\\"A\\\"\" <sip:+15550001@gw.example.test;user=phone>;tag="));
   cr_assert(strstr(rig_header(invite, "Contact"), "@gw.example.test"));
   cr_assert(strstr(rig_header(invite, "Via"), "gw.example.test"));
   cr_assert_str_eq(rig_header(invite, "Max-Forwards"), "70");
@@ -535,7 +553,8 @@ Test(trunk, call_to_carrier) {
   cr_assert_eq(f->early, 1);
   cr_assert_eq(f->taken_dialog, 2);
   cr_assert_not(f->taken_final);
-  answer_request(invite, 200, "b", CONTACT, "Session-ID: 11111111111111111111111111111111;remote=x\n", "");
+  answer_request(invite, 200, "b", CONTACT, "Session-ID: 11111111111111111111111111111111;remote=x\n",
+                 "");
   cr_assert_eq(f->answered, 1);
   cr_assert(f->taken_null && f->taken_final);
   cr_assert_eq(f->taken_dialog, 2);
@@ -734,7 +753,8 @@ Test(trunk, in_dialog_of_our_call) {
   answer_request(invite, 200, "a", CONTACT, "", SDP);
   cr_assert(rig_hear_method("ACK"));
   snprintf(text, sizeof text,
-           "BYE sip:x@gw.example.test:$G SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKby\nMax-Forwards: 70\n"
+           "BYE sip:x@gw.example.test:$G SIP/2.0\nVia: SIP/2.0/UDP "
+           "127.0.0.1:$P;branch=z9hG4bKby\nMax-Forwards: 70\n"
            "From: %s;tag=a\nTo: %s\nCall-ID: %s\nCSeq: 1 BYE\n\n",
            rig_header(invite, "To"), rig_header(invite, "From"), rig_header(invite, "Call-ID"));
   rig_say(text);

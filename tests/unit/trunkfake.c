@@ -11,8 +11,12 @@
 struct fake fake;
 
 /* Call model ------------------------------------------------------------------------------------ */
-struct calls *fake_calls(void) { return (struct calls *)(void *)&fake; }
-struct guard *fake_guard(void) { return (struct guard *)(void *)&fake; }
+struct calls *fake_calls(void) {
+  return (struct calls *)(void *)&fake;
+}
+struct guard *fake_guard(void) {
+  return (struct guard *)(void *)&fake;
+}
 
 const char *fake_sdp(void) {
   return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -51,11 +55,13 @@ void calls_add_door(struct calls *cs, const struct door *d, void *arg) {
 bool calls_is_ready(const struct calls *cs) { return (void)cs, !fake.is_not_ready; }
 struct leg *leg_get(struct calls *cs, pool_handle id) {
   (void)cs;
-  return id && id <= FAKE_LEGS && fake.legs[id - 1].is_used && !fake.legs[id - 1].is_over ? &fake.legs[id - 1].leg
-                                                                                          : NULL;
+  return id && id <= FAKE_LEGS && fake.legs[id - 1].is_used && !fake.legs[id - 1].is_over
+             ? &fake.legs[id - 1].leg
+             : NULL;
 }
 
-struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) {
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg,
+                          char ret_id[40]) {
   (void)cs;
   fake.ask = *p->ask;
   fake.places++;
@@ -97,7 +103,9 @@ void call_target_done(struct call *c, struct cause why) {
   fake.done++;
   fake.done_cause = why;
 }
-struct verdict leg_make_offer(struct leg *l, const struct desc **ret) { return *ret = l->local, verdict_pass(); }
+struct verdict leg_make_offer(struct leg *l, const struct desc **ret) {
+  return *ret = l->local, verdict_pass();
+}
 struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret) {
   l->offer_pending = true;
   return *ret = l->local, verdict_pass();
@@ -143,7 +151,9 @@ void leg_end(struct leg *l, struct cause cause) {
 void leg_set_session(struct leg *l, struct slice uuid) {
   slice_copy(l->call->session_remote, sizeof l->call->session_remote, uuid);
 }
-void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) { of(l)->digits++, of(l)->digit = digit, (void)ms; }
+void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) {
+  of(l)->digits++, of(l)->digit = digit, (void)ms;
+}
 const char *end_reason_word(enum end_reason r) { return r == END_BUSY ? "busy" : "other"; }
 int end_reason_sip(enum end_reason r) {
   static const int sip[] = {
@@ -162,7 +172,8 @@ int end_reason_q850(enum end_reason r) {
   return cause[r];
 }
 struct cause cause_of_sip(int status, int q850, enum end_by by) {
-  return (struct cause){.reason = status == 486 ? END_BUSY : END_TRUNK_FAILURE, .by = by, .sip = status, .q850 = q850};
+  return (struct cause){
+      .reason = status == 486 ? END_BUSY : END_TRUNK_FAILURE, .by = by, .sip = status, .q850 = q850};
 }
 struct cause cause_of_verdict(const struct verdict *v) {
   struct cause c = {.reason = END_POLICY, .by = BY_GATEWAY, .q850 = refusal_row(v->refusal)->q850};
@@ -176,13 +187,15 @@ bool guard_knows_source(const struct guard *g, const char *listener, const struc
   fake.admitted_sources++;
   return true;
 }
-const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
-                                          const struct ask_hosts *subjects, struct slice to_host) {
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
+                                          const struct addr *source, const struct ask_hosts *subjects,
+                                          struct slice to_host) {
   (void)g, (void)listener, (void)source, (void)subjects, (void)to_host;
   return fake.is_stranger ? NULL : &rig_conf.trunks[0];
 }
-struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
-                                  struct slice contact_host, const struct ask_hosts *subjects) {
+struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk,
+                                  const struct ask_hosts *record_routes, struct slice contact_host,
+                                  const struct ask_hosts *subjects) {
   (void)g, (void)trunk, (void)subjects;
   fake.chain_routes = record_routes->n;
   slice_copy(fake.chain_contact, sizeof fake.chain_contact, contact_host);
@@ -199,7 +212,9 @@ const struct refusal_row *refusal_row(enum refusal r) {
   };
   return &table[r];
 }
-struct verdict verdict_pass(void) { return (struct verdict){.refusal = REFUSE_NONE}; }
+struct verdict verdict_pass(void) {
+  return (struct verdict){.refusal = REFUSE_NONE};
+}
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) {
   struct verdict v = {.refusal = r};
   va_list ap;
@@ -216,6 +231,8 @@ const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name
 struct conf rig_conf;
 struct trunks *rig_trunks;
 int rig_socket = -1;
+bool rig_is_real_time;
+void (*rig_shape)(struct conf *);
 uint16_t rig_peer_port, rig_port;
 static struct loop *rig_loop;
 static struct root *rig_root;
@@ -226,7 +243,8 @@ static void peer_open(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;
   rig_socket = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  if (bind(rig_socket, (struct sockaddr *)&a, n) < 0 || getsockname(rig_socket, (struct sockaddr *)&a, &n) < 0)
+  if (bind(rig_socket, (struct sockaddr *)&a, n) < 0 ||
+      getsockname(rig_socket, (struct sockaddr *)&a, &n) < 0)
     abort();
   rig_peer_port = ntohs(a.sin_port);
 }
@@ -252,17 +270,24 @@ static void conf_make(void) {
 void rig_start(void) {
   char why[256] = "";
   fake = (struct fake){.places = 0};
-  clock_fake(now_us, wall_ms);
+  if (!rig_is_real_time)
+    clock_fake(now_us, wall_ms);
   peer_open();
   conf_make();
+  if (rig_shape)
+    rig_shape(&rig_conf);
   if (loop_new(&rig_loop) < 0 || root_new(&rig_root, rig_loop) < 0)
     abort();
-  struct trunks_env env = {.root = rig_root, .loop = rig_loop, .calls = fake_calls(), .guard = fake_guard(), .conf = &rig_conf};
+  struct trunks_env env = {.root = rig_root,
+                           .loop = rig_loop,
+                           .calls = fake_calls(),
+                           .guard = fake_guard(),
+                           .conf = &rig_conf};
   if (trunks_new(&rig_trunks, &env, why, sizeof why) < 0) {
     fprintf(stderr, "trunks_new: %s\n", why);
     abort();
   }
-  rig_port = trunks_port(rig_trunks, "udp");
+  rig_port = trunks_port(rig_trunks, rig_conf.listeners[0].name);
 }
 
 void rig_stop(void) {
@@ -290,6 +315,11 @@ void rig_run(unsigned ms) {
   }
 }
 
+void rig_wait(int ms) {
+  loop_turn(rig_loop, 0);
+  root_turn(rig_root, ms);
+}
+
 void rig_say(const char *text) {
   char out[66000];
   size_t n = 0;
@@ -305,7 +335,8 @@ void rig_say(const char *text) {
     else
       out[n++] = *p;
   }
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
   if (sendto(rig_socket, out, n, 0, (struct sockaddr *)&a, sizeof a) < 0)
     abort();
   rig_settle();

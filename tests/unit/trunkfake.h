@@ -24,11 +24,11 @@ struct fake_leg {
 struct fake {
   const struct door *door;
   void *door_arg;
-  struct ask ask;            /* the last one placed */
+  struct ask ask; /* the last one placed */
   struct fake_leg legs[FAKE_LEGS];
   unsigned places, noted, done, admitted_sources, counted;
   struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
-  bool reoffer_waits;        /* reoffer_waits: leg_reoffer is not answered at once. */
+  bool reoffer_waits;                         /* reoffer_waits: leg_reoffer is not answered at once. */
   bool is_not_ready, is_stranger, ends_while_placing;
   struct cause done_cause;
   enum refusal noted_refusal;
@@ -38,17 +38,20 @@ struct fake {
 extern struct fake fake;
 struct calls *fake_calls(void);
 struct guard *fake_guard(void);
-const char *fake_sdp(void);  /* what a leg of the gateway says */
+const char *fake_sdp(void); /* what a leg of the gateway says */
 
 /* The rig: one listener "udp" on loopback, one trunk "lab", the peer's socket. */
 extern struct conf rig_conf;
 extern struct trunks *rig_trunks;
 extern int rig_socket;
 extern uint16_t rig_peer_port, rig_port;
+extern bool rig_is_real_time;            /* set before rig_start */
+extern void (*rig_shape)(struct conf *); /* changes the configuration before it is taken */
 void rig_start(void);
 void rig_stop(void);
-void rig_run(unsigned ms);               /* virtual milliseconds, in steps of 10 */
-void rig_settle(void);                   /* no time passes */
+void rig_run(unsigned ms); /* virtual milliseconds, in steps of 10 */
+void rig_wait(int ms);     /* one real turn */
+void rig_settle(void);     /* no time passes */
 /* Sends text (lines end in \n; the body follows an empty line, Content-Length is added) after
  * replacing $P (the peer's port) and $G (the gateway's). */
 void rig_say(const char *text);
@@ -61,4 +64,4 @@ const char *rig_header(const char *message, const char *name);
 const char *rig_tag(const char *message, const char *name); /* tag of From or To */
 const char *rig_body(const char *message);
 /* A request in the dialog that the peer's INVITE or the gateway's made. */
-struct leg *rig_ring(const char *to);    /* asks the door to call the trunk and opens the leg */
+struct leg *rig_ring(const char *to); /* asks the door to call the trunk and opens the leg */
