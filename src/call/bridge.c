@@ -23,7 +23,8 @@ static MEDIUM_REPLY(on_link) {
   struct leg *l = leg_get(arg, ctx);
   if (!l || leg_is_over(l) || leg_in(l)->linked != op || (m && m->h.type == MSET_OK))
     return;
-  call_end(l->call, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
+  call_end(l->call,
+           cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
 }
 
 static int link_to(struct leg *l, uint64_t peer) {
@@ -62,7 +63,8 @@ static int play_if_other(struct leg *l, enum mset_tone tone) {
   return leg_in(l)->playing == tone || !l->media.session ? 0 : play(l, tone, NULL, 0);
 }
 
-/* State → media and doors ---------------------------------------------------------------------------- */
+/* State → media and doors ----------------------------------------------------------------------------
+ */
 
 static bool is_pausing(const struct leg *l) { return l->held_local || leg_in(l)->ice_lost; }
 
@@ -127,7 +129,8 @@ void bridge_apply(struct call *c) {
 
 void bridge_ringback(struct call *c) { bridge_apply(c); }
 
-/* The hold verb -------------------------------------------------------------------------------------- */
+/* The hold verb --------------------------------------------------------------------------------------
+ */
 
 static MEDIUM_REPLY(on_operation) {
   struct leg *l = leg_get(arg, ctx);
@@ -147,8 +150,9 @@ static struct verdict may_hold(struct leg *l, bool on) {
   if (on && l->held_local)
     return verdict_refuse(REFUSE_STATE, "it is held already");
   if (!on && !in->hold_verb)
-    return verdict_refuse(REFUSE_STATE, in->hold_sdp ? "it is held by its description: resume by renegotiation"
-                                                     : "it is not held");
+    return verdict_refuse(REFUSE_STATE, in->hold_sdp
+                                            ? "it is held by its description: resume by renegotiation"
+                                            : "it is not held");
   return v;
 }
 
@@ -164,7 +168,8 @@ struct verdict leg_hold(struct leg *l, bool on, uint64_t op) {
   return v;
 }
 
-/* Digits --------------------------------------------------------------------------------------------- */
+/* Digits ---------------------------------------------------------------------------------------------
+ */
 
 static MEDIUM_REPLY(on_digits) {
   if (!m || m->h.type != MSET_OK)
@@ -178,7 +183,8 @@ static bool digits_are_good(struct slice d) {
   return d.n > 0 && d.n <= MSET_DIGITS_MAX;
 }
 
-static int digits_put(struct leg *to, struct leg *from, struct slice digits, uint32_t ms, uint32_t gap_ms, uint64_t op) {
+static int digits_put(struct leg *to, struct leg *from, struct slice digits, uint32_t ms,
+                      uint32_t gap_ms, uint64_t op) {
   union mset_any m;
   mset_init(&m, MSET_DIGITS, to->media.session);
   m.digits.op = op;
@@ -188,7 +194,8 @@ static int digits_put(struct leg *to, struct leg *from, struct slice digits, uin
   return medium_send(leg_calls(to)->medium, &m, from ? on_digits : NULL, from ? from->id : 0, op);
 }
 
-struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms, uint64_t op) {
+struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms,
+                               uint64_t op) {
   struct verdict v = fsm_fire(l, EVENT_DIGITS);
   struct leg *far = leg_far(l);
   if (!verdict_is_pass(&v))

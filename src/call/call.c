@@ -198,7 +198,8 @@ void call_leg_over(struct leg *l) {
   struct call_inner *in = call_in(c);
   if (in->ending)
     return;
-  bool was_bridged = in->bridged == l, is_last_word = l->kind == LEG_TRUNK || l->cause.reason == END_DECLINED;
+  bool was_bridged = in->bridged == l,
+       is_last_word = l->kind == LEG_TRUNK || l->cause.reason == END_DECLINED;
   if (l->role == LEG_CALLER || (c->answered && was_bridged) || (!c->answered && is_last_word)) {
     call_end(c, l->cause);
     return;

@@ -22,11 +22,11 @@ static const struct {
   int sip;
   enum end_reason reason;
 } by_sip[] = {
-  {401, END_UNAUTHORIZED}, {403, END_FORBIDDEN},   {404, END_NOT_FOUND},   {407, END_UNAUTHORIZED},
-  {408, END_TIMEOUT},      {410, END_NOT_FOUND},   {480, END_UNREACHABLE}, {484, END_NOT_FOUND},
-  {485, END_NOT_FOUND},    {486, END_BUSY},        {487, END_CANCELED},    {488, END_MEDIA_FAILURE},
-  {503, END_CONGESTION},   {504, END_TIMEOUT},     {600, END_BUSY},        {603, END_DECLINED},
-  {604, END_NOT_FOUND},    {606, END_MEDIA_FAILURE}, {607, END_DECLINED},  {608, END_REJECTED},
+    {401, END_UNAUTHORIZED}, {403, END_FORBIDDEN},     {404, END_NOT_FOUND},   {407, END_UNAUTHORIZED},
+    {408, END_TIMEOUT},      {410, END_NOT_FOUND},     {480, END_UNREACHABLE}, {484, END_NOT_FOUND},
+    {485, END_NOT_FOUND},    {486, END_BUSY},          {487, END_CANCELED},    {488, END_MEDIA_FAILURE},
+    {503, END_CONGESTION},   {504, END_TIMEOUT},       {600, END_BUSY},        {603, END_DECLINED},
+    {604, END_NOT_FOUND},    {606, END_MEDIA_FAILURE}, {607, END_DECLINED},    {608, END_REJECTED},
 };
 
 /* A cause of Q.850 says more than a bare 480, 500 or 503 (Q.1912.5). */
@@ -34,9 +34,10 @@ static const struct {
   int q850;
   enum end_reason reason;
 } by_q850[] = {
-  {1, END_NOT_FOUND}, {17, END_BUSY}, {18, END_NO_ANSWER}, {19, END_NO_ANSWER}, {20, END_UNREACHABLE},
-  {21, END_DECLINED}, {22, END_NOT_FOUND}, {27, END_UNREACHABLE}, {28, END_NOT_FOUND}, {34, END_CONGESTION},
-  {38, END_TRUNK_FAILURE}, {41, END_CONGESTION}, {42, END_CONGESTION}, {47, END_CONGESTION},
+    {1, END_NOT_FOUND},    {17, END_BUSY},       {18, END_NO_ANSWER},     {19, END_NO_ANSWER},
+    {20, END_UNREACHABLE}, {21, END_DECLINED},   {22, END_NOT_FOUND},     {27, END_UNREACHABLE},
+    {28, END_NOT_FOUND},   {34, END_CONGESTION}, {38, END_TRUNK_FAILURE}, {41, END_CONGESTION},
+    {42, END_CONGESTION},  {47, END_CONGESTION},
 };
 
 static enum end_reason reason_of_sip(int status, int q850) {
@@ -59,14 +60,26 @@ struct cause cause_of_sip(int status, int q850, enum end_by by) {
 
 static enum end_reason reason_of_refusal(enum refusal r) {
   static const enum end_reason other[REFUSE_COUNT_] = {
-    [REFUSE_NO_ROUTE] = END_NOT_FOUND, [REFUSE_NO_USER] = END_NOT_FOUND, [REFUSE_NOT_DIALABLE] = END_NOT_FOUND,
-    [REFUSE_UNREACHABLE] = END_UNREACHABLE, [REFUSE_TRUNK_DISABLED] = END_TRUNK_FAILURE,
-    [REFUSE_TRUNK_DOWN] = END_TRUNK_FAILURE, [REFUSE_TRUNK_CALLS] = END_CONGESTION,
-    [REFUSE_TRUNK_RATE] = END_CONGESTION, [REFUSE_NODE_CALLS] = END_CONGESTION, [REFUSE_DRAIN] = END_CONGESTION,
-    [REFUSE_NO_MEDIA] = END_CONGESTION, [REFUSE_CALLS_IDENTITY] = END_CONGESTION,
-    [REFUSE_INTERNAL] = END_CONGESTION, [REFUSE_CALLER_ID] = END_FORBIDDEN, [REFUSE_SCOPE] = END_FORBIDDEN,
-    [REFUSE_SRTP] = END_MEDIA_FAILURE, [REFUSE_SDP] = END_MEDIA_FAILURE, [REFUSE_SDP_FORM] = END_MEDIA_FAILURE,
-    [REFUSE_CODEC] = END_MEDIA_FAILURE, [REFUSE_NO_AUDIO] = END_MEDIA_FAILURE,
+      [REFUSE_NO_ROUTE] = END_NOT_FOUND,
+      [REFUSE_NO_USER] = END_NOT_FOUND,
+      [REFUSE_NOT_DIALABLE] = END_NOT_FOUND,
+      [REFUSE_UNREACHABLE] = END_UNREACHABLE,
+      [REFUSE_TRUNK_DISABLED] = END_TRUNK_FAILURE,
+      [REFUSE_TRUNK_DOWN] = END_TRUNK_FAILURE,
+      [REFUSE_TRUNK_CALLS] = END_CONGESTION,
+      [REFUSE_TRUNK_RATE] = END_CONGESTION,
+      [REFUSE_NODE_CALLS] = END_CONGESTION,
+      [REFUSE_DRAIN] = END_CONGESTION,
+      [REFUSE_NO_MEDIA] = END_CONGESTION,
+      [REFUSE_CALLS_IDENTITY] = END_CONGESTION,
+      [REFUSE_INTERNAL] = END_CONGESTION,
+      [REFUSE_CALLER_ID] = END_FORBIDDEN,
+      [REFUSE_SCOPE] = END_FORBIDDEN,
+      [REFUSE_SRTP] = END_MEDIA_FAILURE,
+      [REFUSE_SDP] = END_MEDIA_FAILURE,
+      [REFUSE_SDP_FORM] = END_MEDIA_FAILURE,
+      [REFUSE_CODEC] = END_MEDIA_FAILURE,
+      [REFUSE_NO_AUDIO] = END_MEDIA_FAILURE,
   };
   if (strncmp(refusal_row(r)->code, "policy:", 7) == 0)
     return END_POLICY;
@@ -75,7 +88,8 @@ static enum end_reason reason_of_refusal(enum refusal r) {
 
 struct cause cause_of_verdict(const struct verdict *v) {
   const struct refusal_row *row = refusal_row(v->refusal);
-  struct cause c = {.reason = reason_of_refusal(v->refusal), .by = BY_GATEWAY, .sip = row->sip, .q850 = row->q850};
+  struct cause c = {
+      .reason = reason_of_refusal(v->refusal), .by = BY_GATEWAY, .sip = row->sip, .q850 = row->q850};
   bool is_policy = c.reason == END_POLICY;
   snprintf(c.detail, sizeof(c.detail), "%s", is_policy || !v->detail[0] ? row->rule : v->detail);
   return c;

@@ -76,7 +76,7 @@ static void on_digits_done(struct leg *l, const union mset_any *m) {
   struct leg *far = leg_far(l);
   struct verdict v = verdict_pass();
   if (!m->digits_done.ok)
-    v = verdict_refuse(REFUSE_NO_MEDIA, "the digits could not be sent");
+    v = verdict_refuse(REFUSE_STATE, "the far side took not all of the digits");
   if (far && m->digits_done.op && far->door->operation)
     far->door->operation(far->door_arg, far, m->digits_done.op, &v);
 }
@@ -111,9 +111,10 @@ static void on_ended(struct leg *l, const union mset_any *m) {
 
 void events_take(void *arg, const union mset_any *m) {
   static void (*const rows[MSET_COUNT_])(struct leg *, const union mset_any *) = {
-    [MSET_STATE] = on_state,       [MSET_FLOW] = on_flow,       [MSET_DIGIT] = on_digit,
-    [MSET_DIGITS_DONE] = on_digits_done, [MSET_QUALITY] = on_quality, [MSET_TIMEOUT] = on_timeout,
-    [MSET_ENDED] = on_ended,
+      [MSET_STATE] = on_state,     [MSET_FLOW] = on_flow,
+      [MSET_DIGIT] = on_digit,     [MSET_DIGITS_DONE] = on_digits_done,
+      [MSET_QUALITY] = on_quality, [MSET_TIMEOUT] = on_timeout,
+      [MSET_ENDED] = on_ended,
   };
   struct leg *l = calls_leg_of_session(arg, m->h.session);
   if (l && !leg_is_over(l) && rows[m->h.type])

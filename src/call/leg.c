@@ -26,7 +26,8 @@ void leg_set_desc(struct desc **to, const struct desc *d) {
 static void on_consent_over(void *arg) { consent_check(arg); }
 static void on_fresh_late(void *arg) { leg_fresh_drop(arg, "the new association did not come up"); }
 
-struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, const struct door *d, void *arg, uint64_t magic) {
+struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, const struct door *d,
+                    void *arg, uint64_t magic) {
   struct calls *cs = call_in(c)->cs;
   struct leg_inner *in = calloc(1, sizeof(*in));
   struct leg **slot = in ? pool_add(cs->legs, &in->leg.id) : NULL;
@@ -51,7 +52,8 @@ struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, cons
 }
 
 static int callee_family(const struct calls *cs) {
-  int f = cs->env.conf->media.n_addresses ? addr_family(&cs->env.conf->media.addresses[0].address) : AF_INET;
+  int f =
+      cs->env.conf->media.n_addresses ? addr_family(&cs->env.conf->media.addresses[0].address) : AF_INET;
   return f == AF_INET6 ? AF_INET6 : AF_INET;
 }
 
@@ -250,7 +252,8 @@ void leg_deny(struct leg *l, const struct addr *relays, uint32_t n) {
     if (!known)
       in->deny[in->n_deny++] = relays[i];
   }
-  const struct leg_media *m = l->fresh.session && in->old_local ? &l->fresh : &l->media; /* whom the descriptions are of */
+  const struct leg_media *m =
+      l->fresh.session && in->old_local ? &l->fresh : &l->media; /* whom the descriptions are of */
   bool known = m->session && l->local && l->remote && in->dialogs;
   uint32_t dialog = in->local_is_offer ? in->last_dialog : in->dialog;
   if (n && known && remote_send(l, m->session, dialog, l->local, l->remote) < 0)

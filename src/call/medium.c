@@ -193,7 +193,7 @@ static void on_live(struct medium *m, uint64_t session) { (void)medium_end(m, se
 static void on_reply(struct medium *m, const union mset_any *msg) {
   struct pending *p = &m->pending[msg->h.seq % PENDING], was = *p;
   if (was.seq != msg->h.seq)
-    return; /* too late: its deadline was told already */
+    return;                 /* too late: its deadline was told already */
   memset(p, 0, sizeof(*p)); /* the timer stays: it looks for the oldest when it fires */
   if (was.fn)
     was.fn(m->user.arg, was.ctx, was.op, msg);
@@ -219,7 +219,8 @@ static void on_message(struct medium *m, const union mset_any *msg, int fd) {
 static int fd_of(struct msghdr *h) {
   int fd = -1;
   for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c))
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS && c->cmsg_len == CMSG_LEN(sizeof(int)))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof(int)))
       memcpy(&fd, CMSG_DATA(c), sizeof(fd));
   return fd;
 }
@@ -232,7 +233,8 @@ static bool get(struct medium *m) {
     char room[CMSG_SPACE(sizeof(int))];
   } control;
   struct iovec iov = {&msg, sizeof(msg)};
-  struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct msghdr h = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
   ssize_t n = recvmsg(m->watch.fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return false;

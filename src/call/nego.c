@@ -33,7 +33,8 @@ void leg_done_codec(struct leg *l) {
   const struct desc_crypto *ours, *theirs;
   const struct desc_audio *a = &l->remote->audio;
   for (uint8_t i = 0; i < a->n_codecs; i++)
-    if (codec_is_speech(&a->codecs[i]) && desc_codec_find(&l->local->audio, (enum codec_kind)a->codecs[i].kind, 8000)) {
+    if (codec_is_speech(&a->codecs[i]) &&
+        desc_codec_find(&l->local->audio, (enum codec_kind)a->codecs[i].kind, 8000)) {
       l->media.codec = a->codecs[i].kind;
       break;
     }
@@ -152,7 +153,8 @@ static void finish_offer(struct leg *l, uint32_t dialog) {
   in->local_is_offer = false;
 }
 
-static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct desc *answer_, const struct desc *ours) {
+static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct desc *answer_,
+                                  const struct desc *ours) {
   struct leg_inner *in = leg_in(l);
   const struct desc *known = in->early[dialog - 1];
   struct verdict v = answer_check(ours, answer_);
@@ -238,7 +240,8 @@ void leg_drop_offer(struct leg *l) {
   l->offer_pending = leg_in(l)->asked != NULL;
 }
 
-/* Re-offers of the peer ------------------------------------------------------------------------------ */
+/* Re-offers of the peer ------------------------------------------------------------------------------
+ */
 
 static void tell(struct leg *l, uint64_t cookie, struct verdict v, const struct desc *local) {
   if (!verdict_is_pass(&v))
@@ -370,7 +373,8 @@ void leg_restart_ice(struct leg *l, uint64_t cookie, const struct desc_frag *f) 
   tell(l, cookie, v, l->local);
 }
 
-/* A fresh association -------------------------------------------------------------------------------- */
+/* A fresh association --------------------------------------------------------------------------------
+ */
 
 void leg_on_fresh_opened(struct leg *l, const struct mset_opened *o) {
   struct leg_inner *in = leg_in(l);

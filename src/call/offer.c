@@ -21,12 +21,15 @@ static bool profile_is_dtls(uint8_t p) { return p == PROFILE_DTLS_SAVP || p == P
 static bool profile_is_sdes(uint8_t p) { return p == PROFILE_SAVP || p == PROFILE_SAVPF; }
 
 /* c=0.0.0.0 is the hold of RFC 2543; in WebRTC it says nothing (the candidates do). */
-static bool is_zero_held(const struct desc_audio *a) { return a->is_zero_addr && !profile_is_dtls(a->profile); }
+static bool is_zero_held(const struct desc_audio *a) {
+  return a->is_zero_addr && !profile_is_dtls(a->profile);
+}
 
 /* SDES ------------------------------------------------------------------------------------------ */
 
 static const enum srtp_suite all_suites[] = {SUITE_AEAD_AES_256_GCM, SUITE_AEAD_AES_128_GCM,
-                                             SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_32};
+                                             SUITE_AES_CM_128_HMAC_SHA1_80,
+                                             SUITE_AES_CM_128_HMAC_SHA1_32};
 
 /* The trunk's suites in its order; all four where it names none. */
 static uint32_t suites_of(const struct conf_trunk *t, enum srtp_suite ret[SUITE_COUNT_]) {
@@ -58,8 +61,8 @@ static const struct desc_crypto *crypto_choose(const struct conf_trunk *t, const
   return NULL;
 }
 
-bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs, const struct desc_crypto **ret_ours,
-                  const struct desc_crypto **ret_theirs) {
+bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs,
+                  const struct desc_crypto **ret_ours, const struct desc_crypto **ret_theirs) {
   for (uint8_t i = 0; i < ours->n_crypto; i++)
     for (uint8_t j = 0; j < theirs->n_crypto; j++)
       if (ours->crypto[i].tag == theirs->crypto[j].tag && ours->crypto[i].key.suite != SUITE_NONE &&
@@ -77,7 +80,8 @@ static const struct srtp_key *key_now(const struct ability *a, uint32_t suite) {
   return l && l->n_crypto == 1 && l->crypto[0].key.suite == suite ? &l->crypto[0].key : NULL;
 }
 
-static void crypto_add(const struct ability *a, struct desc_audio *ret, uint32_t tag, enum srtp_suite suite) {
+static void crypto_add(const struct ability *a, struct desc_audio *ret, uint32_t tag,
+                       enum srtp_suite suite) {
   struct desc_crypto *c = &ret->crypto[ret->n_crypto++];
   const struct srtp_key *now = key_now(a, suite);
   c->tag = tag;
@@ -120,14 +124,16 @@ static struct verdict check_trunk(const struct ability *a, const struct desc_aud
     return verdict_refuse(REFUSE_SRTP, "no a=crypto suite of trunk %s is offered", t ? t->name : "");
   }
   if (profile_is_dtls(o->profile))
-    return verdict_refuse(REFUSE_SRTP, "DTLS-SRTP is not served on trunks: offer RTP/SAVP with a=crypto");
+    return verdict_refuse(REFUSE_SRTP,
+                          "DTLS-SRTP is not served on trunks: offer RTP/SAVP with a=crypto");
   if (o->profile != PROFILE_AVP && o->profile != PROFILE_AVPF)
     return verdict_refuse(REFUSE_SDP, "the profile must be RTP/SAVP or RTP/AVP");
   if (secured)
     return verdict_refuse(REFUSE_SRTP, "the stream is secured: RTP/AVP would take that away");
   if (t && t->srtp == SRTP_OFF)
     return verdict_pass();
-  return verdict_refuse(REFUSE_SRTP, "RTP/AVP is refused; to allow it: trunks[%s].srtp: off", t ? t->name : "");
+  return verdict_refuse(REFUSE_SRTP, "RTP/AVP is refused; to allow it: trunks[%s].srtp: off",
+                        t ? t->name : "");
 }
 
 struct verdict offer_check(const struct ability *a, const struct desc *offer) {
@@ -146,7 +152,8 @@ struct verdict offer_check(const struct ability *a, const struct desc *offer) {
 
 /* Making descriptions ------------------------------------------------------------------------------ */
 
-static void codec_set(struct desc_codec *c, uint8_t pt, enum codec_kind kind, const char *name, const char *fmtp) {
+static void codec_set(struct desc_codec *c, uint8_t pt, enum codec_kind kind, const char *name,
+                      const char *fmtp) {
   c->pt = pt;
   c->kind = (uint8_t)kind;
   c->channels = 1;

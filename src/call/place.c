@@ -57,7 +57,8 @@ static struct verdict check_route(struct calls *cs, const struct place *p, struc
   if (r->action == ROUTE_REFUSE && !r->rule[0])
     return verdict_refuse(REFUSE_NO_ROUTE, "no rule of the dialplan matches");
   if (r->action == ROUTE_REFUSE)
-    return verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d", r->rule, r->sip);
+    return verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d",
+                          r->rule, r->sip);
   a->target.kind = r->action == ROUTE_TRUNK ? LEG_TRUNK : LEG_NATIVE;
   snprintf(a->target.user, sizeof(a->target.user), "%s", r->user);
   if (r->action == ROUTE_USER)
@@ -131,7 +132,7 @@ static void undo(struct calls *cs, struct attempt *a) {
 /* The ordered list: the first refusal ends it. */
 static struct verdict check_all(struct calls *cs, const struct place *p, struct attempt *a) {
   static struct verdict (*const checks[])(struct calls *, const struct place *, struct attempt *) = {
-    check_admit, check_route, check_offer, check_limits, check_out,
+      check_admit, check_route, check_offer, check_limits, check_out,
   };
   struct verdict v = verdict_pass();
   decide(cs, p, a);
@@ -147,8 +148,8 @@ static void record_ask(struct record *r, const struct ask *ask) {
   r->caller.kind = RECORD_LEG_TRUNK;
   if (ask->trunk)
     snprintf(r->caller.peer, sizeof(r->caller.peer), "%s", ask->trunk->name);
-  snprintf(r->caller.sip_call_id, sizeof(r->caller.sip_call_id), "%.*s", (int)sizeof(r->caller.sip_call_id) - 1,
-           ask->sip_call_id);
+  snprintf(r->caller.sip_call_id, sizeof(r->caller.sip_call_id), "%.*s",
+           (int)sizeof(r->caller.sip_call_id) - 1, ask->sip_call_id);
   addr_text(&ask->source, r->caller.remote_addr, sizeof(r->caller.remote_addr));
   snprintf(r->from, sizeof(r->from), "%s", ask->caller);
   snprintf(r->to, sizeof(r->to), "%s", ask->called);
@@ -236,7 +237,8 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   in->ringback = p->ringback;
   in->in_trunk = a->in_trunk;
   in->out_trunk = a->out_trunk;
-  slice_copy(in->identity, sizeof(in->identity), p->ask && a->user ? slice_of(a->user->name) : p->identity);
+  slice_copy(in->identity, sizeof(in->identity),
+             p->ask && a->user ? slice_of(a->user->name) : p->identity);
   slice_copy(in->tenant, sizeof(in->tenant), p->ask && a->user ? slice_of(a->user->tenant) : p->tenant);
 }
 
@@ -265,8 +267,8 @@ static int family_of(const struct place *p) {
 /* So that guard knows the call when it comes back by another way (S21). */
 static void note_out(struct calls *cs, const struct call *c, const struct attempt *a) {
   if (a->target.kind == LEG_TRUNK)
-    guard_note_out(cs->env.guard, a->target.trunk, slice_of(c->from), slice_of(c->to), slice_of(c->session_local),
-                   clock_now_us());
+    guard_note_out(cs->env.guard, a->target.trunk, slice_of(c->from), slice_of(c->to),
+                   slice_of(c->session_local), clock_now_us());
 }
 
 /* The call and its caller leg, with OPEN under way; NULL: nothing remains. */
@@ -289,7 +291,8 @@ static struct leg *begin(struct calls *cs, const struct place *p, struct attempt
   return NULL;
 }
 
-struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) {
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg,
+                          char ret_id[40]) {
   struct attempt a = {0};
   struct record r;
   struct verdict v = check_all(cs, p, &a);
@@ -308,7 +311,8 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
   }
   memcpy(ret_id, r.id, sizeof(r.id));
   count_one(&cs->counts, p->ask ? CALLS_IN : CALLS_OUT);
-  log_info(call, "%s placed by %s, rule %s", l->call->id, p->ask ? l->trunk->name : l->identity, l->call->rule);
+  log_info(call, "%s placed by %s, rule %s", l->call->id, p->ask ? l->trunk->name : l->identity,
+           l->call->rule);
   rec_put(l->call, RECORD_LIVE);
   *ret_leg = l;
   return v;

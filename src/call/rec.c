@@ -71,18 +71,23 @@ static void put_media(struct record_leg *r, const struct leg *l) {
     addr_text(from, r->media_addr, sizeof(r->media_addr));
   snprintf(r->codec, sizeof(r->codec), "%s", codec_text(l->media.codec));
   snprintf(r->suite, sizeof(r->suite), "%s", suite_name((enum srtp_suite)l->media.suite));
-  snprintf(r->dtls, sizeof(r->dtls), "%s", l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
+  snprintf(r->dtls, sizeof(r->dtls), "%s",
+           l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
 }
 
 static void put_leg(struct record_leg *r, const struct leg *l) {
   const struct call *c = l->call;
   r->kind = l->kind == LEG_TRUNK ? RECORD_LEG_TRUNK : RECORD_LEG_NATIVE;
   snprintf(r->peer, sizeof(r->peer), "%s", l->trunk ? l->trunk->name : l->identity);
-  snprintf(r->sip_call_id, sizeof(r->sip_call_id), "%.*s", (int)sizeof(r->sip_call_id) - 1, l->sip_call_id);
+  snprintf(r->sip_call_id, sizeof(r->sip_call_id), "%.*s", (int)sizeof(r->sip_call_id) - 1,
+           l->sip_call_id);
   snprintf(r->remote_addr, sizeof(r->remote_addr), "%.*s", (int)sizeof(r->remote_addr) - 1, l->peer);
   snprintf(r->device, sizeof(r->device), "%.*s", (int)sizeof(r->device) - 1, l->device);
   bool is_caller = l->role == LEG_CALLER;
-  snprintf(r->remote_user, sizeof(r->remote_user), "%s", is_caller ? c->from : c->to_user[0] ? c->to_user : c->to);
+  snprintf(r->remote_user, sizeof(r->remote_user), "%s",
+           is_caller       ? c->from
+           : c->to_user[0] ? c->to_user
+                           : c->to);
   snprintf(r->local_user, sizeof(r->local_user), "%s", is_caller ? c->to : c->from);
   put_media(r, l);
 }

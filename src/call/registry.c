@@ -10,16 +10,20 @@
 #include <stdio.h>
 
 static const struct count_row count_rows[CALLS_COUNT_] = {
-  [CALLS_LIVE] = {"sallyport_calls_live", "", "Calls that are going on", COUNT_GAUGE},
-  [CALLS_IN] = {"sallyport_calls_total", "direction=\"in\"", "Calls placed", COUNT_COUNTER},
-  [CALLS_OUT] = {"sallyport_calls_total", "direction=\"out\"", "Calls placed", COUNT_COUNTER},
-  [CALLS_REFUSED] = {"sallyport_calls_refused_total", "", "Attempts refused before a call was made", COUNT_COUNTER},
-  [CALLS_ANSWERED] = {"sallyport_calls_answered_total", "", "Calls answered", COUNT_COUNTER},
-  [CALLS_ENDED] = {"sallyport_calls_ended_total", "", "Calls ended", COUNT_COUNTER},
-  [CALLS_MEDIA_LOST] = {"sallyport_media_lost_total", "", "Times that the media process was lost", COUNT_COUNTER},
-  [CALLS_MEDIA_READY] = {"sallyport_media_ready", "", "1 while the media process is connected", COUNT_GAUGE},
-  [CALLS_FRESH] = {"sallyport_media_fresh_total", "", "Associations replaced in mid-call", COUNT_COUNTER},
-  [CALLS_OFFERS_REFUSED] = {"sallyport_offers_refused_total", "", "Re-offers refused", COUNT_COUNTER},
+    [CALLS_LIVE] = {"sallyport_calls_live", "", "Calls that are going on", COUNT_GAUGE},
+    [CALLS_IN] = {"sallyport_calls_total", "direction=\"in\"", "Calls placed", COUNT_COUNTER},
+    [CALLS_OUT] = {"sallyport_calls_total", "direction=\"out\"", "Calls placed", COUNT_COUNTER},
+    [CALLS_REFUSED] = {"sallyport_calls_refused_total", "", "Attempts refused before a call was made",
+                       COUNT_COUNTER},
+    [CALLS_ANSWERED] = {"sallyport_calls_answered_total", "", "Calls answered", COUNT_COUNTER},
+    [CALLS_ENDED] = {"sallyport_calls_ended_total", "", "Calls ended", COUNT_COUNTER},
+    [CALLS_MEDIA_LOST] = {"sallyport_media_lost_total", "", "Times that the media process was lost",
+                          COUNT_COUNTER},
+    [CALLS_MEDIA_READY] = {"sallyport_media_ready", "", "1 while the media process is connected",
+                           COUNT_GAUGE},
+    [CALLS_FRESH] = {"sallyport_media_fresh_total", "", "Associations replaced in mid-call",
+                     COUNT_COUNTER},
+    [CALLS_OFFERS_REFUSED] = {"sallyport_offers_refused_total", "", "Re-offers refused", COUNT_COUNTER},
 };
 
 void calls_arm(struct calls *cs, struct timer *t, uint64_t in_us) {
@@ -45,7 +49,7 @@ static void bury(struct calls *cs, struct leg_inner *in) {
 static void on_reap(void *arg) {
   struct calls *cs = arg;
   LIST_EACH_SAFE(&cs->dead_legs, n)
-    bury(cs, CONTAINER_OF(n, struct leg_inner, dead));
+  bury(cs, CONTAINER_OF(n, struct leg_inner, dead));
 }
 
 void calls_reap_later(struct calls *cs, struct leg *l) {
@@ -124,7 +128,7 @@ void call_free(struct call *c) {
   struct calls *cs = in->cs;
   call_stop_timers(c);
   LIST_EACH_SAFE(&c->legs, n)
-    leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);
+  leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);
   if (c->id[0])
     map_del(cs->by_id, slice_of(c->id));
   list_del(&in->node);
@@ -175,12 +179,15 @@ void call_keep_ended(struct call *c) {
 
 static void on_expire_or_full(void *arg) {
   struct calls *cs = arg;
-  while (cs->n_ended > ENDED_MAX && CONTAINER_OF(cs->ended.next, struct call_inner, node)->ends_pending == 0)
+  while (cs->n_ended > ENDED_MAX &&
+         CONTAINER_OF(cs->ended.next, struct call_inner, node)->ends_pending == 0)
     forget_oldest(cs);
   on_expire(cs);
 }
 
-struct call *calls_find(struct calls *cs, struct slice id) { return map_get(cs->by_id, id); }
+struct call *calls_find(struct calls *cs, struct slice id) {
+  return map_get(cs->by_id, id);
+}
 
 struct call *calls_next(struct calls *cs, uint32_t *cursor) {
   pool_handle h;
@@ -195,7 +202,8 @@ const struct counts *calls_counts(const struct calls *cs) { return &cs->counts; 
 uint32_t calls_of_identity(struct calls *cs, const char *identity) {
   uint32_t cursor = 0, n = 0;
   for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor)) {
-    bool is_caller = c->caller && c->caller->kind == LEG_NATIVE && strcmp(c->caller->identity, identity) == 0;
+    bool is_caller =
+        c->caller && c->caller->kind == LEG_NATIVE && strcmp(c->caller->identity, identity) == 0;
     n += is_caller || (call_in(c)->target.kind == LEG_NATIVE && strcmp(c->to_user, identity) == 0);
   }
   return n;
@@ -249,7 +257,8 @@ int calls_new(struct calls **ret, const struct calls_env *env) {
   return 0;
 }
 
-/* No door is called any more: whoever wants goodbyes said calls calls_end_all and turns the loop first. */
+/* No door is called any more: whoever wants goodbyes said calls calls_end_all and turns the loop first.
+ */
 struct calls *calls_free(struct calls *cs) {
   if (!cs)
     return NULL;
@@ -317,7 +326,7 @@ void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *
   for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor))
     call_reload(c, conf);
   LIST_EACH(&cs->ended, n)
-    call_reload(&CONTAINER_OF(n, struct call_inner, node)->call, conf);
+  call_reload(&CONTAINER_OF(n, struct call_inner, node)->call, conf);
   cs->env.conf = conf;
   cs->env.plan = plan;
 }

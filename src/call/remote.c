@@ -4,14 +4,16 @@
 
 #include <stdio.h>
 
-static void put_codecs(struct mset_remote *r, const struct desc_audio *ours, const struct desc_audio *theirs) {
+static void put_codecs(struct mset_remote *r, const struct desc_audio *ours,
+                       const struct desc_audio *theirs) {
   for (int events = 0; events <= 1; events++)
     for (uint8_t i = 0; i < theirs->n_codecs && r->n_codecs < MSET_CODECS_MAX; i++) {
       const struct desc_codec *c = &theirs->codecs[i];
       bool wanted = events ? c->kind == CODEC_TELEV : codec_is_speech(c);
       if (!wanted || !desc_codec_find(ours, (enum codec_kind)c->kind, c->clock_hz))
         continue;
-      r->codecs[r->n_codecs++] = (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
+      r->codecs[r->n_codecs++] =
+          (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
     }
 }
 
@@ -22,7 +24,8 @@ static void put_own_event(struct mset_remote *r, const struct desc_audio *ours) 
     if (r->codecs[i].pt == c->pt)
       return;
   if (c && r->n_codecs && r->n_codecs < MSET_CODECS_MAX)
-    r->codecs[r->n_codecs++] = (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
+    r->codecs[r->n_codecs++] =
+        (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
 }
 
 static void put_trunk(struct mset_remote *r, const struct conf_trunk *t) {
@@ -44,7 +47,8 @@ static void put_dtls(struct mset_remote *r, const struct desc_audio *theirs) {
   snprintf(r->pwd, sizeof(r->pwd), "%s", theirs->pwd);
 }
 
-static void put_sdes(struct mset_remote *r, const struct desc_audio *ours, const struct desc_audio *theirs) {
+static void put_sdes(struct mset_remote *r, const struct desc_audio *ours,
+                     const struct desc_audio *theirs) {
   const struct desc_crypto *tx, *rx;
   if (!crypto_agree(ours, theirs, &tx, &rx))
     return;
@@ -53,7 +57,8 @@ static void put_sdes(struct mset_remote *r, const struct desc_audio *ours, const
   r->rx = rx->key;
 }
 
-void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local, const struct desc *remote) {
+void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local,
+                 const struct desc *remote) {
   const struct desc_audio *ours = &local->audio, *theirs = &remote->audio;
   const struct leg_inner *in = leg_in(l);
   uint8_t d = direction_agreed(local, remote);
@@ -84,7 +89,8 @@ static MEDIUM_REPLY(on_remote) {
   leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process refused the description"));
 }
 
-int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local, const struct desc *remote) {
+int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local,
+                const struct desc *remote) {
   union mset_any m;
   mset_init(&m, MSET_REMOTE, session);
   m.remote.remote = dialog;

@@ -42,7 +42,9 @@ static const struct refusal_row refusals[] = {
 #undef REFUSE
 };
 const struct refusal_row *refusal_row(enum refusal r) { return &refusals[r]; }
-struct verdict verdict_pass(void) { return (struct verdict){0}; }
+struct verdict verdict_pass(void) {
+  return (struct verdict){0};
+}
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) {
   struct verdict v = {.refusal = r};
   va_list ap;
@@ -65,8 +67,8 @@ void guard_leave(struct guard *g, const struct conf_trunk *trunk) {
   (void)g, (void)trunk;
   rig.live--;
 }
-void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller, struct slice called,
-                    struct slice session_id, uint64_t now) {
+void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller,
+                    struct slice called, struct slice session_id, uint64_t now) {
   (void)g, (void)trunk, (void)caller, (void)called, (void)now;
   rig.noted += session_id.n == 32;
 }
@@ -102,7 +104,8 @@ static char letter(const struct leg *l) { return (char)l->magic; }
 
 static struct leg *add(struct call *c, const struct door *d, const struct target *t) {
   char name = rig.next_letter++;
-  struct leg *l = call_add_callee(c, d, NULL, (uint64_t)name, t->trunk, slice_of(t->user), SLICE("device"));
+  struct leg *l =
+      call_add_callee(c, d, NULL, (uint64_t)name, t->trunk, slice_of(t->user), SLICE("device"));
   if (l)
     letters[(int)name] = l->id;
   return l;
@@ -138,7 +141,8 @@ static void progress(void *arg, struct leg *l) { (void)arg, said("%c.progress", 
 static void early(void *arg, struct leg *l, bool on) { (void)arg, said("%c.early:%d", letter(l), on); }
 static void answered(void *arg, struct leg *l) { (void)arg, said("%c.answered", letter(l)); }
 static void connected(void *arg, struct leg *l) { (void)arg, said("%c.connected", letter(l)); }
-static void reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local) {
+static void reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v,
+                      const struct desc *local) {
   (void)arg;
   said("%c.reoffered:%d:%s", letter(l), (int)cookie, refusal_row(v->refusal)->rule);
   rig.verdict = *v;
@@ -154,19 +158,27 @@ static void operation(void *arg, struct leg *l, uint64_t op, const struct verdic
   (void)arg, said("%c.operation:%d:%s", letter(l), (int)op, refusal_row(v->refusal)->rule);
 }
 static void media(void *arg, struct leg *l) { (void)arg, (void)l; }
-static void quality(void *arg, struct leg *l, const struct mset_quality *q) { (void)arg, (void)q, said("%c.quality", letter(l)); }
+static void quality(void *arg, struct leg *l, const struct mset_quality *q) {
+  (void)arg, (void)q, said("%c.quality", letter(l));
+}
 static void ended(void *arg, struct leg *l) {
   static const char *const by[] = {"gateway", "caller", "callee"};
   (void)arg;
   said("%c.ended:%s:%s", letter(l), end_reason_word(l->cause.reason), by[l->cause.by]);
 }
 #define DOOR(kind_, ring_) \
-  {.name = #ring_, .kind = kind_, .ring = ring_, .ring_stop = ring_stop, .opened = opened, .ringing = ringing, \
-   .progress = progress, .early = early, .answered = answered, .connected = connected, .reoffered = reoffered, \
-   .held = held, .digit = digit, .operation = operation, .media = media, .quality = quality, .ended = ended}
-static const struct door native_door = DOOR(LEG_NATIVE, ring_native), trunk_door = DOOR(LEG_TRUNK, ring_trunk);
+  { \
+    .name = #ring_, .kind = kind_, .ring = ring_, .ring_stop = ring_stop, .opened = opened, \
+    .ringing = ringing, .progress = progress, .early = early, .answered = answered, \
+    .connected = connected, .reoffered = reoffered, .held = held, .digit = digit, \
+    .operation = operation, .media = media, .quality = quality, .ended = ended \
+  }
+static const struct door native_door = DOOR(LEG_NATIVE, ring_native),
+                         trunk_door = DOOR(LEG_TRUNK, ring_trunk);
 
-struct leg *rig_leg(char name) { return leg_get(rig.calls, letters[(int)name]); }
+struct leg *rig_leg(char name) {
+  return leg_get(rig.calls, letters[(int)name]);
+}
 
 /* The media process --------------------------------------------------------------------------------- */
 
@@ -202,7 +214,8 @@ static void reply_welcome(const union mset_any *c) {
   m.welcome.version = MSET_VERSION;
   m.welcome.facts_slots = 64;
   struct iovec iov = {&m, m.h.bytes};
-  struct msghdr h = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct msghdr h = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
   struct cmsghdr *cm = CMSG_FIRSTHDR(&h);
   cm->cmsg_level = SOL_SOCKET;
   cm->cmsg_type = SCM_RIGHTS;
@@ -371,7 +384,8 @@ void rig_event(uint32_t n, enum mset_type type) {
   event(n, &m);
 }
 
-/* Start, stop, place ---------------------------------------------------------------------------------- */
+/* Start, stop, place ----------------------------------------------------------------------------------
+ */
 
 static void configure(void) {
   struct conf *c = &rig.conf;
@@ -408,14 +422,17 @@ void rig_start(void) {
   if (loop_new(&rig.loop) < 0 || ftruncate(rig.facts_fd, 64 * sizeof(struct mset_facts)) < 0)
     abort();
   rig_media_listen();
-  struct calls_env env = {.loop = rig.loop, .conf = &rig.conf, .store = (struct store *)(void *)&rig,
+  struct calls_env env = {.loop = rig.loop,
+                          .conf = &rig.conf,
+                          .store = (struct store *)(void *)&rig,
                           .instance = "00112233445566778899aabbccddeeff"};
   if (calls_new(&rig.calls, &env) < 0)
     abort();
   calls_add_door(rig.calls, &native_door, NULL);
   calls_add_door(rig.calls, &trunk_door, NULL);
   rig_turn();
-  rig.route = (struct route_decision){.action = ROUTE_TRUNK, .trunk = "demo", .called = "+15550100", .rule = "out"};
+  rig.route = (struct route_decision){
+      .action = ROUTE_TRUNK, .trunk = "demo", .called = "+15550100", .rule = "out"};
 }
 
 void rig_stop(void) {
@@ -453,15 +470,22 @@ static struct leg *place(struct place *p, const char *sdp) {
 }
 
 struct leg *rig_place_native(const char *sdp) {
-  struct place p = {.door = &native_door, .identity = SLICE("alice"), .tenant = SLICE("default"),
-                    .device = SLICE("d1"), .from = SLICE("+15550111"), .to = SLICE("+15550100"),
+  struct place p = {.door = &native_door,
+                    .identity = SLICE("alice"),
+                    .tenant = SLICE("default"),
+                    .device = SLICE("d1"),
+                    .from = SLICE("+15550111"),
+                    .to = SLICE("+15550100"),
                     .metadata = "{\"k\":\"v\"}"};
   return place(&p, sdp);
 }
 
 struct leg *rig_place_trunk(const char *sdp) {
-  struct ask ask = {.trunk = &rig.conf.trunks[0], .caller = "+15550999", .called = "+15550001",
-                    .session_id = "0123456789abcdef0123456789abcdef", .sip_call_id = "call@carrier"};
+  struct ask ask = {.trunk = &rig.conf.trunks[0],
+                    .caller = "+15550999",
+                    .called = "+15550001",
+                    .session_id = "0123456789abcdef0123456789abcdef",
+                    .sip_call_id = "call@carrier"};
   (void)!addr_parse(&ask.source, SLICE("192.0.2.10"), 5061);
   struct place p = {.door = &trunk_door, .ask = &ask};
   rig.route = (struct route_decision){.action = ROUTE_USER, .user = "bob", .rule = "in"};

@@ -23,7 +23,9 @@ static void end(char name, enum end_reason r, enum end_by by) {
   rig_turn();
 }
 
-static const struct record *last(void) { return &rig.record[(rig.n_records - 1) % COUNT_OF(rig.record)]; }
+static const struct record *last(void) {
+  return &rig.record[(rig.n_records - 1) % COUNT_OF(rig.record)];
+}
 
 Test(fsm, no_cell_is_empty) {
   enum leg_state next;
@@ -138,7 +140,8 @@ Test(call, trunk_to_user_first_device_wins_and_the_200_waits_for_dtls) {
   leg_ringing(rig_leg('B'));
   leg_ringing(rig_leg('C'));
   answer('C', sdp_device_answer, 1);
-  eq(rig_log(), "A.ringing ring_stop B.ended:answered_elsewhere:callee D.ended:answered_elsewhere:callee");
+  eq(rig_log(),
+     "A.ringing ring_stop B.ended:answered_elsewhere:callee D.ended:answered_elsewhere:callee");
   eq(rig_media(), "REMOTE3/1 END2 END4 LINK1-3");
   cr_assert_eq(rig_leg('B'), NULL);
   rig_pass(1000);
@@ -437,7 +440,8 @@ Test(call, interim_records) {
 Test(call, free_with_live_calls_writes_their_records) {
   rig_place_native(sdp_chromium);
   calls_end_all(rig.calls, END_SERVER_SHUTDOWN);
-  eq(rig_log(), "A.opened ring:demo B.opened A.ended:server_shutdown:gateway B.ended:server_shutdown:gateway ring_stop");
+  eq(rig_log(), "A.opened ring:demo B.opened A.ended:server_shutdown:gateway "
+                "B.ended:server_shutdown:gateway ring_stop");
   rig_place_native(sdp_chromium);
   rig.calls = calls_free(rig.calls);
   eq(last()->reason, "server_shutdown");
@@ -467,13 +471,19 @@ Test(call, reload_keeps_calls_of_a_trunk_that_went) {
 }
 
 Test(call, causes) {
-  static const struct { int sip, q850; enum end_reason reason; } rows[] = {
-    {486, 0, END_BUSY}, {600, 0, END_BUSY}, {603, 0, END_DECLINED}, {404, 0, END_NOT_FOUND}, {480, 19, END_NO_ANSWER},
-    {480, 0, END_UNREACHABLE}, {503, 0, END_CONGESTION}, {503, 38, END_TRUNK_FAILURE}, {500, 0, END_TRUNK_FAILURE},
-    {408, 0, END_TIMEOUT}, {699, 0, END_REJECTED}, {499, 0, END_REJECTED}, {200, 16, END_COMPLETED},
+  static const struct {
+    int sip, q850;
+    enum end_reason reason;
+  } rows[] = {
+      {486, 0, END_BUSY},       {600, 0, END_BUSY},           {603, 0, END_DECLINED},
+      {404, 0, END_NOT_FOUND},  {480, 19, END_NO_ANSWER},     {480, 0, END_UNREACHABLE},
+      {503, 0, END_CONGESTION}, {503, 38, END_TRUNK_FAILURE}, {500, 0, END_TRUNK_FAILURE},
+      {408, 0, END_TIMEOUT},    {699, 0, END_REJECTED},       {499, 0, END_REJECTED},
+      {200, 16, END_COMPLETED},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++)
-    cr_expect_eq(cause_of_sip(rows[i].sip, rows[i].q850, BY_CALLEE).reason, rows[i].reason, "%d", rows[i].sip);
+    cr_expect_eq(cause_of_sip(rows[i].sip, rows[i].q850, BY_CALLEE).reason, rows[i].reason, "%d",
+                 rows[i].sip);
   for (int r = 1; r < REFUSE_COUNT_; r++) {
     struct verdict v = verdict_refuse((enum refusal)r, "x");
     cr_expect_neq(cause_of_verdict(&v).reason, END_COMPLETED, "refusal %d", r);
@@ -489,30 +499,65 @@ static uint32_t pick(uint32_t below) {
 }
 
 static void walk_leg(struct leg *l) {
-  static const char *const sdp[] = {sdp_chromium, sdp_chromium_moved, sdp_chromium_reloaded, sdp_chromium_hold,
-                                    sdp_device_answer, sdp_trunk_srtp, sdp_trunk_plain, sdp_trunk_hold,
-                                    sdp_trunk_answer, sdp_trunk_answer_fork};
+  static const char *const sdp[] = {sdp_chromium,         sdp_chromium_moved, sdp_chromium_reloaded,
+                                    sdp_chromium_hold,    sdp_device_answer,  sdp_trunk_srtp,
+                                    sdp_trunk_plain,      sdp_trunk_hold,     sdp_trunk_answer,
+                                    sdp_trunk_answer_fork};
   struct desc d = rig_desc(sdp[pick(COUNT_OF(sdp))]);
   struct desc_frag f = {.ufrag = "wwww", .pwd = "wwwwwwwwwwwwwwwwwwwwwwww"};
   const struct desc *offer;
   struct verdict v;
   switch (pick(16)) {
-  case 0: leg_ringing(l); break;
-  case 1: leg_early(l, pick(2)); break;
-  case 2: leg_answered(l); break;
-  case 3: leg_confirmed(l); break;
-  case 4: v = leg_take_answer(l, pick(10), pick(4) ? &d : NULL, pick(2)); break;
-  case 5: leg_reoffer(l, 1, pick(4) ? &d : NULL); break;
-  case 6: v = leg_make_offer(l, &offer); break;
-  case 7: v = leg_make_reoffer(l, &offer); break;
-  case 8: leg_drop_offer(l); break;
-  case 9: leg_restart_ice(l, 2, &f); break;
-  case 10: v = leg_hold(l, pick(2), 3); break;
-  case 11: v = leg_send_digits(l, SLICE("1"), 0, 0, 4); break;
-  case 12: leg_stream_lost(l, pick(2)); break;
-  case 13: leg_got_info_digit(l, '1', 100); break;
-  case 14: v = leg_take_answer(l, 1, &d, true); leg_answered(l); break;
-  default: if (pick(4) == 0) leg_end(l, cause_make(pick(2) ? END_COMPLETED : END_DECLINED, pick(3), "")); break;
+  case 0:
+    leg_ringing(l);
+    break;
+  case 1:
+    leg_early(l, pick(2));
+    break;
+  case 2:
+    leg_answered(l);
+    break;
+  case 3:
+    leg_confirmed(l);
+    break;
+  case 4:
+    v = leg_take_answer(l, pick(10), pick(4) ? &d : NULL, pick(2));
+    break;
+  case 5:
+    leg_reoffer(l, 1, pick(4) ? &d : NULL);
+    break;
+  case 6:
+    v = leg_make_offer(l, &offer);
+    break;
+  case 7:
+    v = leg_make_reoffer(l, &offer);
+    break;
+  case 8:
+    leg_drop_offer(l);
+    break;
+  case 9:
+    leg_restart_ice(l, 2, &f);
+    break;
+  case 10:
+    v = leg_hold(l, pick(2), 3);
+    break;
+  case 11:
+    v = leg_send_digits(l, SLICE("1"), 0, 0, 4);
+    break;
+  case 12:
+    leg_stream_lost(l, pick(2));
+    break;
+  case 13:
+    leg_got_info_digit(l, '1', 100);
+    break;
+  case 14:
+    v = leg_take_answer(l, 1, &d, true);
+    leg_answered(l);
+    break;
+  default:
+    if (pick(4) == 0)
+      leg_end(l, cause_make(pick(2) ? END_COMPLETED : END_DECLINED, pick(3), ""));
+    break;
   }
   (void)v;
 }
@@ -521,8 +566,10 @@ static void walk(uint64_t seed) {
   walk_seed = seed;
   rig.next_letter = 'B';
   rig.devices = 1 + pick(3);
-  rig.route = (struct route_decision){.action = pick(4) ? ROUTE_TRUNK : ROUTE_ECHO, .trunk = "demo", .rule = "out"};
-  struct leg *a = pick(2) ? rig_place_native(sdp_chromium) : rig_place_trunk(pick(3) ? sdp_trunk_srtp : NULL);
+  rig.route = (struct route_decision){
+      .action = pick(4) ? ROUTE_TRUNK : ROUTE_ECHO, .trunk = "demo", .rule = "out"};
+  struct leg *a =
+      pick(2) ? rig_place_native(sdp_chromium) : rig_place_trunk(pick(3) ? sdp_trunk_srtp : NULL);
   cr_assert(a);
   for (int i = 0; i < 40; i++) {
     char name = (char)('A' + pick(4));

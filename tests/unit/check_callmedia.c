@@ -53,7 +53,8 @@ Test(mid, our_re_invite_for_hold) {
   cr_assert_eq(offer->audio.direction, DIR_SEND);
   cr_assert_eq(offer->version, version + 1);
   cr_assert_eq(offer->audio.n_crypto, 1);
-  cr_assert_eq(memcmp(&offer->audio.crypto[0].key, &b->local->audio.crypto[0].key, sizeof(struct srtp_key)), 0);
+  cr_assert_eq(
+      memcmp(&offer->audio.crypto[0].key, &b->local->audio.crypto[0].key, sizeof(struct srtp_key)), 0);
   cr_assert_eq(leg_make_reoffer(b, &offer).refusal, REFUSE_GLARE);
   struct desc d = rig_desc(sdp_trunk_answer);
   d.audio.direction = DIR_RECV;
@@ -81,7 +82,10 @@ Test(mid, held_trunk_with_inactive) {
 }
 
 Test(mid, the_carrier_holds_and_resumes) {
-  static const struct { const char *sdp; int direction; } forms[] = {{sdp_trunk_hold, DIR_RECV}, {sdp_trunk_srtp, -1}};
+  static const struct {
+    const char *sdp;
+    int direction;
+  } forms[] = {{sdp_trunk_hold, DIR_RECV}, {sdp_trunk_srtp, -1}};
   rig_log();
   reoffer('B', forms[0].sdp);
   eq(rig_log(), "B.reoffered:9: A.held:1");
@@ -97,10 +101,20 @@ Test(mid, the_carrier_holds_and_resumes) {
 }
 
 Test(mid, all_forms_of_hold_and_their_answers) {
-  static const struct { uint8_t offered; bool zero; uint16_t port; bool held; uint8_t answer; uint16_t our_port_is; } rows[] = {
-    {DIR_SENDRECV, false, 30000, false, DIR_SENDRECV, 1}, {DIR_SEND, false, 30000, true, DIR_RECV, 1},
-    {DIR_RECV, false, 30000, false, DIR_SEND, 1},         {DIR_INACTIVE, false, 30000, true, DIR_INACTIVE, 1},
-    {DIR_SENDRECV, true, 30000, true, DIR_RECV, 1},       {DIR_SENDRECV, false, 0, true, DIR_SENDRECV, 0},
+  static const struct {
+    uint8_t offered;
+    bool zero;
+    uint16_t port;
+    bool held;
+    uint8_t answer;
+    uint16_t our_port_is;
+  } rows[] = {
+      {DIR_SENDRECV, false, 30000, false, DIR_SENDRECV, 1},
+      {DIR_SEND, false, 30000, true, DIR_RECV, 1},
+      {DIR_RECV, false, 30000, false, DIR_SEND, 1},
+      {DIR_INACTIVE, false, 30000, true, DIR_INACTIVE, 1},
+      {DIR_SENDRECV, true, 30000, true, DIR_RECV, 1},
+      {DIR_SENDRECV, false, 0, true, DIR_SENDRECV, 0},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct desc d = rig_desc(sdp_trunk_srtp);
@@ -347,7 +361,8 @@ Test(mid, no_token_of_one_leg_is_in_the_other_s_description) {
   cr_assert_eq(desc_write(la->local, a, sizeof(a), &n), 0);
   cr_assert_eq(desc_write(lb->local, b, sizeof(b), &n), 0);
   cr_assert(strstr(b, "RTP/SAVP") && strstr(a, "UDP/TLS/RTP/SAVPF"));
-  static const char *const of_a[] = {"aaaa", "candidate", "fingerprint", "ice-", "uf0001", "cname1", "127.0.0.1"};
+  static const char *const of_a[] = {"aaaa",   "candidate", "fingerprint", "ice-",
+                                     "uf0001", "cname1",    "127.0.0.1"};
   static const char *const of_b[] = {"crypto", "inline", "192.0.2.20", "cname2", "41004"};
   for (size_t i = 0; i < COUNT_OF(of_a); i++)
     cr_expect_not(strstr(b, of_a[i]), "%s", of_a[i]);

@@ -7,39 +7,47 @@
 #include <stdio.h>
 
 #define CRLF "\r\n"
-#define HEX32 "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
+#define HEX32 \
+  "00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF"
 
 static const char sdp_firefox[] =
-  "v=0" CRLF "o=mozilla...THIS_IS_SDPARTA-99.0 5437 0 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF "a=sendrecv" CRLF
-  "a=fingerprint:sha-256 " HEX32 CRLF "a=group:BUNDLE 0 1" CRLF "a=ice-options:trickle" CRLF "a=msid-semantic:WMS *" CRLF
-  "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101" CRLF "c=IN IP4 0.0.0.0" CRLF "a=sendrecv" CRLF
-  "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level" CRLF "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" CRLF
-  "a=fmtp:101 0-15" CRLF "a=ice-pwd:0d3f1f1b0a0b0c0d0e0f101112131415" CRLF "a=ice-ufrag:6f2b9a3c" CRLF "a=mid:0" CRLF
-  "a=rtcp-mux" CRLF "a=rtpmap:109 opus/48000/2" CRLF "a=rtpmap:9 G722/8000/1" CRLF "a=rtpmap:0 PCMU/8000" CRLF
-  "a=rtpmap:8 PCMA/8000" CRLF "a=rtpmap:101 telephone-event/8000/1" CRLF "a=setup:actpass" CRLF
-  "m=video 0 UDP/TLS/RTP/SAVPF 120" CRLF "c=IN IP4 0.0.0.0" CRLF "a=inactive" CRLF "a=mid:1" CRLF "a=rtpmap:120 VP8/90000" CRLF;
+    "v=0" CRLF "o=mozilla...THIS_IS_SDPARTA-99.0 5437 0 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF
+    "a=sendrecv" CRLF "a=fingerprint:sha-256 " HEX32 CRLF "a=group:BUNDLE 0 1" CRLF
+    "a=ice-options:trickle" CRLF "a=msid-semantic:WMS *" CRLF
+    "m=audio 9 UDP/TLS/RTP/SAVPF 109 9 0 8 101" CRLF "c=IN IP4 0.0.0.0" CRLF "a=sendrecv" CRLF
+    "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level" CRLF
+    "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" CRLF "a=fmtp:101 0-15" CRLF
+    "a=ice-pwd:0d3f1f1b0a0b0c0d0e0f101112131415" CRLF "a=ice-ufrag:6f2b9a3c" CRLF "a=mid:0" CRLF
+    "a=rtcp-mux" CRLF "a=rtpmap:109 opus/48000/2" CRLF "a=rtpmap:9 G722/8000/1" CRLF
+    "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:8 PCMA/8000" CRLF "a=rtpmap:101 telephone-event/8000/1" CRLF
+    "a=setup:actpass" CRLF "m=video 0 UDP/TLS/RTP/SAVPF 120" CRLF "c=IN IP4 0.0.0.0" CRLF
+    "a=inactive" CRLF "a=mid:1" CRLF "a=rtpmap:120 VP8/90000" CRLF;
 
 static const char sdp_aiortc[] =
-  "v=0" CRLF "o=- 3920112345 3920112345 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF "a=group:BUNDLE 0" CRLF
-  "a=msid-semantic:WMS *" CRLF "m=audio 40123 UDP/TLS/RTP/SAVPF 96 0 8" CRLF "c=IN IP4 10.1.2.3" CRLF "a=sendrecv" CRLF
-  "a=mid:0" CRLF "a=msid:1111 2222" CRLF "a=rtcp:9 IN IP4 0.0.0.0" CRLF "a=rtcp-mux" CRLF "a=ssrc:34123 cname:abcd" CRLF
-  "a=rtpmap:96 opus/48000/2" CRLF "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:8 PCMA/8000" CRLF
-  "a=candidate:1f 1 udp 2130706431 10.1.2.3 40123 typ host" CRLF
-  "a=candidate:2f 1 udp 1694498815 203.0.113.5 40123 typ srflx raddr 10.1.2.3 rport 40123" CRLF "a=end-of-candidates" CRLF
-  "a=ice-ufrag:Ab12" CRLF "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF "a=fingerprint:sha-256 " HEX32 CRLF
-  "a=setup:actpass" CRLF;
+    "v=0" CRLF "o=- 3920112345 3920112345 IN IP4 0.0.0.0" CRLF "s=-" CRLF "t=0 0" CRLF
+    "a=group:BUNDLE 0" CRLF "a=msid-semantic:WMS *" CRLF "m=audio 40123 UDP/TLS/RTP/SAVPF 96 0 8" CRLF
+    "c=IN IP4 10.1.2.3" CRLF "a=sendrecv" CRLF "a=mid:0" CRLF "a=msid:1111 2222" CRLF
+    "a=rtcp:9 IN IP4 0.0.0.0" CRLF "a=rtcp-mux" CRLF "a=ssrc:34123 cname:abcd" CRLF
+    "a=rtpmap:96 opus/48000/2" CRLF "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:8 PCMA/8000" CRLF
+    "a=candidate:1f 1 udp 2130706431 10.1.2.3 40123 typ host" CRLF
+    "a=candidate:2f 1 udp 1694498815 203.0.113.5 40123 typ srflx raddr 10.1.2.3 rport 40123" CRLF
+    "a=end-of-candidates" CRLF "a=ice-ufrag:Ab12" CRLF "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF
+    "a=fingerprint:sha-256 " HEX32 CRLF "a=setup:actpass" CRLF;
 
 static const char sdp_baresip[] =
-  "v=0" CRLF "o=- 1234567890 987654321 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF "t=0 0" CRLF
-  "a=tool:baresip 1.1.0" CRLF "m=audio 11780 RTP/SAVP 8 0 101" CRLF "b=AS:125" CRLF "a=rtpmap:8 PCMA/8000" CRLF
-  "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:101 telephone-event/8000" CRLF "a=fmtp:101 0-15" CRLF "a=rtcp:11781" CRLF
-  "a=crypto:0 AES_CM_256_HMAC_SHA1_80 inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==" CRLF
-  "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31" CRLF
-  "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz" CRLF "a=sendrecv" CRLF
-  "a=label:1" CRLF "a=ptime:20" CRLF;
+    "v=0" CRLF "o=- 1234567890 987654321 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
+    "t=0 0" CRLF "a=tool:baresip 1.1.0" CRLF "m=audio 11780 RTP/SAVP 8 0 101" CRLF "b=AS:125" CRLF
+    "a=rtpmap:8 PCMA/8000" CRLF "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:101 telephone-event/8000" CRLF
+    "a=fmtp:101 0-15" CRLF "a=rtcp:11781" CRLF
+    "a=crypto:0 AES_CM_256_HMAC_SHA1_80 "
+    "inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==" CRLF
+    "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31" CRLF
+    "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz" CRLF
+    "a=sendrecv" CRLF "a=label:1" CRLF "a=ptime:20" CRLF;
 
-static const char sdp_sipp[] = "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF
-                               "c=IN IP4 127.0.0.1" CRLF "t=0 0" CRLF "m=audio 6000 RTP/AVP 0" CRLF "a=rtpmap:0 PCMU/8000" CRLF;
+static const char sdp_sipp[] =
+    "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
+    "t=0 0" CRLF "m=audio 6000 RTP/AVP 0" CRLF "a=rtpmap:0 PCMU/8000" CRLF;
 
 static struct conf_trunk demo = {.name = "demo"}, lab = {.name = "lab", .srtp = SRTP_OFF};
 static struct mset_opened opened;
@@ -138,27 +146,32 @@ Test(offer, a_secured_stream_stays_secured_even_where_plain_is_allowed) {
 
 /* Each rule broken once: (what is replaced, by what) → the row of refusals. */
 Test(offer, refusals) {
-  static const struct { const char *sdp, *what, *by; enum refusal refusal; } rows[] = {
-    {sdp_aiortc, "a=rtcp-mux" CRLF, "", REFUSE_SDP},
-    {sdp_aiortc, "a=ice-ufrag:Ab12" CRLF, "", REFUSE_SDP},
-    {sdp_aiortc, "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF, "", REFUSE_SDP},
-    {sdp_aiortc, "a=fingerprint:sha-256 " HEX32 CRLF, "", REFUSE_SDP},
-    {sdp_aiortc, "a=setup:actpass", "a=setup:holdconn", REFUSE_SDP},
-    {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
-    {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
-    {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
-    {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_SRTP},
-    {sdp_baresip, "RTP/SAVP 8", "RTP/AVP 8", REFUSE_SRTP},
-    {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},
-    {sdp_baresip, "RTP/SAVP 8 0 101", "RTP/SAVP 101 18", REFUSE_CODEC},
-    {sdp_sipp, "m=audio", "m=video", REFUSE_NO_AUDIO},
+  static const struct {
+    const char *sdp, *what, *by;
+    enum refusal refusal;
+  } rows[] = {
+      {sdp_aiortc, "a=rtcp-mux" CRLF, "", REFUSE_SDP},
+      {sdp_aiortc, "a=ice-ufrag:Ab12" CRLF, "", REFUSE_SDP},
+      {sdp_aiortc, "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF, "", REFUSE_SDP},
+      {sdp_aiortc, "a=fingerprint:sha-256 " HEX32 CRLF, "", REFUSE_SDP},
+      {sdp_aiortc, "a=setup:actpass", "a=setup:holdconn", REFUSE_SDP},
+      {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
+      {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
+      {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
+      {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_SRTP},
+      {sdp_baresip, "RTP/SAVP 8", "RTP/AVP 8", REFUSE_SRTP},
+      {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},
+      {sdp_baresip, "RTP/SAVP 8 0 101", "RTP/SAVP 101 18", REFUSE_CODEC},
+      {sdp_sipp, "m=audio", "m=video", REFUSE_NO_AUDIO},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     char text[8192];
     const char *at = strstr(rows[i].sdp, rows[i].what);
     cr_assert(at, "row %zu", i);
-    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - rows[i].sdp), rows[i].sdp, rows[i].by, at + strlen(rows[i].what));
-    struct ability a = can(rows[i].sdp == sdp_aiortc ? LEG_NATIVE : LEG_TRUNK, rows[i].sdp == sdp_sipp ? &lab : &demo);
+    snprintf(text, sizeof(text), "%.*s%s%s", (int)(at - rows[i].sdp), rows[i].sdp, rows[i].by,
+             at + strlen(rows[i].what));
+    struct ability a =
+        can(rows[i].sdp == sdp_aiortc ? LEG_NATIVE : LEG_TRUNK, rows[i].sdp == sdp_sipp ? &lab : &demo);
     struct desc d;
     struct desc_fault f;
     if (desc_parse(&d, slice_of(text), &f) < 0)
@@ -169,7 +182,8 @@ Test(offer, refusals) {
 }
 
 Test(offer, our_offers) {
-  struct ability native = can(LEG_NATIVE, NULL), trunk = can(LEG_TRUNK, &demo), plain = can(LEG_TRUNK, &lab);
+  struct ability native = can(LEG_NATIVE, NULL), trunk = can(LEG_TRUNK, &demo),
+                 plain = can(LEG_TRUNK, &lab);
   struct desc d;
   char text[16384];
   size_t n;
@@ -177,7 +191,8 @@ Test(offer, our_offers) {
   cr_assert_eq(d.audio.n_crypto, 4);
   for (uint8_t i = 0; i < 4; i++)
     for (uint8_t k = 0; k < i; k++)
-      cr_expect(memcmp(d.audio.crypto[i].key.bytes, d.audio.crypto[k].key.bytes, 16) != 0, "a key for each");
+      cr_expect(memcmp(d.audio.crypto[i].key.bytes, d.audio.crypto[k].key.bytes, 16) != 0,
+                "a key for each");
   cr_assert_eq(desc_write(&d, text, sizeof(text), &n), 0);
   cr_assert(strstr(text, "RTP/SAVP 0 8 101"), "%s", text);
   offer_make(&plain, &d);
