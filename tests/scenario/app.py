@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The aiortc client for scenarios that wait in turn: its loop runs in a thread of its own."""
+import asyncio
+import concurrent.futures
+import threading
+
+from aiortc_client import Client, Problem
+from house import Failed
+
+
+class App:
+    """App(demo, "bob").incoming() runs the client's coroutine of that name to its end."""
+
+    def __init__(self, demo, user, **more):
+        self.loop = asyncio.new_event_loop()
+        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+        self.thread.start()
+        self.client = Client(demo, user, **more)
+
+    def run(self, coroutine, seconds=40):
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result(seconds)
+        except (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError) as late:
+            raise Failed("the app: %s" % (late or "took too long")) from None
+
+    def __getattr__(self, name):
+        found = getattr(self.client, name)
+        if not asyncio.iscoroutinefunction(found):
+            return found
+        return lambda *args, **more: self.run(found(*args, **more))
+
+    def hears(self, hz, seconds=6):
+        return self.run(self.client.hears(hz, seconds))
+
+    def refused(self, call):
+        """The problem that a request ends in."""
+        try:
+            call()
+        except Problem as problem:
+            return problem
+        raise Failed("no problem where one was due")
+
+    def __enter__(self):
+        self.run(self.client.__aenter__())
+        return self
+
+    def __exit__(self, *_):
+        try:
+            self.run(self.client.__aexit__(), 10)
+        except Failed:
+            pass
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.thread.join(5)

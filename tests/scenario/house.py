@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A gateway of its own for one scenario: ./run with own ports and folder, the operators' door, the carrier."""
+import http.client
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.parse
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+
+class Failed(Exception):
+    """What a scenario says when it did not see what it should."""
+
+
+def check(good, text):
+    if not good:
+        raise Failed(text)
+
+
+def wait_for(what, test, seconds=10, step=0.05):
+    """The first true value of test(), or Failed."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = test()
+        if found:
+            return found
+        time.sleep(step)
+    raise Failed("did not come within %s s: %s" % (seconds, what))
+
+
+class House:
+    def __init__(self, base, name, template=None, env=None, prefix=()):
+        self.base, self.name, self.prefix = base, name, list(prefix)
+        self.dir = tempfile.mkdtemp(prefix="sp-%s-" % name)
+        os.chmod(self.dir, 0o755)
+        self.env = dict(os.environ, SALLYPORT_PORT_BASE=str(base), SALLYPORT_RUN=self.dir, SALLYPORT_BUILT="1",
+                        SALLYPORT_LOG_LEVEL="debug")
+        if template:
+            self.env["SALLYPORT_TEMPLATE"] = template
+        self.env.update(env or {})
+        self.proc = None
+
+    def __enter__(self):
+        self.out = open(self.dir + "/run.log", "w")
+        self.proc = subprocess.Popen(self.prefix + [TOP + "/run"], env=self.env, stdin=subprocess.DEVNULL, stdout=self.out,
+                                     stderr=subprocess.STDOUT, start_new_session=True)
+        try:
+            wait_for("the gateway's start", self._started, 45)
+        except Failed:
+            self._end()
+            raise Failed("./run did not start: " + open(self.dir + "/run.log").read()[-1500:])
+        self.demo = json.load(open(self.dir + "/demo.json"))
+        return self
+
+    def _started(self):
+        if self.proc.poll() is not None:
+            raise Failed("ended")
+        return os.path.exists(self.dir + "/demo.json")
+
+    def _end(self):
+        if self.proc and self.proc.poll() is None:
+            self.proc.send_signal(signal.SIGTERM)
+            try:
+                self.proc.wait(20)
+            except subprocess.TimeoutExpired:
+                self.proc.kill()
+                self.proc.wait()
+        self.out.close()
+
+    def __exit__(self, kind, error, trace):
+        self._end()
+        if kind is None:
+            shutil.rmtree(self.dir, ignore_errors=True)
+
+    def port(self, name):
+        return self.base + {"service": 0, "admin": 1, "tls": 2, "lab": 3, "lab_peer": 4, "ctrl": 5, "native": 8}[name]
+
+    def pid(self, program):
+        return int(open("%s/%s.pid" % (self.dir, program)).read())
+
+    def log(self, program="sallyportd"):
+        return open("%s/%s.log" % (self.dir, program), errors="replace").read()
+
+    # The operators' door ---------------------------------------------------------------------------
+
+    def admin(self, path):
+        url = urllib.parse.urlsplit(self.demo["admin"]["url"])
+        door = http.client.HTTPConnection(url.hostname, url.port, timeout=5)
+        door.request("GET", path, headers={"Authorization": "Bearer " + self.demo["admin"]["token"]})
+        answer = door.getresponse()
+        body = answer.read().decode()
+        door.close()
+        return answer.status, body
+
+    def records(self):
+        status, body = self.admin("/admin/v1/records?limit=50")
+        check(status == 200, "records: %d %s" % (status, body))
+        return json.loads(body)["records"]
+
+    def record(self, where, seconds=8):
+        """The newest record that fits, once it is closed."""
+        return wait_for("a closed record", lambda: next((r for r in self._records_or_none()
+                                                         if r["state"] != "live" and where(r)), None), seconds, 0.2)
+
+    def _records_or_none(self):
+        try:
+            return self.records()
+        except (OSError, Failed, http.client.HTTPException):
+            return []
+
+    def is_ready(self):
+        try:
+            return self.admin("/readyz")[0] == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+    def metric(self, name):
+        """The sum of a metric's rows whose line starts with that text; 0 where there is none."""
+        total = 0.0
+        for line in self.admin("/metrics")[1].splitlines():
+            if line.startswith(name) and not line.startswith("#"):
+                total += float(line.rsplit(" ", 1)[1])
+        return total
+
+    def live_calls(self):
+        return json.loads(self.admin("/admin/v1/calls")[1])["calls"]
+
+
+class Carrier:
+    """The demonstration carrier by its control socket: netstrings of JSON."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.rest, self.events, self.answers = b"", [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+    def read(self, seconds=0.05):
+        self.socket.settimeout(seconds)
+        try:
+            self.rest += self.socket.recv(65536)
+        except (TimeoutError, socket.timeout):
+            pass
+        while b":" in self.rest:
+            size, _, rest = self.rest.partition(b":")
+            if len(rest) <= int(size):
+                break
+            message = json.loads(rest[:int(size)])
+            self.rest = rest[int(size) + 1:]
+            (self.events if message.get("event") else self.answers).append(message)
+
+    def say(self, command, params=""):
+        text = json.dumps({"command": command, "params": params}).encode()
+        n = len(self.answers)
+        self.socket.sendall(b"%d:%s," % (len(text), text))
+        wait_for("the carrier's answer to " + command, lambda: self.read() or len(self.answers) > n, 5, 0)
+        return self.answers[-1]["data"]
+
+    def wait(self, kind, seconds=10, after=0):
+        wait_for("the carrier's " + kind, lambda: self.read() or any(e["type"] == kind for e in self.events[after:]), seconds, 0)
+        return next(e for e in self.events[after:] if e["type"] == kind)
+
+    def digits(self):
+        self.read()
+        return "".join(e["param"] for e in self.events if e["type"] == "CALL_DTMF_START")
+
+    def dial(self, number, port):
+        self.say("uafind", "sip:+15550188001@127.0.0.1")
+        self.say("dial", "sip:%s@127.0.0.1:%d" % (number, port))
