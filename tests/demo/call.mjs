@@ -20,12 +20,13 @@ const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const APP_HZ = 700; // what the browser's microphone hears
 const CARRIER_HZ = 1004; // what the carrier plays
 const APP_DBFS = -10;
+const CALLS_IN = '+15550188001'; // the carrier's number that calls in
 const DIGITS = { app: '159#', carrier: '2604' };
 
 /** The app's end: a browser in a process of its own; its words and what it measured. */
 function startPhone(...more) {
   const command = [join(here, '../browser/call.mjs'), '--demo', join(args.run, 'demo.json'), '--user', 'alice',
-    '--tone', String(APP_HZ), '--level', String(APP_DBFS), '--seconds', args.seconds, '--digits', DIGITS.app, ...more];
+    '--tone', String(APP_HZ), `--level=${APP_DBFS}`, '--seconds', args.seconds, '--digits', DIGITS.app, ...more];
   const child = spawn(process.execPath, command, { stdio: ['ignore', 'pipe', 'pipe'] });
   const phone = { words: '', text: '' };
   child.stdout.on('data', (bytes) => (phone.text += bytes));
@@ -59,8 +60,9 @@ async function recordOf(id) {
   throw new Error(`no closed record ${id}`);
 }
 
-async function carrierSays(carrier, digits) {
+async function carrierSays(carrier, number, digits) {
   await sleep(1500);
+  await carrier.say('uafind', `sip:${number}@127.0.0.1`);
   for (const digit of digits) {
     await carrier.say('sndcode', digit);
     await sleep(250);
@@ -71,7 +73,7 @@ async function placed(carrier) {
   await carrier.begin();
   const phone = startPhone('--action', 'place', '--to', demo.dial.tone);
   await phone.word('connected', 60_000);
-  await carrierSays(carrier, DIGITS.carrier);
+  await carrierSays(carrier, demo.dial.tone, DIGITS.carrier);
   return { phone: await phone.result() };
 }
 
@@ -80,13 +82,13 @@ async function received(carrier) {
   const phone = startPhone('--action', 'receive');
   await phone.word('ready', 60_000);
   const { host } = new URL(demo.trunks.demo.sip.replace('sips:', 'https://'));
-  await carrier.say('uafind', 'sip:+15550188001@127.0.0.1');
+  await carrier.say('uafind', `sip:${CALLS_IN}@127.0.0.1`);
   const from = Date.now();
   await carrier.say('dial', `sip:${demo.users.alice.numbers[0]}@${host}`);
   await carrier.event('CALL_ESTABLISHED', 30_000);
   const setup_ms = Date.now() - from;
   await phone.word('connected', 15_000);
-  await carrierSays(carrier, DIGITS.carrier);
+  await carrierSays(carrier, CALLS_IN, DIGITS.carrier);
   return { phone: await phone.result(), carrier_setup_ms: setup_ms };
 }
 

@@ -24,7 +24,7 @@ rtp_tos 184
 rtp_ports $port_carrier_min-$port_carrier_max
 rtcp_mux no
 jitter_buffer_delay 2-10
-net_interface ${SALLYPORT_CARRIER_INTERFACE:-lo}
+net_interface ${SALLYPORT_CARRIER:-127.0.0.1}
 snd_path $carrier_dir/sound
 module_path $(echo /usr/lib/*/baresip/modules /usr/lib/baresip/modules | tr ' ' '\n' | grep -v '[*]' | head -1)
 module g711.so
@@ -49,6 +49,17 @@ carrier_start() {
   setsid baresip -f "$carrier_dir" </dev/null >>"$carrier_dir/log" 2>&1 &
   carrier_pid=$!
   echo "$carrier_pid" >"$run_dir/carrier.pid"
+}
+
+carrier_wait() { # until its control socket takes connections, at most 10 s
+  local i
+  for i in $(seq 100); do
+    ! (exec 3<>"/dev/tcp/127.0.0.1/$port_ctrl") 2>/dev/null || return 0
+    sleep 0.1
+  done
+  echo "the demonstration carrier does not start ($i tries):" >&2
+  tail -n 20 "$carrier_dir/log" >&2
+  return 1
 }
 
 carrier_watch() {

@@ -105,7 +105,7 @@ class Media:
 
 
 class Client:
-    def __init__(self, demo, user, device=None, hz=700):
+    def __init__(self, demo, user, device="aiortc", hz=700):
         self.base, self.token = demo["base"] + "/v1", demo["users"][user]["token"]
         self.ssl = ssl.create_default_context(cafile=demo["ca"])
         self.device, self.hz, self.events, self.last_id, self.news = device, hz, [], None, asyncio.Event()
@@ -149,6 +149,8 @@ class Client:
         query = "?device=" + self.device if self.device else ""
         timeout = aiohttp.ClientTimeout(total=None)
         async with self.http.get(self.base + "/events" + query, headers=headers, ssl=self.ssl, timeout=timeout) as answer:
+            if answer.status != 200:
+                raise Problem(answer.status, {"text": await answer.text()})
             event = {}
             async for line in answer.content:
                 line = line.decode().rstrip("\r\n")
@@ -169,8 +171,8 @@ class Client:
             for event in self.events[after:]:
                 if event["event"] == kind and (call is None or event.get("call") == call):
                     return event
-            if self.stream.done() and self.stream.exception():
-                raise self.stream.exception()
+            if self.stream.done():
+                raise self.stream.exception() or ConnectionError("the event stream ended")
             self.news.clear()
             try:
                 await asyncio.wait_for(self.news.wait(), max(0.01, end - time.monotonic()))

@@ -42,7 +42,11 @@ class App:
         raise Failed("no problem where one was due")
 
     def __enter__(self):
-        self.run(self.client.__aenter__())
+        try:
+            self.run(self.client.__aenter__())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_):
@@ -50,5 +54,17 @@ class App:
             self.run(self.client.__aexit__(), 10)
         except Failed:
             pass
+        try:
+            self.run(self._tidy(), 5)
+        except Failed:
+            pass
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+
+    @staticmethod
+    async def _tidy():
+        """What aiortc leaves running."""
+        left = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)

@@ -96,7 +96,7 @@ def busy(house):
     with App(house.demo, "bob") as bob, agent(house) as sip:
         call = bob.place(DIAL)
         request = sip.request("INVITE")
-        sip.reply(request, 486, "Busy Here")
+        sip.reply(request, 486, "Busy Here", more="Reason: Q.850;cause=17\r\n")
         sip.request("ACK")
         end = bob.wait("call.ended", call=call)["end"]
         check((end["reason"], end["sip"], end["q850"]) == ("busy", 486, 17), "end: %s" % end)
@@ -298,7 +298,7 @@ def fork(house):
 @LAB.scenario("OPTIONS is answered, unknown methods and extensions are refused by name")
 def options(house):
     with agent(house) as sip:
-        for method, more, status, header in (("OPTIONS", "", 200, "allow"), ("WIBBLE", "", 405, "allow"),
+        for method, more, status, header in (("OPTIONS", "", 200, "allow"), ("WIBBLE", "", 501, "allow"), ("SUBSCRIBE", "", 405, "allow"),
                                              ("INVITE", "Require: 100rel\r\n", 420, "unsupported")):
             d = Dialog(sip, BOB)
             d.cseq = 1
