@@ -190,6 +190,8 @@ struct place {
 struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) must_check;
 /* Records an attempt that a door refused before call_place (malformed, method, codec …). */
 void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v);
+/* The same of a native attempt; *ret_id names the record. */
+void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]);
 
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,

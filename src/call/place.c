@@ -190,6 +190,10 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
   memcpy(ret_id, r.id, sizeof(r.id));
 }
 
+void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
+  refused(cs, p, v, ret_id);
+}
+
 void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {
   struct record r;
   rec_start(&r, cs, NULL);

@@ -11,11 +11,11 @@ struct wish { /* the body, read */
   struct place place;
   struct desc offer;
   char from[64];
-  json_t *metadata;
   char *metadata_text;
+  struct verdict verdict; /* verdict is a refusal that the record shall have. */
 };
 
-static bool wish_to(struct req *r, struct place *p) {
+static bool wish_to(struct req *r, struct wish *w) {
   json_t *to = json_object_get(r->body, "to");
   const char *tel = json_string_value(json_object_get(to, "tel")), *user = json_string_value(json_object_get(to, "user"));
   if (!json_is_object(to) || json_object_size(to) < 1) {
@@ -31,12 +31,12 @@ static bool wish_to(struct req *r, struct place *p) {
     return false;
   }
   if (tel && !e164_is_dialable(slice_of(tel))) {
-    answer_problem(r->n, r->to, WEB_PROBLEM_not_dialable,
-                   "to.tel: expected + and 4 to 15 digits, or a dial string of 0-9 * #, at most 32");
+    w->verdict = verdict_refuse(REFUSE_NOT_DIALABLE,
+                                "to.tel: expected + and 4 to 15 digits, or a dial string of 0-9 * #, at most 32");
     return false;
   }
-  p->to = slice_of(tel);
-  p->to_user = slice_of(user);
+  w->place.to = slice_of(tel);
+  w->place.to_user = slice_of(user);
   return true;
 }
 
@@ -54,12 +54,12 @@ static bool wish_from(struct req *r, struct wish *w) {
     want = json_string_value(json_array_get(numbers, 0));
   json_array_foreach(numbers, i, number)
     found = found || strcmp(want, json_string_value(number)) == 0;
-  if (found && want && slice_copy(w->from, sizeof(w->from), slice_of(want)) < 0)
+  if (want && slice_copy(w->from, sizeof(w->from), slice_of(want)) < 0)
     found = false;
   json_decref(numbers);
   w->place.from = slice_of(w->from);
   if (!found)
-    answer_problem(r->n, r->to, WEB_PROBLEM_caller_id, "from is not one of the identity's numbers");
+    w->verdict = verdict_refuse(REFUSE_CALLER_ID, "from is not one of the identity's numbers");
   return found;
 }
 
@@ -131,6 +131,16 @@ static bool wish_offer(struct req *r, struct wish *w) {
   return true;
 }
 
+/* The record of an attempt that ended here, and its problem. */
+static void refuse(struct req *r, struct wish *w) {
+  char record_id[40] = "";
+  w->place.identity = slice_of(r->claims->identity);
+  w->place.tenant = slice_of(r->claims->tenant);
+  w->place.device = slice_of(r->device);
+  call_note_unplaced(r->n->calls, &w->place, &w->verdict, record_id);
+  answer_verdict(r->n, r->to, &w->verdict, record_id);
+}
+
 static void place(struct req *r, struct wish *w) {
   struct native *n = r->n;
   struct addr deny[MSET_DENY_MAX];
@@ -166,12 +176,14 @@ static void place(struct req *r, struct wish *w) {
 }
 
 void verb_place(struct req *r) {
-  struct wish w = {0};
+  struct wish w = {.verdict = verdict_pass()};
   const struct conf_user *u = conf_user_find(r->n->conf, slice_of(r->claims->identity));
   w.place.from_display = slice_of(u ? u->display : "");
-  if (wish_to(r, &w.place) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
+  if (wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
       wish_rest(r, &w))
     place(r, &w);
+  else if (!verdict_is_pass(&w.verdict))
+    refuse(r, &w);
   desc_wipe(&w.offer);
   free(take(w.metadata_text));
 }
