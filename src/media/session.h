@@ -15,7 +15,7 @@ enum {
   SESSION_FAST_US = 20000,     /* tones and digits */
   SESSION_TRIES_MAX = 4,       /* remotes tried for one packet */
   SESSION_EARLY_MAX = 3,       /* DTLS datagrams kept until the description comes */
-  SESSION_FORWARD_US = 60000,  /* a tone waits so long after the last forwarded packet */
+  SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
 };
 
 struct tuple {                 /* a 5-tuple that ICE verified */
