@@ -74,17 +74,6 @@ char *header_host(char *dst, size_t bytes, const char *host) {
   return dst;
 }
 
-char *header_uri(char *dst, size_t bytes, const char *user, const char *host, uint16_t port,
-                 const char *transport) {
-  char host_text[160], port_text[8] = "";
-  if (port)
-    snprintf(port_text, sizeof port_text, ":%u", port);
-  snprintf(dst, bytes, "sip:%s%s%s%s%s%s", user, *user ? "@" : "",
-           header_host(host_text, sizeof host_text, host), port_text, transport ? ";transport=" : "",
-           transport ? transport : "");
-  return dst;
-}
-
 static bool is_phone(const char *number) {
   const char *p = number + (*number == '+');
   if (!*p)
@@ -105,6 +94,17 @@ static char *user_escape(char *dst, size_t bytes, const char *user) {
       n += (size_t)sprintf(dst + n, "%%%02X", (unsigned char)*user);
   }
   dst[n] = 0;
+  return dst;
+}
+
+char *header_uri(char *dst, size_t bytes, const char *user, const char *host, uint16_t port,
+                 const char *transport) {
+  char host_text[160], user_text[200], port_text[8] = "";
+  if (port)
+    snprintf(port_text, sizeof port_text, ":%u", port);
+  snprintf(dst, bytes, "sip:%s%s%s%s%s%s", user_escape(user_text, sizeof user_text, user),
+           *user ? "@" : "", header_host(host_text, sizeof host_text, host), port_text,
+           transport ? ";transport=" : "", transport ? transport : "");
   return dst;
 }
 

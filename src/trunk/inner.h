@@ -99,7 +99,8 @@ struct dialog {
   bool is_canceled; /* is_canceled: the call ended before the final response. */
   bool got_final;   /* got_final: the INVITE's last word was said, by either side. */
   bool got_bye;
-  bool owes_bye; /* owes_bye: a BYE is due once the 2xx is acknowledged. */
+  bool owes_bye;    /* owes_bye: a BYE is due once the 2xx is acknowledged. */
+  bool owes_cancel; /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
   uint32_t n_forks;

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
+static void cancel_send(struct dialog *d);
 
 /* The hops that a call may still make: those of the caller's INVITE, less this one. */
 static int forwards_of(struct trunks *t, const struct call *c) {
@@ -111,8 +112,8 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const
              header_party(party, sizeof party, c->from, "", dialog_host(d), false));
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
-      SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
-      SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
+      NTATAG_PASS_100(1), SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards),
+      SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
       TAG_IF(c->anonymous, SIPTAG_PRIVACY_STR("id")), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
       SIPTAG_PAYLOAD_STR(body), TAG_END());
@@ -292,7 +293,9 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   if (!d || d->invite_out != orq)
     return 0;
   struct leg *l = dialog_leg(d);
-  if (status < 200 && l && sip && !d->is_canceled)
+  if (status < 200 && d->is_canceled)
+    cancel_send(d);
+  else if (status > 100 && status < 200 && l && sip)
     callee_provisional(d, l, sip, status);
   else if (status >= 200 && status < 300 && sip)
     callee_answer(d, sip);
@@ -301,18 +304,25 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   return 0;
 }
 
-static void cancel_send(struct dialog *d, const struct cause *c) {
+/* Only once a provisional came (RFC 3261 9.1): the library would keep a CANCEL of its own back, and a
+ * response to one that was not sent yet trips it. */
+static void cancel_send(struct dialog *d) {
   char reason[200];
+  const struct cause *c = &d->bye_cause;
+  if (!d->owes_cancel || !d->invite_out || nta_outgoing_status(d->invite_out) < 100)
+    return;
+  d->owes_cancel = false;
   header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
                 end_reason_word(c->reason));
-  d->is_canceled = true;
   nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_END());
 }
 
 void callee_ended(struct dialog *d, const struct cause *c) {
   if (d->state == DIALOG_CALLING && !d->got_final) {
     dialog_linger(d);
-    cancel_send(d, c);
+    d->is_canceled = d->owes_cancel = true;
+    d->bye_cause = *c;
+    cancel_send(d);
     return;
   }
   if (d->state == DIALOG_UP && !d->got_bye)

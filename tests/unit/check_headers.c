@@ -33,6 +33,7 @@ Test(headers, uri) {
   cr_assert_str_eq(header_uri(text, sizeof text, "+1", "a.test", 5061, "tls"),
                    "sip:+1@a.test:5061;transport=tls");
   cr_assert_str_eq(header_uri(text, sizeof text, "", "::1", 0, NULL), "sip:[::1]");
+  cr_assert_str_eq(header_uri(text, sizeof text, "a>;x=\"<", "h", 0, NULL), "sip:a%3E%3Bx=%22%3C@h");
 }
 
 Test(headers, party) {

@@ -373,6 +373,43 @@ Test(trunk, merged_request) {
   cr_assert_eq(fake.places, 1);
 }
 
+/* What ends the process in the library as it is: a final response that cannot be sent, then the ACK. */
+static void via_without_answer(const char *via) {
+  for (unsigned i = 0; i < 2; i++) {
+    snprintf(text, sizeof text,
+             "%s sip:+1@gw.example.test SIP/2.0\nVia: %s;branch=z9hG4bKv\nMax-Forwards: 5\nFrom: "
+             "<sip:a@b>;tag=1\n"
+             "To: <sip:c@d>\nCall-ID: via\nCSeq: 1 %s\nContact: <sip:a@127.0.0.1>\n\n",
+             i ? "ACK" : "INVITE", via, i ? "ACK" : "INVITE");
+    rig_send(text);
+  }
+  rig_settle();
+  rig_run(40000);
+  while (rig_hear()) {
+  }
+  expect_method("OPTIONS", "", 200);
+}
+Test(trunk, unanswerable_port) {
+  fake.place = verdict_refuse(REFUSE_PROXY, "x"), via_without_answer("SIP/2.0/UDP 127.0.0.1:0");
+}
+Test(trunk, unanswerable_maddr) {
+  fake.place = verdict_refuse(REFUSE_PROXY, "x");
+  via_without_answer("SIP/2.0/UDP h;maddr=255.255.255.255");
+}
+Test(trunk, unanswerable_family) {
+  fake.place = verdict_refuse(REFUSE_PROXY, "x"), via_without_answer("SIP/2.0/UDP h;maddr=::1");
+}
+Test(trunk, odd_numbers_stay_escaped) {
+  rig_say("INVITE sip:a%3E%22;b@gw.example.test SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:$P;branch=z9hG4bKo\nMax-Forwards: 5\n"
+          "From: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: odd\nCSeq: 1 INVITE\nContact: "
+          "<sip:a@127.0.0.1>\n\n");
+  cr_assert(rig_hear_status(100));
+  fake.door->ringing(fake.door_arg, caller());
+  rig_settle();
+  cr_assert(strstr(rig_header(rig_hear_status(180), "Contact"), "<sip:a%3E%22@gw.example.test"));
+}
+
 /* Offers within the dialog ---------------------------------------------------------------------- */
 
 Test(trunk, hold_by_peer) {
@@ -668,8 +705,18 @@ Test(trunk, cancel_waits_for_provisional) {
   leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
   rig_settle();
   cr_assert_null(rig_hear_method("CANCEL"), "RFC 3261 9.1");
+  /* An answer to the CANCEL that was not sent ends the process in the library as it is. */
+  snprintf(text, sizeof text,
+           "SIP/2.0 200 OK\nVia: %s\nFrom: %s\nTo: %s;tag=z\nCall-ID: %s\nCSeq: %u CANCEL\n\n",
+           rig_header(invite, "Via"), rig_header(invite, "From"), rig_header(invite, "To"),
+           rig_header(invite, "Call-ID"), (unsigned)atoi(rig_header(invite, "CSeq")));
+  rig_say(text);
   answer_request(invite, 100, "", "", "", "");
-  cr_assert(rig_hear_method("CANCEL"));
+  const char *m = rig_hear_method("CANCEL");
+  cr_assert(m);
+  cr_assert_not(trunks_is_idle(rig_trunks));
+  answer_request(invite, 487, "z", "", "", "");
+  cr_assert(trunks_is_idle(rig_trunks));
 }
 
 Test(trunk, answer_crosses_our_cancel) {
@@ -746,6 +793,26 @@ Test(trunk, ninth_fork_is_ignored) {
   answer_request(invite, 200, "t3", CONTACT, "", SDP);
   cr_assert_eq(f->taken_dialog, 4);
   cr_assert_eq(f->answered, 1);
+}
+
+/* A provisional that wants a PRACK which we never offered. */
+Test(trunk, reliable_provisional_unasked) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 183, "a", CONTACT, "Require: 100rel\nRSeq: 1\n", SDP);
+  answer_request(invite, 183, "a", CONTACT, "RSeq: 4294967295\n", SDP);
+  answer_request(invite, 200, "a", CONTACT, "", SDP);
+  cr_assert_eq(f->answered, 1);
+}
+
+Test(trunk, second_answer_with_odd_contact) {
+  struct fake_leg *f = ring();
+  answer_request(invite, 200, "a", CONTACT, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  answer_request(invite, 200, "b", "*", "", SDP);
+  answer_request(invite, 200, "c", "<tel:1>", "", SDP);
+  answer_request(invite, 200, "d", CONTACT, "Record-Route: <tel:1>\n", SDP);
+  cr_assert_null(rig_hear());
+  cr_assert_not(f->is_over);
 }
 
 Test(trunk, in_dialog_of_our_call) {

@@ -320,7 +320,7 @@ void rig_wait(int ms) {
   root_turn(rig_root, ms);
 }
 
-void rig_say(const char *text) {
+void rig_send(const char *text) {
   char out[66000];
   size_t n = 0;
   const char *body = strstr(text, "\n\n");
@@ -339,6 +339,10 @@ void rig_say(const char *text) {
       .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
   if (sendto(rig_socket, out, n, 0, (struct sockaddr *)&a, sizeof a) < 0)
     abort();
+}
+
+void rig_say(const char *text) {
+  rig_send(text);
   rig_settle();
 }
 

@@ -55,6 +55,7 @@ void rig_settle(void);     /* no time passes */
 /* Sends text (lines end in \n; the body follows an empty line, Content-Length is added) after
  * replacing $P (the peer's port) and $G (the gateway's). */
 void rig_say(const char *text);
+void rig_send(const char *text);          /* the same, and no turn is made */
 /* The next message of the gateway, NULL if there is none. Static, until the next call. */
 const char *rig_hear(void);
 const char *rig_hear_status(int status); /* skips others; NULL if it does not come */
