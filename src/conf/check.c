@@ -20,13 +20,16 @@ static void media_check(struct checker *k) {
   if (high < low + 1)
     FAIL(k, line, "media.trunk_port_max: expected more than trunk_port_min (%u), got \"%u\"", low, high);
   if (last > 65535 || (first <= high && last >= low))
-    FAIL(k, line, "media.native_port: expected %u ports outside trunk_port_min-trunk_port_max, got \"%u\"",
+    FAIL(k, line,
+         "media.native_port: expected %u ports outside trunk_port_min-trunk_port_max, got \"%u\"",
          c->media.workers, first);
   for (uint32_t i = 0; i < c->media.n_addresses; i++) {
     const struct conf_media_addr *a = &c->media.addresses[i];
     if (addr_is_any(&a->address) && addr_family(&a->advertise) == AF_UNSPEC)
-      FAIL(k, line, "media.addresses[%u].advertise: expected an address, as the bound one is a wildcard", i);
-    if (addr_family(&a->advertise) != AF_UNSPEC && addr_family(&a->advertise) != addr_family(&a->address))
+      FAIL(k, line, "media.addresses[%u].advertise: expected an address, as the bound one is a wildcard",
+           i);
+    if (addr_family(&a->advertise) != AF_UNSPEC &&
+        addr_family(&a->advertise) != addr_family(&a->address))
       FAIL(k, line, "media.addresses[%u].advertise: expected the family of address", i);
   }
 }
@@ -63,7 +66,8 @@ static void listeners_check(struct checker *k) {
       const struct conf_listener *o = &c->listeners[j];
       if (strcmp(o->name, l->name) == 0)
         FAIL(k, line, "listeners[%u].name: stands twice: \"%s\"", i, l->name);
-      if (addr_eq(&o->address, &l->address) && (o->transport == TRANSPORT_UDP) == (l->transport == TRANSPORT_UDP))
+      if (addr_eq(&o->address, &l->address) &&
+          (o->transport == TRANSPORT_UDP) == (l->transport == TRANSPORT_UDP))
         FAIL(k, line, "listeners[%s].address: already that of listeners[%s]", l->name, o->name);
     }
   }
@@ -77,16 +81,20 @@ static bool has_peer(const struct conf_trunk *t, bool is_name) {
   return false;
 }
 
-static void direct_routing_check(struct checker *k, const struct conf_trunk *t, const struct conf_listener *l) {
+static void direct_routing_check(struct checker *k, const struct conf_trunk *t,
+                                 const struct conf_listener *l) {
   if (t->srtp == SRTP_OFF)
     FAIL(k, t->line, "trunks[%s].srtp: expected required, as the kind is direct-routing", t->name);
   if (l && (l->transport != TRANSPORT_TLS || l->mtls == MTLS_OFF))
-    FAIL(k, t->line, "trunks[%s].listener: expected one of transport tls with mtls, as the kind is direct-routing",
+    FAIL(k, t->line,
+         "trunks[%s].listener: expected one of transport tls with mtls, as the kind is direct-routing",
          t->name);
   if (!t->fqdn[0])
-    FAIL(k, t->line, "trunks[%s].fqdn: is missing: expected our name, as the kind is direct-routing", t->name);
+    FAIL(k, t->line, "trunks[%s].fqdn: is missing: expected our name, as the kind is direct-routing",
+         t->name);
   if (!has_peer(t, true))
-    FAIL(k, t->line, "trunks[%s].peers: expected a certificate's name, as the kind is direct-routing", t->name);
+    FAIL(k, t->line, "trunks[%s].peers: expected a certificate's name, as the kind is direct-routing",
+         t->name);
   if (t->inner_hops)
     FAIL(k, t->line, "trunks[%s].inner_hops: expected 0, as the kind is direct-routing", t->name);
 }
@@ -95,7 +103,8 @@ static bool is_target(struct slice s) {
   struct slice host;
   struct addr ip;
   uint16_t port;
-  if (!slice_istarts(s, SLICE("sip:")) || memchr(s.p, ' ', s.n) || memchr(s.p, '<', s.n) || memchr(s.p, '"', s.n))
+  if (!slice_istarts(s, SLICE("sip:")) || memchr(s.p, ' ', s.n) || memchr(s.p, '<', s.n) ||
+      memchr(s.p, '"', s.n))
     return false;
   s = slice_from(s.p + 4, s.n - 4);
   struct slice rest = s, host_port = slice_cut(&rest, ';');
@@ -114,10 +123,11 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
   if (t->kind == TRUNK_DIRECT_ROUTING)
     direct_routing_check(k, t, l);
   if (l && l->transport != TRANSPORT_TLS && t->kind == TRUNK_CARRIER && !has_peer(t, false))
-    FAIL(k, t->line, "trunks[%s].peers: expected an address: without tls a name proves nothing", t->name);
+    FAIL(k, t->line, "trunks[%s].peers: expected an address: without tls a name proves nothing",
+         t->name);
   if (t->target[0] && !is_target(slice_of(t->target)))
-    FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"", t->name,
-         t->target);
+    FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"",
+         t->name, t->target);
   if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
     FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
   if (t->srtp != SRTP_OFF && t->media_sources.n)
@@ -149,7 +159,8 @@ static void readable_check(struct checker *k, uint32_t line, const char *key, co
     FAIL(k, line, "%s: cannot be read: %s: \"%s\"", key, strerror(errno), path);
 }
 
-static void secret_file_check(struct checker *k, uint32_t line, const char *key, const char *path, bool may_be_absent) {
+static void secret_file_check(struct checker *k, uint32_t line, const char *key, const char *path,
+                              bool may_be_absent) {
   char text[200];
   if (!path[0] || (may_be_absent && access(path, F_OK) < 0 && errno == ENOENT))
     return;

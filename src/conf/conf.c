@@ -15,14 +15,14 @@ struct loader {
   struct conf_lines lines;
 };
 
-static void section_read(struct loader *l, uint8_t section, const struct tree_node *map, const char *path,
-                         uint32_t line, void *base) {
+static void section_read(struct loader *l, uint8_t section, const struct tree_node *map,
+                         const char *path, uint32_t line, void *base) {
   field_map_read(&l->r, conf_fields, conf_fields_n, section, map, path, line, base);
 }
 
 /* Each item of a list of maps into its place in an array; returns how many, at most max. */
-static uint32_t list_read(struct loader *l, uint8_t section, const struct tree_node *list, const char *path,
-                          void *array, size_t bytes, uint32_t max, uint32_t *lines) {
+static uint32_t list_read(struct loader *l, uint8_t section, const struct tree_node *list,
+                          const char *path, void *array, size_t bytes, uint32_t max, uint32_t *lines) {
   uint32_t i = 0;
   char name[64];
   if (!list)
@@ -51,12 +51,13 @@ static void media_read(struct loader *l, const struct tree_node *map) {
   c->media.n_addresses = list_read(l, SECTION_MEDIA_ADDRESS, list, "media.addresses", c->media.addresses,
                                    sizeof(c->media.addresses[0]), COUNT_OF(c->media.addresses), NULL);
   if (list && list->kind == TREE_LIST && list->n == 0)
-    conf_error_add(l->r.errors, l->r.file, list->line, "media.addresses: expected a list of 1 to 4 maps");
+    conf_error_add(l->r.errors, l->r.file, list->line,
+                   "media.addresses: expected a list of 1 to 4 maps");
 }
 
 static void listeners_read(struct loader *l, const struct tree_node *list) {
-  l->c->n_listeners = list_read(l, SECTION_LISTENER, list, "listeners", l->c->listeners, sizeof(l->c->listeners[0]),
-                                CONF_LISTENERS_MAX, l->lines.listeners);
+  l->c->n_listeners = list_read(l, SECTION_LISTENER, list, "listeners", l->c->listeners,
+                                sizeof(l->c->listeners[0]), CONF_LISTENERS_MAX, l->lines.listeners);
 }
 
 /* What a trunk's mode of sending follows from its SRTP setting, where it is not said. */
@@ -80,7 +81,8 @@ static int users_read(struct loader *l, const struct tree_node *list) {
   l->lines.users = calloc(n + 1, sizeof(*l->lines.users));
   if (!l->c->users || !l->lines.users)
     return -ENOMEM;
-  l->c->n_users = list_read(l, SECTION_USER, list, "users", l->c->users, sizeof(l->c->users[0]), n, l->lines.users);
+  l->c->n_users =
+      list_read(l, SECTION_USER, list, "users", l->c->users, sizeof(l->c->users[0]), n, l->lines.users);
   return 0;
 }
 
@@ -112,8 +114,9 @@ static int user_put(struct loader *l, uint32_t i, struct map *m, const char *key
   struct conf_user *u = &l->c->users[i], *other = map_get(m, slice_of(key));
   if (!other)
     return map_put(m, slice_of(key), u);
-  conf_error_add(l->r.errors, l->r.file, l->lines.users[i], "users[%u].%s: \"%s\" is already that of users[%u]", i,
-                 what, key, (unsigned)(other - l->c->users));
+  conf_error_add(l->r.errors, l->r.file, l->lines.users[i],
+                 "users[%u].%s: \"%s\" is already that of users[%u]", i, what, key,
+                 (unsigned)(other - l->c->users));
   return 0;
 }
 

@@ -32,9 +32,10 @@ struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, 
 
 struct conf_listener { /* a SIP listener */
   char name[CONF_NAME_BYTES];
-  uint8_t transport;              /* enum conf_transport */
-  struct addr address;            /* address:port to bind */
-  char advertise[CONF_NAME_BYTES];/* advertise is the host that Via and Contact show; "" = the address. */
+  uint8_t transport;               /* enum conf_transport */
+  struct addr address;             /* address:port to bind */
+  char advertise[CONF_NAME_BYTES]; /* advertise is the host that Via and Contact show; "" = the address.
+                                    */
   char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* TLS: full chain and key, PEM */
   char ca[CONF_PATH_BYTES];       /* ca is the file of trusted roots for peers' certificates. */
   uint8_t mtls;                   /* enum conf_mtls, default required */
@@ -43,38 +44,40 @@ struct conf_listener { /* a SIP listener */
 
 struct conf_trunk {
   char name[CONF_NAME_BYTES];
-  uint8_t kind;                   /* enum conf_trunk_kind */
-  char fqdn[CONF_NAME_BYTES];     /* fqdn is our name toward it: Contact, Via, From, SNI. */
-  char listener[CONF_NAME_BYTES]; /* listener is the one its calls come to and leave by. */
-  char target[CONF_PATH_BYTES];   /* target is the SIP URI of outgoing calls, sip:HOST[:PORT][;transport=…]; "" = none. */
-  struct conf_names peers;        /* names, addresses, CIDRs (optionally :port) of the peer itself */
-  struct conf_names proxies;      /* SIP proxies that may stand between, the same forms */
-  uint32_t inner_hops;            /* private addresses allowed below the first Via */
-  struct conf_names media_sources;/* CIDRs besides the SDP's address that plain media may come from */
-  struct conf_names suites;       /* SRTP suites in order of preference; default all four, AEAD_AES_256_GCM first */
-  uint8_t srtp;                   /* enum conf_srtp, default required; off never on direct-routing */
-  uint8_t symmetric;              /* enum conf_symmetric, default auto for SRTP, off for plain */
-  uint8_t hold;                   /* enum conf_hold: what a held peer hears */
-  bool options;                   /* options: we send OPTIONS every options_interval_s */
-  uint32_t options_interval_s;    /* default 60 */
-  uint32_t max_calls;             /* default 100 */
-  uint32_t max_calls_per_s;       /* default 10 */
-  uint32_t answer_timeout_s;      /* INVITE without final answer, default 180 */
-  uint32_t media_timeout_s;       /* default 300 */
-  bool enabled;                   /* default true; false drains */
-  uint32_t line;                  /* line where it stands in the file, for refusals' texts */
+  uint8_t kind;                    /* enum conf_trunk_kind */
+  char fqdn[CONF_NAME_BYTES];      /* fqdn is our name toward it: Contact, Via, From, SNI. */
+  char listener[CONF_NAME_BYTES];  /* listener is the one its calls come to and leave by. */
+  char target[CONF_PATH_BYTES];    /* target is the SIP URI of outgoing calls,
+                                      sip:HOST[:PORT][;transport=…]; "" = none. */
+  struct conf_names peers;         /* names, addresses, CIDRs (optionally :port) of the peer itself */
+  struct conf_names proxies;       /* SIP proxies that may stand between, the same forms */
+  uint32_t inner_hops;             /* private addresses allowed below the first Via */
+  struct conf_names media_sources; /* CIDRs besides the SDP's address that plain media may come from */
+  struct conf_names
+      suites;        /* SRTP suites in order of preference; default all four, AEAD_AES_256_GCM first */
+  uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
+  uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
+  uint8_t hold;      /* enum conf_hold: what a held peer hears */
+  bool options;      /* options: we send OPTIONS every options_interval_s */
+  uint32_t options_interval_s; /* default 60 */
+  uint32_t max_calls;          /* default 100 */
+  uint32_t max_calls_per_s;    /* default 10 */
+  uint32_t answer_timeout_s;   /* INVITE without final answer, default 180 */
+  uint32_t media_timeout_s;    /* default 300 */
+  bool enabled;                /* default true; false drains */
+  uint32_t line;               /* line where it stands in the file, for refusals' texts */
 };
 
 struct conf_user {
-  char name[CONF_NAME_BYTES];     /* identity */
-  char tenant[CONF_NAME_BYTES];   /* default "default" */
+  char name[CONF_NAME_BYTES];   /* identity */
+  char tenant[CONF_NAME_BYTES]; /* default "default" */
   char display[CONF_NAME_BYTES];
-  struct conf_names numbers;      /* +E.164; the first is the default caller id */
+  struct conf_names numbers; /* +E.164; the first is the default caller id */
 };
 
 struct conf_media_addr {
-  struct addr address;            /* bind, port unused */
-  struct addr advertise;          /* shown in SDP and candidates; family AF_UNSPEC = address */
+  struct addr address;   /* bind, port unused */
+  struct addr advertise; /* shown in SDP and candidates; family AF_UNSPEC = address */
 };
 
 struct conf {
@@ -83,65 +86,67 @@ struct conf {
     char region[CONF_NAME_BYTES]; /* default "local" */
     char user[CONF_NAME_BYTES];   /* user to become when started as root; default "nobody" */
     char run_dir[CONF_PATH_BYTES], state_dir[CONF_PATH_BYTES];
-    uint32_t log_level;           /* enum log_level: error, warn, info, debug */
-    uint32_t max_calls;           /* default 1000 */
+    uint32_t log_level; /* enum log_level: error, warn, info, debug */
+    uint32_t max_calls; /* default 1000 */
   } node;
   struct {
     char socket[CONF_PATH_BYTES]; /* Unix path on which sallyport-media listens */
     uint32_t workers;             /* default 1 */
     uint32_t n_addresses;
-    struct conf_media_addr addresses[4]; /* e.g. one IPv4, one IPv6 */
-    uint32_t native_port;         /* base: worker i has native_port + i; default 40000 */
+    struct conf_media_addr addresses[4];     /* e.g. one IPv4, one IPv6 */
+    uint32_t native_port;                    /* base: worker i has native_port + i; default 40000 */
     uint32_t trunk_port_min, trunk_port_max; /* default 41000-42999 */
-    uint32_t dscp;                /* 0-63, default 46 */
-    char backend[16];             /* auto, epoll */
+    uint32_t dscp;                           /* 0-63, default 46 */
+    char backend[16];                        /* auto, epoll */
   } media;
   struct {
-    struct addr listen;           /* HTTPS of the service door */
-    char edge[CONF_NAME_BYTES];   /* host[:port] of this edge: base is https://<edge>, iss likewise */
+    struct addr listen;         /* HTTPS of the service door */
+    char edge[CONF_NAME_BYTES]; /* host[:port] of this edge: base is https://<edge>, iss likewise */
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES];
     char token_key[CONF_PATH_BYTES]; /* embedded issuer's key; made 0600 when absent */
-    struct conf_names hosts;      /* further Host values accepted */
-    struct conf_names origins;    /* CORS origins, exact */
-    struct conf_names relays;     /* native relays: host:port or address, judged by guard/relay */
-    struct conf_names vpn;        /* CIDRs of VPN pools */
+    struct conf_names hosts;         /* further Host values accepted */
+    struct conf_names origins;       /* CORS origins, exact */
+    struct conf_names relays;        /* native relays: host:port or address, judged by guard/relay */
+    struct conf_names vpn;           /* CIDRs of VPN pools */
     uint32_t commands_per_s, calls_per_identity, streams_per_identity; /* 10, 20, 5 */
-    uint32_t offline_wait_s, stream_lost_s, ring_timeout_s; /* 5, 120, 60 */
-    uint32_t heartbeat_s;         /* 15 */
+    uint32_t offline_wait_s, stream_lost_s, ring_timeout_s;            /* 5, 120, 60 */
+    uint32_t heartbeat_s;                                              /* 15 */
   } service;
   struct {
     struct addr listen;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
-    char token_file[CONF_PATH_BYTES]; /* admin token; made 0600 when absent */
+    char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */
   } admin;
   struct {
-    char file[CONF_PATH_BYTES];   /* SQLite database */
-    uint32_t interim_s;           /* default 900 */
+    char file[CONF_PATH_BYTES]; /* SQLite database */
+    uint32_t interim_s;         /* default 900 */
   } records;
   char dialplan[CONF_PATH_BYTES]; /* file in dialplans/ */
   uint32_t n_listeners, n_trunks, n_users;
   struct conf_listener listeners[CONF_LISTENERS_MAX];
   struct conf_trunk trunks[CONF_TRUNKS_MAX];
-  struct conf_user *users;        /* n_users of them */
-  uint64_t version;               /* a hash of the file's bytes, shown in records */
-  struct map *by_name, *by_number;/* conf's own: users by name and by number */
+  struct conf_user *users;         /* n_users of them */
+  uint64_t version;                /* a hash of the file's bytes, shown in records */
+  struct map *by_name, *by_number; /* conf's own: users by name and by number */
 };
 
 struct conf_error {
   uint32_t line;
   char file[CONF_PATH_BYTES];
-  char text[256];                 /* "media.workers: expected a whole number 1-64, got \"10s\"" */
+  char text[256]; /* "media.workers: expected a whole number 1-64, got \"10s\"" */
 };
 struct conf_errors {
-  uint32_t n;                     /* n may exceed CONF_ERRORS_MAX: the rest was counted only. */
+  uint32_t n; /* n may exceed CONF_ERRORS_MAX: the rest was counted only. */
   struct conf_error list[CONF_ERRORS_MAX];
 };
 
 /* Relative paths are taken from the file's own folder. 0, or -EINVAL with errors (-ENOMEM); never a
  * half configuration. conf_load() checks also what needs the file system (certificates and plan
  * readable, keys present with mode & 077 == 0) unless skip_files; conf_parse() touches no file. */
-int conf_load(struct conf **ret, const char *file, bool skip_files, struct conf_errors *errors) must_check;
-int conf_parse(struct conf **ret, const char *file, struct slice yaml, struct conf_errors *errors) must_check;
+int conf_load(struct conf **ret, const char *file, bool skip_files,
+              struct conf_errors *errors) must_check;
+int conf_parse(struct conf **ret, const char *file, struct slice yaml,
+               struct conf_errors *errors) must_check;
 struct conf *conf_free(struct conf *c);
 OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);

@@ -13,7 +13,7 @@ enum { GOT_BYTES = 64, PATH_TEXT_BYTES = 192 };
 struct value {
   const struct field_reader *r;
   const struct field *f;
-  const char *path;    /* path is the field's name in errors: "media.workers". */
+  const char *path; /* path is the field's name in errors: "media.workers". */
   uint32_t line;
   bool is_plain;
   struct slice text;
@@ -74,8 +74,8 @@ char *field_expects(const struct field *f, char *dst, size_t bytes) {
   else if (f->type == FIELD_CHOICE || f->type == FIELD_CHOICE_TEXT)
     snprintf(dst, bytes, "one of %s", f->choices);
   else if (f->type == FIELD_TEXT || f->type == FIELD_NAME)
-    snprintf(dst, bytes, "%s of %u to %u characters", f->type == FIELD_NAME ? "letters, digits and . _ -" : "a text",
-             f->min, f->max);
+    snprintf(dst, bytes, "%s of %u to %u characters",
+             f->type == FIELD_NAME ? "letters, digits and . _ -" : "a text", f->min, f->max);
   else
     snprintf(dst, bytes, "%s", f->type < COUNT_OF(fixed) && fixed[f->type] ? fixed[f->type] : "");
   return dst;
@@ -90,7 +90,8 @@ static void value_fail(const struct value *v) {
 bool field_is_name(struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
     char c = (char)(s.p[i] | 0x20);
-    if (!((c >= 'a' && c <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '.' || s.p[i] == '_' || s.p[i] == '-'))
+    if (!((c >= 'a' && c <= 'z') || (s.p[i] >= '0' && s.p[i] <= '9') || s.p[i] == '.' || s.p[i] == '_' ||
+          s.p[i] == '-'))
       return false;
   }
   return s.n > 0;
@@ -98,7 +99,8 @@ bool field_is_name(struct slice s) {
 
 bool field_is_tel(struct slice s) {
   uint64_t v;
-  return s.n >= 5 && s.n <= 16 && s.p[0] == '+' && slice_u64(slice_from(s.p + 1, s.n - 1), UINT64_MAX, &v) == 0;
+  return s.n >= 5 && s.n <= 16 && s.p[0] == '+' &&
+         slice_u64(slice_from(s.p + 1, s.n - 1), UINT64_MAX, &v) == 0;
 }
 
 int field_path(char *dst, size_t dst_bytes, const char *file, struct slice path) {
@@ -184,23 +186,29 @@ static bool addr_store(const struct value *v, void *to) {
 
 static bool scalar_store(const struct value *v, void *to) {
   switch ((enum field_type)v->f->type) {
-  case FIELD_NUMBER: return number_store(v, to);
-  case FIELD_BOOL: return bool_store(v, to);
-  case FIELD_CHOICE: return choice_store(v, to);
+  case FIELD_NUMBER:
+    return number_store(v, to);
+  case FIELD_BOOL:
+    return bool_store(v, to);
+  case FIELD_CHOICE:
+    return choice_store(v, to);
   case FIELD_ADDR:
-  case FIELD_ADDR_PORT: return addr_store(v, to);
+  case FIELD_ADDR_PORT:
+    return addr_store(v, to);
   case FIELD_TEXT:
   case FIELD_NAME:
   case FIELD_HOST:
   case FIELD_FQDN:
   case FIELD_PATH:
-  case FIELD_CHOICE_TEXT: return text_store(v, to);
+  case FIELD_CHOICE_TEXT:
+    return text_store(v, to);
   case FIELD_TEXTS:
   case FIELD_HOSTS:
   case FIELD_CIDRS:
   case FIELD_TELS:
   case FIELD_CHOICES:
-  case FIELD_SUB: break;
+  case FIELD_SUB:
+    break;
   }
   return false;
 }
@@ -225,7 +233,8 @@ static void item_store(const struct value *v, struct conf_names *to) {
   struct slice s = v->text;
   for (uint32_t i = 0; i < to->n; i++)
     if (slice_ieq(slice_of(to->text[i]), s)) {
-      conf_error_add(v->r->errors, v->r->file, v->line, "%s: stands twice: \"%s\"", v->path, to->text[i]);
+      conf_error_add(v->r->errors, v->r->file, v->line, "%s: stands twice: \"%s\"", v->path,
+                     to->text[i]);
       return;
     }
   if (to->n == v->f->max || to->n == CONF_LIST_MAX || !item_is_good(v->f, s) ||
@@ -271,7 +280,9 @@ static void value_read(struct value *v, const struct tree_node *node, void *to) 
   bool wants_list = v->f->type >= FIELD_TEXTS && v->f->type <= FIELD_CHOICES;
   v->line = node->line;
   v->is_plain = node->is_plain;
-  v->text = node->kind == TREE_SCALAR ? node->text : node->kind == TREE_MAP ? SLICE("a map") : SLICE("a list");
+  v->text = node->kind == TREE_SCALAR ? node->text
+            : node->kind == TREE_MAP  ? SLICE("a map")
+                                      : SLICE("a list");
   if (v->f->type == FIELD_SUB)
     return;
   if (wants_list && node->kind == TREE_LIST)
@@ -288,7 +299,6 @@ static void absent_read(struct value *v, void *to) {
   else if (v->f->def && v->f->type != FIELD_SUB)
     default_store(v, to);
 }
-
 
 static bool is_known(const struct field *rows, size_t n, uint8_t section, struct slice key) {
   for (size_t i = 0; i < n; i++)
@@ -309,15 +319,16 @@ static void keys_check(const struct field_reader *r, const struct field *rows, s
     }
     for (const struct tree_node *before = map->child; before != k; before = before->next->next)
       if (before->kind == TREE_SCALAR && slice_eq(before->text, k->text)) {
-        conf_error_add(r->errors, r->file, k->line, "%s%s%s: stands twice, first in line %u", path, dot, got,
-                       before->line);
+        conf_error_add(r->errors, r->file, k->line, "%s%s%s: stands twice, first in line %u", path, dot,
+                       got, before->line);
         break;
       }
   }
 }
 
-void field_map_read(const struct field_reader *r, const struct field *rows, size_t n_rows, uint8_t section,
-                    const struct tree_node *map, const char *path, uint32_t line, void *base) {
+void field_map_read(const struct field_reader *r, const struct field *rows, size_t n_rows,
+                    uint8_t section, const struct tree_node *map, const char *path, uint32_t line,
+                    void *base) {
   if (map && map->kind != TREE_MAP) {
     conf_error_add(r->errors, r->file, map->line, "%s: expected a map of keys and values", path);
     return;

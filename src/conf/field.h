@@ -28,22 +28,25 @@ enum { FIELD_REQUIRED = 1, FIELD_LIVE = 2 }; /* LIVE: a reload changes it in the
 struct field {
   uint8_t section, type, flags;
   const char *key;
-  size_t offset, bytes;         /* where in the section's struct */
-  uint32_t min, max;            /* of the number, the text's length or the list's length */
-  const char *def;              /* def is the default as text, lists by commas; NULL: none (zero) */
+  size_t offset, bytes; /* where in the section's struct */
+  uint32_t min, max;    /* of the number, the text's length or the list's length */
+  const char *def;      /* def is the default as text, lists by commas; NULL: none (zero) */
   const char *choices, *doc;
 };
 
 struct field_reader {
-  const char *file;             /* file is shown in errors; its folder is where paths begin. */
+  const char *file; /* file is shown in errors; its folder is where paths begin. */
   struct conf_errors *errors;
 };
 
-void conf_error_add(struct conf_errors *e, const char *file, uint32_t line, const char *format, ...) printf_like(4, 5);
+void conf_error_add(struct conf_errors *e, const char *file, uint32_t line, const char *format, ...)
+    printf_like(4, 5);
 /* Reads the rows of that section from map into base, which is zeroed by the caller. path is the
- * prefix in errors ("media", "trunks[2]", ""). map NULL: defaults, and an error for each required at that line. */
-void field_map_read(const struct field_reader *r, const struct field *rows, size_t n_rows, uint8_t section,
-                    const struct tree_node *map, const char *path, uint32_t line, void *base);
+ * prefix in errors ("media", "trunks[2]", ""). map NULL: defaults, and an error for each required at
+ * that line. */
+void field_map_read(const struct field_reader *r, const struct field *rows, size_t n_rows,
+                    uint8_t section, const struct tree_node *map, const char *path, uint32_t line,
+                    void *base);
 /* The words of choices that are numbered for FIELD_CHOICE: -1 if absent. */
 int field_choice(const char *choices, struct slice word);
 /* "whole number 1-64": what a field expects, for errors and for the documentation. */

@@ -22,16 +22,11 @@ const struct field conf_fields[] = {
 const size_t conf_fields_n = COUNT_OF(conf_fields);
 
 static const char *const titles[SECTION_COUNT_] = {
-    [SECTION_ROOT] = "The file",
-    [SECTION_NODE] = "node",
-    [SECTION_MEDIA] = "media",
-    [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
-    [SECTION_SERVICE] = "service",
-    [SECTION_ADMIN] = "admin",
-    [SECTION_RECORDS] = "records",
-    [SECTION_LISTENER] = "listeners[]",
-    [SECTION_TRUNK] = "trunks[]",
-    [SECTION_USER] = "users[]",
+    [SECTION_ROOT] = "The file",   [SECTION_NODE] = "node",
+    [SECTION_MEDIA] = "media",     [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
+    [SECTION_SERVICE] = "service", [SECTION_ADMIN] = "admin",
+    [SECTION_RECORDS] = "records", [SECTION_LISTENER] = "listeners[]",
+    [SECTION_TRUNK] = "trunks[]",  [SECTION_USER] = "users[]",
 };
 
 /* A | inside a table's cell must not end it. */
@@ -57,14 +52,18 @@ static void row_write(struct text *t, const struct field *f) {
 int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) {
   struct text t;
   text_init(&t, dst, dst_bytes);
-  text_add(&t, "# Configuration\n\n"
-               "One YAML file. This page is printed from the table that the program reads it by\n"
-               "(`src/conf/fields.def`). Numbers are whole and without unit: the unit is in the key's name (`_s`\n"
-               "seconds, `_ms` milliseconds). Relative paths begin at the file's folder. Aliases, anchors and tags are\n"
-               "refused, unknown and double keys too. All errors are told at once, each with file and line:\n"
-               "`sallyportd --check-config FILE`. Keys must be readable by their owner only.\n");
+  text_add(
+      &t, "# Configuration\n\n"
+          "One YAML file. This page is printed from the table that the program reads it by\n"
+          "(`src/conf/fields.def`). Numbers are whole and without unit: the unit is in the key's name "
+          "(`_s`\n"
+          "seconds, `_ms` milliseconds). Relative paths begin at the file's folder. Aliases, anchors "
+          "and tags are\n"
+          "refused, unknown and double keys too. All errors are told at once, each with file and line:\n"
+          "`sallyportd --check-config FILE`. Keys must be readable by their owner only.\n");
   for (unsigned s = 0; s < SECTION_COUNT_; s++) {
-    text_add(&t, "\n## %s\n\n| key | expected | default | takes effect on | |\n|---|---|---|---|---|\n", titles[s]);
+    text_add(&t, "\n## %s\n\n| key | expected | default | takes effect on | |\n|---|---|---|---|---|\n",
+             titles[s]);
     for (size_t i = 0; i < conf_fields_n; i++)
       if (conf_fields[i].section == s)
         row_write(&t, &conf_fields[i]);

@@ -11,9 +11,9 @@ struct builder {
   const char *file;
   struct conf_errors *errors;
   uint32_t errors_before;
-  unsigned depth;                                 /* open maps and lists */
+  unsigned depth; /* open maps and lists */
   struct tree_node *open[TREE_DEPTH_MAX];
-  struct tree_node **tail[TREE_DEPTH_MAX];        /* tail is where the next child of open[i] goes. */
+  struct tree_node **tail[TREE_DEPTH_MAX]; /* tail is where the next child of open[i] goes. */
 };
 
 static int build_fail(struct builder *b, uint32_t line, const char *text) {
@@ -77,7 +77,8 @@ static int open_take(struct builder *b, enum tree_kind kind, uint32_t line) {
 }
 
 /* Anchors and tags are told and the reading goes on, so that all of them are told at once. */
-static void property_check(struct builder *b, const yaml_char_t *anchor, const yaml_char_t *tag, uint32_t line) {
+static void property_check(struct builder *b, const yaml_char_t *anchor, const yaml_char_t *tag,
+                           uint32_t line) {
   if (anchor)
     build_fail(b, line, "anchors (&name) are not taken here");
   if (tag)

@@ -10,21 +10,22 @@ enum tree_kind { TREE_SCALAR, TREE_MAP, TREE_LIST };
 
 struct tree_node {
   enum tree_kind kind;
-  bool is_plain;                       /* is_plain: a scalar without quotes. */
-  uint32_t line;                       /* line is 1-based. */
-  uint32_t n;                          /* n is the number of children; in a map keys and values count. */
-  struct slice text;                   /* text of a scalar, NUL-terminated */
-  struct tree_node *child, *next;      /* child is the first one; in a map key, value, key, … */
-  struct tree_node *all;               /* all links every node of the tree, for freeing. */
+  bool is_plain;                  /* is_plain: a scalar without quotes. */
+  uint32_t line;                  /* line is 1-based. */
+  uint32_t n;                     /* n is the number of children; in a map keys and values count. */
+  struct slice text;              /* text of a scalar, NUL-terminated */
+  struct tree_node *child, *next; /* child is the first one; in a map key, value, key, … */
+  struct tree_node *all;          /* all links every node of the tree, for freeing. */
 };
 
 struct tree {
-  struct tree_node *root, *all;        /* root is NULL for an empty document. */
+  struct tree_node *root, *all; /* root is NULL for an empty document. */
   uint32_t n;
 };
 
 /* 0, or -EINVAL with errors (the syntax's first, every alias, anchor and tag), -ENOMEM. */
-int tree_new(struct tree **ret, const char *file, struct slice yaml, struct conf_errors *errors) must_check;
+int tree_new(struct tree **ret, const char *file, struct slice yaml,
+             struct conf_errors *errors) must_check;
 struct tree *tree_free(struct tree *t);
 OWN_DEFINE(tree)
 /* The value of a key in a map; NULL if absent or map is no map. */

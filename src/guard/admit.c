@@ -10,7 +10,8 @@ struct attempt {
 };
 
 static struct verdict known_check(const struct attempt *a) {
-  return a->trunk ? verdict_pass() : verdict_refuse(REFUSE_UNKNOWN_SOURCE, "the source is no peer of a trunk");
+  return a->trunk ? verdict_pass()
+                  : verdict_refuse(REFUSE_UNKNOWN_SOURCE, "the source is no peer of a trunk");
 }
 
 static struct verdict drain_check(const struct attempt *a) {
@@ -20,7 +21,8 @@ static struct verdict drain_check(const struct attempt *a) {
 }
 
 static struct verdict enabled_check(const struct attempt *a) {
-  struct verdict v = verdict_refuse(REFUSE_TRUNK_DISABLED, "trunks[%s].enabled is false", a->trunk->name);
+  struct verdict v =
+      verdict_refuse(REFUSE_TRUNK_DISABLED, "trunks[%s].enabled is false", a->trunk->name);
   v.retry_after_s = 60;
   return a->trunk->enabled ? verdict_pass() : v;
 }
@@ -33,7 +35,9 @@ static struct verdict hops_check(const struct attempt *a) {
 
 static struct verdict proxies_check(const struct attempt *a) { return chain_check(a->g, a->ask); }
 
-static struct verdict return_check(const struct attempt *a) { return hairpin_check(a->g, a->ask, a->now_us); }
+static struct verdict return_check(const struct attempt *a) {
+  return hairpin_check(a->g, a->ask, a->now_us);
+}
 
 static struct verdict rate_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
@@ -49,7 +53,8 @@ static struct verdict trunk_calls_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
   if (s && s->live < a->trunk->max_calls)
     return verdict_pass();
-  struct verdict v = verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u", a->trunk->name, a->trunk->max_calls);
+  struct verdict v = verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u", a->trunk->name,
+                                    a->trunk->max_calls);
   v.retry_after_s = 5;
   return v;
 }
@@ -64,9 +69,11 @@ static struct verdict node_calls_check(const struct attempt *a) {
 
 typedef struct verdict check_fn(const struct attempt *a);
 
-static check_fn *const inbound[] = {known_check,   drain_check,  enabled_check, own_via_check,     proxies_check,
-                                    hops_check,    return_check, rate_check,    trunk_calls_check, node_calls_check};
-static check_fn *const outbound[] = {known_check, drain_check, enabled_check, rate_check, trunk_calls_check, node_calls_check};
+static check_fn *const inbound[] = {known_check,       drain_check,     enabled_check, own_via_check,
+                                    proxies_check,     hops_check,      return_check,  rate_check,
+                                    trunk_calls_check, node_calls_check};
+static check_fn *const outbound[] = {known_check, drain_check,       enabled_check,
+                                     rate_check,  trunk_calls_check, node_calls_check};
 
 static struct verdict run(const struct attempt *a, check_fn *const *checks, size_t n) {
   for (size_t i = 0; i < n; i++) {
@@ -91,8 +98,9 @@ struct verdict guard_admit_out(struct guard *g, const struct conf_trunk *trunk, 
   return run(&a, outbound, COUNT_OF(outbound));
 }
 
-struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
-                                  struct slice contact_host, const struct ask_hosts *subjects) {
+struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk,
+                                  const struct ask_hosts *record_routes, struct slice contact_host,
+                                  const struct ask_hosts *subjects) {
   struct verdict v = chain_answer_check(g, trunk, record_routes, contact_host, subjects);
   if (!verdict_is_pass(&v))
     guard_count(g, v.refusal);

@@ -19,12 +19,12 @@ static const char *file_name(const char *path) {
 }
 
 /* "… is not allowed; to allow it: trunks[demo].proxies += 'host' (sallyport.yaml line 41)" */
-static struct verdict chain_refuse(const struct chain *c, enum refusal r, const char *what, const char *host,
-                                   const char *list) {
+static struct verdict chain_refuse(const struct chain *c, enum refusal r, const char *what,
+                                   const char *host, const char *list) {
   char shown[64];
   slice_escape(shown, sizeof(shown), slice_of(host));
-  return verdict_refuse(r, "%s %s is not allowed; to allow it: trunks[%s].%s += '%s' (%s line %u)", what, shown,
-                        c->t->name, list, shown, file_name(c->g->conf->file), c->t->line);
+  return verdict_refuse(r, "%s %s is not allowed; to allow it: trunks[%s].%s += '%s' (%s line %u)", what,
+                        shown, c->t->name, list, shown, file_name(c->g->conf->file), c->t->line);
 }
 
 static enum role host_role(const struct chain *c, const char *host) {
@@ -35,7 +35,8 @@ static bool host_is_private(const char *text) {
   struct slice host;
   struct addr ip;
   uint16_t port;
-  return host_split(slice_of(text), &host, &port, &ip) == 0 && addr_family(&ip) != AF_UNSPEC && addr_is_private(&ip);
+  return host_split(slice_of(text), &host, &port, &ip) == 0 && addr_family(&ip) != AF_UNSPEC &&
+         addr_is_private(&ip);
 }
 
 static bool host_is_ip(struct slice text) {
@@ -54,11 +55,13 @@ struct hops { /* the Vias that count: those not excused as inner hops */
 static struct verdict inner_refuse(const struct chain *c, const char *host, uint32_t wanted) {
   char shown[64];
   slice_escape(shown, sizeof(shown), slice_of(host));
-  return verdict_refuse(REFUSE_PROXY, "inner hop %s is not allowed; to allow it: trunks[%s].inner_hops: %u (%s line %u)",
-                        shown, c->t->name, wanted, file_name(c->g->conf->file), c->t->line);
+  return verdict_refuse(
+      REFUSE_PROXY, "inner hop %s is not allowed; to allow it: trunks[%s].inner_hops: %u (%s line %u)",
+      shown, c->t->name, wanted, file_name(c->g->conf->file), c->t->line);
 }
 
-static struct verdict vias_listed(const struct chain *c, const struct ask_hosts *vias, struct hops *hops) {
+static struct verdict vias_listed(const struct chain *c, const struct ask_hosts *vias,
+                                  struct hops *hops) {
   uint32_t inner = 0;
   for (uint32_t i = 0; i < vias->n; i++) {
     bool is_private = i > 0 && host_is_private(vias->host[i]);
@@ -70,8 +73,8 @@ static struct verdict vias_listed(const struct chain *c, const struct ask_hosts 
       if (is_private && c->t->inner_hops)
         return inner_refuse(c, vias->host[i], inner + 1);
       bool is_origin = i + 1 == vias->n;
-      return chain_refuse(c, REFUSE_PROXY, is_origin && i > 0 ? "the host behind a proxy" : "proxy", vias->host[i],
-                          is_origin ? "peers" : "proxies");
+      return chain_refuse(c, REFUSE_PROXY, is_origin && i > 0 ? "the host behind a proxy" : "proxy",
+                          vias->host[i], is_origin ? "peers" : "proxies");
     }
     hops->at[hops->n++] = i;
   }
@@ -96,14 +99,17 @@ static struct verdict vias_check(const struct chain *c, const struct ask_hosts *
 
 /* ---- Record-Route, Path, Service-Route ---- */
 
-static struct verdict routes_check(const struct chain *c, const struct ask_hosts *routes, const char *what) {
+static struct verdict routes_check(const struct chain *c, const struct ask_hosts *routes,
+                                   const char *what) {
   if (routes->n > ASK_HOSTS_MAX)
-    return verdict_refuse(REFUSE_PROXY, "%u %s headers: at most %d are read", routes->n, what, ASK_HOSTS_MAX);
+    return verdict_refuse(REFUSE_PROXY, "%u %s headers: at most %d are read", routes->n, what,
+                          ASK_HOSTS_MAX);
   for (uint32_t i = 0; i < routes->n; i++) {
     const char *host = routes->host[i];
     if (c->t->kind == TRUNK_DIRECT_ROUTING && host_is_ip(slice_of(host)))
-      return verdict_refuse(REFUSE_PROXY, "%s with the address %s: trunks[%s] is direct-routing, names only", what, host,
-                            c->t->name);
+      return verdict_refuse(REFUSE_PROXY,
+                            "%s with the address %s: trunks[%s] is direct-routing, names only", what,
+                            host, c->t->name);
     if (host_role(c, host) == ROLE_STRANGER)
       return chain_refuse(c, REFUSE_PROXY, what, host, "proxies");
   }
@@ -133,11 +139,13 @@ static bool subject_is_proxy(const struct chain *c, const struct ask_hosts *subj
   return false;
 }
 
-static struct verdict contact_direct_check(const struct chain *c, struct slice contact, const struct ask_hosts *subjects) {
+static struct verdict contact_direct_check(const struct chain *c, struct slice contact,
+                                           const struct ask_hosts *subjects) {
   char shown[64];
   slice_escape(shown, sizeof(shown), contact);
   if (host_is_ip(contact))
-    return verdict_refuse(REFUSE_CONTACT, "Contact with the address %s: trunks[%s] is direct-routing, names only", shown,
+    return verdict_refuse(REFUSE_CONTACT,
+                          "Contact with the address %s: trunks[%s] is direct-routing, names only", shown,
                           c->t->name);
   if (subject_is_proxy(c, subjects)) {
     if (c->rules && peer_role(c->rules, contact, c->default_port) != ROLE_STRANGER)
@@ -150,14 +158,16 @@ static struct verdict contact_direct_check(const struct chain *c, struct slice c
                         subjects->n ? subjects->host[0] : "none was shown");
 }
 
-static struct verdict contact_check(const struct chain *c, struct slice contact, const struct ask_hosts *subjects) {
+static struct verdict contact_check(const struct chain *c, struct slice contact,
+                                    const struct ask_hosts *subjects) {
   char host[ASK_HOST_BYTES];
   if (contact.n == 0)
     return verdict_refuse(REFUSE_MALFORMED, "a Contact is missing");
   if (c->t->kind == TRUNK_DIRECT_ROUTING)
     return contact_direct_check(c, contact, subjects);
   if (slice_copy(host, sizeof(host), contact) < 0)
-    return verdict_refuse(REFUSE_CONTACT, "the Contact's host is longer than %d characters", ASK_HOST_BYTES - 1);
+    return verdict_refuse(REFUSE_CONTACT, "the Contact's host is longer than %d characters",
+                          ASK_HOST_BYTES - 1);
   if (host_role(c, host) != ROLE_STRANGER || (c->t->inner_hops && host_is_private(host)))
     return verdict_pass();
   return chain_refuse(c, REFUSE_CONTACT, "Contact", host, "peers");
@@ -194,8 +204,9 @@ static bool is_target(const struct conf_trunk *t, struct slice text) {
   return addr_family(&ip) != AF_UNSPEC ? addr_eq_ip(&ip, &other) : slice_ieq(host, wanted);
 }
 
-struct verdict chain_answer_check(const struct guard *g, const struct conf_trunk *t, const struct ask_hosts *record_routes,
-                                  struct slice contact_host, const struct ask_hosts *subjects) {
+struct verdict chain_answer_check(const struct guard *g, const struct conf_trunk *t,
+                                  const struct ask_hosts *record_routes, struct slice contact_host,
+                                  const struct ask_hosts *subjects) {
   struct chain c = chain_of(g, t);
   struct verdict v = routes_check(&c, record_routes, "Record-Route");
   if (!verdict_is_pass(&v))

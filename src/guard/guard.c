@@ -6,10 +6,12 @@ enum { COUNT_ADMITTED = REFUSE_COUNT_, COUNT_LIVE, COUNT_ROWS_ };
 
 static const struct count_row count_rows[COUNT_ROWS_] = {
 #define REFUSE(id, rule, sip, q850, http, code, title) \
-  [REFUSE_##id] = {"sallyport_refusals_total", "rule=\"" rule "\"", "Refused attempts by rule", COUNT_COUNTER},
+  [REFUSE_##id] = {"sallyport_refusals_total", "rule=\"" rule "\"", "Refused attempts by rule", \
+                   COUNT_COUNTER},
 #include "guard/refuse.def"
 #undef REFUSE
-    [COUNT_ADMITTED] = {"sallyport_admitted_total", "", "Calls that passed the border's checks", COUNT_COUNTER},
+    [COUNT_ADMITTED] = {"sallyport_admitted_total", "", "Calls that passed the border's checks",
+                        COUNT_COUNTER},
     [COUNT_LIVE] = {"sallyport_trunk_calls", "", "Live calls on trunks", COUNT_GAUGE},
 };
 
@@ -22,7 +24,9 @@ static struct trunk_state *state_find(struct guard *g, const char *name) {
   return NULL;
 }
 
-struct trunk_state *guard_state(struct guard *g, const struct conf_trunk *t) { return state_find(g, t->name); }
+struct trunk_state *guard_state(struct guard *g, const struct conf_trunk *t) {
+  return state_find(g, t->name);
+}
 
 static void states_add(struct guard *g) {
   for (uint32_t i = 0; i < g->conf->n_trunks && g->n_states < GUARD_STATES_MAX; i++) {

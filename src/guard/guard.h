@@ -11,23 +11,23 @@ enum refusal { /* REFUSE_NONE is 0: passed */
 #define REFUSE(id, rule, sip, q850, http, code, title) REFUSE_##id,
 #include "guard/refuse.def"
 #undef REFUSE
-  REFUSE_COUNT_
+               REFUSE_COUNT_
 };
 
 struct refusal_row {
-  const char *rule;  /* "third_party_proxy": the record's rule, the detail of reason policy */
-  int sip;           /* SIP status; 0: no answer at all */
-  int q850;          /* cause, 0 for none */
-  int http;          /* HTTP status */
-  const char *code;  /* problem code of native-signaling section 11, "policy:<rule>" where it is policy */
+  const char *rule; /* "third_party_proxy": the record's rule, the detail of reason policy */
+  int sip;          /* SIP status; 0: no answer at all */
+  int q850;         /* cause, 0 for none */
+  int http;         /* HTTP status */
+  const char *code; /* problem code of native-signaling section 11, "policy:<rule>" where it is policy */
   const char *title; /* what a person reads */
 };
 const struct refusal_row *refusal_row(enum refusal r);
 
 struct verdict {
-  enum refusal refusal;   /* REFUSE_NONE: go on */
-  int retry_after_s;      /* 0 for none */
-  char detail[200];       /* names the host or field, and the line that would allow it */
+  enum refusal refusal; /* REFUSE_NONE: go on */
+  int retry_after_s;    /* 0 for none */
+  char detail[200];     /* names the host or field, and the line that would allow it */
 };
 struct verdict verdict_pass(void);
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) printf_like(2, 3);
@@ -36,24 +36,24 @@ static inline bool verdict_is_pass(const struct verdict *v) { return v->refusal 
 enum { ASK_HOSTS_MAX = 16, ASK_HOST_BYTES = 128, ASK_NUMBER_BYTES = 64 };
 
 struct ask_hosts {
-  uint32_t n;             /* n may be past ASK_HOSTS_MAX: then the chain is refused. */
+  uint32_t n;                               /* n may be past ASK_HOSTS_MAX: then the chain is refused. */
   char host[ASK_HOSTS_MAX][ASK_HOST_BYTES]; /* "host" or "host:port" as written */
 };
 
 /* One inbound trunk INVITE, free of SIP's types: trunk/inbound is the last place that knows SIP. */
 struct ask {
-  const struct conf_trunk *trunk;      /* by guard_peer_trunk, NULL if none */
+  const struct conf_trunk *trunk; /* by guard_peer_trunk, NULL if none */
   struct addr source;
-  uint8_t transport;                   /* enum conf_transport */
-  struct ask_hosts subjects;           /* verified certificate names (TLS), "" else */
+  uint8_t transport;                           /* enum conf_transport */
+  struct ask_hosts subjects;                   /* verified certificate names (TLS), "" else */
   struct ask_hosts vias, record_routes, paths; /* paths: Path and Service-Route */
   char contact_host[ASK_HOST_BYTES];
   bool contact_is_ip;
-  int max_forwards;                    /* -1 if absent */
+  int max_forwards;                                                /* -1 if absent */
   char caller[ASK_NUMBER_BYTES], caller_display[ASK_NUMBER_BYTES]; /* number or user part */
   char called[ASK_NUMBER_BYTES];
   bool anonymous;
-  char session_id[33];                 /* local UUID of RFC 7989, "" if absent */
+  char session_id[33]; /* local UUID of RFC 7989, "" if absent */
   char sip_call_id[256];
 };
 
@@ -73,8 +73,9 @@ void guard_drain(struct guard *g, bool on);
 bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source);
 /* The trunk of a request: by certificate subject (TLS), else by address; to_host (request-URI or To
  * host, the FQDN) tells trunks of equal peers apart. NULL: unknown. An unknown one is counted. */
-const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
-                                          const struct ask_hosts *subjects, struct slice to_host);
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
+                                          const struct addr *source, const struct ask_hosts *subjects,
+                                          struct slice to_host);
 /* The ordered checks: trunk known, enabled, loop (our own address among the Vias), the chain rule of
  * the trunk's kind, max forwards, hairpin, calls a second, live calls of the trunk and the node. On
  * pass the call is counted as live: guard_leave(trunk) when it ends. Refusals are counted here and in
@@ -89,13 +90,14 @@ uint32_t guard_live(const struct guard *g, const struct conf_trunk *trunk); /* N
 /* Hairpin: every INVITE that we send to a trunk is noted (session_id: our own UUID of RFC 7989). An
  * inbound one with the Session-ID of a noted call, or with its caller and called on the same trunk
  * within 10 s, is the call coming back. Notes are bounded; forget when the call ends. */
-void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller, struct slice called,
-                    struct slice session_id, uint64_t now_us);
+void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller,
+                    struct slice called, struct slice session_id, uint64_t now_us);
 void guard_forget_out(struct guard *g, struct slice session_id);
 /* The chain of an answer to our INVITE: a stranger's Record-Route (or Contact) is refused. The host of
  * the trunk's target counts as a peer. */
-struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk, const struct ask_hosts *record_routes,
-                                  struct slice contact_host, const struct ask_hosts *subjects);
+struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk,
+                                  const struct ask_hosts *record_routes, struct slice contact_host,
+                                  const struct ask_hosts *subjects);
 /* Is this relay candidate of a native client one of the native relays? Judged by the address: relays
  * that service.relays names only by name must be listed by address too. */
 bool guard_relay_is_native(const struct guard *g, const struct addr *relay);
@@ -105,5 +107,7 @@ bool guard_is_vpn(const struct guard *g, const struct addr *a);
 void guard_count(struct guard *g, enum refusal r);
 
 /* Token bucket: rate a second, burst of the same size (at least 1). Engine without clock. */
-struct bucket { uint64_t tokens_micro, rate_per_s, at_us; };
+struct bucket {
+  uint64_t tokens_micro, rate_per_s, at_us;
+};
 bool bucket_take(struct bucket *b, uint64_t rate_per_s, uint64_t now_us);

@@ -13,7 +13,8 @@ enum { PAIR_WINDOW_US = 10 * 1000 * 1000, DIGITS_COMPARED = 9, PAIR_BYTES = 160 
 static bool is_own(const struct conf_listener *l, const struct conf_trunk *t, struct slice text) {
   struct slice host, own_host;
   struct addr ip, own_ip;
-  uint16_t port, own_port, listen_port = addr_port(&l->address), standard = l->transport == TRANSPORT_TLS ? 5061 : 5060;
+  uint16_t port, own_port, listen_port = addr_port(&l->address),
+                           standard = l->transport == TRANSPORT_TLS ? 5061 : 5060;
   if (host_split(text, &host, &port, &ip) < 0)
     return false;
   port = port ? port : standard;
@@ -79,8 +80,8 @@ static bool is_session_id(struct slice s) {
   return s.n == 32 && has_other; /* the nil UUID names no call */
 }
 
-void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller, struct slice called,
-                    struct slice session_id, uint64_t now_us) {
+void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller,
+                    struct slice called, struct slice session_id, uint64_t now_us) {
   char buf[PAIR_BYTES];
   struct note *n = &g->notes[g->next_note++ % GUARD_NOTES_MAX];
   note_drop(g, n);
@@ -111,7 +112,8 @@ struct verdict hairpin_check(const struct guard *g, const struct ask *ask, uint6
     return verdict_pass();
   const struct note *n = map_get(g->by_pair, pair_key(buf, ask->trunk->name, ask->caller, ask->called));
   if (n && now_us - n->at_us <= PAIR_WINDOW_US)
-    return verdict_refuse(REFUSE_HAIRPIN, "the same caller and number went out by trunk %s less than 10 s ago",
+    return verdict_refuse(REFUSE_HAIRPIN,
+                          "the same caller and number went out by trunk %s less than 10 s ago",
                           ask->trunk->name);
   return verdict_pass();
 }

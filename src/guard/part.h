@@ -6,7 +6,11 @@
 #include "conf/host.h"
 #include "guard/guard.h"
 
-enum { GUARD_RULES_MAX = 2 * CONF_LIST_MAX, GUARD_NOTES_MAX = 8192, GUARD_STATES_MAX = 2 * CONF_TRUNKS_MAX };
+enum {
+  GUARD_RULES_MAX = 2 * CONF_LIST_MAX,
+  GUARD_NOTES_MAX = 8192,
+  GUARD_STATES_MAX = 2 * CONF_TRUNKS_MAX
+};
 
 enum role { ROLE_STRANGER, ROLE_PEER, ROLE_PROXY };
 
@@ -35,11 +39,11 @@ struct note { /* an INVITE that we sent */
 
 struct guard {
   const struct conf *conf;
-  struct peer_rules *rules;      /* rules has one for each trunk of conf, in its order. */
+  struct peer_rules *rules; /* rules has one for each trunk of conf, in its order. */
   struct trunk_state states[GUARD_STATES_MAX];
   uint32_t n_states, live;
   bool draining;
-  struct note *notes;            /* notes is a ring of GUARD_NOTES_MAX, the oldest overwritten. */
+  struct note *notes; /* notes is a ring of GUARD_NOTES_MAX, the oldest overwritten. */
   uint32_t next_note;
   struct map *by_session, *by_pair;
   struct counts counts;
@@ -53,8 +57,9 @@ const struct peer_rules *guard_rules(const struct guard *g, const struct conf_tr
 struct trunk_state *guard_state(struct guard *g, const struct conf_trunk *t);
 /* chain.c */
 struct verdict chain_check(const struct guard *g, const struct ask *ask);
-struct verdict chain_answer_check(const struct guard *g, const struct conf_trunk *t, const struct ask_hosts *record_routes,
-                                  struct slice contact_host, const struct ask_hosts *subjects);
+struct verdict chain_answer_check(const struct guard *g, const struct conf_trunk *t,
+                                  const struct ask_hosts *record_routes, struct slice contact_host,
+                                  const struct ask_hosts *subjects);
 /* hairpin.c */
 struct verdict loop_check(const struct guard *g, const struct ask *ask);
 struct verdict hairpin_check(const struct guard *g, const struct ask *ask, uint64_t now_us);

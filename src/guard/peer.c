@@ -50,7 +50,9 @@ static bool rules_have_subject(const struct peer_rules *p, const struct ask_host
   return false;
 }
 
-static bool is_on(const struct conf_trunk *t, const char *listener) { return strcmp(t->listener, listener) == 0; }
+static bool is_on(const struct conf_trunk *t, const char *listener) {
+  return strcmp(t->listener, listener) == 0;
+}
 
 bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source) {
   const struct conf_listener *l = conf_listener_find(g->conf, slice_of(listener));
@@ -65,16 +67,17 @@ bool guard_knows_source(const struct guard *g, const char *listener, const struc
   return false;
 }
 
-static bool trunk_matches(const struct guard *g, uint32_t i, const struct conf_listener *l, const struct addr *source,
-                          const struct ask_hosts *subjects) {
+static bool trunk_matches(const struct guard *g, uint32_t i, const struct conf_listener *l,
+                          const struct addr *source, const struct ask_hosts *subjects) {
   bool is_tls = l && l->transport == TRANSPORT_TLS;
   if (is_tls && g->rules[i].has_names)
     return rules_have_subject(&g->rules[i], subjects);
   return rules_have_source(&g->rules[i], source, l && l->transport == TRANSPORT_UDP);
 }
 
-const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener, const struct addr *source,
-                                          const struct ask_hosts *subjects, struct slice to_host) {
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
+                                          const struct addr *source, const struct ask_hosts *subjects,
+                                          struct slice to_host) {
   const struct conf_listener *l = conf_listener_find(g->conf, slice_of(listener));
   const struct conf_trunk *found = NULL;
   struct slice host;

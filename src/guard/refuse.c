@@ -6,14 +6,19 @@
 #include <stdio.h>
 
 static const struct refusal_row rows[REFUSE_COUNT_] = {
-#define REFUSE(id, rule, sip, q850, http, code, title) [REFUSE_##id] = {rule, sip, q850, http, code, title},
+#define REFUSE(id, rule, sip, q850, http, code, title) \
+  [REFUSE_##id] = {rule, sip, q850, http, code, title},
 #include "guard/refuse.def"
 #undef REFUSE
 };
 
-const struct refusal_row *refusal_row(enum refusal r) { return &rows[r < REFUSE_COUNT_ ? r : REFUSE_INTERNAL]; }
+const struct refusal_row *refusal_row(enum refusal r) {
+  return &rows[r < REFUSE_COUNT_ ? r : REFUSE_INTERNAL];
+}
 
-struct verdict verdict_pass(void) { return (struct verdict){.refusal = REFUSE_NONE}; }
+struct verdict verdict_pass(void) {
+  return (struct verdict){.refusal = REFUSE_NONE};
+}
 
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) {
   struct verdict v = {.refusal = r};

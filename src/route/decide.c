@@ -49,11 +49,21 @@ static const char *fit_text(enum rule_fit fit) {
 
 static void decision_text(struct text *t, const struct route_decision *d) {
   switch (d->action) {
-  case ROUTE_USER: text_add(t, "to user %s\n", d->user); return;
-  case ROUTE_TRUNK: text_add(t, "to trunk %s as %s, caller %s\n", d->trunk, d->called, d->caller); return;
-  case ROUTE_ECHO: text_add(t, "to the echo\n"); return;
-  case ROUTE_TONE: text_add(t, "to the tone\n"); return;
-  case ROUTE_REFUSE: text_add(t, "refused with %d\n", d->sip); return;
+  case ROUTE_USER:
+    text_add(t, "to user %s\n", d->user);
+    return;
+  case ROUTE_TRUNK:
+    text_add(t, "to trunk %s as %s, caller %s\n", d->trunk, d->called, d->caller);
+    return;
+  case ROUTE_ECHO:
+    text_add(t, "to the echo\n");
+    return;
+  case ROUTE_TONE:
+    text_add(t, "to the tone\n");
+    return;
+  case ROUTE_REFUSE:
+    text_add(t, "refused with %d\n", d->sip);
+    return;
   }
 }
 
@@ -65,7 +75,8 @@ size_t route_explain(const struct plan *p, const struct route_facts *f, char *ds
   for (uint32_t i = 0; i < p->n; i++) {
     enum rule_fit fit = rule_fits(&p->rules[i], f);
     struct text before = t;
-    text_add(&t, "rule %u \"%s\" (line %u): %s\n", i + 1, p->rules[i].name, p->rules[i].line, fit_text(fit));
+    text_add(&t, "rule %u \"%s\" (line %u): %s\n", i + 1, p->rules[i].name, p->rules[i].line,
+             fit_text(fit));
     if (t.error) {
       t = before;
       t.p[t.n] = 0;

@@ -15,7 +15,8 @@ int pattern_compile(struct pattern *p, char *error, size_t error_bytes) {
   if (!p->regex[0])
     return 0;
   p->code = pcre2_compile((PCRE2_SPTR)p->regex, PCRE2_ZERO_TERMINATED,
-                          PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C, &code, &at, NULL);
+                          PCRE2_ANCHORED | PCRE2_ENDANCHORED | PCRE2_NEVER_UTF | PCRE2_NEVER_BACKSLASH_C,
+                          &code, &at, NULL);
   if (p->code)
     return 0;
   char text[120] = "";

@@ -40,7 +40,15 @@ struct plan {
 int pattern_match(const struct pattern *p, struct slice number) must_check;
 int pattern_compile(struct pattern *p, char *error, size_t error_bytes) must_check;
 void pattern_done(struct pattern *p);
-enum rule_fit { FIT, FIT_NOT_FROM, FIT_NOT_TRUNK, FIT_NOT_TENANT, FIT_NOT_CALLED, FIT_NOT_CALLER, FIT_GAVE_UP };
+enum rule_fit {
+  FIT,
+  FIT_NOT_FROM,
+  FIT_NOT_TRUNK,
+  FIT_NOT_TENANT,
+  FIT_NOT_CALLED,
+  FIT_NOT_CALLER,
+  FIT_GAVE_UP
+};
 enum rule_fit rule_fits(const struct rule *r, const struct route_facts *f);
 /* rewrite.c: 0 or -ENOSPC. */
 int edit_apply(const struct edit *e, struct slice number, char *dst, size_t dst_bytes) must_check;

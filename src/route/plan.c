@@ -4,11 +4,21 @@
 
 #include <stdio.h>
 
-enum section { SECTION_FILE, SECTION_RULE, SECTION_PATTERN, SECTION_THEN, SECTION_REWRITE, SECTION_EDIT };
+enum section {
+  SECTION_FILE,
+  SECTION_RULE,
+  SECTION_PATTERN,
+  SECTION_THEN,
+  SECTION_REWRITE,
+  SECTION_EDIT
+};
 
 #define ROW(section_, struct_, place, key_, type_, flags_, min_, max_, choices_) \
-  {.section = section_, .type = FIELD_##type_, .flags = flags_, .key = key_, .offset = offsetof(struct struct_, place), \
-   .bytes = sizeof(((struct struct_ *)0)->place), .min = min_, .max = max_, .choices = choices_}
+  { \
+    .section = section_, .type = FIELD_##type_, .flags = flags_, .key = key_, \
+    .offset = offsetof(struct struct_, place), .bytes = sizeof(((struct struct_ *)0)->place), \
+    .min = min_, .max = max_, .choices = choices_ \
+  }
 
 static const struct field rows[] = {
     ROW(SECTION_FILE, plan, rules, "rules", SUB, FIELD_REQUIRED, 0, 0, NULL),
@@ -40,19 +50,21 @@ struct plan_reader {
   char path[64];
 };
 
-static void map_read(const struct plan_reader *p, enum section section, const struct tree_node *map, const char *key,
-                     void *base) {
+static void map_read(const struct plan_reader *p, enum section section, const struct tree_node *map,
+                     const char *key, void *base) {
   char path[96];
   snprintf(path, sizeof(path), "%s%s%s", p->path, key[0] ? "." : "", key);
   field_map_read(&p->r, rows, COUNT_OF(rows), (uint8_t)section, map, path, map->line, base);
 }
 
 static void fail(const struct plan_reader *p, uint32_t line, const char *key, const char *expected) {
-  conf_error_add(p->r.errors, p->r.file, line, "%s%s%s: expected %s", p->path, key[0] ? "." : "", key, expected);
+  conf_error_add(p->r.errors, p->r.file, line, "%s%s%s: expected %s", p->path, key[0] ? "." : "", key,
+                 expected);
 }
 
 /* "+1555…" alone is exact, a list is one of them, a map says how. */
-static void pattern_read(const struct plan_reader *p, const struct tree_node *node, const char *key, struct pattern *to) {
+static void pattern_read(const struct plan_reader *p, const struct tree_node *node, const char *key,
+                         struct pattern *to) {
   char error[160];
   if (!node)
     return;
@@ -62,7 +74,8 @@ static void pattern_read(const struct plan_reader *p, const struct tree_node *no
       fail(p, node->line, key, "one of exact, prefix, regex");
   } else {
     struct tree_node name = {.kind = TREE_SCALAR, .line = node->line, .text = SLICE("exact")};
-    struct tree_node item = *node, list = {.kind = TREE_LIST, .line = node->line, .n = 1, .child = &item};
+    struct tree_node item = *node,
+                     list = {.kind = TREE_LIST, .line = node->line, .n = 1, .child = &item};
     struct tree_node map = {.kind = TREE_MAP, .line = node->line, .n = 2, .child = &name};
     item.next = NULL;
     name.next = node->kind == TREE_LIST ? &item : &list;
@@ -89,7 +102,8 @@ static void then_read(const struct plan_reader *p, const struct tree_node *node)
   }
 }
 
-static void edit_read(const struct plan_reader *p, const struct tree_node *node, const char *key, struct edit *to) {
+static void edit_read(const struct plan_reader *p, const struct tree_node *node, const char *key,
+                      struct edit *to) {
   if (node)
     map_read(p, SECTION_EDIT, node, key, to);
 }
@@ -177,14 +191,17 @@ struct plan *plan_free(struct plan *p) {
   return NULL;
 }
 
-static void rule_check(const struct plan *p, const struct rule *r, const struct conf *c, struct conf_errors *errors) {
+static void rule_check(const struct plan *p, const struct rule *r, const struct conf *c,
+                       struct conf_errors *errors) {
   const struct conf_trunk *to = conf_trunk_find(c, slice_of(r->to_trunk));
   if (r->trunk[0] && !conf_trunk_find(c, slice_of(r->trunk)))
     conf_error_add(errors, p->file, r->line, "rule \"%s\": there is no trunk \"%s\"", r->name, r->trunk);
   if (r->action == ROUTE_TRUNK && !to)
-    conf_error_add(errors, p->file, r->line, "rule \"%s\": there is no trunk \"%s\"", r->name, r->to_trunk);
+    conf_error_add(errors, p->file, r->line, "rule \"%s\": there is no trunk \"%s\"", r->name,
+                   r->to_trunk);
   if (to && !to->target[0])
-    conf_error_add(errors, p->file, r->line, "rule \"%s\": trunks[%s] has no target to send calls to", r->name, r->to_trunk);
+    conf_error_add(errors, p->file, r->line, "rule \"%s\": trunks[%s] has no target to send calls to",
+                   r->name, r->to_trunk);
   if (r->action == ROUTE_USER && !conf_user_find(c, slice_of(r->user)))
     conf_error_add(errors, p->file, r->line, "rule \"%s\": there is no user \"%s\"", r->name, r->user);
 }

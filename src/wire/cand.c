@@ -7,10 +7,13 @@
 static const char *const type_names[] = {
     [CAND_HOST] = "host", [CAND_SRFLX] = "srflx", [CAND_PRFLX] = "prflx", [CAND_RELAY] = "relay"};
 
-const char *cand_type_name(enum cand_type type) { return type_names[type <= CAND_RELAY ? type : CAND_HOST]; }
+const char *cand_type_name(enum cand_type type) {
+  return type_names[type <= CAND_RELAY ? type : CAND_HOST];
+}
 
 static bool is_ice_char(char c) {
-  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' || c == '/';
+  return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '+' ||
+         c == '/';
 }
 
 /* ICE's own alphabet, and what browsers and mobile stacks add to it in foundations. */
@@ -65,9 +68,9 @@ static int fields_parse(struct desc_candidate *c, struct slice s) {
   struct slice foundation = line_word(&s), comp = line_word(&s), transport = line_word(&s);
   struct slice prio = line_word(&s), host = line_word(&s), port_text = line_word(&s);
   struct slice typ = line_word(&s), type = line_word(&s);
-  if (!is_foundation(foundation) || slice_u64(comp, 256, &component) < 0 || !line_is_token(transport, 16) ||
-      slice_u64(prio, UINT32_MAX, &priority) < 0 || slice_u64(port_text, 65535, &port) < 0 ||
-      !slice_ieq(typ, SLICE("typ")))
+  if (!is_foundation(foundation) || slice_u64(comp, 256, &component) < 0 ||
+      !line_is_token(transport, 16) || slice_u64(prio, UINT32_MAX, &priority) < 0 ||
+      slice_u64(port_text, 65535, &port) < 0 || !slice_ieq(typ, SLICE("typ")))
     return -EBADMSG;
   slice_copy(c->foundation, sizeof(c->foundation), foundation);
   c->component = (uint8_t)component;
@@ -96,8 +99,9 @@ bool cand_write(struct text *t, const struct desc_candidate *c) {
   if (!c->is_udp || c->is_name || addr_family(&c->address) == AF_UNSPEC)
     return false;
   text_add_field(t, c->foundation);
-  text_add(t, " %u udp %u %s %u typ %s", c->component, c->priority, addr_ip_text(&c->address, ip, sizeof(ip)),
-           addr_port(&c->address), cand_type_name((enum cand_type)c->type));
+  text_add(t, " %u udp %u %s %u typ %s", c->component, c->priority,
+           addr_ip_text(&c->address, ip, sizeof(ip)), addr_port(&c->address),
+           cand_type_name((enum cand_type)c->type));
   if (addr_family(&c->related) != AF_UNSPEC)
     text_add(t, " raddr %s rport %u", addr_ip_text(&c->related, ip, sizeof(ip)), addr_port(&c->related));
   return true;

@@ -41,7 +41,8 @@ static int lifetime_check(struct slice s) {
 static int mki_parse(struct srtp_key *k, struct slice s) {
   uint64_t value, bytes;
   struct slice number = slice_cut(&s, ':');
-  if (slice_u64(number, UINT32_MAX, &value) < 0 || slice_u64(s, SRTPKEY_MKI_MAX_BYTES, &bytes) < 0 || bytes == 0)
+  if (slice_u64(number, UINT32_MAX, &value) < 0 || slice_u64(s, SRTPKEY_MKI_MAX_BYTES, &bytes) < 0 ||
+      bytes == 0)
     return -EINVAL;
   if (bytes < 4 && value >> (8 * bytes))
     return -EINVAL;
@@ -93,7 +94,8 @@ int crypto_parse(struct desc_crypto *ret, struct slice value) {
   uint64_t tag;
   struct slice tag_text = line_word(&value), suite = line_word(&value), keys = line_word(&value);
   memset(ret, 0, sizeof(*ret));
-  if (slice_u64(tag_text, 999999999, &tag) < 0 || tag_text.n > 9 || keys.n == 0 || !line_is_token(suite, 128))
+  if (slice_u64(tag_text, 999999999, &tag) < 0 || tag_text.n > 9 || keys.n == 0 ||
+      !line_is_token(suite, 128))
     return -EBADMSG;
   ret->tag = (uint32_t)tag;
   slice_copy(ret->suite_text, sizeof(ret->suite_text), suite);

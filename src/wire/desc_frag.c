@@ -36,7 +36,8 @@ static int attr_take(struct desc_frag *f, struct slice v, const char **rule) {
   }
   if (slice_eq(name, SLICE("mid"))) {
     *rule = "a=mid: a token of at most 32 characters";
-    return line_is_token(slice_trim(v), sizeof(f->mid) - 1) ? word_take(f->mid, sizeof(f->mid), v, 1) : -EBADMSG;
+    return line_is_token(slice_trim(v), sizeof(f->mid) - 1) ? word_take(f->mid, sizeof(f->mid), v, 1)
+                                                            : -EBADMSG;
   }
   if (slice_eq(name, SLICE("end-of-candidates")))
     f->end_of_candidates = true;

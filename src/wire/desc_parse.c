@@ -11,9 +11,9 @@ enum { GROUPS_MAX = 4 };
 
 struct reader {
   struct desc *d;
-  struct desc_audio base;    /* base holds what was said at session level. */
-  struct desc_audio *at;     /* at is what an attribute acts on; NULL inside other m-lines. */
-  struct desc_media *media;  /* media is the current m-line, NULL at session level. */
+  struct desc_audio base;   /* base holds what was said at session level. */
+  struct desc_audio *at;    /* at is what an attribute acts on; NULL inside other m-lines. */
+  struct desc_media *media; /* media is the current m-line, NULL at session level. */
   struct slice groups[GROUPS_MAX];
   uint32_t n_groups;
   bool fingerprint_is_inherited;
@@ -31,7 +31,9 @@ static const char *const profile_names[] = {
     [PROFILE_DTLS_SAVPF] = "UDP/TLS/RTP/SAVPF",
 };
 
-const char *desc_profile_name(enum desc_profile p) { return p < PROFILE_OTHER ? profile_names[p] : "RTP/AVP"; }
+const char *desc_profile_name(enum desc_profile p) {
+  return p < PROFILE_OTHER ? profile_names[p] : "RTP/AVP";
+}
 
 static enum desc_profile profile_of(struct slice proto) {
   for (unsigned p = 0; p < COUNT_OF(profile_names); p++)
@@ -47,13 +49,15 @@ static const struct {
   uint32_t clock_hz;
   uint8_t channels, kind;
 } known_codecs[] = {
-    {"PCMU", 8000, 1, CODEC_PCMU}, {"PCMA", 8000, 1, CODEC_PCMA},         {"G722", 8000, 1, CODEC_G722},
-    {"opus", 48000, 2, CODEC_OPUS}, {"telephone-event", 0, 1, CODEC_TELEV}, {"CN", 0, 1, CODEC_CN},
+    {"PCMU", 8000, 1, CODEC_PCMU},          {"PCMA", 8000, 1, CODEC_PCMA},
+    {"G722", 8000, 1, CODEC_G722},          {"opus", 48000, 2, CODEC_OPUS},
+    {"telephone-event", 0, 1, CODEC_TELEV}, {"CN", 0, 1, CODEC_CN},
 };
 
 static uint8_t codec_kind_of(const struct desc_codec *c) {
   for (size_t i = 0; i < COUNT_OF(known_codecs); i++)
-    if (slice_ieq(slice_of(c->name), slice_of(known_codecs[i].name)) && c->channels == known_codecs[i].channels &&
+    if (slice_ieq(slice_of(c->name), slice_of(known_codecs[i].name)) &&
+        c->channels == known_codecs[i].channels &&
         (known_codecs[i].clock_hz == 0 || c->clock_hz == known_codecs[i].clock_hz))
       return known_codecs[i].kind;
   return CODEC_OTHER;
@@ -86,8 +90,8 @@ static int take_rtpmap(struct reader *r, struct slice v) {
   uint64_t pt, clock, channels = 1;
   struct slice pt_text = line_word(&v), rest = line_word(&v);
   struct slice name = slice_cut(&rest, '/'), clock_text = slice_cut(&rest, '/');
-  if (slice_u64(pt_text, 127, &pt) < 0 || !line_is_token(name, 128) || slice_u64(clock_text, UINT32_MAX, &clock) < 0 ||
-      clock == 0)
+  if (slice_u64(pt_text, 127, &pt) < 0 || !line_is_token(name, 128) ||
+      slice_u64(clock_text, UINT32_MAX, &clock) < 0 || clock == 0)
     return -EBADMSG;
   if (rest.p && (slice_u64(rest, 255, &channels) < 0 || channels == 0))
     return -EBADMSG;
@@ -174,7 +178,9 @@ static int take_mid(struct reader *r, struct slice v) {
 static int take_ufrag(struct reader *r, struct slice v) {
   return take_word(r->at->ufrag, sizeof(r->at->ufrag), v, 4);
 }
-static int take_pwd(struct reader *r, struct slice v) { return take_word(r->at->pwd, sizeof(r->at->pwd), v, 22); }
+static int take_pwd(struct reader *r, struct slice v) {
+  return take_word(r->at->pwd, sizeof(r->at->pwd), v, 22);
+}
 
 static int take_setup(struct reader *r, struct slice v) {
   static const char *const names[] = {"", "actpass", "active", "passive", "holdconn"};
@@ -241,7 +247,8 @@ static int take_candidate(struct reader *r, struct slice v) {
 }
 
 static int take_crypto(struct reader *r, struct slice v) {
-  struct desc_crypto past, *c = r->at->n_crypto < DESC_CRYPTO_MAX ? &r->at->crypto[r->at->n_crypto] : &past;
+  struct desc_crypto past,
+      *c = r->at->n_crypto < DESC_CRYPTO_MAX ? &r->at->crypto[r->at->n_crypto] : &past;
   int got = crypto_parse(c, v);
   if (got == 0 && c != &past)
     r->at->n_crypto++;
@@ -265,15 +272,27 @@ static int take_group(struct reader *r, struct slice v) {
   return 0;
 }
 
-static int take_sendrecv(struct reader *r, struct slice v) { return (void)v, r->at->direction = DIR_SENDRECV, 0; }
-static int take_sendonly(struct reader *r, struct slice v) { return (void)v, r->at->direction = DIR_SEND, 0; }
-static int take_recvonly(struct reader *r, struct slice v) { return (void)v, r->at->direction = DIR_RECV, 0; }
-static int take_inactive(struct reader *r, struct slice v) { return (void)v, r->at->direction = DIR_INACTIVE, 0; }
+static int take_sendrecv(struct reader *r, struct slice v) {
+  return (void)v, r->at->direction = DIR_SENDRECV, 0;
+}
+static int take_sendonly(struct reader *r, struct slice v) {
+  return (void)v, r->at->direction = DIR_SEND, 0;
+}
+static int take_recvonly(struct reader *r, struct slice v) {
+  return (void)v, r->at->direction = DIR_RECV, 0;
+}
+static int take_inactive(struct reader *r, struct slice v) {
+  return (void)v, r->at->direction = DIR_INACTIVE, 0;
+}
 static int take_mux(struct reader *r, struct slice v) { return (void)v, r->at->rtcp_mux = true, 0; }
-static int take_mux_only(struct reader *r, struct slice v) { return (void)v, r->at->rtcp_mux_only = true, 0; }
+static int take_mux_only(struct reader *r, struct slice v) {
+  return (void)v, r->at->rtcp_mux_only = true, 0;
+}
 static int take_rsize(struct reader *r, struct slice v) { return (void)v, r->at->rtcp_rsize = true, 0; }
 static int take_ice_lite(struct reader *r, struct slice v) { return (void)v, r->at->ice_lite = true, 0; }
-static int take_end(struct reader *r, struct slice v) { return (void)v, r->at->end_of_candidates = true, 0; }
+static int take_end(struct reader *r, struct slice v) {
+  return (void)v, r->at->end_of_candidates = true, 0;
+}
 
 enum scope { BOTH, MEDIA, SESSION, ANY_MEDIA }; /* ANY_MEDIA: also of m-lines that we don't use */
 
@@ -386,7 +405,8 @@ static int codecs_take(struct desc_audio *a, struct slice v) {
   return 0;
 }
 
-static int audio_begin(struct reader *r, enum desc_profile profile, uint16_t port, struct slice formats) {
+static int audio_begin(struct reader *r, enum desc_profile profile, uint16_t port,
+                       struct slice formats) {
   struct desc_audio *a = &r->d->audio;
   explicit_bzero(a, sizeof(*a));
   *a = r->base;
@@ -518,7 +538,8 @@ int desc_parse(struct desc *ret, struct slice text, struct desc_fault *fault) {
 
 void desc_wipe(struct desc *d) { explicit_bzero(d, sizeof(*d)); }
 
-const struct desc_codec *desc_codec_find(const struct desc_audio *a, enum codec_kind kind, uint32_t clock_hz) {
+const struct desc_codec *desc_codec_find(const struct desc_audio *a, enum codec_kind kind,
+                                         uint32_t clock_hz) {
   for (size_t i = 0; i < a->n_codecs; i++)
     if (a->codecs[i].kind == kind && (clock_hz == 0 || a->codecs[i].clock_hz == clock_hz))
       return &a->codecs[i];

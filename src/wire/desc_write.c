@@ -7,7 +7,8 @@
 
 static void conn_write(struct text *t, const struct addr *a) {
   char ip[ADDR_TEXT_BYTES];
-  text_add(t, "c=IN %s %s\r\n", addr_family(a) == AF_INET6 ? "IP6" : "IP4", addr_ip_text(a, ip, sizeof(ip)));
+  text_add(t, "c=IN %s %s\r\n", addr_family(a) == AF_INET6 ? "IP6" : "IP4",
+           addr_ip_text(a, ip, sizeof(ip)));
 }
 
 static void codecs_write(struct text *t, const struct desc_audio *a) {
@@ -145,7 +146,8 @@ static void refused_write(struct text *t, const struct desc *d, const struct des
 static void session_write(struct text *t, const struct desc *d) {
   const char *origin = d->origin_addr[0] ? d->origin_addr : "0.0.0.0";
   const char *family = strchr(origin, ':') ? "IP6" : "IP4";
-  text_add(t, "v=0\r\no=- %llu %llu IN %s ", (unsigned long long)d->session_id, (unsigned long long)d->version, family);
+  text_add(t, "v=0\r\no=- %llu %llu IN %s ", (unsigned long long)d->session_id,
+           (unsigned long long)d->version, family);
   text_add_field(t, origin);
   text_add(t, "\r\ns=-\r\n");
   if (!d->is_webrtc && d->has_audio) {

@@ -7,9 +7,9 @@
 enum { LINE_MAX_BYTES = 4096 };
 
 struct lines {
-  struct slice rest;  /* rest is what was not yet read. */
-  uint32_t number;    /* number is that of the last line given, 1-based. */
-  const char *rule;   /* rule is the fault's text once line_next() failed. */
+  struct slice rest; /* rest is what was not yet read. */
+  uint32_t number;   /* number is that of the last line given, 1-based. */
+  const char *rule;  /* rule is the fault's text once line_next() failed. */
 };
 
 /* 1 and the type and value of the next line, 0 at the end, -EBADMSG or -E2BIG (rule says why). */

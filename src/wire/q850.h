@@ -5,9 +5,9 @@
 #pragma once
 #include "base/slice.h"
 
-int q850_of_status(int status);      /* 16 for 1xx-3xx, 127 (interworking) where no row says more */
-int q850_to_status(int cause);       /* 4xx-6xx; 480 where no row says more, 500 above 127 or below 1 */
-const char *q850_text(int cause);    /* "User busy"; "" if unknown */
+int q850_of_status(int status);   /* 16 for 1xx-3xx, 127 (interworking) where no row says more */
+int q850_to_status(int cause);    /* 4xx-6xx; 480 where no row says more, 500 above 127 or below 1 */
+const char *q850_text(int cause); /* "User busy"; "" if unknown */
 /* The cause of one value of a Reason header, `Q.850;cause=17;text="x"`: 0, or -EINVAL (form, range),
  * -ENOENT (another protocol, no cause). */
 int q850_parse(struct slice reason, int *ret_cause) must_check;

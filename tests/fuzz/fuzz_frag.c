@@ -21,7 +21,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     abort();
   if (text_n > DESC_TEXT_MAX_BYTES)
     return 0;
-  if (desc_frag_parse(&second, slice_from(text, text_n), &fault) < 0 || memcmp(&first, &second, sizeof(first)) != 0)
+  if (desc_frag_parse(&second, slice_from(text, text_n), &fault) < 0 ||
+      memcmp(&first, &second, sizeof(first)) != 0)
     abort();
   return 0;
 }

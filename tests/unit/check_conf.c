@@ -50,7 +50,9 @@ static void print_errors(void) {
     fprintf(stderr, "%s:%u: %s\n", errors.list[i].file, errors.list[i].line, errors.list[i].text);
 }
 
-static int parse(struct conf **ret, const char *text) { return conf_parse(ret, "etc/s.yaml", slice_of(text), &errors); }
+static int parse(struct conf **ret, const char *text) {
+  return conf_parse(ret, "etc/s.yaml", slice_of(text), &errors);
+}
 
 Test(conf, whole) {
   own(conf) c = NULL;
@@ -65,7 +67,8 @@ Test(conf, whole) {
   cr_assert_eq(addr_family(&c->media.addresses[0].advertise), AF_UNSPEC);
   cr_assert_eq(c->service.origins.n, 2);
   cr_assert_eq(c->n_trunks, 2);
-  const struct conf_trunk *demo = conf_trunk_find(c, SLICE("demo")), *lab = conf_trunk_find(c, SLICE("lab"));
+  const struct conf_trunk *demo = conf_trunk_find(c, SLICE("demo")),
+                          *lab = conf_trunk_find(c, SLICE("lab"));
   cr_assert_eq(demo->kind, TRUNK_DIRECT_ROUTING);
   cr_assert_eq(demo->srtp, SRTP_REQUIRED);
   cr_assert_eq(demo->symmetric, SYMMETRIC_AUTO);
@@ -122,7 +125,8 @@ Test(conf, every_error_at_once_with_its_line) {
       {11, "service.certificate: stands twice, first in line 10"},
       {8, "service.key: is missing: expected a path of a file"},
       {12, "service.heartbeat_s: expected a whole number 1-300, got \"15s\""},
-      {13, "service.relays: expected a list of 0 to 32 names, addresses or CIDRs, each optionally with :port, got "
+      {13, "service.relays: expected a list of 0 to 32 names, addresses or CIDRs, each optionally with "
+           ":port, got "
            "\"10.0.0.1/8\""},
       {16, "listeners[0].transport: expected one of udp|tcp|tls, got \"sctp\""},
       {18, "listeners[0].handshake_deadline_ms: expected a whole number 100-60000, got \"10s\""},
@@ -130,7 +134,8 @@ Test(conf, every_error_at_once_with_its_line) {
       {22, "trunks[0].peers: expected a list of 1 to 32 names"},
       {23, "trunks[0].suites: expected a list of 1 to 4 of AEAD_AES_256_GCM|"},
       {24, "trunks[0].enabled: expected true or false, got \"yes\""},
-      {27, "users[0].numbers: expected a list of 0 to 32 numbers: + and 4 to 15 digits, in quotes, got \"15550100001\""},
+      {27, "users[0].numbers: expected a list of 0 to 32 numbers: + and 4 to 15 digits, in quotes, got "
+           "\"15550100001\""},
       {28, "surprise: unknown key"},
       {1, "dialplan: is missing: expected a path of a file"},
   };
@@ -148,27 +153,35 @@ Test(conf, cross_checks) {
   static const struct {
     const char *from, *to, *text;
   } rows[] = {
-      {"    listener: lab", "    listener: nowhere", "trunks[lab].listener: there is no listener \"nowhere\""},
+      {"    listener: lab", "    listener: nowhere",
+       "trunks[lab].listener: there is no listener \"nowhere\""},
       {"    peers: [carrier.example", "    srtp: off\n    peers: [carrier.example",
        "trunks[demo].srtp: expected required, as the kind is direct-routing"},
-      {"    listener: tls", "    listener: lab", "trunks[demo].listener: expected one of transport tls with mtls"},
+      {"    listener: tls", "    listener: lab",
+       "trunks[demo].listener: expected one of transport tls with mtls"},
       {"    fqdn: edge.example\n", "", "trunks[demo].fqdn: is missing"},
       {"peers: [carrier.example, \"*.sbc.example\"]", "peers: [192.0.2.1]",
        "trunks[demo].peers: expected a certificate's name"},
-      {"    kind: direct-routing", "    kind: direct-routing\n    inner_hops: 1", "trunks[demo].inner_hops: expected 0"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    inner_hops: 1",
+       "trunks[demo].inner_hops: expected 0"},
       {"name: demo", "name: lab", "trunks[1].name: stands twice: \"lab\""},
-      {"127.0.0.1:5070\"}", "127.0.0.1:5070\"}\n  - {name: lab, transport: tcp, address: \"127.0.0.1:5071\"}",
+      {"127.0.0.1:5070\"}",
+       "127.0.0.1:5070\"}\n  - {name: lab, transport: tcp, address: \"127.0.0.1:5071\"}",
        "listeners[2].name: stands twice: \"lab\""},
       {"name: alice", "name: bob", "users[1].name: \"bob\" is already that of users[0]"},
-      {"\"+15550100002\"", "\"+15550100001\"", "users[1].numbers: \"+15550100001\" is already that of users[0]"},
-      {"[\"+15550100002\", \"+15550100003\"]", "[\"+15550100002\", \"+15550100002\"]", "stands twice: \"+15550100002\""},
-      {"trunk_port_max: 41999", "trunk_port_max: 41000", "media.trunk_port_max: expected more than trunk_port_min"},
+      {"\"+15550100002\"", "\"+15550100001\"",
+       "users[1].numbers: \"+15550100001\" is already that of users[0]"},
+      {"[\"+15550100002\", \"+15550100003\"]", "[\"+15550100002\", \"+15550100002\"]",
+       "stands twice: \"+15550100002\""},
+      {"trunk_port_max: 41999", "trunk_port_max: 41000",
+       "media.trunk_port_max: expected more than trunk_port_min"},
       {"native_port: 40000", "native_port: 40999", "media.native_port: expected 2 ports outside"},
       {"127.0.0.1:8081", "0.0.0.0:8081", "admin.listen: expected a loopback address"},
       {"127.0.0.1:8081", "127.0.0.1:8443", "admin.listen: expected another address than service.listen"},
       {"    ca: service.pem\n", "", "listeners[tls].ca: expected a file"},
       {"    key: service.key\n    ca", "    ca", "listeners[tls]: expected certificate and key"},
-      {"transport: udp, ", "transport: udp, ca: x.pem, ", "listeners[lab]: certificate, key and ca are for transport tls"},
+      {"transport: udp, ", "transport: udp, ca: x.pem, ",
+       "listeners[lab]: certificate, key and ca are for transport tls"},
       {"127.0.0.1:5070", "127.0.0.1:5061", ""},
       {"transport: udp, address: \"127.0.0.1:5070\"", "transport: tcp, address: \"127.0.0.1:5061\"",
        "listeners[lab].address: already that of listeners[tls]"},
@@ -177,11 +190,14 @@ Test(conf, cross_checks) {
       {"address: 10.0.0.5\n", "address: 0.0.0.0\n", ""},
       {"address: 10.0.0.5\n      advertise: 203.0.113.5", "address: 0.0.0.0",
        "media.addresses[1].advertise: expected an address"},
-      {"advertise: 203.0.113.5", "advertise: 2001:db8::1", "media.addresses[1].advertise: expected the family"},
-      {"edge.example\n    listener", "a-name-that-is-far-too-long-for-a-certificate-of-direct-routing.edge.example\n"
-       "    listener", "trunks[0].fqdn: expected a full host name of at most 63 characters"},
-      {"peers: [127.0.0.1, \"127.0.0.1:5080\", 10.0.0.0/8, \"[2001:db8::1]:5060\"]", "peers: [sbc.example]",
-       "trunks[lab].peers: expected an address"},
+      {"advertise: 203.0.113.5", "advertise: 2001:db8::1",
+       "media.addresses[1].advertise: expected the family"},
+      {"edge.example\n    listener",
+       "a-name-that-is-far-too-long-for-a-certificate-of-direct-routing.edge.example\n"
+       "    listener",
+       "trunks[0].fqdn: expected a full host name of at most 63 characters"},
+      {"peers: [127.0.0.1, \"127.0.0.1:5080\", 10.0.0.0/8, \"[2001:db8::1]:5060\"]",
+       "peers: [sbc.example]", "trunks[lab].peers: expected an address"},
       {"peers: [127.0.0.1,", "peers: [127.0.0.256,", "trunks[1].peers: expected a list"},
       {"max_calls: 5\n", "max_calls: 05\n", "trunks[1].max_calls: expected a whole number"},
       {"region: test", "region: &a test", "anchors (&name) are not taken here"},
@@ -189,7 +205,8 @@ Test(conf, cross_checks) {
       {"region: test", "region: !!str test", "tags (!name) are not taken here"},
       {"region: test", "region: \"a\\nb\"", "expected a text without control characters"},
       {"region: test", "region: [[[[[[[[[[[[[[[[[x]]]]]]]]]]]]]]]]]", "expected at most 16 levels"},
-      {"region: test", "region: {a: b}", "node.region: expected letters, digits and . _ - of 1 to 63 characters, got \"a map\""},
+      {"region: test", "region: {a: b}",
+       "node.region: expected letters, digits and . _ - of 1 to 63 characters, got \"a map\""},
       {"region: test", "region:", "node.region: expected"},
       {"region: test", "region: 'x", "YAML: "},
       {"users:", "---\nusers:", "expected one YAML document"},
@@ -248,7 +265,8 @@ Test(conf, keys_must_be_there_and_private) {
   file_put(dir, "service.key", 0640);
   cr_assert_eq(conf_load(&c, path, false, &errors), -EINVAL);
   cr_assert_eq(errors.n, 2);
-  cr_assert(has_error(19, "service.key: expected a mode such as 0600, got 0640"), "%s", errors.list[0].text);
+  cr_assert(has_error(19, "service.key: expected a mode such as 0600, got 0640"), "%s",
+            errors.list[0].text);
   file_put(dir, "service.key", 0600);
   cr_assert_eq(conf_load(&c, path, false, &errors), 0);
   snprintf(path, sizeof(path), "%s/none", dir);
@@ -269,7 +287,8 @@ Test(conf, documentation_is_current) {
     fclose(f);
   }
   own_mem char *there = load("docs/configuration.md");
-  cr_assert_str_eq(page, there, "docs/configuration.md is stale: run check_conf with SALLYPORT_WRITE_DOCS=1");
+  cr_assert_str_eq(page, there,
+                   "docs/configuration.md is stale: run check_conf with SALLYPORT_WRITE_DOCS=1");
 }
 
 Test(conf, defaults_are_what_their_rows_expect) {
@@ -289,26 +308,41 @@ Test(host, rules) {
     uint16_t default_port;
     int has; /* -1: the rule is refused */
   } rows[] = {
-      {"sbc.example", "sbc.example", 0, 1},        {"sbc.example", "SBC.Example.", 0, 1},
-      {"sbc.example", "sbc.example:5061", 0, 1},   {"sbc.example", "a.sbc.example", 0, 0},
-      {"*.example.com", "a.example.com", 0, 1},    {"*.example.com", "a.b.example.com", 0, 0},
-      {"*.example.com", "example.com", 0, 0},      {"sbc.example:5061", "sbc.example:5061", 0, 1},
-      {"sbc.example:5061", "sbc.example", 5061, 1}, {"sbc.example:5061", "sbc.example", 5060, 0},
-      {"10.0.0.0/8", "10.1.2.3:5060", 0, 1},       {"10.0.0.0/8", "11.1.2.3", 0, 0},
-      {"10.0.0.1:5060", "10.0.0.1:5062", 0, 0},    {"10.0.0.1:5060", "10.0.0.1", 5060, 1},
-      {"[2001:db8::1]:5060", "[2001:db8::1]:5060", 0, 1}, {"2001:db8::/32", "[2001:db8:1::5]", 0, 1},
-      {"10.0.0.1/8", "", 0, -1},                   {"*", "", 0, -1},
-      {"*.*.a", "", 0, -1},                        {"a..b", "", 0, -1},
-      {"-a.b", "", 0, -1},                         {"1.2.3", "", 0, -1},
-      {"a:0", "", 0, -1},                          {"a:70000", "", 0, -1},
-      {"[10.0.0.1]", "", 0, -1},                   {"", "", 0, -1},
-      {"sbc.example", "evil sbc.example", 0, 0},   {"10.0.0.1", "sbc.example", 0, 0},
+      {"sbc.example", "sbc.example", 0, 1},
+      {"sbc.example", "SBC.Example.", 0, 1},
+      {"sbc.example", "sbc.example:5061", 0, 1},
+      {"sbc.example", "a.sbc.example", 0, 0},
+      {"*.example.com", "a.example.com", 0, 1},
+      {"*.example.com", "a.b.example.com", 0, 0},
+      {"*.example.com", "example.com", 0, 0},
+      {"sbc.example:5061", "sbc.example:5061", 0, 1},
+      {"sbc.example:5061", "sbc.example", 5061, 1},
+      {"sbc.example:5061", "sbc.example", 5060, 0},
+      {"10.0.0.0/8", "10.1.2.3:5060", 0, 1},
+      {"10.0.0.0/8", "11.1.2.3", 0, 0},
+      {"10.0.0.1:5060", "10.0.0.1:5062", 0, 0},
+      {"10.0.0.1:5060", "10.0.0.1", 5060, 1},
+      {"[2001:db8::1]:5060", "[2001:db8::1]:5060", 0, 1},
+      {"2001:db8::/32", "[2001:db8:1::5]", 0, 1},
+      {"10.0.0.1/8", "", 0, -1},
+      {"*", "", 0, -1},
+      {"*.*.a", "", 0, -1},
+      {"a..b", "", 0, -1},
+      {"-a.b", "", 0, -1},
+      {"1.2.3", "", 0, -1},
+      {"a:0", "", 0, -1},
+      {"a:70000", "", 0, -1},
+      {"[10.0.0.1]", "", 0, -1},
+      {"", "", 0, -1},
+      {"sbc.example", "evil sbc.example", 0, 0},
+      {"10.0.0.1", "sbc.example", 0, 0},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct host_rule r;
     int got = host_rule_parse(&r, slice_of(rows[i].rule));
     cr_assert_eq(got, rows[i].has < 0 ? -EINVAL : 0, "row %zu", i);
     if (got == 0)
-      cr_assert_eq(host_rule_has(&r, slice_of(rows[i].host), rows[i].default_port), rows[i].has, "row %zu", i);
+      cr_assert_eq(host_rule_has(&r, slice_of(rows[i].host), rows[i].default_port), rows[i].has,
+                   "row %zu", i);
   }
 }

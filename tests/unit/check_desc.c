@@ -10,7 +10,8 @@
 
 #define HEAD "v=0\r\no=- 7 2 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
 #define KEY30 "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
-#define FP32 "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99"
+#define FP32 \
+  "AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99:AA:BB:CC:DD:EE:FF:00:11:22:33:44:55:66:77:88:99"
 
 static int parse(struct desc *d, const char *text, struct desc_fault *fault) {
   return desc_parse(d, slice_of(text), fault);
@@ -25,7 +26,8 @@ static struct desc good(const char *text) {
 
 static char *load(const char *name, char *buf, size_t bytes) {
   char path[512];
-  snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/desc/%s", getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR, name);
+  snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/desc/%s",
+           getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR, name);
   FILE *f = fopen(path, "rb");
   cr_assert_not_null(f, "%s", path);
   buf[fread(buf, 1, bytes - 1, f)] = 0;
@@ -55,7 +57,8 @@ Test(desc, plain_offer_with_static_types) {
 }
 
 Test(desc, lines_may_end_with_lf_only) {
-  struct desc d = good("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 4 RTP/AVP 0\n");
+  struct desc d =
+      good("v=0\no=- 1 1 IN IP4 192.0.2.1\ns=-\nc=IN IP4 192.0.2.1\nt=0 0\nm=audio 4 RTP/AVP 0\n");
   cr_assert_eq(d.audio.n_codecs, 1);
 }
 
@@ -89,19 +92,22 @@ Test(desc, faults_name_line_and_rule) {
       {HEAD "m=audio 4 RTP/AVP\r\n", -EBADMSG, 6, "m=MEDIA PORT PROTO FORMATS"},
       {HEAD "m=audio 99999 RTP/AVP 0\r\n", -EBADMSG, 6, "m=MEDIA PORT PROTO FORMATS"},
       {HEAD "m=audio 4 RTP/AVP 128\r\n", -EBADMSG, 6, "payload types 0-127 in m=audio"},
-      {HEAD "m=audio 4 RTP/AVP 96\r\na=rtpmap:96 x\r\n", -EBADMSG, 7, "a=rtpmap:PT NAME/CLOCK[/CHANNELS]"},
+      {HEAD "m=audio 4 RTP/AVP 96\r\na=rtpmap:96 x\r\n", -EBADMSG, 7,
+       "a=rtpmap:PT NAME/CLOCK[/CHANNELS]"},
       {HEAD "m=audio 4 RTP/AVP 0\r\na=setup:sometimes\r\n", -EBADMSG, 7,
        "a=setup: actpass, active, passive or holdconn"},
-      {HEAD "m=audio 4 RTP/AVP 0\r\na=ice-pwd:short\r\n", -EBADMSG, 7, "a=ice-pwd of 22 to 256 characters"},
+      {HEAD "m=audio 4 RTP/AVP 0\r\na=ice-pwd:short\r\n", -EBADMSG, 7,
+       "a=ice-pwd of 22 to 256 characters"},
       {HEAD "m=audio 4 RTP/AVP 0\r\na=fingerprint:sha-256 AA:BB\r\n", -EBADMSG, 7,
        "a=fingerprint:ALGORITHM and as many bytes as it has"},
       {HEAD "m=audio 4 RTP/AVP 0\r\na=candidate:1 1 udp x\r\n", -EBADMSG, 7,
        "at most 64 a=candidate, of the form of RFC 8839"},
-      {HEAD "m=audio 4 RTP/AVP 0\r\nc=IN IP4 2001:db8::1\r\n", -EBADMSG, 7, "c=IN IP4 ADDRESS or c=IN IP6 ADDRESS"},
+      {HEAD "m=audio 4 RTP/AVP 0\r\nc=IN IP4 2001:db8::1\r\n", -EBADMSG, 7,
+       "c=IN IP4 ADDRESS or c=IN IP6 ADDRESS"},
       {"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nm=audio 4 RTP/AVP 0\r\n", -EBADMSG, 0,
        "c= with an address literal for m=audio"},
-      {"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 host.example\r\nm=audio 4 RTP/AVP 0\r\n", -EBADMSG, 0,
-       "c= with an address literal for m=audio"},
+      {"v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\nc=IN IP4 host.example\r\nm=audio 4 RTP/AVP 0\r\n", -EBADMSG,
+       0, "c= with an address literal for m=audio"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct desc d;
@@ -124,7 +130,8 @@ static int parse_repeated(const char *head, const char *line, unsigned times) {
 }
 
 Test(desc, limits) {
-  const char *audio = HEAD "m=audio 4 RTP/AVP 0\r\n", *cand = "a=candidate:1 1 udp 1 192.0.2.1 4 typ host\r\n";
+  const char *audio = HEAD "m=audio 4 RTP/AVP 0\r\n",
+             *cand = "a=candidate:1 1 udp 1 192.0.2.1 4 typ host\r\n";
   cr_assert_eq(parse_repeated(audio, cand, 64), 0);
   cr_assert_eq(parse_repeated(audio, cand, 65), -E2BIG);
   cr_assert_eq(parse_repeated(HEAD, "m=video 4 RTP/AVP 31\r\n", 16), 0);
@@ -165,16 +172,18 @@ Test(desc, chromium_offer) {
 }
 
 Test(desc, session_level_is_inherited_and_overridden) {
-  struct desc d = good("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=sendonly\r\n"
-                       "a=setup:active\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=ice-lite\r\n"
-                       "a=fingerprint:sha-512 " FP32 ":" FP32 "\r\nm=audio 4 UDP/TLS/RTP/SAVPF 0\r\n");
+  struct desc d =
+      good("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=sendonly\r\n"
+           "a=setup:active\r\na=ice-ufrag:abcd\r\na=ice-pwd:0123456789012345678901\r\na=ice-lite\r\n"
+           "a=fingerprint:sha-512 " FP32 ":" FP32 "\r\nm=audio 4 UDP/TLS/RTP/SAVPF 0\r\n");
   cr_assert_eq(d.audio.direction, DIR_SEND);
   cr_assert_eq(d.audio.setup, SETUP_ACTIVE);
   cr_assert_str_eq(d.audio.ufrag, "abcd");
   cr_assert(d.audio.ice_lite);
   cr_assert_str_eq(d.audio.fingerprint_alg, "sha-512");
   d = good("v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\na=sendonly\r\n"
-           "a=fingerprint:sha-512 " FP32 ":" FP32 "\r\nm=audio 4 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.2\r\n"
+           "a=fingerprint:sha-512 " FP32 ":" FP32
+           "\r\nm=audio 4 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.2\r\n"
            "a=recvonly\r\na=fingerprint:sha-1 AA\r\na=fingerprint:sha-256 " FP32 "\r\n");
   cr_assert_eq(d.audio.direction, DIR_RECV);
   cr_assert_str_eq(d.audio.fingerprint_alg, "sha-256");
@@ -191,8 +200,9 @@ Test(desc, sha1_fingerprint_is_none) {
 }
 
 Test(desc, first_usable_audio_of_several) {
-  struct desc d = good(HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 1000 TCP/OTHER 0\r\nm=audio 41000 RTP/SAVP 8\r\n"
-                            "a=mid:x\r\nm=audio 42000 RTP/AVP 0\r\na=inactive\r\n");
+  struct desc d =
+      good(HEAD "m=audio 0 RTP/AVP 0\r\nm=audio 1000 TCP/OTHER 0\r\nm=audio 41000 RTP/SAVP 8\r\n"
+                "a=mid:x\r\nm=audio 42000 RTP/AVP 0\r\na=inactive\r\n");
   cr_assert_eq(d.n_media, 4);
   cr_assert_eq(d.audio.index, 2);
   cr_assert_eq(d.audio.codecs[0].kind, CODEC_PCMA);
@@ -215,8 +225,9 @@ Test(desc, rtcp_address) {
 }
 
 Test(desc, hybrid_offer_has_sdes_and_fingerprint) {
-  struct desc d = good(HEAD "m=audio 4 UDP/TLS/RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30
-                            "|2^31\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:actpass\r\n");
+  struct desc d =
+      good(HEAD "m=audio 4 UDP/TLS/RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30
+                "|2^31\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:actpass\r\n");
   cr_assert_eq(d.audio.profile, PROFILE_DTLS_SAVP);
   cr_assert_eq(d.audio.n_crypto, 1);
   cr_assert_eq(d.audio.crypto[0].key.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
@@ -235,10 +246,14 @@ Test(crypto, table) {
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|2^31|1:1", 0, SUITE_AES_CM_128_HMAC_SHA1_80, 1, 1},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|1:4", 0, SUITE_AES_CM_128_HMAC_SHA1_80, 1, 4},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|1048576", 0, SUITE_AES_CM_128_HMAC_SHA1_80, 1, 0},
-      {"999999999 AES_CM_128_HMAC_SHA1_80 inline:" KEY30, 0, SUITE_AES_CM_128_HMAC_SHA1_80, 999999999, 0},
-      {"1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw", 0, SUITE_AEAD_AES_128_GCM, 1, 0},
-      {"1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==", 0, SUITE_AEAD_AES_128_GCM, 1, 0},
-      {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 " WSH=64 -FOO KDR=0", 0, SUITE_AES_CM_128_HMAC_SHA1_80, 1, 0},
+      {"999999999 AES_CM_128_HMAC_SHA1_80 inline:" KEY30, 0, SUITE_AES_CM_128_HMAC_SHA1_80, 999999999,
+       0},
+      {"1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw", 0, SUITE_AEAD_AES_128_GCM, 1,
+       0},
+      {"1 AEAD_AES_128_GCM inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGw==", 0, SUITE_AEAD_AES_128_GCM,
+       1, 0},
+      {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 " WSH=64 -FOO KDR=0", 0, SUITE_AES_CM_128_HMAC_SHA1_80,
+       1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|1:1|2^31", 0, SUITE_NONE, 1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|2^49", 0, SUITE_NONE, 1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|0", 0, SUITE_NONE, 1, 0},
@@ -285,7 +300,8 @@ static struct desc webrtc_answer(const struct desc *offer) {
   snprintf(d.origin_addr, sizeof(d.origin_addr), "192.0.2.5");
   a->n_codecs = 1;
   memset(&a->codecs[0], 0, sizeof(a->codecs[0]));
-  a->codecs[0] = (struct desc_codec){.pt = 0, .kind = CODEC_PCMU, .channels = 1, .clock_hz = 8000, .name = "PCMU"};
+  a->codecs[0] =
+      (struct desc_codec){.pt = 0, .kind = CODEC_PCMU, .channels = 1, .clock_hz = 8000, .name = "PCMU"};
   a->n_candidates = 1;
   a->ice_lite = true;
   a->end_of_candidates = true;
@@ -302,27 +318,29 @@ Test(desc, webrtc_answer_text) {
   struct desc offer = good(load("chromium_offer", text, sizeof(text))), d = webrtc_answer(&offer);
   cr_assert_eq(desc_write(&d, out, sizeof(out), &n), 0);
   cr_assert_eq(n, strlen(out));
-  cr_assert_str_eq(out,
-                   "v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.5\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
-                   "a=ice-lite\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.5\r\na=mid:0\r\n"
-                   "a=sendrecv\r\na=msid:sallyport audio\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=ice-ufrag:eo8/\r\n"
-                   "a=ice-pwd:2tLqYbY3pBTCXFzKtTqPdUAb\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:passive\r\n"
-                   "a=rtpmap:0 PCMU/8000\r\na=ssrc:77 cname:abc\r\n"
-                   "a=candidate:1467250027 1 udp 2122260223 192.0.2.40 46243 typ host\r\na=end-of-candidates\r\n"
-                   "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n"
-                   "a=inactive\r\n");
+  cr_assert_str_eq(
+      out, "v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.5\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
+           "a=ice-lite\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.5\r\na=mid:0\r\n"
+           "a=sendrecv\r\na=msid:sallyport audio\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=ice-ufrag:eo8/\r\n"
+           "a=ice-pwd:2tLqYbY3pBTCXFzKtTqPdUAb\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:passive\r\n"
+           "a=rtpmap:0 PCMU/8000\r\na=ssrc:77 cname:abc\r\n"
+           "a=candidate:1467250027 1 udp 2122260223 192.0.2.40 46243 typ host\r\na=end-of-candidates\r\n"
+           "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n"
+           "a=inactive\r\n");
 }
 
 Test(desc, sip_text_has_no_browser_lines) {
   char out[4096];
   size_t n;
-  struct desc d = good(HEAD "m=audio 40000 RTP/SAVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
-                            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "\r\nm=video 5 RTP/AVP 31\r\n");
+  struct desc d =
+      good(HEAD "m=audio 40000 RTP/SAVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+                "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "\r\nm=video 5 RTP/AVP 31\r\n");
   cr_assert_eq(desc_write(&d, out, sizeof(out), &n), 0);
-  cr_assert_str_eq(out, "v=0\r\no=- 7 2 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
-                        "m=audio 40000 RTP/SAVP 0 101\r\na=sendrecv\r\n"
-                        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|2^31\r\n"
-                        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\nm=video 0 RTP/AVP 31\r\n");
+  cr_assert_str_eq(
+      out, "v=0\r\no=- 7 2 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+           "m=audio 40000 RTP/SAVP 0 101\r\na=sendrecv\r\n"
+           "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "|2^31\r\n"
+           "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\nm=video 0 RTP/AVP 31\r\n");
   d.has_audio = false;
   cr_assert_eq(desc_write(&d, out, sizeof(out), &n), 0);
   cr_assert_not_null(strstr(out, "m=audio 0 RTP/SAVP 0 101\r\n"));
@@ -370,14 +388,16 @@ Test(desc, write_tells_when_it_does_not_fit) {
 Test(frag, of_a_browser) {
   struct desc_frag f;
   struct desc_fault fault;
-  cr_assert_eq(desc_frag_parse(&f,
-                               SLICE("a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n"
-                                     "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
-                                     "a=candidate:1 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw\r\n"
-                                     "a=candidate:2 1 udp 1 x.local 5 typ host\r\na=end-of-candidates\r\n"
-                                     "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=candidate:bad\r\n"),
-                               &fault),
-               0);
+  cr_assert_eq(
+      desc_frag_parse(
+          &f,
+          SLICE("a=ice-ufrag:EsAw\r\na=ice-pwd:P2uYro0UCOQ4zxjKXaWCBui1\r\n"
+                "m=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n"
+                "a=candidate:1 1 udp 2122260223 192.0.2.1 61764 typ host generation 0 ufrag EsAw\r\n"
+                "a=candidate:2 1 udp 1 x.local 5 typ host\r\na=end-of-candidates\r\n"
+                "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:1\r\na=candidate:bad\r\n"),
+          &fault),
+      0);
   cr_assert_str_eq(f.ufrag, "EsAw");
   cr_assert_str_eq(f.mid, "0");
   cr_assert_eq(f.n_candidates, 2);
@@ -396,7 +416,8 @@ Test(cand, types_and_forms) {
   cr_assert_eq(cand_parse(&c, SLICE("1 0 udp 1 192.0.2.1 9 typ host")), 1);
   cr_assert_eq(cand_parse(&c, SLICE("1 1 udp 1 192.0.2.1 9 type host")), -EBADMSG);
   cr_assert_eq(cand_parse(&c, SLICE("1 1 udp 4294967296 192.0.2.1 9 typ host")), -EBADMSG);
-  cr_assert_eq(cand_parse(&c, SLICE("123456789012345678901234567890123 1 udp 1 192.0.2.1 9 typ host")), -EBADMSG);
+  cr_assert_eq(cand_parse(&c, SLICE("123456789012345678901234567890123 1 udp 1 192.0.2.1 9 typ host")),
+               -EBADMSG);
 }
 
 Test(desc, directions) {

@@ -54,32 +54,43 @@ Test(chain, table) {
       /* A carrier that is known by address. */
       {"plain", "", "198.51.100.1:5060", "", "", "198.51.100.1:5060", REFUSE_NONE, ""},
       {"plain", "", "198.51.100.1", "", "", "198.51.100.2", REFUSE_NONE, ""},
-      {"plain", "", "198.51.100.9", "", "", "198.51.100.1", REFUSE_PROXY, "proxy 198.51.100.9 is not allowed"},
+      {"plain", "", "198.51.100.9", "", "", "198.51.100.1", REFUSE_PROXY,
+       "proxy 198.51.100.9 is not allowed"},
       {"plain", "", "198.51.100.1 203.0.113.9", "", "", "198.51.100.1", REFUSE_PROXY,
-       "the host behind a proxy 203.0.113.9 is not allowed; to allow it: trunks[plain].peers += '203.0.113.9' "
+       "the host behind a proxy 203.0.113.9 is not allowed; to allow it: trunks[plain].peers += "
+       "'203.0.113.9' "
        "(guard.yaml line 19)"},
       {"plain", "", "198.51.100.1 203.0.113.9 198.51.100.2", "", "", "198.51.100.1", REFUSE_PROXY,
        "trunks[plain].proxies += '203.0.113.9'"},
       /* Both are peers, but the first one forwarded the second one's request: a proxy. */
       {"plain", "", "198.51.100.1 198.51.100.2", "", "", "198.51.100.2", REFUSE_PROXY,
-       "proxy 198.51.100.1 is not allowed; to allow it: trunks[plain].proxies += '198.51.100.1' (guard.yaml line 19)"},
+       "proxy 198.51.100.1 is not allowed; to allow it: trunks[plain].proxies += '198.51.100.1' "
+       "(guard.yaml line 19)"},
       {"plain", "", "198.51.100.1", "203.0.113.9", "", "198.51.100.1", REFUSE_PROXY,
        "Record-Route 203.0.113.9 is not allowed"},
       {"plain", "", "198.51.100.1", "198.51.100.1:5060", "", "198.51.100.1", REFUSE_NONE, ""},
-      {"plain", "", "198.51.100.1", "", "203.0.113.9", "198.51.100.1", REFUSE_PROXY, "Path or Service-Route"},
-      {"plain", "", "198.51.100.1", "", "", "203.0.113.9", REFUSE_CONTACT, "trunks[plain].peers += '203.0.113.9'"},
-      {"plain", "", "198.51.100.1", "", "", "host.stranger.example", REFUSE_CONTACT, "host.stranger.example"},
+      {"plain", "", "198.51.100.1", "", "203.0.113.9", "198.51.100.1", REFUSE_PROXY,
+       "Path or Service-Route"},
+      {"plain", "", "198.51.100.1", "", "", "203.0.113.9", REFUSE_CONTACT,
+       "trunks[plain].peers += '203.0.113.9'"},
+      {"plain", "", "198.51.100.1", "", "", "host.stranger.example", REFUSE_CONTACT,
+       "host.stranger.example"},
       {"plain", "", "198.51.100.1", "", "", "", REFUSE_MALFORMED, "Contact"},
       {"plain", "", "", "", "", "198.51.100.1", REFUSE_MALFORMED, "Via"},
       {"plain", "", "198.51.100.1 10.0.0.1", "", "", "198.51.100.1", REFUSE_PROXY, "10.0.0.1"},
       {"plain", "", "198.51.100.1", "", "", "evil\"\r\nX: y", REFUSE_CONTACT, "evil\\x22\\x0d\\x0aX: y"},
-      {"plain", "", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "", "", "198.51.100.1", REFUSE_PROXY, "17 Via headers"},
-      {"plain", "", "192.0.2.1:5060", "", "", "198.51.100.1", REFUSE_LOOP, "Via 1 is this gateway itself"},
+      {"plain", "", "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", "", "", "198.51.100.1", REFUSE_PROXY,
+       "17 Via headers"},
+      {"plain", "", "192.0.2.1:5060", "", "", "198.51.100.1", REFUSE_LOOP,
+       "Via 1 is this gateway itself"},
       {"plain", "", "198.51.100.1 gw.example", "", "", "198.51.100.1", REFUSE_LOOP, "Via 2"},
-      {"plain", "", "198.51.100.1 192.0.2.1:5099", "", "", "198.51.100.1", REFUSE_PROXY, "192.0.2.1:5099"},
+      {"plain", "", "198.51.100.1 192.0.2.1:5099", "", "", "198.51.100.1", REFUSE_PROXY,
+       "192.0.2.1:5099"},
       /* A proxy that is allowed. */
-      {"proxied", "", "198.51.100.20 198.51.100.30", "198.51.100.20", "", "198.51.100.30", REFUSE_NONE, ""},
-      {"proxied", "", "198.51.100.20 UA.example:5062", "198.51.100.20", "", "ua.example", REFUSE_NONE, ""},
+      {"proxied", "", "198.51.100.20 198.51.100.30", "198.51.100.20", "", "198.51.100.30", REFUSE_NONE,
+       ""},
+      {"proxied", "", "198.51.100.20 UA.example:5062", "198.51.100.20", "", "ua.example", REFUSE_NONE,
+       ""},
       {"proxied", "", "198.51.100.20 203.0.113.9", "198.51.100.20", "", "198.51.100.30", REFUSE_PROXY,
        "trunks[proxied].peers += '203.0.113.9'"},
       {"proxied", "", "198.51.100.20 203.0.113.8 198.51.100.30", "", "", "198.51.100.30", REFUSE_PROXY,
@@ -91,10 +102,12 @@ Test(chain, table) {
       {"inner", "", "198.51.100.40 10.9.0.1 192.168.0.4", "", "", "198.51.100.40", REFUSE_NONE, ""},
       {"inner", "", "198.51.100.40 10.1.0.1 10.1.0.2", "", "", "10.1.0.2", REFUSE_NONE, ""},
       {"inner", "", "198.51.100.40 10.9.0.1 10.9.0.2 10.9.0.3", "", "", "198.51.100.40", REFUSE_PROXY,
-       "inner hop 10.9.0.3 is not allowed; to allow it: trunks[inner].inner_hops: 3 (guard.yaml line 29)"},
+       "inner hop 10.9.0.3 is not allowed; to allow it: trunks[inner].inner_hops: 3 (guard.yaml line "
+       "29)"},
       {"inner", "", "10.9.0.1", "", "", "198.51.100.40", REFUSE_PROXY, "10.9.0.1"},
       {"inner", "", "198.51.100.40 203.0.113.9", "", "", "198.51.100.40", REFUSE_PROXY, "203.0.113.9"},
-      {"inner", "", "198.51.100.40 10.9.0.1", "203.0.113.9", "", "198.51.100.40", REFUSE_PROXY, "203.0.113.9"},
+      {"inner", "", "198.51.100.40 10.9.0.1", "203.0.113.9", "", "198.51.100.40", REFUSE_PROXY,
+       "203.0.113.9"},
       {"inner", "", "198.51.100.40", "", "", "192.168.7.7", REFUSE_NONE, ""},
       /* Everything on one address, told apart by port: a real proxy before a user agent. */
       {"loop", "", "127.0.0.1:5090 127.0.0.1:5080", "127.0.0.1:5090", "", "127.0.0.1:5080", REFUSE_PROXY,
@@ -102,45 +115,55 @@ Test(chain, table) {
       {"loop", "", "127.0.0.1:5080", "", "", "127.0.0.1:5080", REFUSE_NONE, ""},
       {"loop", "", "127.0.0.1:5080", "", "", "127.0.0.1:5081", REFUSE_CONTACT, "127.0.0.1:5081"},
       {"loop", "", "127.0.0.1:5070", "", "", "127.0.0.1:5080", REFUSE_LOOP, ""},
-      {"loopproxy", "", "127.0.0.2:5090 127.0.0.2:5080", "127.0.0.2:5090", "", "127.0.0.2:5080", REFUSE_NONE, ""},
-      {"loopproxy", "", "127.0.0.2:5090 127.0.0.2:5081", "127.0.0.2:5090", "", "127.0.0.2:5080", REFUSE_PROXY,
-       "trunks[loopproxy].peers += '127.0.0.2:5081'"},
-      {"loopproxy", "", "127.0.0.2:5090 127.0.0.3:6000 127.0.0.2:5080", "127.0.0.2:5090", "", "127.0.0.2:5080",
-       REFUSE_PROXY, "trunks[loopproxy].proxies += '127.0.0.3:6000'"},
+      {"loopproxy", "", "127.0.0.2:5090 127.0.0.2:5080", "127.0.0.2:5090", "", "127.0.0.2:5080",
+       REFUSE_NONE, ""},
+      {"loopproxy", "", "127.0.0.2:5090 127.0.0.2:5081", "127.0.0.2:5090", "", "127.0.0.2:5080",
+       REFUSE_PROXY, "trunks[loopproxy].peers += '127.0.0.2:5081'"},
+      {"loopproxy", "", "127.0.0.2:5090 127.0.0.3:6000 127.0.0.2:5080", "127.0.0.2:5090", "",
+       "127.0.0.2:5080", REFUSE_PROXY, "trunks[loopproxy].proxies += '127.0.0.3:6000'"},
       /* A carrier over TLS. */
-      {"carrier", "carrier.example", "sip7.Carrier.example:5061", "", "", "carrier.example", REFUSE_NONE, ""},
-      {"carrier", "carrier.example", "a.b.carrier.example", "", "", "carrier.example", REFUSE_PROXY, "a.b.carrier"},
+      {"carrier", "carrier.example", "sip7.Carrier.example:5061", "", "", "carrier.example", REFUSE_NONE,
+       ""},
+      {"carrier", "carrier.example", "a.b.carrier.example", "", "", "carrier.example", REFUSE_PROXY,
+       "a.b.carrier"},
       {"carrier", "carrier.example", "198.51.100.50", "", "", "198.51.100.50", REFUSE_NONE, ""},
-      {"carrier", "carrier.example", "carrier.example", "notcarrier.example", "", "carrier.example", REFUSE_PROXY,
-       "notcarrier.example"},
+      {"carrier", "carrier.example", "carrier.example", "notcarrier.example", "", "carrier.example",
+       REFUSE_PROXY, "notcarrier.example"},
       /* Direct routing: one Via, the certificate's name in Contact, no address literals. */
-      {"direct", "sbc.customer.example", "10.0.0.7:5061", "", "", "sbc.customer.example", REFUSE_NONE, ""},
+      {"direct", "sbc.customer.example", "10.0.0.7:5061", "", "", "sbc.customer.example", REFUSE_NONE,
+       ""},
       {"direct", "*.wild.example", "x", "", "", "a.wild.example:5061", REFUSE_NONE, ""},
       {"direct", "*.wild.example", "x", "", "", "a.b.wild.example", REFUSE_CONTACT, "(*.wild.example)"},
       {"direct", "sbc.customer.example", "x", "", "", "other.example", REFUSE_CONTACT,
        "Contact other.example is not the name in the certificate (sbc.customer.example)"},
       {"direct", "sbc.customer.example", "x", "", "", "198.51.100.1", REFUSE_CONTACT, "names only"},
-      {"direct", "sbc.customer.example", "x", "198.51.100.1", "", "sbc.customer.example", REFUSE_PROXY, "names only"},
-      {"direct", "sbc.customer.example", "x", "sbc.customer.example", "", "sbc.customer.example", REFUSE_NONE, ""},
-      {"direct", "sbc.customer.example", "x", "k.example", "", "sbc.customer.example", REFUSE_PROXY, "k.example"},
-      {"direct", "sbc.customer.example", "x", "", "k.example", "sbc.customer.example", REFUSE_PROXY, "k.example"},
-      {"direct", "sbc.customer.example", "sbc.customer.example k.example", "", "", "sbc.customer.example", REFUSE_PROXY,
-       "k.example"},
-      {"direct", "sbc.customer.example", "k.example sbc.customer.example", "", "", "sbc.customer.example", REFUSE_PROXY,
-       "trunks[direct].proxies += 'k.example'"},
-      {"direct", "native.example", "native.example sbc.customer.example", "native.example", "", "sbc.customer.example",
+      {"direct", "sbc.customer.example", "x", "198.51.100.1", "", "sbc.customer.example", REFUSE_PROXY,
+       "names only"},
+      {"direct", "sbc.customer.example", "x", "sbc.customer.example", "", "sbc.customer.example",
        REFUSE_NONE, ""},
-      {"direct", "native.example", "native.example sbc.customer.example", "native.example", "", "stranger.example",
-       REFUSE_CONTACT, "stranger.example"},
+      {"direct", "sbc.customer.example", "x", "k.example", "", "sbc.customer.example", REFUSE_PROXY,
+       "k.example"},
+      {"direct", "sbc.customer.example", "x", "", "k.example", "sbc.customer.example", REFUSE_PROXY,
+       "k.example"},
+      {"direct", "sbc.customer.example", "sbc.customer.example k.example", "", "",
+       "sbc.customer.example", REFUSE_PROXY, "k.example"},
+      {"direct", "sbc.customer.example", "k.example sbc.customer.example", "", "",
+       "sbc.customer.example", REFUSE_PROXY, "trunks[direct].proxies += 'k.example'"},
+      {"direct", "native.example", "native.example sbc.customer.example", "native.example", "",
+       "sbc.customer.example", REFUSE_NONE, ""},
+      {"direct", "native.example", "native.example sbc.customer.example", "native.example", "",
+       "stranger.example", REFUSE_CONTACT, "stranger.example"},
   };
   own(guard) g = NULL;
   own(conf) c = config();
   cr_assert_eq(guard_new(&g, c), 0);
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
-    struct ask a = ask_of(c, rows[i].trunk, rows[i].subjects, rows[i].vias, rows[i].routes, rows[i].paths, rows[i].contact);
+    struct ask a = ask_of(c, rows[i].trunk, rows[i].subjects, rows[i].vias, rows[i].routes,
+                          rows[i].paths, rows[i].contact);
     uint64_t before = count_get(guard_counts(g), rows[i].refusal);
     struct verdict v = guard_admit(g, &a, (i + 1) * 1000000);
-    cr_assert_eq(v.refusal, rows[i].refusal, "row %zu: %s: %s", i, refusal_row(v.refusal)->rule, v.detail);
+    cr_assert_eq(v.refusal, rows[i].refusal, "row %zu: %s: %s", i, refusal_row(v.refusal)->rule,
+                 v.detail);
     cr_assert(strstr(v.detail, rows[i].detail), "row %zu: %s", i, v.detail);
     if (v.refusal == REFUSE_NONE)
       guard_leave(g, a.trunk);
@@ -150,8 +173,8 @@ Test(chain, table) {
   }
 }
 
-static const char *trunk_at(const struct guard *g, const char *listener, const char *source, const char *subjects,
-                            const char *to) {
+static const char *trunk_at(const struct guard *g, const char *listener, const char *source,
+                            const char *subjects, const char *to) {
   struct addr a;
   struct ask_hosts s = hosts(subjects);
   cr_assert_eq(addr_parse_port(&a, slice_of(source)), 0);
@@ -177,7 +200,8 @@ Test(peer, by_address_and_by_certificate) {
   cr_assert_str_eq(trunk_at(g, "lab", "198.51.100.1:5060", "", ""), "", "of another listener");
   cr_assert_str_eq(trunk_at(g, "tls", "203.0.113.9:40000", "x.carrier.example", ""), "carrier");
   cr_assert_str_eq(trunk_at(g, "tls", "203.0.113.9:40000", "x.y.carrier.example", ""), "");
-  cr_assert_str_eq(trunk_at(g, "tls", "198.51.100.50:40000", "other.example", ""), "", "an address proves nothing on TLS");
+  cr_assert_str_eq(trunk_at(g, "tls", "198.51.100.50:40000", "other.example", ""), "",
+                   "an address proves nothing on TLS");
   cr_assert_str_eq(trunk_at(g, "tls", "198.51.100.50:40000", "", ""), "");
   cr_assert_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "*.wild.example", ""), "direct");
   cr_assert_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "native.example", ""), "direct");
@@ -197,7 +221,8 @@ Test(peer, equal_peers_are_told_apart_by_our_name) {
   cr_assert_str_eq(trunk_at(g, "udp", "198.51.100.1:5060", "", "x.example"), "plain");
 }
 
-static enum refusal admit(struct guard *g, const struct conf *c, const char *trunk, const char *peer, uint64_t now_us) {
+static enum refusal admit(struct guard *g, const struct conf *c, const char *trunk, const char *peer,
+                          uint64_t now_us) {
   struct ask a = ask_of(c, trunk, "", peer, "", "", peer);
   struct verdict v = guard_admit(g, &a, now_us);
   cr_assert(v.refusal == REFUSE_NONE || refusal_row(v.refusal)->sip != 503 || v.retry_after_s > 0);
@@ -207,7 +232,8 @@ static enum refusal admit(struct guard *g, const struct conf *c, const char *tru
 Test(admit, limits_of_trunk_rate_and_node) {
   own(guard) g = NULL;
   own(conf) c = config();
-  const struct conf_trunk *plain = conf_trunk_find(c, SLICE("plain")), *proxied = conf_trunk_find(c, SLICE("proxied"));
+  const struct conf_trunk *plain = conf_trunk_find(c, SLICE("plain")),
+                          *proxied = conf_trunk_find(c, SLICE("proxied"));
   cr_assert_eq(guard_new(&g, c), 0);
   cr_assert_eq(admit(g, c, "plain", "198.51.100.1", 1), REFUSE_NONE);
   cr_assert_eq(admit(g, c, "plain", "198.51.100.1", 1), REFUSE_NONE);
@@ -269,7 +295,8 @@ Test(hairpin, own_call_that_comes_back) {
   cr_assert_eq(guard_admit(g, &a, 5000000).refusal, REFUSE_HAIRPIN, "another spelling of the number");
   cr_assert_eq(guard_admit(g, &a, 11000001).refusal, REFUSE_NONE, "10 s later");
   snprintf(a.session_id, sizeof(a.session_id), OURS);
-  cr_assert_eq(guard_admit(g, &a, 900000000).refusal, REFUSE_HAIRPIN, "its Session-ID, as long as it lives");
+  cr_assert_eq(guard_admit(g, &a, 900000000).refusal, REFUSE_HAIRPIN,
+               "its Session-ID, as long as it lives");
   guard_forget_out(g, SLICE(OURS));
   cr_assert_eq(guard_admit(g, &a, 900000000).refusal, REFUSE_NONE);
 }
@@ -286,7 +313,8 @@ Test(hairpin, transfer_to_a_second_user_passes) {
   cr_assert_eq(guard_admit(g, &first, 1000000).refusal, REFUSE_NONE);
   struct ask second = first;
   snprintf(second.called, sizeof(second.called), "+15550100003");
-  cr_assert_eq(guard_admit(g, &second, 2000000).refusal, REFUSE_NONE, "also with the caller's own Session-ID");
+  cr_assert_eq(guard_admit(g, &second, 2000000).refusal, REFUSE_NONE,
+               "also with the caller's own Session-ID");
   /* A user calls out; the one called is then transferred by the SBC to a second user. */
   guard_note_out(g, t, SLICE("+15550100001"), SLICE("+4930123456"), SLICE(OURS), 3000000);
   snprintf(second.session_id, sizeof(second.session_id), "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb");
@@ -294,7 +322,8 @@ Test(hairpin, transfer_to_a_second_user_passes) {
   /* PSTN to PSTN by a forwarding user: out with the caller's number, to a third. */
   guard_note_out(g, t, SLICE("+4930123456"), SLICE("+4940123456"), SLICE(""), 4000000);
   cr_assert_eq(guard_admit(g, &second, 5000000).refusal, REFUSE_NONE);
-  guard_note_out(g, t, SLICE(""), SLICE("+15550100003"), SLICE("00000000000000000000000000000000"), 5000000);
+  guard_note_out(g, t, SLICE(""), SLICE("+15550100003"), SLICE("00000000000000000000000000000000"),
+                 5000000);
   snprintf(second.session_id, sizeof(second.session_id), "00000000000000000000000000000000");
   cr_assert_eq(guard_admit(g, &second, 5000000).refusal, REFUSE_NONE, "the nil UUID names no call");
 }
@@ -317,13 +346,18 @@ Test(answer, chain) {
   own(guard) g = NULL;
   own(conf) c = config();
   cr_assert_eq(guard_new(&g, c), 0);
-  const struct conf_trunk *plain = conf_trunk_find(c, SLICE("plain")), *carrier = conf_trunk_find(c, SLICE("carrier"));
-  struct ask_hosts none = {0}, stranger = hosts("k.example"), own_rr = hosts("198.51.100.1"), name = hosts("carrier.example");
-  cr_assert_eq(guard_answer_chain(g, plain, &none, SLICE("198.51.100.1:5060"), &none).refusal, REFUSE_NONE);
+  const struct conf_trunk *plain = conf_trunk_find(c, SLICE("plain")),
+                          *carrier = conf_trunk_find(c, SLICE("carrier"));
+  struct ask_hosts none = {0}, stranger = hosts("k.example"), own_rr = hosts("198.51.100.1"),
+                   name = hosts("carrier.example");
+  cr_assert_eq(guard_answer_chain(g, plain, &none, SLICE("198.51.100.1:5060"), &none).refusal,
+               REFUSE_NONE);
   cr_assert_eq(guard_answer_chain(g, plain, &own_rr, SLICE("198.51.100.1"), &none).refusal, REFUSE_NONE);
-  cr_assert_eq(guard_answer_chain(g, plain, &stranger, SLICE("198.51.100.1"), &none).refusal, REFUSE_PROXY);
+  cr_assert_eq(guard_answer_chain(g, plain, &stranger, SLICE("198.51.100.1"), &none).refusal,
+               REFUSE_PROXY);
   cr_assert_eq(guard_answer_chain(g, plain, &none, SLICE("203.0.113.9"), &none).refusal, REFUSE_CONTACT);
-  cr_assert_eq(guard_answer_chain(g, carrier, &none, SLICE("out.carrier.example"), &name).refusal, REFUSE_NONE);
+  cr_assert_eq(guard_answer_chain(g, carrier, &none, SLICE("out.carrier.example"), &name).refusal,
+               REFUSE_NONE);
   cr_assert_eq(count_get(guard_counts(g), REFUSE_PROXY), 1);
 }
 
@@ -331,7 +365,9 @@ Test(relay, native_and_vpn) {
   static const struct {
     const char *address;
     bool native, vpn;
-  } rows[] = {{"198.51.100.7:49152", true, false}, {"203.0.113.5:1", true, false}, {"198.51.100.8:1", false, false},
+  } rows[] = {{"198.51.100.7:49152", true, false},
+              {"203.0.113.5:1", true, false},
+              {"198.51.100.8:1", false, false},
               {"10.8.3.4:1", false, true}};
   own(guard) g = NULL;
   own(conf) c = config();

@@ -17,7 +17,8 @@ static struct plan *good(const char *yaml) {
   return p;
 }
 
-static struct route_decision decide(const struct plan *p, const char *from, const char *called, const char *caller) {
+static struct route_decision decide(const struct plan *p, const char *from, const char *called,
+                                    const char *caller) {
   struct slice rest = slice_of(from), kind = slice_cut(&rest, '/');
   bool native = slice_eq(kind, SLICE("native"));
   struct route_facts f = {.from_kind = kind, .called = slice_of(called), .caller = slice_of(caller)};
@@ -47,14 +48,16 @@ static unsigned expect_file(const char *dir, const char *name) {
   unsigned n = 0;
   own(plan) p = NULL;
   snprintf(path, sizeof(path), "%s/%s.yaml", dir, name);
-  cr_assert_eq(plan_load(&p, path, &errors), 0, "%s:%u: %s", path, errors.list[0].line, errors.list[0].text);
+  cr_assert_eq(plan_load(&p, path, &errors), 0, "%s:%u: %s", path, errors.list[0].line,
+               errors.list[0].text);
   snprintf(path, sizeof(path), "%s/%s.expect", dir, name);
   FILE *f = fopen(path, "r");
   cr_assert_not_null(f, "%s is missing", path);
   while (fgets(line, sizeof(line), f)) {
     if (line[0] == '#' || line[0] == '\n')
       continue;
-    cr_assert_eq(sscanf(line, "%63s %63s %63s -> %127[^\n]", from, called, caller, want), 4, "%s: %s", path, line);
+    cr_assert_eq(sscanf(line, "%63s %63s %63s -> %127[^\n]", from, called, caller, want), 4, "%s: %s",
+                 path, line);
     struct route_decision d = decide(p, from, called, caller);
     cr_assert_str_eq(text_of(&d), want, "%s: %s", path, line);
     n++;
@@ -95,17 +98,26 @@ Test(plan, errors_have_line_and_expectation) {
       {"rules:\n  - name: a\n", 2, "rules[0].then: is missing"},
       {"rules:\n  - {name: a, then: sing}\n", 2, "rules[0].then: expected one of {user: NAME}"},
       {"rules:\n  - {name: a, then: {user: b, trunk: c}}\n", 2, "rules[0].then: expected one of"},
-      {"rules:\n  - {name: a, then: {refuse: 200}}\n", 2, "rules[0].then.refuse: expected a whole number 400-699"},
-      {"rules:\n  - {name: a, from: moon, then: echo}\n", 2, "rules[0].from: expected one of any|trunk|native"},
-      {"rules:\n  - {name: a, then: echo, timeout_s: 10s}\n", 2, "rules[0].timeout_s: expected a whole number"},
-      {"rules:\n  - {name: a, then: echo, emergency: true}\n", 2, "rules[0].emergency: expected then: {trunk: NAME}"},
-      {"rules:\n  - name: a\n    then: echo\n    called: {regex: '('}\n", 4, "rules[0].called.regex: missing closing"},
-      {"rules:\n  - name: a\n    then: echo\n    called: {regexp: 'x'}\n", 4, "rules[0].called.regexp: unknown key"},
-      {"rules:\n  - name: a\n    then: echo\n    called: {}\n", 4, "rules[0].called: expected one of exact, prefix"},
-      {"rules:\n  - name: a\n    then: echo\n    called: []\n", 4, "rules[0].called.exact: expected a list of 1 to 32"},
+      {"rules:\n  - {name: a, then: {refuse: 200}}\n", 2,
+       "rules[0].then.refuse: expected a whole number 400-699"},
+      {"rules:\n  - {name: a, from: moon, then: echo}\n", 2,
+       "rules[0].from: expected one of any|trunk|native"},
+      {"rules:\n  - {name: a, then: echo, timeout_s: 10s}\n", 2,
+       "rules[0].timeout_s: expected a whole number"},
+      {"rules:\n  - {name: a, then: echo, emergency: true}\n", 2,
+       "rules[0].emergency: expected then: {trunk: NAME}"},
+      {"rules:\n  - name: a\n    then: echo\n    called: {regex: '('}\n", 4,
+       "rules[0].called.regex: missing closing"},
+      {"rules:\n  - name: a\n    then: echo\n    called: {regexp: 'x'}\n", 4,
+       "rules[0].called.regexp: unknown key"},
+      {"rules:\n  - name: a\n    then: echo\n    called: {}\n", 4,
+       "rules[0].called: expected one of exact, prefix"},
+      {"rules:\n  - name: a\n    then: echo\n    called: []\n", 4,
+       "rules[0].called.exact: expected a list of 1 to 32"},
       {"rules:\n  - name: a\n    then: echo\n    rewrite: {called: {strip: -1}}\n", 4,
        "rules[0].rewrite.called.strip: expected a whole number 0-32"},
-      {"rules:\n  - name: a\n    then: echo\n    rewrite: {callee: {}}\n", 4, "rules[0].rewrite.callee: unknown key"},
+      {"rules:\n  - name: a\n    then: echo\n    rewrite: {callee: {}}\n", 4,
+       "rules[0].rewrite.callee: unknown key"},
       {"rules: [a]\n", 1, "rules[0]: expected a map"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
@@ -113,26 +125,34 @@ Test(plan, errors_have_line_and_expectation) {
     cr_assert_eq(plan_parse(&p, "t.yaml", slice_of(rows[i].yaml), &errors), -EINVAL, "row %zu", i);
     bool found = false;
     for (uint32_t k = 0; k < errors.n; k++)
-      found = found || (errors.list[k].line == rows[i].line && strstr(errors.list[k].text, rows[i].text));
+      found =
+          found || (errors.list[k].line == rows[i].line && strstr(errors.list[k].text, rows[i].text));
     cr_assert(found, "row %zu: line %u: %s", i, errors.list[0].line, errors.list[0].text);
   }
 }
 
 Test(route, conditions_and_order) {
-  own(plan) p = good("rules:\n"
-                     "  - {name: one, from: trunk, trunk: demo, called: {prefix: ['+1', '001']}, then: {user: a}}\n"
-                     "  - {name: two, tenant: acme, called: ['1', '2'], then: {user: b}}\n"
-                     "  - {name: three, caller: {regex: '\\+49.*'}, then: {refuse: 603}}\n"
-                     "  - {name: four, called: {exact: ['9'], regex: '8+'}, then: tone}\n");
+  own(plan) p = good(
+      "rules:\n"
+      "  - {name: one, from: trunk, trunk: demo, called: {prefix: ['+1', '001']}, then: {user: a}}\n"
+      "  - {name: two, tenant: acme, called: ['1', '2'], then: {user: b}}\n"
+      "  - {name: three, caller: {regex: '\\+49.*'}, then: {refuse: 603}}\n"
+      "  - {name: four, called: {exact: ['9'], regex: '8+'}, then: tone}\n");
   static const struct {
     const char *from, *called, *caller, *want;
   } rows[] = {
-      {"trunk/demo", "+1234", "x", "user a"},        {"trunk/demo", "001234", "x", "user a"},
-      {"trunk/other", "+1234", "x", "refuse 404"},   {"native/acme", "+1234", "x", "refuse 404"},
-      {"native/acme", "2", "x", "user b"},           {"native/other", "2", "x", "refuse 404"},
-      {"native/acme", "22", "+491", "refuse 603"},   {"native/x", "9", "x", "tone"},
-      {"native/x", "888", "x", "tone"},              {"native/x", "8889", "x", "refuse 404"},
-      {"native/x", "a888", "x", "refuse 404"},       {"native/x", "", "", "refuse 404"},
+      {"trunk/demo", "+1234", "x", "user a"},
+      {"trunk/demo", "001234", "x", "user a"},
+      {"trunk/other", "+1234", "x", "refuse 404"},
+      {"native/acme", "+1234", "x", "refuse 404"},
+      {"native/acme", "2", "x", "user b"},
+      {"native/other", "2", "x", "refuse 404"},
+      {"native/acme", "22", "+491", "refuse 603"},
+      {"native/x", "9", "x", "tone"},
+      {"native/x", "888", "x", "tone"},
+      {"native/x", "8889", "x", "refuse 404"},
+      {"native/x", "a888", "x", "refuse 404"},
+      {"native/x", "", "", "refuse 404"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct route_decision d = decide(p, rows[i].from, rows[i].called, rows[i].caller);
@@ -171,11 +191,13 @@ Test(route, a_regex_that_explodes_refuses_at_once) {
 }
 
 Test(route, explanation) {
-  own(plan) p = good("rules:\n  - {name: one, from: native, then: echo}\n  - {name: two, called: '5', then: tone}\n");
+  own(plan) p = good(
+      "rules:\n  - {name: one, from: native, then: echo}\n  - {name: two, called: '5', then: tone}\n");
   struct route_facts f = {.from_kind = SLICE("trunk"), .trunk = SLICE("demo"), .called = SLICE("5")};
   char text[300];
   size_t n = route_explain(p, &f, text, sizeof(text));
-  cr_assert_str_eq(text, "rule 1 \"one\" (line 2): from is another\nrule 2 \"two\" (line 3): fits\nto the tone\n");
+  cr_assert_str_eq(
+      text, "rule 1 \"one\" (line 2): from is another\nrule 2 \"two\" (line 3): fits\nto the tone\n");
   cr_assert_eq(n, strlen(text));
   for (size_t room = 1; room <= n; room++)
     cr_assert_eq(route_explain(p, &f, text, room), strlen(text));
@@ -184,7 +206,8 @@ Test(route, explanation) {
 Test(plan, names_must_exist) {
   own(conf) c = NULL;
   char path[600];
-  snprintf(path, sizeof(path), "%s/tests/unit/data/good.yaml", getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR);
+  snprintf(path, sizeof(path), "%s/tests/unit/data/good.yaml",
+           getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR);
   cr_assert_eq(conf_load(&c, path, true, &errors), 0);
   own(plan) p = good("rules:\n  - {name: a, then: {user: alice}}\n  - {name: b, then: {trunk: demo}}\n");
   cr_assert_eq(plan_check(p, c, &errors), 0);

@@ -11,13 +11,24 @@ Test(e164, forms) {
     const char *text;
     bool global, dial;
   } rows[] = {
-      {"+1234", true, false},       {"+123456789012345", true, false}, {"+123", false, false},
-      {"+1234567890123456", false, false}, {"112", false, true},       {"*72#", false, true},
-      {"1", false, true},           {"", false, false},                {"+", false, false},
-      {"+12 34", false, false},     {"12a", false, false},             {"+1234\r\nX", false, false},
+      {"+1234", true, false},
+      {"+123456789012345", true, false},
+      {"+123", false, false},
+      {"+1234567890123456", false, false},
+      {"112", false, true},
+      {"*72#", false, true},
+      {"1", false, true},
+      {"", false, false},
+      {"+", false, false},
+      {"+12 34", false, false},
+      {"12a", false, false},
+      {"+1234\r\nX", false, false},
       {"12345678901234567890123456789012", false, true},
-      {"123456789012345678901234567890123", false, false},             {"\xd9\xa1\xd9\xa2\xd9\xa3", false, false},
-      {"++12345", false, false},    {"12+34", false, false},           {"alice", false, false},
+      {"123456789012345678901234567890123", false, false},
+      {"\xd9\xa1\xd9\xa2\xd9\xa3", false, false},
+      {"++12345", false, false},
+      {"12+34", false, false},
+      {"alice", false, false},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct slice s = slice_of(rows[i].text);
