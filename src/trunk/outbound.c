@@ -281,9 +281,11 @@ static void callee_final(struct dialog *d, const sip_t *sip, int status) {
     return;
   }
   struct cause c = cause_of_sip(status, reason_q850(sip), is_own ? BY_GATEWAY : BY_CALLEE);
-  if (is_own)
+  if (is_own) {
+    c.reason = status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE; /* nobody on the trunk said that status */
     snprintf(c.detail, sizeof c.detail, "%s",
              status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
+  }
   callee_fail(d, c);
 }
 

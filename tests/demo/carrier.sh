@@ -24,6 +24,7 @@ rtp_tos 184
 rtp_ports $port_carrier_min-$port_carrier_max
 rtcp_mux no
 jitter_buffer_delay 2-10
+dns_server 127.0.0.1:$port_names
 net_interface ${SALLYPORT_CARRIER:-127.0.0.1}
 snd_path $carrier_dir/sound
 module_path $(echo /usr/lib/*/baresip/modules /usr/lib/baresip/modules | tr ' ' '\n' | grep -v '[*]' | head -1)
@@ -46,6 +47,8 @@ END
 }
 
 carrier_start() {
+  setsid /usr/bin/python3 "$top/tests/demo/names.py" "$port_names" "$address" </dev/null >>"$carrier_dir/log" 2>&1 &
+  names_pid=$!
   setsid baresip -f "$carrier_dir" </dev/null >>"$carrier_dir/log" 2>&1 &
   carrier_pid=$!
   echo "$carrier_pid" >"$run_dir/carrier.pid"
@@ -63,10 +66,13 @@ carrier_wait() { # until its control socket takes connections, at most 10 s
 }
 
 carrier_watch() {
-  kill -0 "$carrier_pid" 2>/dev/null || carrier_start
+  kill -0 "$carrier_pid" 2>/dev/null && return 0
+  process_end "$names_pid"
+  carrier_start
 }
 
 carrier_stop() {
   process_end "${carrier_pid:-}"
+  process_end "${names_pid:-}"
   rm -f "$run_dir/carrier.pid"
 }

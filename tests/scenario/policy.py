@@ -1,0 +1,150 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the border refuses: strangers, unsecured media, foreign proxies, too much."""
+import os
+
+from app import App
+from group import Group
+from house import check
+from sipua import Agent, Dialog, Rtp, audio_sdp
+
+here = os.path.dirname(os.path.abspath(__file__))
+POLICY = Group("policy", template=here + "/policy.yaml.in")
+BOB = "+15550100002"
+CRYPTO = "a=crypto:%d %s inline:%s\r\n"
+KEY = "WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"  # an example of RFC 4568
+
+
+def agent(house, host):
+    return Agent(house.port("lab_peer"), ("127.0.0.1", house.port("lab")), host=host)
+
+
+def refused(house, sip, status, rule, sdp, **more):
+    d = Dialog(sip, BOB).invite(sdp, **more)
+    gone = d.answer(300)
+    d.ack(gone)
+    check(gone.status == status, "%s: %s" % (rule, gone.text()))
+    record = house.record(lambda r: r["end"] and r["end"]["rule"] == rule)
+    check(record["state"] == "refused", "record: %s" % record)
+    return gone
+
+
+@POLICY.scenario("a stranger gets no answer, and is counted")
+def stranger(house):
+    with agent(house, "127.0.0.9") as sip:
+        before = house.metric("sallyport_")
+        for method in ("OPTIONS", "INVITE", "REGISTER", "BYE"):
+            d = Dialog(sip, BOB)
+            d.cseq = 1
+            sip.send(d.head(method), audio_sdp(4000) if method == "INVITE" else "")
+        sip.socket.sendto(b"\x00\x01\x00\x00" + b"\x21\x12\xa4\x42" + 12 * b"x", sip.peer)
+        sip.socket.sendto(b"rubbish\r\n\r\n", sip.peer)
+        sip.silence(2)
+        check(house.metric("sallyport_") > before, "nothing was counted")
+    check(not house.records(), "a stranger made a record")
+
+
+@POLICY.scenario("RTP/AVP on a secured trunk: 488 with a Warning that says what is due")
+def unsecured(house):
+    with agent(house, "127.0.0.2") as sip:
+        gone = refused(house, sip, 488, "srtp_required", audio_sdp(4000, host="127.0.0.2"))
+        warning = gone.get("warning")
+        check(warning.startswith("399 ") and "SAVP" in warning, "Warning: " + warning)
+        check("cause=88" in gone.get("reason"), "Reason: " + gone.get("reason"))
+
+
+@POLICY.scenario("SDES by each suite, its tag and ours; the first usable line is taken")
+def suites(house):
+    with App(house.demo, "bob") as bob, agent(house, "127.0.0.2") as sip:
+        for suite, key in (("AES_CM_128_HMAC_SHA1_80", KEY), ("AES_CM_128_HMAC_SHA1_32", KEY + "|2^20|1:4"),
+                           ("AEAD_AES_128_GCM", "A" * 38 + "=="),
+                           ("AEAD_AES_256_GCM", "A" * 59 + "=")):
+            lines = CRYPTO % (0, "NULL_NULL", KEY) + CRYPTO % (7, suite, key)
+            d = Dialog(sip, BOB).invite(audio_sdp(4000, host="127.0.0.2", profile="RTP/SAVP", more=lines))
+            bob.answer(next_call(bob))
+            ok = d.answer(200)
+            check(ok.status == 200, "%s: %s" % (suite, ok.first))
+            check("a=crypto:7 " + suite in ok.body and ok.body.count("a=crypto:") == 1, ok.body)
+            d.ack(ok)
+            # a downgrade within the call leaves it as it was
+            d.invite(audio_sdp(4000, host="127.0.0.2", version=2))
+            gone = d.answer(200)
+            check(gone.status == 488, "downgrade: " + gone.first)
+            d.ack(gone)
+            check(bob.snapshot()["state"] != "ended", "the downgrade ended the call")
+            d.bye()
+            bob.wait("call.ended", call=bob.client.call)
+
+
+def next_call(bob):
+    known = {e["call"] for e in bob.client.events if e["event"] == "call.ended"}
+
+    async def incoming():
+        at = 0
+        while True:
+            event = await bob.client.wait("call.incoming", after=at)
+            if event["call"] not in known:
+                bob.client.call = event["call"]
+                return event
+            at = bob.client.events.index(event) + 1
+    return bob.run(incoming())
+
+
+@POLICY.scenario("a proxy that nobody allowed: 403, the Warning names it and the line")
+def proxy(house):
+    with agent(house, "127.0.0.3") as sip:
+        gone = refused(house, sip, 403, "third_party_proxy", audio_sdp(4000), vias=["SIP/2.0/UDP 198.51.100.9;branch=z9hG4bKx"])
+        warning = gone.get("warning")
+        check(warning.startswith("399 ") and "198.51.100.9" in warning and "few" in warning, "Warning: " + warning)
+        refused(house, sip, 403, "third_party_proxy", audio_sdp(4000), more="Record-Route: <sip:198.51.100.9;lr>\r\n")
+
+
+@POLICY.scenario("too many hops: 483")
+def hops(house):
+    with agent(house, "127.0.0.3") as sip:
+        refused(house, sip, 483, "max_forwards", audio_sdp(4000), forwards=0)
+
+
+@POLICY.scenario("one call more than the trunk may have: 503 with Retry-After")
+def many(house):
+    with App(house.demo, "bob") as bob, agent(house, "127.0.0.3") as sip, Rtp(host="127.0.0.3") as rtp:
+        d = Dialog(sip, BOB).invite(audio_sdp(rtp.port, host="127.0.0.3"))
+        bob.answer(bob.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        gone = refused(house, sip, 503, "trunk_calls", audio_sdp(4000))
+        check(int(gone.get("retry-after") or 0) > 0, "no Retry-After")
+        d.bye()
+
+
+@POLICY.scenario("more calls a second than the trunk may start: 503 with Retry-After")
+def fast(house):
+    with agent(house, "127.0.0.4") as sip:
+        dialogs = [Dialog(sip, BOB + "9").invite(audio_sdp(4000)) for _ in range(6)]
+        got = [d.answer(300) for d in dialogs]
+        for d, gone in zip(dialogs, got):
+            d.ack(gone)
+        check([g.status for g in got].count(503) >= 3, "answers: %s" % [g.status for g in got])
+        check(next(g for g in got if g.status == 503).get("retry-after"), "no Retry-After")
+
+
+@POLICY.scenario("a trunk that is switched off: 503")
+def disabled(house):
+    with agent(house, "127.0.0.5") as sip:
+        refused(house, sip, 503, "trunk_disabled", audio_sdp(4000))
+
+
+@POLICY.scenario("a number that leads nowhere: 404")
+def nowhere(house):
+    with agent(house, "127.0.0.3") as sip:
+        d = Dialog(sip, "+15550100099").invite(audio_sdp(4000))
+        gone = d.answer(300)
+        d.ack(gone)
+        check(gone.status == 404, gone.first)
+
+
+@POLICY.scenario("a trunk that cannot be reached: the call ends, soon")
+def unreachable(house):
+    with App(house.demo, "bob") as bob:
+        call = bob.place(house.demo["dial"]["tone"])
+        end = bob.wait("call.ended", 40, call=call)["end"]
+        check(end["reason"] in ("trunk_failure", "timeout", "unreachable"), "end: %s" % end)
