@@ -32,6 +32,9 @@ AC_DEFUN([SP_WARNINGS], [
     -Wtrampolines -Wvector-operation-performance -Wthread-safety
     -Wno-missing-field-initializers -Wno-format-nonliteral],
     [SP_PROBE_CFLAG([SP_WARN_CFLAGS], flag)])
+  # Under a sanitizer the compiler sees null pointers where there are none.
+  AS_IF([test "x$with_sanitizer" != x && test "x$with_sanitizer" != xno],
+    [SP_WARN_CFLAGS="$SP_WARN_CFLAGS -Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow"])
   AS_IF([test "x$enable_werror" = xyes], [SP_WARN_CFLAGS="$SP_WARN_CFLAGS -Werror"])
   AC_SUBST([SP_WARN_CFLAGS])
 ])
