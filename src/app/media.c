@@ -75,7 +75,10 @@ static int load(struct program *p, const char *file) {
   o->workers = c->media.workers;
   o->n_addresses = c->media.n_addresses;
   for (uint32_t i = 0; i < c->media.n_addresses && i < MSET_ADDRS_MAX; i++)
-    o->addresses[i] = (struct media_addr){c->media.addresses[i].address, c->media.addresses[i].advertise};
+    o->addresses[i] = (struct media_addr){.bind = c->media.addresses[i].address,
+                                          .shown = c->media.addresses[i].advertise,
+                                          .not_apps = c->media.addresses[i].side == SIDE_TRUNKS,
+                                          .not_trunks = c->media.addresses[i].side == SIDE_APPS};
   o->native_port = c->media.native_port;
   o->trunk_port_min = c->media.trunk_port_min;
   o->trunk_port_max = c->media.trunk_port_max;

@@ -51,10 +51,14 @@ struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, cons
   return l;
 }
 
-static int callee_family(const struct calls *cs) {
-  int f =
-      cs->env.conf->media.n_addresses ? addr_family(&cs->env.conf->media.addresses[0].address) : AF_INET;
-  return f == AF_INET6 ? AF_INET6 : AF_INET;
+/* The family of the first address for that side. */
+static int callee_family(const struct calls *cs, enum leg_kind kind) {
+  enum conf_side others = kind == LEG_TRUNK ? SIDE_APPS : SIDE_TRUNKS;
+  const struct conf *c = cs->env.conf;
+  for (uint32_t i = 0; i < c->media.n_addresses; i++)
+    if (c->media.addresses[i].side != others)
+      return addr_family(&c->media.addresses[i].address) == AF_INET6 ? AF_INET6 : AF_INET;
+  return AF_INET;
 }
 
 struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uint64_t magic,
@@ -68,7 +72,7 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
   l->trunk = trunk;
   slice_copy(l->identity, sizeof(l->identity), identity);
   slice_copy(l->device, sizeof(l->device), device);
-  if (leg_open(l, callee_family(in->cs), d->kind == LEG_TRUNK, false) < 0) {
+  if (leg_open(l, callee_family(in->cs, d->kind), d->kind == LEG_TRUNK, false) < 0) {
     leg_free(l);
     return NULL;
   }

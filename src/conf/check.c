@@ -23,8 +23,11 @@ static void media_check(struct checker *k) {
     FAIL(k, line,
          "media.native_port: expected %u ports outside trunk_port_min-trunk_port_max, got \"%u\"",
          c->media.workers, first);
+  bool has_apps = false, has_trunks = false;
   for (uint32_t i = 0; i < c->media.n_addresses; i++) {
     const struct conf_media_addr *a = &c->media.addresses[i];
+    has_apps = has_apps || a->side != SIDE_TRUNKS;
+    has_trunks = has_trunks || a->side != SIDE_APPS;
     if (addr_is_any(&a->address) && addr_family(&a->advertise) == AF_UNSPEC)
       FAIL(k, line, "media.addresses[%u].advertise: expected an address, as the bound one is a wildcard",
            i);
@@ -32,6 +35,9 @@ static void media_check(struct checker *k) {
         addr_family(&a->advertise) != addr_family(&a->address))
       FAIL(k, line, "media.addresses[%u].advertise: expected the family of address", i);
   }
+  if (c->media.n_addresses && (!has_apps || !has_trunks))
+    FAIL(k, line, "media.addresses: expected one with side both, or one of each side, got none for %s",
+         has_apps ? "trunks" : "apps");
 }
 
 static void doors_check(struct checker *k) {

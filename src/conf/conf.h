@@ -23,6 +23,7 @@ enum conf_mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
 enum conf_trunk_kind { TRUNK_CARRIER, TRUNK_DIRECT_ROUTING };
 enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
 enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
+enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
 
 struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
@@ -78,6 +79,7 @@ struct conf_user {
 struct conf_media_addr {
   struct addr address;   /* bind, port unused */
   struct addr advertise; /* shown in SDP and candidates; family AF_UNSPEC = address */
+  uint8_t side;          /* enum conf_side: who is offered it; default both */
 };
 
 struct conf {

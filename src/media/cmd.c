@@ -19,7 +19,7 @@ static void put_addresses(const struct worker *w, const struct session *s, struc
   }
   for (int pass = 0; pass < 2; pass++) /* those of the asked family first */
     for (uint32_t i = 0; i < w->options->n_addresses; i++)
-      if ((addr_family(&w->native[i].shown) == s->family) == (pass == 0))
+      if (!w->options->addresses[i].not_apps && (addr_family(&w->native[i].shown) == s->family) == (pass == 0))
         o->rtp[o->n_addrs++] = w->native[i].shown;
 }
 

@@ -8,6 +8,7 @@
 
 struct media_addr {
   struct addr bind, shown;       /* ports unused; bind is one address, not a wildcard */
+  bool not_apps, not_trunks;     /* who is not offered it */
 };
 
 struct media_options {

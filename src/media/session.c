@@ -19,7 +19,7 @@ struct remote *session_remote(struct session *s, uint32_t number) {
 
 static const struct media_addr *address_of(const struct worker *w, uint32_t family) {
   for (uint32_t i = 0; i < w->options->n_addresses; i++)
-    if (addr_family(&w->options->addresses[i].bind) == (int)family)
+    if (addr_family(&w->options->addresses[i].bind) == (int)family && !w->options->addresses[i].not_trunks)
       return &w->options->addresses[i];
   return NULL;
 }

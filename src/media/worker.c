@@ -105,6 +105,8 @@ static int open_native(struct worker *w) {
   struct port_options po = {w->options->dscp, NATIVE_RECEIVE_BYTES};
   for (uint32_t i = 0; i < w->options->n_addresses; i++) {
     struct addr local = w->options->addresses[i].bind;
+    if (w->options->addresses[i].not_apps)
+      continue;
     addr_set_port(&local, (uint16_t)(w->options->native_port ? w->options->native_port + w->index : 0));
     int error = port_open(&w->native[i], &local, &w->options->addresses[i].shown, &po);
     if (!error)
