@@ -20,13 +20,13 @@ static void print_errors(const struct conf_errors *e) {
     fprintf(stderr, "… and %u more errors\n", e->n - CONF_ERRORS_MAX);
 }
 
-int house_load(const char *file, struct conf **ret_conf, struct plan **ret_plan) {
+int house_load(const char *file, bool skip_files, struct conf **ret_conf, struct plan **ret_plan) {
   own(conf) c = NULL;
   own(plan) p = NULL;
   own_mem struct conf_errors *e = calloc(1, sizeof(*e));
   if (!e)
     return -ENOMEM;
-  int r = conf_load(&c, file, false, e);
+  int r = conf_load(&c, file, skip_files, e);
   if (r == 0)
     r = plan_load(&p, c->dialplan, e);
   if (r == 0)

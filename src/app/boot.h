@@ -33,8 +33,9 @@ struct house {
   int stop;                  /* stop is the signal that asked for the end, 0 while running. */
 };
 
-/* Loads configuration and dialplan; errors go to stderr, a line each. 0 or -EINVAL. */
-int house_load(const char *file, struct conf **ret_conf, struct plan **ret_plan) must_check;
+/* Loads configuration and dialplan; errors go to stderr, a line each. skip_files: certificates and keys
+ * are not looked at. 0 or -EINVAL. */
+int house_load(const char *file, bool skip_files, struct conf **ret_conf, struct plan **ret_plan) must_check;
 int house_start(struct house *h) must_check; /* logs why and returns -errno */
 void house_stop(struct house *h);            /* takes a house half built */
 void house_reload(struct house *h);          /* SIGHUP: an error leaves all as it was */

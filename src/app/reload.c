@@ -19,11 +19,21 @@ static int keep_old(struct house *h) {
   return 0;
 }
 
+/* Keys may belong to root, who is gone: what is wrong only with files leaves the certificates as they are. */
+static int load_again(const struct house *h, struct conf **ret_conf, struct plan **ret_plan) {
+  if (house_load(h->conf_file, false, ret_conf, ret_plan) == 0)
+    return 0;
+  int r = house_load(h->conf_file, true, ret_conf, ret_plan);
+  if (r == 0)
+    log_warn(app, "reload: keys or certificates cannot be read as user %s: they stay as they were loaded", h->conf->node.user);
+  return r;
+}
+
 void house_reload(struct house *h) {
   struct conf *c = NULL;
   struct plan *p = NULL;
   char why[256] = "";
-  if (house_load(h->conf_file, &c, &p) < 0 || keep_old(h) < 0) {
+  if (load_again(h, &c, &p) < 0 || keep_old(h) < 0) {
     log_error(app, "reload refused: the configuration has errors, the old one stays in force");
     conf_free(c);
     plan_free(p);

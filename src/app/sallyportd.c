@@ -138,7 +138,7 @@ int main(int argc, char **argv) {
   if (r)
     return r > 0 ? 0 : 2;
   h.conf_file = o.config;
-  if (house_load(o.config, &h.conf, &h.plan) < 0)
+  if (house_load(o.config, false, &h.conf, &h.plan) < 0)
     return 1;
   if (o.check || o.mint) {
     r = o.mint ? mint(&o, h.conf) : 0;
