@@ -368,18 +368,20 @@ uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_te
   return sum;
 }
 
-static void log_drops(struct media *m) {
-  char line[400] = "";
+/* since: the counts to leave out, replaced by those of now; NULL: all since the start. */
+static void log_drops(struct media *m, uint64_t *since, const char *when) {
+  char line[1500] = "";
   size_t at = 0;
   for (unsigned i = 1; i < DROP_COUNT_; i++) {
     const char *text;
-    uint64_t now = media_drops(m, i, &text);
-    if (now != m->logged[i] && at < sizeof(line))
-      at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%llu", text, (unsigned long long)(now - m->logged[i]));
-    m->logged[i] = now;
+    uint64_t now = media_drops(m, i, &text), was = since ? since[i] : 0;
+    if (now != was && at < sizeof(line))
+      at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%llu", text, (unsigned long long)(now - was));
+    if (since)
+      since[i] = now;
   }
   if (at)
-    log_info(media, "dropped in the last minute:%s", line);
+    log_info(media, "dropped %s:%s", when, line);
 }
 
 static void on_tick(void *arg) {
@@ -389,7 +391,7 @@ static void on_tick(void *arg) {
   if (now_us - m->cert_us > (uint64_t)DTLSCERT_RENEW_S * 1000000u && renew_cert(m, now_us) < 0)
     log_error(media, "no new DTLS certificate: the old one stays");
   if (now_us - m->log_us > 60000000u) {
-    log_drops(m);
+    log_drops(m, m->logged, "in the last minute");
     m->log_us = now_us;
   }
   loop_arm(m->loop, &m->tick, TICK_US);
@@ -528,6 +530,7 @@ int media_new(struct media **ret, const struct media_options *o, const char **re
 void media_run(struct media *m) {
   while (!m->is_stopping)
     loop_turn(m->loop, 1000);
+  log_drops(m, NULL, "since the start");
 }
 
 void media_stop(struct media *m) {

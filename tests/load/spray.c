@@ -44,6 +44,8 @@ static int address_read(struct sockaddr_in *ret, const char *text, unsigned *ret
   if (ret_last)
     *ret_last = n == 3 ? last : first;
   uint32_t host = n >= 1 && inet_pton(AF_INET, ip, &ret->sin_addr) == 1 ? ntohl(ret->sin_addr.s_addr) : 0;
+  if (!ret_last)
+    return host ? 0 : -1;
   return host >> 24 == 127 || host >> 24 == 10 || host >> 20 == 0xac1 || host >> 16 == 0xc0a8 ? 0 : -1;
 }
 
