@@ -50,9 +50,12 @@ uint32_t hooks_connections(void) { return hooks.open ? (uint32_t)map_count(hooks
 
 /* Datagrams ----------------------------------------------------------------------------------- */
 
+/* Takes the datagram off the socket. A pending ICMP error of an earlier answer comes first, instead of
+ * the datagram: without another try the same one would be judged for ever. */
 static int swallow(int fd) {
   char byte;
-  (void)recv(fd, &byte, 1, MSG_DONTWAIT);
+  for (int i = 0; i < 8 && recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN; i++) {
+  }
   return 0;
 }
 
@@ -64,6 +67,7 @@ static bool answer_bad(int fd, const char *data, size_t n, const struct addr *fr
     return false;
   struct addr to;
   size_t len = badline_reply(slice_from(data, n), v, from, reply, sizeof(reply), &to);
+  swallow(fd);
   if (len)
     (void)sendto(fd, reply, len, MSG_DONTWAIT | MSG_NOSIGNAL, &to.sa, addr_len(&to));
   count_one(&owntls_counts, TLSCOUNT_dgram_answered);
@@ -94,7 +98,7 @@ int tport_recv_dgram(tport_t *self) {
     return swallow(fd);
   }
   if (answer_bad(fd, data, (size_t)n, &from))
-    return swallow(fd);
+    return 0;
   return hooks.stock_recv_dgram(self);
 }
 

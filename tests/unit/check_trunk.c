@@ -410,6 +410,14 @@ Test(trunk, odd_numbers_stay_escaped) {
   cr_assert(strstr(rig_header(rig_hear_status(180), "Contact"), "<sip:a%3E%22@gw.example.test"));
 }
 
+/* A malformed request whose answer finds a closed port: the error that comes back must not keep the
+ * datagram on the socket. */
+Test(trunk, malformed_and_nobody_there) {
+  rig_say("INVITE sip:user@example.com; lr SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bKm\nMax-Forwards: 5\n"
+          "From: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: m\nCSeq: 1 INVITE\n\n");
+  expect_method("OPTIONS", "", 200);
+}
+
 /* Offers within the dialog ---------------------------------------------------------------------- */
 
 Test(trunk, hold_by_peer) {
