@@ -32,9 +32,12 @@ AC_DEFUN([SP_WARNINGS], [
     -Wtrampolines -Wvector-operation-performance -Wthread-safety
     -Wno-missing-field-initializers -Wno-format-nonliteral],
     [SP_PROBE_CFLAG([SP_WARN_CFLAGS], flag)])
-  # Under a sanitizer the compiler sees null pointers where there are none.
-  AS_IF([test "x$with_sanitizer" != x && test "x$with_sanitizer" != xno],
-    [SP_WARN_CFLAGS="$SP_WARN_CFLAGS -Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow"])
+  # In instrumented code (sanitizers, coverage) the optimizer sees null pointers and unset variables
+  # where there are none.
+  AS_CASE(["x$with_sanitizer,$enable_fuzz,$enable_coverage"],
+    [x,,|xno,no,no|x,no,no|x,no,|x,,no|xno,,|xno,no,|xno,,no], [],
+    [m4_foreach_w([flag], [-Wno-null-dereference -Wno-maybe-uninitialized -Wno-stringop-overflow],
+      [SP_PROBE_CFLAG([SP_WARN_CFLAGS], flag)])])
   AS_IF([test "x$enable_werror" = xyes], [SP_WARN_CFLAGS="$SP_WARN_CFLAGS -Werror"])
   AC_SUBST([SP_WARN_CFLAGS])
 ])

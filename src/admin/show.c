@@ -74,6 +74,7 @@ static void show_times(json_t *j, const struct record *r) {
 }
 
 json_t *show_record(const struct record *r) {
+  char version[20]; /* as the log shows it */
   json_t *j = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", r->id, "call", text_or_null(r->call_id),
                         "direction", record_direction_text(r->direction), "state", record_state_text(r->state), "from",
                         text_or_null(r->from), "to", text_or_null(r->to), "identity", text_or_null(r->identity), "tenant",
@@ -88,7 +89,8 @@ json_t *show_record(const struct record *r) {
   json_object_set_new(j, "interim", json_integer(r->interim));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));
   json_object_set_new(j, "metadata", stored_json(r->metadata));
-  json_object_set_new(j, "config_version", json_integer((json_int_t)r->config_version));
+  snprintf(version, sizeof(version), "%016" PRIx64, r->config_version);
+  json_object_set_new(j, "config_version", json_string(version));
   return j;
 }
 

@@ -226,7 +226,9 @@ void leg_end(struct leg *l, struct cause cause);     /* hang up, reject, cancel,
 struct verdict leg_hold(struct leg *l, bool on, uint64_t op);      /* the hold verb; door->operation follows */
 struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms, uint64_t op); /* toward the far leg's peer */
 void leg_got_info_digit(struct leg *l, char digit, uint32_t ms);   /* SIP INFO from this leg's peer */
-void leg_telemetry(struct leg *l, const char *json); /* into the record, bounded */
+/* The client's statistics into the record, also of an ended call while calls_find finds it. What is longer
+ * than RECORD_TELEMETRY_BYTES is not taken. */
+void call_telemetry(struct call *c, const char *json);
 void leg_set_session(struct leg *l, struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic); /* the call moved to another device */
 void leg_stream_lost(struct leg *l, bool lost);      /* no event stream is open for it / one is again */

@@ -54,8 +54,9 @@ struct call_inner {
   struct timer ring, answer, media, interim, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
-  char telemetry[2049];
+  char telemetry[RECORD_TELEMETRY_BYTES];
   uint64_t ended_us;
+  uint64_t config_version;      /* config_version is that in force when it was placed. */
 };
 
 struct leg_inner {

@@ -236,12 +236,6 @@ void leg_end(struct leg *l, struct cause why) {
 
 void leg_fail(struct leg *l, const struct verdict *v) { leg_end(l, cause_of_verdict(v)); }
 
-void leg_telemetry(struct leg *l, const char *json) {
-  struct call_inner *in = call_in(l->call);
-  if (strlen(json) < sizeof(in->telemetry))
-    snprintf(in->telemetry, sizeof(in->telemetry), "%s", json);
-}
-
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic) {
   slice_copy(l->device, sizeof(l->device), device);
   l->magic = magic;

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "wire/q850.h"
 
 #include <stdio.h>
 
@@ -51,14 +52,22 @@ static struct verdict check_admit(struct calls *cs, const struct place *p, struc
   return v;
 }
 
+/* A rule's own refusal: its status goes to the caller and into the record. */
+static struct verdict plan_refuses(const struct route_decision *r) {
+  struct verdict v = verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d",
+                                    r->rule, r->sip);
+  v.sip = r->sip;
+  v.q850 = r->sip == 404 ? 0 : q850_of_status(r->sip);
+  return v;
+}
+
 static struct verdict check_route(struct calls *cs, const struct place *p, struct attempt *a) {
   const struct route_decision *r = &a->route;
   (void)p;
   if (r->action == ROUTE_REFUSE && !r->rule[0])
     return verdict_refuse(REFUSE_NO_ROUTE, "no rule of the dialplan matches");
   if (r->action == ROUTE_REFUSE)
-    return verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d",
-                          r->rule, r->sip);
+    return plan_refuses(r);
   a->target.kind = r->action == ROUTE_TRUNK ? LEG_TRUNK : LEG_NATIVE;
   snprintf(a->target.user, sizeof(a->target.user), "%s", r->user);
   if (r->action == ROUTE_USER)
@@ -164,8 +173,8 @@ static void record_verdict(struct record *r, const struct verdict *v) {
   snprintf(r->rule, sizeof(r->rule), "%s", row->rule);
   snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(c.reason));
   snprintf(r->end_by, sizeof(r->end_by), "gateway");
-  r->sip_status = (uint16_t)row->sip;
-  r->q850 = (uint16_t)row->q850;
+  r->sip_status = (uint16_t)verdict_sip(v);
+  r->q850 = (uint16_t)verdict_q850(v);
   snprintf(r->detail, sizeof(r->detail), "%s", v->detail[0] ? v->detail : row->title);
 }
 

@@ -128,6 +128,7 @@ static void fill(struct record *r, const struct call *c) {
   snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry);
   snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata);
   r->interim = in->n_interim;
+  r->config_version = in->config_version;
   put_leg(&r->caller, a);
   if (b)
     put_leg(&r->callee, b);
@@ -165,4 +166,13 @@ void rec_put(struct call *c, enum record_state state) {
     arm_interim(c);
   }
   rec_refused(in->cs, &r);
+}
+
+void call_telemetry(struct call *c, const char *json) {
+  struct call_inner *in = call_in(c);
+  if (strlen(json) >= sizeof(in->telemetry) || strcmp(in->telemetry, json) == 0)
+    return;
+  snprintf(in->telemetry, sizeof(in->telemetry), "%s", json);
+  if (in->recorded)
+    rec_put(c, RECORD_ENDED);
 }

@@ -118,6 +118,7 @@ struct call *call_new(struct calls *cs) {
   in->call.handle = h;
   in->cs = cs;
   in->call.created_ms = clock_wall_ms();
+  in->config_version = cs->env.conf->version;
   list_init(&in->call.legs);
   count_add(&cs->counts, CALLS_LIVE, 1);
   return &in->call;

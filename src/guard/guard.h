@@ -27,8 +27,12 @@ const struct refusal_row *refusal_row(enum refusal r);
 struct verdict {
   enum refusal refusal; /* REFUSE_NONE: go on */
   int retry_after_s;    /* 0 for none */
+  int sip, q850;        /* of a dialplan's own refusal; 0: the row's */
   char detail[200];     /* names the host or field, and the line that would allow it */
 };
+/* The status to answer with, 0: none; the cause. */
+static inline int verdict_sip(const struct verdict *v) { return v->sip ? v->sip : refusal_row(v->refusal)->sip; }
+static inline int verdict_q850(const struct verdict *v) { return v->q850 ? v->q850 : refusal_row(v->refusal)->q850; }
 struct verdict verdict_pass(void);
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) printf_like(2, 3);
 static inline bool verdict_is_pass(const struct verdict *v) { return v->refusal == REFUSE_NONE; }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Verbs on a live call: renegotiate, hold, resume, dtmf, telemetry, DELETE (native-signaling section 6). */
 #include "native/inner.h"
+#include "native/telemetry.h"
 
 #include "base/rand.h"
 
@@ -136,21 +137,21 @@ void verb_dtmf(struct req *r) {
   answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
 }
 
+/* Also of a call that ended: its resource and its record can be found for ten minutes. */
 void verb_telemetry(struct req *r) {
   struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
-  struct leg *l = nl ? leg_get(r->n->calls, nl->leg) : NULL;
-  json_t *stats = json_object_get(r->body, "stats");
+  struct call *c = nl ? calls_find(r->n->calls, slice_of(nl->call_id)) : NULL;
   if (!nl) {
     answer_problem(r->n, r->to, WEB_PROBLEM_not_found, "no such call of this identity");
     return;
   }
-  if (!json_is_array(stats)) {
+  if (!json_is_array(json_object_get(r->body, "stats"))) {
     answer_field(r->n, r->to, "/stats", "expected an array of RTCStats");
     return;
   }
-  own_mem char *text = json_dumps(r->body, JSON_COMPACT);
-  if (l && text)
-    leg_telemetry(l, text);
+  own_mem char *text = telemetry_text(r->body, RECORD_TELEMETRY_BYTES);
+  if (c && text)
+    call_telemetry(c, text);
   answer_empty(r->n, r->to, 204);
 }
 

@@ -6,6 +6,8 @@
 #include "base/count.h"
 #include "base/slice.h"
 
+#define RECORD_TELEMETRY_BYTES 2049
+
 enum record_state { RECORD_LIVE, RECORD_ENDED, RECORD_REFUSED };
 enum record_direction { RECORD_IN, RECORD_OUT }; /* in: from a trunk to the app; out: from the app to a trunk */
 enum record_leg_kind { RECORD_LEG_NONE, RECORD_LEG_TRUNK, RECORD_LEG_NATIVE };
@@ -51,7 +53,7 @@ struct record {
   char detail[256];
   struct record_leg caller, callee; /* caller is the side that started the call. */
   uint32_t interim;       /* interim counts the rows written while it was live. */
-  char telemetry[2049];   /* telemetry is JSON text from the client, "" none. */
+  char telemetry[RECORD_TELEMETRY_BYTES];   /* telemetry is JSON text from the client, "" none. */
   char metadata[4097];    /* metadata is JSON text, "" none. */
   uint64_t config_version;
 };

@@ -15,9 +15,9 @@ void reply_init(struct reply *r, int status) {
 
 void reply_refusal(struct reply *r, const struct verdict *v, const char *host) {
   const struct refusal_row *row = refusal_row(v->refusal);
-  reply_init(r, row->sip ? row->sip : 403);
+  reply_init(r, verdict_sip(v) ? verdict_sip(v) : 403);
   header_warning(r->warning, sizeof r->warning, host, row->title, v->detail);
-  header_reason(r->reason, sizeof r->reason, row->q850, row->rule);
+  header_reason(r->reason, sizeof r->reason, verdict_q850(v), row->rule);
   if (v->retry_after_s > 0)
     snprintf(r->retry_after, sizeof r->retry_after, "%d", v->retry_after_s);
 }

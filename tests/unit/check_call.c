@@ -340,6 +340,9 @@ Test(call, refusals_leave_nothing_and_are_recorded) {
   rig.route = (struct route_decision){.action = ROUTE_REFUSE, .sip = 603, .rule = "no"};
   rig_place_native(sdp_chromium);
   cr_assert_eq(rig.verdict.refusal, REFUSE_PLAN);
+  cr_assert_eq(verdict_sip(&rig.verdict), 603);
+  cr_assert_eq(last()->sip_status, 603);
+  cr_assert_eq(last()->q850, 21);
   rig.route = (struct route_decision){.action = ROUTE_USER, .user = "carol"};
   rig_place_native(sdp_chromium);
   cr_assert_eq(rig.verdict.refusal, REFUSE_NO_USER);
@@ -435,6 +438,31 @@ Test(call, interim_records) {
   cr_assert_eq(rig.n_records, before + 1);
   cr_assert_eq(last()->interim, 1);
   cr_assert_eq(last()->state, RECORD_LIVE);
+}
+
+Test(call, telemetry_reaches_the_record_also_after_the_end) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  struct call *c = a->call;
+  uint64_t version = rig.conf.version;
+  call_telemetry(c, "{\"stats\":[1]}");
+  rig.conf.version = version + 1; /* a reload in mid-call */
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(last()->telemetry, "{\"stats\":[1]}");
+  struct record was = *last();
+  call_telemetry(c, "{\"stats\":[2]}");
+  eq(last()->id, was.id);
+  eq(last()->telemetry, "{\"stats\":[2]}");
+  cr_assert_eq(last()->state, RECORD_ENDED);
+  cr_assert_eq(last()->ended_ms, was.ended_ms);
+  cr_assert_eq(last()->caller.rx.packets, was.caller.rx.packets);
+  cr_assert_eq(last()->config_version, version, "it is that of the placing");
+  uint32_t n = rig.n_records;
+  char big[RECORD_TELEMETRY_BYTES + 1];
+  memset(big, 'x', sizeof(big) - 1);
+  big[sizeof(big) - 1] = 0;
+  call_telemetry(c, big);
+  call_telemetry(c, "{\"stats\":[2]}");
+  cr_assert_eq(rig.n_records, n, "too long, or nothing new");
 }
 
 Test(call, free_with_live_calls_writes_their_records) {

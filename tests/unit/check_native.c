@@ -2,6 +2,7 @@
  * Units of the service door's engines: the ring of events, idempotency keys, tickets. */
 #include "native/events.h"
 #include "native/idem.h"
+#include "native/telemetry.h"
 #include "native/ticket.h"
 
 #include <criterion/criterion.h>
@@ -109,4 +110,23 @@ Test(ticket, works_once_within_a_minute) {
   cr_assert_str_eq(got.identity, "alice");
   cr_assert_eq(ticket_use(t, slice_of(one), 2 * S, &got), -ENOENT);
   cr_assert_eq(ticket_use(t, slice_of(two), 61 * S, &got), -ENOENT);
+}
+
+Test(telemetry, what_is_short_stays_whole) {
+  json_t *body = json_pack("{s:[{s:s,s:i}],s:{}}", "stats", "type", "x", "mine", 1, "selected_pair");
+  own_mem char *text = telemetry_text(body, 200);
+  cr_assert_str_eq(text, "{\"stats\":[{\"type\":\"x\",\"mine\":1}],\"selected_pair\":{}}");
+  json_decref(body);
+}
+
+Test(telemetry, what_is_long_is_cut_to_what_tells_of_quality) {
+  json_t *body = json_pack("{s:[{s:s,s:i,s:s,s:f},i,{s:s,s:s}]}", "stats", "type", "inbound-rtp", "packetsLost", 3, "trackId",
+                           "0123456789012345678901234567890123456789012345678901234567890123456789", "jitter", 0.5, 7, "type",
+                           "candidate-pair", "state", "0123456789012345678901234567890123456789012345678901234567890123456789");
+  own_mem char *text = telemetry_text(body, 150), *less = telemetry_text(body, 80), *least = telemetry_text(body, 30);
+  cr_assert_str_eq(text, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5},"
+                         "{\"type\":\"candidate-pair\"}],\"cut\":true}");
+  cr_assert_str_eq(less, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5}],\"cut\":true}");
+  cr_assert_str_eq(least, "{\"stats\":[],\"cut\":true}");
+  json_decref(body);
 }

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The client's statistics as a record keeps them. Pure. */
+#pragma once
+#include <jansson.h>
+#include <stddef.h>
+
+/* body, an object with the array stats, as JSON text shorter than bytes: whole where it fits, else rows
+ * cut down to the members that tell of quality ("cut": true), the last rows left out where that is not
+ * enough. free(); NULL: no memory. */
+char *telemetry_text(const json_t *body, size_t bytes);
