@@ -7,10 +7,10 @@ carrier_configure() {
   carrier_dir=$run_dir/carrier
   mkdir -p "$carrier_dir/sound"
   find "$carrier_dir/sound" -name 'dump-*.wav' -delete
-  (umask 077 && cat "$certs_dir/carrier.key" "$certs_dir/carrier.pem" >"$carrier_dir/carrier.pem")
+  (umask 077 && cat "$certs_dir/$(cert_carrier).key" "$certs_dir/$(cert_carrier).pem" >"$carrier_dir/carrier.pem")
   cat >"$carrier_dir/config" <<END
 poll_method epoll
-sip_listen ${SALLYPORT_CARRIER:-127.0.0.1}:$port_carrier
+sip_listen $carrier:$port_carrier
 sip_certificate $carrier_dir/carrier.pem
 sip_cafile $certs_dir/ca.pem
 call_local_timeout 60
@@ -25,7 +25,7 @@ rtp_ports $port_carrier_min-$port_carrier_max
 rtcp_mux no
 jitter_buffer_delay 2-10
 dns_server 127.0.0.1:$port_names
-net_interface ${SALLYPORT_CARRIER:-127.0.0.1}
+net_interface $carrier
 snd_path $carrier_dir/sound
 module_path $(echo /usr/lib/*/baresip/modules /usr/lib/baresip/modules | tr ' ' '\n' | grep -v '[*]' | head -1)
 module g711.so
@@ -36,9 +36,9 @@ module srtp.so
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
-ctrl_tcp_listen 127.0.0.1:$port_ctrl
+ctrl_tcp_listen $carrier:$port_ctrl
 END
-  local at="${SALLYPORT_CARRIER:-127.0.0.1};transport=tls" all="regint=0;mediaenc=srtp-mand;audio_codecs=PCMU,PCMA"
+  local at="$carrier;transport=tls" all="regint=0;mediaenc=srtp-mand;audio_codecs=PCMU,PCMA"
   cat >"$carrier_dir/accounts" <<END
 <sip:$number_echo@$at>;$all;answermode=auto;audio_source=aubridge,echo;audio_player=aubridge,echo
 <sip:$number_tone@$at>;$all;answermode=auto;audio_source=ausine,1004;audio_player=aubridge,sink
@@ -47,9 +47,11 @@ END
 }
 
 carrier_start() {
-  setsid /usr/bin/python3 "$top/tests/demo/names.py" "$port_names" "$address" </dev/null >>"$carrier_dir/log" 2>&1 &
+  # shellcheck disable=SC2086
+  setsid ${SALLYPORT_CARRIER_PREFIX:-} /usr/bin/python3 "$top/tests/demo/names.py" "$port_names" "$trunk_address" </dev/null >>"$carrier_dir/log" 2>&1 &
   names_pid=$!
-  setsid baresip -f "$carrier_dir" </dev/null >>"$carrier_dir/log" 2>&1 &
+  # shellcheck disable=SC2086
+  setsid ${SALLYPORT_CARRIER_PREFIX:-} baresip ${SALLYPORT_CARRIER_FLAGS:-} -f "$carrier_dir" </dev/null >>"$carrier_dir/log" 2>&1 &
   carrier_pid=$!
   echo "$carrier_pid" >"$run_dir/carrier.pid"
 }
@@ -57,7 +59,7 @@ carrier_start() {
 carrier_wait() { # until its control socket takes connections, at most 10 s
   local i
   for i in $(seq 100); do
-    ! (exec 3<>"/dev/tcp/127.0.0.1/$port_ctrl") 2>/dev/null || return 0
+    ! (exec 3<>"/dev/tcp/$carrier/$port_ctrl") 2>/dev/null || return 0
     sleep 0.1
   done
   echo "the demonstration carrier does not start ($i tries):" >&2

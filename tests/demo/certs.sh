@@ -40,10 +40,16 @@ certs_need() {
       cert_make gateway DNS:gw.sallyport.test,DNS:localhost,IP:127.0.0.1 || exit 1
     [ -f carrier.pem ] ||
       cert_make carrier DNS:carrier.sallyport.test,DNS:localhost,IP:127.0.0.1 || exit 1
+    [ "$carrier" = 127.0.0.1 ] || [ -f "carrier-$carrier.pem" ] ||
+      cert_make "carrier-$carrier" "DNS:carrier.sallyport.test,IP:$carrier" || exit 1
     # another address has a certificate of its own: names are never wider than what is used
     [ "$address" = 127.0.0.1 ] || [ -f "gateway-$address.pem" ] ||
       cert_make "gateway-$address" "DNS:gw.sallyport.test,DNS:localhost,IP:127.0.0.1,IP:$address" || exit 1
   )
+}
+
+cert_carrier() {
+  if [ "$carrier" = 127.0.0.1 ]; then echo carrier; else echo "carrier-$carrier"; fi
 }
 
 cert_gateway() { # the name of the gateway's certificate, without its ending

@@ -35,7 +35,7 @@ house_configure() {
   sed -e "s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$certs_dir|g" \
     -e "s|@USER@|$user|g; s|@LOG_LEVEL@|${SALLYPORT_LOG_LEVEL:-info}|g" \
     -e "s|@ADDRESS@|$address|g; s|@HOST@|$host|g; s|@GATEWAY@|$(cert_gateway)|g" \
-    -e "s|@CARRIER@|${SALLYPORT_CARRIER:-127.0.0.1}|g" \
+    -e "s|@CARRIER@|$carrier|g; s|@TRUNK_ADDRESS@|$trunk_address|g" \
     -e "s|@PORT_SERVICE@|$port_service|g; s|@PORT_ADMIN@|$port_admin|g; s|@PORT_TLS@|$port_tls|g" \
     -e "s|@PORT_LAB@|$port_lab|g; s|@PORT_LAB_PEER@|$port_lab_peer|g; s|@PORT_NATIVE@|$port_native|g" \
     -e "s|@PORT_RTP_MIN@|$port_rtp_min|g; s|@PORT_RTP_MAX@|$port_rtp_max|g" \

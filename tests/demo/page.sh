@@ -18,7 +18,7 @@ page_write() {
     "bob": {"token": "$token_bob", "numbers": ["$number_bob"]}
   },
   "trunks": {
-    "demo": {"sip": "sips:$address:$port_tls", "fqdn": "gw.sallyport.test"},
+    "demo": {"sip": "sips:$trunk_address:$port_tls", "fqdn": "gw.sallyport.test"},
     "lab": {"sip": "sip:127.0.0.1:$port_lab"}
   },
   "dial": {"echo": "$number_echo", "tone": "$number_tone", "lab": "$number_lab"},

@@ -3,6 +3,9 @@
 # Where the demonstration lives: folders, addresses, ports. Sourced by ./run.
 #
 # SALLYPORT_ADDRESS    the address that browsers and media reach (default 127.0.0.1: this machine only)
+# SALLYPORT_TRUNK_ADDRESS  the address that carriers reach, where it is another one
+# SALLYPORT_CARRIER    the demonstration carrier's own address (default 127.0.0.1), and
+# SALLYPORT_CARRIER_PREFIX, SALLYPORT_CARRIER_FLAGS  a command to start it by and its options, for tests
 # SALLYPORT_PORT_BASE  all ports counted from here (100 of them), so that several can stand side by side
 # SALLYPORT_RUN        folder of what lives as long as the demonstration (default build/run)
 # SALLYPORT_TEMPLATE   another configuration template (default tests/demo/sallyport.yaml.in)
@@ -11,6 +14,8 @@ run_dir=${SALLYPORT_RUN:-$top/build/run}
 certs_dir=$top/certs/dev
 template=${SALLYPORT_TEMPLATE:-$top/tests/demo/sallyport.yaml.in}
 address=${SALLYPORT_ADDRESS:-127.0.0.1}
+trunk_address=${SALLYPORT_TRUNK_ADDRESS:-$address}
+carrier=${SALLYPORT_CARRIER:-127.0.0.1}
 host=$address
 [ "$address" != 127.0.0.1 ] || host=localhost
 

@@ -109,6 +109,7 @@ class Client:
         self.base, self.token = demo["base"] + "/v1", demo["users"][user]["token"]
         self.ssl = ssl.create_default_context(cafile=demo["ca"])
         self.device, self.hz, self.events, self.last_id, self.news = device, hz, [], None, asyncio.Event()
+        self.bodies = []  # all that went over HTTP, both ways
         self.http = self.stream = self.media = self.call = self.etag = None
 
     async def __aenter__(self):
@@ -128,6 +129,7 @@ class Client:
             headers["Sallyport-Device"] = self.device
         async with self.http.request(method, self.base + path, json=body, headers=headers, ssl=self.ssl) as answer:
             text = await answer.text()
+            self.bodies += [json.dumps(body), str(dict(answer.headers)), text]
             if answer.status >= 400:
                 raise Problem(answer.status, json.loads(text) if text.startswith("{") else {"text": text})
             self.etag = answer.headers.get("ETag", self.etag)
@@ -154,6 +156,7 @@ class Client:
             event = {}
             async for line in answer.content:
                 line = line.decode().rstrip("\r\n")
+                self.bodies.append(line)
                 if line.startswith("id:"):
                     self.last_id = line[3:].strip()
                 elif line.startswith("event:"):

@@ -11,11 +11,16 @@ from house import Failed
 class App:
     """App(demo, "bob").incoming() runs the client's coroutine of that name to its end."""
 
-    def __init__(self, demo, user, **more):
-        self.loop = asyncio.new_event_loop()
-        self.thread = threading.Thread(target=self.loop.run_forever, daemon=True)
+    def __init__(self, demo, user, enter=None, **more):
+        self.loop, self.enter = asyncio.new_event_loop(), enter
+        self.thread = threading.Thread(target=self._live, daemon=True)
         self.thread.start()
         self.client = Client(demo, user, **more)
+
+    def _live(self):
+        if self.enter:
+            self.enter()  # e.g. another network namespace, for this thread alone
+        self.loop.run_forever()
 
     def run(self, coroutine, seconds=40):
         future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)

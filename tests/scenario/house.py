@@ -135,8 +135,9 @@ class House:
 class Carrier:
     """The demonstration carrier by its control socket: netstrings of JSON."""
 
-    def __init__(self, port):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+    def __init__(self, port, host="127.0.0.1"):
+        self.host = host
+        self.socket = socket.create_connection((host, port), timeout=5)
         self.rest, self.events, self.answers = b"", [], []
 
     def __enter__(self):
@@ -174,6 +175,6 @@ class Carrier:
         self.read()
         return "".join(e["param"] for e in self.events if e["type"] == "CALL_DTMF_START")
 
-    def dial(self, number, port):
-        self.say("uafind", "sip:+15550188001@127.0.0.1")
-        self.say("dial", "sip:%s@127.0.0.1:%d" % (number, port))
+    def dial(self, number, port, host="127.0.0.1"):
+        self.say("uafind", "sip:+15550188001@" + self.host)
+        self.say("dial", "sip:%s@%s:%d" % (number, host, port))

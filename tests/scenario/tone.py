@@ -34,3 +34,19 @@ def to_ulaw(samples):
     exponent = numpy.floor(numpy.log2(s)).astype(numpy.int32) - 7
     mantissa = (s >> (exponent + 3)) & 0x0F
     return (~(sign | (exponent << 4) | mantissa) & 0xFF).astype(numpy.uint8).tobytes()
+
+
+def of_alaw(payload):
+    """G.711 A-law to 16 bit."""
+    a = numpy.frombuffer(payload, dtype=numpy.uint8) ^ 0x55
+    exponent, mantissa = ((a & 0x70) >> 4).astype(numpy.int32), ((a & 0x0F).astype(numpy.int32) << 4) + 8
+    value = numpy.where(exponent > 0, (mantissa + 0x100) << numpy.maximum(exponent - 1, 0), mantissa)
+    return numpy.where(a & 0x80, value, -value).astype(numpy.int16)
+
+
+def share(samples, rate, hz):
+    """How much of the sound's energy lies within 15 Hz of that frequency, 0 to 1."""
+    x = numpy.asarray(samples, dtype=float)
+    spectrum = numpy.abs(numpy.fft.rfft(x * numpy.hanning(len(x)))) ** 2
+    at = numpy.arange(len(spectrum)) * rate / len(x)
+    return float(numpy.sum(spectrum[numpy.abs(at - hz) < 15]) / (numpy.sum(spectrum) + 1e-9))
