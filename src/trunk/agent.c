@@ -177,6 +177,8 @@ static void agent_url(char *dst, size_t bytes, const struct agent *a, const stru
            header_host(host, sizeof host, a->host), port, transport_name(l->transport), maddr);
 }
 
+/* rport only on UDP: over a stream the library would take it for where to connect when the connection
+ * is gone, instead of the Via's port. */
 static int agent_open(struct agent *a, const struct conf_listener *l, char *why, size_t why_bytes) {
   char url[512], profile[CONF_NAME_BYTES + 16];
   struct trunks *t = a->t;
@@ -186,9 +188,9 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
   a->nta = nta_agent_create(
       root_su(t->env.root), URL_STRING_MAKE(url), agent_message, a, NTATAG_UA(1), NTATAG_MERGE_482(1),
       NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(MESSAGE_MAX_BYTES - 1),
-      NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1), NTATAG_SERVER_RPORT(1),
-      TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1),
-      TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
+      NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
+      NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000),
+      TPTAG_REUSE(1), TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
   if (!a->nta) {
     snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));
     return -EADDRINUSE;

@@ -4,6 +4,8 @@
 #include "trunkfake.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 
 #define SDP \
@@ -413,7 +415,8 @@ Test(trunk, odd_numbers_stay_escaped) {
 /* A malformed request whose answer finds a closed port: the error that comes back must not keep the
  * datagram on the socket. */
 Test(trunk, malformed_and_nobody_there) {
-  rig_say("INVITE sip:user@example.com; lr SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:1;branch=z9hG4bKm\nMax-Forwards: 5\n"
+  rig_say("INVITE sip:user@example.com; lr SIP/2.0\nVia: SIP/2.0/UDP "
+          "127.0.0.1:1;branch=z9hG4bKm\nMax-Forwards: 5\n"
           "From: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCall-ID: m\nCSeq: 1 INVITE\n\n");
   expect_method("OPTIONS", "", 200);
 }
@@ -885,4 +888,150 @@ Test(trunk, hub_waits_for_options) {
   expect_method("OPTIONS", "", 200);
   rig_run(500);
   cr_assert(rig_hear_method("OPTIONS"));
+}
+
+/* TCP ------------------------------------------------------------------------------------------- */
+
+static void tcp_shape(struct conf *c) {
+  strcpy(c->listeners[0].name, "tcp");
+  c->listeners[0].transport = TRANSPORT_TCP;
+  strcpy(c->trunks[0].listener, "tcp");
+}
+
+static int tcp_listen(uint16_t *ret_port) {
+  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+  socklen_t n = sizeof a;
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  cr_assert_eq(bind(fd, (struct sockaddr *)&a, n), 0);
+  cr_assert_eq(listen(fd, 4), 0);
+  cr_assert_eq(getsockname(fd, (struct sockaddr *)&a, &n), 0);
+  *ret_port = ntohs(a.sin_port);
+  return fd;
+}
+
+static int tcp_connect(void) {
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
+  int fd = socket(AF_INET, SOCK_STREAM, 0);
+  cr_assert_eq(connect(fd, (struct sockaddr *)&a, sizeof a), 0);
+  cr_assert_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+  cr_assert_eq(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int)), 0);
+  return fd;
+}
+
+static char stream[20000];
+
+/* What came on the connection until word is in it; false after a while. */
+static bool tcp_hear(int fd, const char *word) {
+  size_t n = 0;
+  for (unsigned i = 0; i < 200; i++) {
+    rig_run(10);
+    ssize_t got = recv(fd, stream + n, sizeof stream - 1 - n, 0);
+    n += got > 0 ? (size_t)got : 0;
+    stream[n] = 0;
+    if (strstr(stream, word))
+      return true;
+  }
+  return false;
+}
+
+static void tcp_invite(int fd, uint16_t via_port) {
+  int n = snprintf(text, sizeof text,
+                   "INVITE sip:+1@gw.example.test SIP/2.0\r\nVia: SIP/2.0/TCP "
+                   "127.0.0.1:%u;branch=z9hG4bKt\r\nMax-Forwards: 9\r\n"
+                   "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: tcp\r\nCSeq: 1 INVITE\r\n"
+                   "Contact: <sip:a@127.0.0.1:%u;transport=tcp>\r\nContent-Type: "
+                   "application/sdp\r\nContent-Length: %zu\r\n\r\n%s",
+                   via_port, via_port, strlen(SDP), SDP);
+  cr_assert_eq(send(fd, text, (size_t)n, 0), n);
+}
+
+/* RFC 3261 18.2.2: the connection is gone, the answer goes to the address of the Via. */
+Test(trunk_tcp, connection_lost_before_answer) {
+  uint16_t port;
+  rig_shape = tcp_shape;
+  rig_start();
+  int home = tcp_listen(&port), fd = tcp_connect();
+  tcp_invite(fd, port);
+  cr_assert(tcp_hear(fd, "SIP/2.0 100"));
+  close(fd);
+  rig_run(100);
+  fake.door->answered(fake.door_arg, caller());
+  int back = -1;
+  for (unsigned i = 0; i < 400 && back < 0; i++) {
+    rig_run(10);
+    back = accept4(home, NULL, NULL, SOCK_NONBLOCK);
+  }
+  cr_assert_geq(back, 0);
+  cr_assert(tcp_hear(back, "SIP/2.0 200"));
+  close(back);
+  close(home);
+  rig_stop();
+}
+
+/* Messages in pieces and in one piece; the hang-up goes by the Contact. */
+Test(trunk_tcp, pieces_and_hang_up) {
+  uint16_t port;
+  rig_shape = tcp_shape;
+  rig_start();
+  int home = tcp_listen(&port), fd = tcp_connect();
+  tcp_invite(fd, port);
+  cr_assert(tcp_hear(fd, "SIP/2.0 100"));
+  fake.door->answered(fake.door_arg, caller());
+  cr_assert(tcp_hear(fd, "SIP/2.0 200"));
+  int n = snprintf(text, sizeof text,
+                   "ACK sip:x@gw SIP/2.0\r\nVia: SIP/2.0/TCP "
+                   "127.0.0.1:%u;branch=z9hG4bKu\r\nMax-Forwards: 9\r\nFrom: <sip:a@b>;tag=1\r\n"
+                   "To: <sip:c@d>;tag=%s\r\nCall-ID: tcp\r\nCSeq: 1 ACK\r\nContent-Length: 0\r\n\r\n",
+                   port, rig_tag(stream, "To"));
+  for (int i = 0; i < n; i += 7) {
+    cr_assert_gt(send(fd, text + i, (size_t)(n - i < 7 ? n - i : 7), 0), 0);
+    rig_settle();
+  }
+  rig_run(100);
+  cr_assert_eq(first()->confirmed, 1);
+  leg_end(caller(), (struct cause){.reason = END_COMPLETED, .by = BY_CALLEE});
+  int back = -1;
+  for (unsigned i = 0; i < 200 && back < 0; i++) {
+    rig_run(10);
+    back = accept4(home, NULL, NULL, SOCK_NONBLOCK);
+  }
+  cr_assert_geq(back, 0);
+  cr_assert(tcp_hear(back, "BYE sip:a@127.0.0.1"));
+  close(back);
+  close(fd);
+  close(home);
+  rig_stop();
+}
+
+Test(trunk_tcp, too_large) {
+  rig_shape = tcp_shape;
+  rig_start();
+  int fd = tcp_connect();
+  static char big[200000];
+  int n = snprintf(big, sizeof big,
+                   "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKb\r\nMax-Forwards: "
+                   "9\r\nFrom: <sip:a@b>;tag=1\r\n"
+                   "To: <sip:c@d>\r\nCall-ID: big\r\nCSeq: 1 OPTIONS\r\nContent-Length: 190000\r\n\r\n");
+  memset(big + n, 'x', sizeof big - (size_t)n);
+  for (size_t at = 0; at < sizeof big;) {
+    ssize_t sent = send(fd, big + at, sizeof big - at, MSG_NOSIGNAL);
+    if (sent > 0)
+      at += (size_t)sent;
+    else if (errno != EAGAIN)
+      break;
+    rig_settle();
+  }
+  tcp_hear(fd, "SIP/2.0 413");
+  cr_assert_null(strstr(stream, "SIP/2.0 200"));
+  close(fd);
+  fd = tcp_connect();
+  n = snprintf(text, sizeof text,
+               "OPTIONS sip:x SIP/2.0\r\nVia: SIP/2.0/TCP a;branch=z9hG4bKc\r\nMax-Forwards: 9\r\nFrom: "
+               "<sip:a@b>;tag=1\r\n"
+               "To: <sip:c@d>\r\nCall-ID: small\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
+  cr_assert_eq(send(fd, text, (size_t)n, 0), n);
+  cr_assert(tcp_hear(fd, "SIP/2.0 200"));
+  close(fd);
+  rig_stop();
 }
