@@ -55,14 +55,11 @@ static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
 }
 
 static json_t *live_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
-static uint64_t gauge_calls(void *arg) { return atomic_load(&((struct house *)arg)->live_calls); }
-static uint64_t gauge_media(void *arg) { return atomic_load(&((struct house *)arg)->media_ready); }
 
 static void on_tick(void *arg) {
   struct house *h = arg;
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
   atomic_store(&h->store_well, store_is_well(h->store));
-  atomic_store(&h->live_calls, calls_count(h->calls));
   loop_arm(h->loop, &h->tick, 250000);
 }
 
@@ -151,10 +148,6 @@ static int start_admin(struct house *h) {
                              (struct counts *)trunks_counts(), native_web_counts(h->native), store_counts(h->store)};
   for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
     r = admin_count(h->admin, tables[i]);
-  if (r == 0)
-    r = admin_gauge(h->admin, "sallyport_calls_live", "Calls that are alive.", gauge_calls, h);
-  if (r == 0)
-    r = admin_gauge(h->admin, "sallyport_media_connected", "1 while the media process is connected.", gauge_media, h);
   return r;
 }
 

@@ -29,7 +29,6 @@ struct house {
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
-  _Atomic uint64_t live_calls;
   int stop;                  /* stop is the signal that asked for the end, 0 while running. */
 };
 

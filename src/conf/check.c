@@ -160,37 +160,61 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
 
 /* ---- what needs the file system ---- */
 
-static void readable_check(struct checker *k, uint32_t line, const char *key, const char *path) {
-  if (path[0] && access(path, R_OK) < 0)
-    FAIL(k, line, "%s: cannot be read: %s: \"%s\"", key, strerror(errno), path);
+/* One map of the file, by its name in messages. */
+struct place {
+  const struct tree_node *map;
+  const char *name;
+  uint32_t line;
+};
+
+static const char *key_path(const struct place *p, const char *key, char dst[96]) {
+  snprintf(dst, 96, "%s%s%s", p->name, p->name[0] ? "." : "", key);
+  return dst;
 }
 
-static void secret_file_check(struct checker *k, uint32_t line, const char *key, const char *path,
+static uint32_t key_line(const struct place *p, const char *key) {
+  const struct tree_node *value = tree_find(p->map, key);
+  return value ? value->line : p->line;
+}
+
+static void readable_check(struct checker *k, const struct place *p, const char *key, const char *path) {
+  char name[96];
+  if (path[0] && access(path, R_OK) < 0)
+    FAIL(k, key_line(p, key), "%s: cannot be read: %s: \"%s\"", key_path(p, key, name), strerror(errno), path);
+}
+
+static void secret_file_check(struct checker *k, const struct place *p, const char *key, const char *path,
                               bool may_be_absent) {
-  char text[200];
+  char text[200], name[96];
   if (!path[0] || (may_be_absent && access(path, F_OK) < 0 && errno == ENOENT))
     return;
   if (secret_check(path, text, sizeof(text)) < 0)
-    FAIL(k, line, "%s: %s", key, text);
+    FAIL(k, key_line(p, key), "%s: %s", key_path(p, key, name), text);
+}
+
+static void listener_files_check(struct checker *k, const struct tree_node *map, uint32_t line,
+                                 const struct conf_listener *l) {
+  char name[80];
+  struct place at = {map, name, line};
+  snprintf(name, sizeof(name), "listeners[%s]", l->name);
+  readable_check(k, &at, "certificate", l->certificate);
+  secret_file_check(k, &at, "key", l->key, false);
+  readable_check(k, &at, "ca", l->ca);
 }
 
 void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
-  readable_check(&k, lines->root, "dialplan", c->dialplan);
-  readable_check(&k, lines->service, "service.certificate", c->service.certificate);
-  secret_file_check(&k, lines->service, "service.key", c->service.key, false);
-  secret_file_check(&k, lines->service, "service.token_key", c->service.token_key, true);
-  readable_check(&k, lines->admin, "admin.certificate", c->admin.certificate);
-  secret_file_check(&k, lines->admin, "admin.key", c->admin.key, false);
-  secret_file_check(&k, lines->admin, "admin.token_file", c->admin.token_file, true);
-  for (uint32_t i = 0; i < c->n_listeners; i++) {
-    const struct conf_listener *l = &c->listeners[i];
-    char key[96];
-    snprintf(key, sizeof(key), "listeners[%s].certificate", l->name);
-    readable_check(&k, lines->listeners[i], key, l->certificate);
-    snprintf(key, sizeof(key), "listeners[%s].key", l->name);
-    secret_file_check(&k, lines->listeners[i], key, l->key, false);
-    snprintf(key, sizeof(key), "listeners[%s].ca", l->name);
-    readable_check(&k, lines->listeners[i], key, l->ca);
-  }
+  struct place root = {lines->tree, "", lines->root};
+  struct place service = {tree_find(lines->tree, "service"), "service", lines->service};
+  struct place admin = {tree_find(lines->tree, "admin"), "admin", lines->admin};
+  const struct tree_node *list = tree_find(lines->tree, "listeners"), *item = list ? list->child : NULL;
+  readable_check(&k, &root, "dialplan", c->dialplan);
+  readable_check(&k, &service, "certificate", c->service.certificate);
+  secret_file_check(&k, &service, "key", c->service.key, false);
+  secret_file_check(&k, &service, "token_key", c->service.token_key, true);
+  readable_check(&k, &admin, "certificate", c->admin.certificate);
+  secret_file_check(&k, &admin, "key", c->admin.key, false);
+  secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);
+  for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)
+    listener_files_check(&k, item, lines->listeners[i], &c->listeners[i]);
 }

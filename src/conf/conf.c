@@ -94,6 +94,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   const struct tree_node *media = tree_find(root, "media"), *service = tree_find(root, "service");
   const struct tree_node *admin = tree_find(root, "admin");
   l->lines.root = root->line;
+  l->lines.tree = root;
   l->lines.media = line_of(l, media);
   l->lines.service = line_of(l, service);
   l->lines.admin = line_of(l, admin);

@@ -2,6 +2,7 @@
  * What the rooms of conf share: the table of settings and the checks across fields. Inside conf. */
 #pragma once
 #include "conf/field.h"
+#include "conf/tree.h"
 
 enum conf_section {
   SECTION_ROOT,
@@ -24,6 +25,7 @@ struct conf_lines {
   uint32_t root, media, service, admin;
   uint32_t listeners[CONF_LISTENERS_MAX];
   uint32_t *users;
+  const struct tree_node *tree; /* tree is the whole file; it lives while the checks run. */
 };
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);
 void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);

@@ -263,13 +263,14 @@ Test(conf, keys_must_be_there_and_private) {
   own(conf) c = NULL;
   cr_assert_eq(conf_load(&c, path, false, &errors), -EINVAL);
   cr_assert_eq(errors.n, 6);
-  cr_assert(has_error(2, "dialplan: cannot be read"));
+  cr_assert(has_error(31, "dialplan: cannot be read"));
   file_put(dir, "plan.yaml", 0644);
   file_put(dir, "service.pem", 0644);
   file_put(dir, "service.key", 0640);
   cr_assert_eq(conf_load(&c, path, false, &errors), -EINVAL);
   cr_assert_eq(errors.n, 2);
-  cr_assert(has_error(19, "service.key: expected a mode such as 0600, got 0640"), "%s",
+  cr_assert(has_error(38, "listeners[tls].key: "), "%s", errors.list[1].text);
+  cr_assert(has_error(22, "service.key: expected a mode such as 0600, got 0640"), "%s",
             errors.list[0].text);
   file_put(dir, "service.key", 0600);
   cr_assert_eq(conf_load(&c, path, false, &errors), 0);
