@@ -49,7 +49,7 @@ AC_DEFUN([SP_HARDENING], [
   AS_CASE(["x$with_sanitizer$enable_fuzz"],
     [x|xno], [SP_PROBE_CFLAG([SP_HARD_CFLAGS], [-D_FORTIFY_SOURCE=3])])
   m4_foreach_w([flag], [-pie -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack -Wl,--as-needed],
-    [SP_PROBE_LDFLAG([SP_HARD_LDFLAGS], flag)])
+    [SP_PROBE_LDFLAG([SP_HARD_LDFLAGS], m4_defn([flag]))])
   AC_SUBST([SP_HARD_CFLAGS])
   AC_SUBST([SP_HARD_LDFLAGS])
 ])

@@ -134,7 +134,7 @@ Test(mbox, is_bounded) {
 }
 
 Test(ring, is_bounded) {
-  struct ring r;
+  static struct ring r; /* a fake stack of ASan aligns less than it asks for */
   int v = 5;
   cr_assert_eq(ring_init(&r, sizeof(v), 3), -EINVAL);
   cr_assert_eq(ring_init(&r, sizeof(v), 2), 0);
