@@ -25,6 +25,7 @@ enum {
   SDP_BYTES = DESC_TEXT_MAX_BYTES,
   MESSAGE_MAX_BYTES = 65536,
   MAX_FORWARDS = 70,
+  ONCE_PER_S = 100, /* answers outside of a dialog that may keep a transaction, a second */
   T1_MS = 500,
   T1X64_MS = 64 * T1_MS,
 };
@@ -62,6 +63,7 @@ struct trunks {
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
+  struct bucket once; /* once: see ONCE_PER_S. */
 };
 
 enum dialog_state {

@@ -67,12 +67,20 @@ void reply_to(const struct agent *a, nta_incoming_t *irq, const struct reply *r)
 
 void reply_stateless(const struct agent *a, msg_t *msg, const struct reply *r) {
   char session[96];
-  count_one(&trunk_counters, TRUNKCOUNT_refused);
+  if (r->status >= 400)
+    count_one(&trunk_counters, TRUNKCOUNT_refused);
   session_line(r, session, sizeof session);
   nta_msg_treply(a->nta, msg, r->status, sip_status_phrase(r->status), REPLY_TAGS(a, r, session));
 }
 
+/* A transaction lives on for 32 s over UDP: past a rate that no honest peer reaches, answers go without.
+ */
 void reply_once(const struct agent *a, msg_t *msg, sip_t *sip, const struct reply *r) {
+  struct trunks *t = a->t;
+  if (!bucket_take(&t->once, ONCE_PER_S, loop_now_us(t->env.loop))) {
+    reply_stateless(a, msg, r);
+    return;
+  }
   nta_incoming_t *irq = nta_incoming_create(a->nta, NULL, msg, sip, TAG_END());
   if (!irq)
     return;

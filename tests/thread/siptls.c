@@ -485,7 +485,8 @@ static void test_connections(void) {
       CHECK(hooks_connections() == (by == 0 ? 3U : by == 1 ? 2U : 0U));
       for (int i = 0; i < 5; i++)
         close(fd[i]);
-      turn(60);
+      for (int i = 0; i < 50 && hooks_connections(); i++)
+        turn(60); /* a busy machine takes longer */
       CHECK(hooks_connections() == 0);
       side_stop(&s);
     }

@@ -421,6 +421,22 @@ Test(trunk, malformed_and_nobody_there) {
   expect_method("OPTIONS", "", 200);
 }
 
+/* Every one is answered, and the memory of it does not grow with a flood. */
+Test(trunk, options_flood) {
+  unsigned n = 0;
+  for (unsigned i = 0; i < 3000; i++) {
+    snprintf(text, sizeof text,
+             "OPTIONS sip:gw SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKf%u\nMax-Forwards: "
+             "7\nFrom: <sip:a@b>;tag=x\n"
+             "To: <sip:c@d>\nCall-ID: f%u\nCSeq: 1 OPTIONS\n\n",
+             i, i);
+    rig_say(text);
+    n += rig_hear_status(200) != NULL;
+  }
+  cr_assert_eq(n, 3000);
+  cr_assert_leq(rig_transactions(), 200, "%zu", rig_transactions());
+}
+
 /* Offers within the dialog ---------------------------------------------------------------------- */
 
 Test(trunk, hold_by_peer) {

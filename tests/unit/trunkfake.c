@@ -3,6 +3,7 @@
 #include "trunkfake.h"
 
 #include "base/clock.h"
+#include "trunk/inner.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -398,6 +399,12 @@ const char *rig_tag(const char *message, const char *name) {
 const char *rig_body(const char *message) {
   const char *at = message ? strstr(message, "\r\n\r\n") : NULL;
   return at ? at + 4 : "";
+}
+
+size_t rig_transactions(void) {
+  usize_t n = 0;
+  nta_agent_get_stats(rig_trunks->agents[0].nta, NTATAG_S_IRQ_HASH_USED_REF(n), TAG_END());
+  return n;
 }
 
 struct leg *rig_ring(const char *to) {

@@ -55,7 +55,7 @@ void rig_settle(void);     /* no time passes */
 /* Sends text (lines end in \n; the body follows an empty line, Content-Length is added) after
  * replacing $P (the peer's port) and $G (the gateway's). */
 void rig_say(const char *text);
-void rig_send(const char *text);          /* the same, and no turn is made */
+void rig_send(const char *text); /* the same, and no turn is made */
 /* The next message of the gateway, NULL if there is none. Static, until the next call. */
 const char *rig_hear(void);
 const char *rig_hear_status(int status); /* skips others; NULL if it does not come */
@@ -64,5 +64,5 @@ const char *rig_hear_method(const char *method);
 const char *rig_header(const char *message, const char *name);
 const char *rig_tag(const char *message, const char *name); /* tag of From or To */
 const char *rig_body(const char *message);
-/* A request in the dialog that the peer's INVITE or the gateway's made. */
+size_t rig_transactions(void);        /* server transactions that the library keeps */
 struct leg *rig_ring(const char *to); /* asks the door to call the trunk and opens the leg */
