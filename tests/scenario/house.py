@@ -37,7 +37,7 @@ def wait_for(what, test, seconds=10, step=0.05):
 class House:
     def __init__(self, base, name, template=None, env=None, prefix=()):
         self.base, self.name, self.prefix = base, name, list(prefix)
-        self.dir = tempfile.mkdtemp(prefix="sp-%s-" % name)
+        self.dir = tempfile.mkdtemp(prefix="sp-%s-" % name.replace(" ", "-"))
         os.chmod(self.dir, 0o755)
         self.env = dict(os.environ, SALLYPORT_PORT_BASE=str(base), SALLYPORT_RUN=self.dir, SALLYPORT_BUILT="1",
                         SALLYPORT_LOG_LEVEL="debug")
