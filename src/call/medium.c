@@ -4,6 +4,7 @@
 #include "call/medium.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -12,6 +13,9 @@
 #include <sys/un.h>
 
 enum { PENDING = 4096, UNENDED = 1024, RETRY_US = 200000, BATCH = 256 };
+/* A media process that hangs is lost: PINGS_MAX in a row brought no word from it. Counted, not timed, so
+ * that our own standing still is not taken for its. */
+enum { PING_US = 2000000, PINGS_MAX = 4 };
 
 struct pending {
   uint64_t seq, ctx, op, due_us;
@@ -26,7 +30,8 @@ struct medium {
   struct medium_user user;
   struct watch watch;
   bool connected, welcomed, wants_out;
-  struct timer retry, deadline;
+  struct timer retry, deadline, ping;
+  uint32_t pings;               /* pings is how many were sent since it said something. */
   uint64_t next_seq, oldest_seq, lost;
   struct pending pending[PENDING];
   uint64_t unended[UNENDED];
@@ -62,6 +67,7 @@ static void disconnect(struct medium *m) {
   m->connected = m->welcomed = m->wants_out = false;
   m->n_unended = 0;
   loop_disarm(m->loop, &m->deadline);
+  loop_disarm(m->loop, &m->ping);
 }
 
 static void lose(struct medium *m) {
@@ -133,6 +139,20 @@ int medium_send(struct medium *m, union mset_any *c, MEDIUM_REPLY((*fn)), uint64
   return m->welcomed ? command(m, c, fn, ctx, op) : -EAGAIN;
 }
 
+static void on_ping(void *arg) {
+  struct medium *m = arg;
+  union mset_any c;
+  if (m->pings == PINGS_MAX) {
+    log_error(call, "the media process hangs: %u pings without a word", m->pings);
+    lose(m);
+    return;
+  }
+  m->pings++;
+  mset_init(&c, MSET_PING, 0);
+  (void)command(m, &c, NULL, 0, 0); /* a full socket is silence too */
+  arm(m, &m->ping, PING_US);
+}
+
 static void want_out(struct medium *m, bool on) {
   if (m->wants_out == on || !m->connected)
     return;
@@ -184,6 +204,7 @@ static void on_welcome(struct medium *m, const struct mset_welcome *w, int fd) {
   }
   map_facts(m, fd, w->facts_slots);
   m->welcomed = true;
+  arm(m, &m->ping, PING_US);
   m->user.ready(m->user.arg, true);
 }
 
@@ -200,6 +221,7 @@ static void on_reply(struct medium *m, const union mset_any *msg) {
 }
 
 static void on_message(struct medium *m, const union mset_any *msg, int fd) {
+  m->pings = 0;
   if (!m->welcomed) {
     on_reply(m, msg);
     if (msg->h.type == MSET_WELCOME)
@@ -307,6 +329,7 @@ int medium_new(struct medium **ret, struct loop *loop, const char *path, const c
   m->watch = (struct watch){.fd = -1, .fn = on_events, .arg = m};
   m->retry = (struct timer){.fn = on_retry, .arg = m};
   m->deadline = (struct timer){.fn = on_deadline, .arg = m};
+  m->ping = (struct timer){.fn = on_ping, .arg = m};
   m->next_seq = m->oldest_seq = 1;
   m->epoch = clock_wall_ms();
   parse_instance(m, instance);

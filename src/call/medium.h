@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The client of sallyport-media: connects to its socket and again when it is lost, numbers commands,
  * finds the command of each reply, gives up after its deadline, maps the facts table. It never blocks:
- * a full socket or a full table of pending commands is -EAGAIN. Call thread. */
+ * a full socket or a full table of pending commands is -EAGAIN. One that hangs is lost after 8 s. Call
+ * thread. */
 #pragma once
 #include "base/loop.h"
 #include "mset/mset.h"

@@ -269,7 +269,7 @@ static void take_command(const union mset_any *c) {
     sent("DIGITS%u:%s", n, c->digits.digits);
   else if (c->h.type == MSET_REMOTE || c->h.type == MSET_SELECT || c->h.type == MSET_DROP)
     sent("%s%u/%u", mset_name(c->h.type), n, c->pick.remote);
-  else if (c->h.type != MSET_HELLO)
+  else if (c->h.type != MSET_HELLO && c->h.type != MSET_PING)
     sent("%s%u", mset_name(c->h.type), n);
   if (c->h.type == MSET_REMOTE && n)
     rig.remote[n - 1] = c->remote;

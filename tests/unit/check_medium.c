@@ -147,6 +147,30 @@ Test(medium, a_full_socket_never_blocks_and_ends_are_sent_later) {
   cr_assert_eq(ping(1), 0);
 }
 
+static void pass_s(unsigned s) {
+  clock_fake(now_us += s * UINT64_C(1000000), 1);
+  turn();
+}
+
+Test(medium, one_that_hangs_is_lost_after_four_pings) {
+  union mset_any m;
+  welcome();
+  for (int i = 0; i < 10; i++) { /* while it answers it lives */
+    pass_s(2);
+    m = get();
+    cr_assert_eq(m.h.type, MSET_PING);
+    put(MSET_OK, 0, m.h.seq);
+  }
+  pass_s(60); /* we stood still, not it */
+  cr_assert_eq(ready, 1);
+  for (int i = 0; i < 4; i++) {
+    cr_assert_eq(ready, 1, "ping %d", i);
+    pass_s(2);
+  }
+  cr_assert_eq(ready, 0);
+  cr_assert_eq(medium_lost_count(medium), 1);
+}
+
 Test(medium, sessions_of_an_earlier_controller_end) {
   welcome();
   put(MSET_LIVE, 77, 0);
