@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators rely on: metrics, tokens, reload, records after the end, both programs' standing with the system."""
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import time
+
+from app import App
+from group import Group
+from house import TOP, House, check, wait_for
+from sipua import Agent, Dialog, audio_sdp
+
+sys.path.insert(0, TOP + "/tests/lib")
+import prometheus  # noqa: E402
+
+OPERATORS = Group("operators", shared=False, programs=["baresip"])
+BOB = "+15550100002"
+PLAN = open(TOP + "/dialplans/demo.yaml").read()
+
+
+class Own(House):
+    """A gateway whose dialplan is a file of its own."""
+
+    def __enter__(self):
+        self.plan = self.dir + "/plan.yaml"
+        self.write(PLAN)
+        with open(TOP + "/tests/demo/sallyport.yaml.in") as f:
+            text = f.read().replace("@TOP@/dialplans/demo.yaml", self.plan)
+        self.env["SALLYPORT_TEMPLATE"] = self.dir + "/template.yaml"
+        with open(self.env["SALLYPORT_TEMPLATE"], "w") as f:
+            f.write(text)
+        return super().__enter__()
+
+    def write(self, text):
+        with open(self.plan, "w") as f:
+            f.write(text)
+
+    def reload(self, says):
+        n = self.log().count(says)
+        os.kill(self.pid("sallyportd"), signal.SIGHUP)
+        wait_for(says, lambda: self.log().count(says) > n)
+
+    def lab(self):
+        return Agent(self.port("lab_peer"), ("127.0.0.1", self.port("lab")))
+
+    def ask(self, method, path, token, body=None, admin=False):
+        """Status and document of the operators' or the service door."""
+        if admin:
+            door = http.client.HTTPConnection("127.0.0.1", self.port("admin"), timeout=5)
+        else:
+            trust = ssl.create_default_context(cafile=self.demo["ca"])
+            door = http.client.HTTPSConnection("localhost", self.port("service"), timeout=5, context=trust)
+        head = {"Authorization": "Bearer " + token, "Content-Type": "application/json"}
+        door.request(method, path, json.dumps(body) if body is not None else None, head)
+        answer = door.getresponse()
+        text = answer.read()
+        door.close()
+        return answer.status, json.loads(text) if text else None
+
+
+def status_of(pid):
+    return dict(line.rstrip("\n").split(":\t", 1) for line in open("/proc/%d/status" % pid) if ":\t" in line)
+
+
+@OPERATORS.scenario("both programs run without privileges; the service manager is told of start and end")
+def standing(base):
+    house = Own(base, "standing")
+    path = house.dir + "/notify"
+    told = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    told.bind(path)
+    os.chmod(path, 0o777)
+    told.settimeout(10)
+    house.env["NOTIFY_SOCKET"] = path
+    with house:
+        check([told.recv(64) for _ in range(2)] == [b"READY=1"] * 2, "READY=1 of both")
+        for program in ("media", "sallyportd"):
+            s = status_of(house.pid(program))
+            check("0" not in s["Uid"].split() and "0" not in s["Gid"].split() and not s["Groups"].strip(), "%s: %s" % (program, s))
+            check(int(s["CapEff"], 16) == int(s["CapPrm"], 16) == 0, "%s has capabilities" % program)
+            check(s["NoNewPrivs"].strip() == "1" and s["Seccomp"].strip() == "2", "%s is not jailed" % program)
+    check([told.recv(64) for _ in range(2)] == [b"STOPPING=1"] * 2, "STOPPING=1 of both")
+    told.close()
+
+
+@OPERATORS.scenario("SIGTERM in a call: BYE to the carrier, the record is closed with server_shutdown")
+def goodbye(base):
+    with Own(base, "goodbye") as house, App(house.demo, "bob") as bob, house.lab() as sip:
+        d = Dialog(sip, BOB).invite(audio_sdp(4000))
+        bob.answer(bob.incoming())
+        d.ack(d.answer(200))
+        old = house.pid("sallyportd")
+        wait_for("the answer in the record", lambda: house.records()[0]["answered_at"])
+        os.kill(old, signal.SIGTERM)
+        bye = sip.request("BYE")
+        check("server_shutdown" in bye.get("reason") or "Q.850" in bye.get("reason"), "Reason: " + bye.get("reason"))
+        sip.reply(bye, 200)
+        wait_for("another sallyportd", lambda: house.pid("sallyportd") != old and house.is_ready(), 20)
+        check(house.record(lambda r: True)["end"]["reason"] == "server_shutdown", "the record")
+
+
+@OPERATORS.scenario("metrics are well-formed, and no peer can add a row")
+def metrics(base):
+    with Own(base, "metrics") as house, house.lab() as sip:
+        def rows():
+            text = house.admin("/metrics")[1]
+            bad = prometheus.faults(text)
+            check(not bad, "\n".join(bad))
+            return {line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")}
+        before = rows()
+        for i in range(12):
+            d = Dialog(sip, "+1555019%04d" % i).invite(audio_sdp(4000), more="X-Odd-%d: 1\r\n" % i)
+            d.ack(d.answer(300))
+        for i in range(12):
+            house.ask("GET", "/v1/calls/c_%d" % i, "t%d" % i)
+            house.ask("GET", "/%d" % i, "t", admin=True)
+        check(rows() == before, "new rows: %s" % (rows() - before))
+        check(house.metric("sallyport_calls_refused_total") == 12, "12 attempts were refused")
+
+
+@OPERATORS.scenario("a token is minted, works, is revoked, and stays so after kill -9")
+def tokens(base):
+    with Own(base, "tokens") as house:
+        boss = house.demo["admin"]["token"]
+        for bad in ("", "x", boss[:-1], house.demo["users"]["bob"]["token"]):
+            check(house.ask("POST", "/admin/v1/tokens", bad, {"identity": "bob"}, True)[0] == 401, "token %r" % bad)
+        check(house.ask("GET", "/v1/me", boss)[0] == 401, "the operators' token is none of the service door")
+        wish = {"identity": "bob", "numbers": [BOB], "scopes": ["call.place"], "ttl_s": 600}
+        status, made = house.ask("POST", "/admin/v1/tokens", boss, wish, True)
+        check(status == 201, "mint: %d %s" % (status, made))
+        status, me = house.ask("GET", "/v1/me", made["token"])
+        check(status == 200 and me["identity"] == "bob" and me["numbers"] == [BOB], "me: %d %s" % (status, me))
+        check(house.ask("DELETE", "/admin/v1/tokens/" + made["jti"], boss, None, True)[0] == 204, "revoke")
+        check(house.ask("GET", "/v1/me", made["token"])[0] == 401, "it still works")
+        old = house.pid("sallyportd")
+        os.kill(old, signal.SIGKILL)
+        wait_for("another sallyportd", lambda: house.pid("sallyportd") != old and house.is_ready(), 20)
+        check(house.ask("GET", "/v1/me", made["token"])[0] == 401, "it works again after the restart")
+        check(house.ask("GET", "/v1/me", house.demo["users"]["bob"]["token"])[0] == 200, "another's token")
+
+
+def call_lab(sip, number):
+    d = Dialog(sip, number).invite(audio_sdp(4000))
+    gone = d.answer(300)
+    d.ack(gone)
+    return gone
+
+
+@OPERATORS.scenario("SIGHUP: a new rule is in force, its own status is answered; one with errors leaves the old ones")
+def reload(base):
+    with Own(base, "reload") as house, house.lab() as sip:
+        number = "+15550100055"
+        check(call_lab(sip, number).status == 404, "before")
+        rule = "rules:\n  - name: not today\n    called: \"%s\"\n    then: {refuse: %d}\n"
+        house.write(PLAN.replace("rules:\n", rule % (number, 603)))
+        house.reload("configuration reloaded")
+        gone = call_lab(sip, number)
+        check(gone.status == 603 and "cause=21" in gone.get("reason"), gone.text())
+        record = house.record(lambda r: r["end"]["sip"] == 603)
+        check(record["end"]["q850"] == 21 and record["end"]["rule"] == "dialplan" and "not today" in record["end"]["detail"],
+              "record: %s" % record["end"])
+        with App(house.demo, "alice") as alice:
+            problem = alice.refused(lambda: alice.place(number))
+            check(problem.status == 403 and problem.body["code"] == "policy:dialplan" and "603" in problem.body["detail"],
+                  "problem: %s" % problem.body)
+        house.write(PLAN.replace("rules:\n", rule % (number, 70000)))
+        house.reload("reload refused")
+        check("plan.yaml:" in house.log() and "400" in house.log(), "the errors are not in the log")
+        check(call_lab(sip, number).status == 603, "after a reload with errors")
+        versions = {r["config_version"] for r in house.records()}
+        check(all(len(v) == 16 and v in house.log() for v in versions), "versions: %s" % versions)
+
+
+@OPERATORS.scenario("telemetry that comes after the end is in the record; a browser's whole report is cut to fit")
+def telemetry(base):
+    with Own(base, "telemetry") as house, App(house.demo, "alice") as alice:
+        call = alice.place(house.demo["dial"]["tone"])
+        alice.wait("call.connected", call=call)
+        alice.hangup()
+        house.record(lambda r: r["id"] == call)
+        path, token = "/v1/calls/%s/telemetry" % call, house.demo["users"]["alice"]["token"]
+        row = {"type": "inbound-rtp", "packetsReceived": 500, "packetsLost": 3, "jitter": 0.004}
+        wide = dict(row, **{"other%d" % i: i for i in range(60)})
+        check(house.ask("POST", path, token, {"stats": [wide] * 12})[0] == 204, "the verb")
+        got = wait_for("the record's telemetry", lambda: house.records()[0]["telemetry"])
+        check(got["cut"] is True and got["stats"][0] == row, "telemetry: %s" % got)
+        check(house.ask("POST", path, house.demo["users"]["bob"]["token"], {"stats": []})[0] == 404, "another's call")
+        check(house.records()[0]["end"]["reason"] == "completed", "the end: %s" % house.records()[0]["end"])
+
+
+@OPERATORS.scenario("a media process that hangs (SIGSTOP): its calls end media_failure, and it is taken up again")
+def hanging(base):
+    with Own(base, "hanging") as house, App(house.demo, "alice") as alice:
+        call = alice.place(house.demo["dial"]["tone"])
+        alice.wait("call.connected", call=call)
+        os.kill(house.pid("media"), signal.SIGSTOP)
+        try:
+            end = alice.wait("call.ended", 20, call=call)["end"]
+            check(end["reason"] == "media_failure", "end: %s" % end)
+            wait_for("/readyz says no", lambda: not house.is_ready(), 3)
+        finally:
+            os.kill(house.pid("media"), signal.SIGCONT)
+        wait_for("/readyz says yes", house.is_ready, 15)
+        alice.place(house.demo["dial"]["tone"])
+        alice.hears(1004)
+        alice.hangup()
+
+
+@OPERATORS.scenario("a key that others can read, or that is gone, refuses the start and --check-config")
+def keys(base):
+    with Own(base, "keys") as house:
+        with open(house.dir + "/sallyport.yaml") as f:
+            text = f.read()
+    key = house.dir + "/own.key"
+    os.makedirs(house.dir, exist_ok=True)
+    file = house.dir + "/bad.yaml"
+    with open(file, "w") as f:
+        f.write(text.replace(TOP + "/certs/dev/gateway.key", key).replace(house.plan, TOP + "/dialplans/demo.yaml"))
+    program = os.environ.get("SALLYPORT_BUILD", TOP + "/build") + "/sallyportd"
+    for mode, says in ((None, "No such file"), (0o644, "others can read"), (0o640, "others can read")):
+        if mode is not None:
+            with open(key, "w") as f:
+                f.write("x")
+            os.chmod(key, mode)
+        for more in (["--check-config"], []):
+            done = subprocess.run([program, "--config", file] + more, capture_output=True, text=True, timeout=10, check=False)
+            check(done.returncode == 1 and says in done.stderr and "service.key" in done.stderr and "bad.yaml:" in done.stderr,
+                  "%s %s: %d %s" % (mode, more, done.returncode, done.stderr))
