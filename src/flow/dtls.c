@@ -27,6 +27,7 @@ struct attempt {
   struct dtls_queue in;
   uint64_t begun_us;
   uint8_t random[RANDOM_BYTES]; /* random is the ClientHello's, for servers. */
+  bool has_cookie;              /* has_cookie: that ClientHello had our cookie. */
 };
 
 struct dtls {
@@ -34,12 +35,15 @@ struct dtls {
   enum dtls_role role;
   enum dtls_state state;
   bool has_fingerprint, has_keys;
+  bool is_wary;                 /* is_wary: handshakes begin with our cookie only. */
   struct dtls_fingerprint fingerprint;
   struct attempt attempts[DTLS_ATTEMPTS]; /* in state UP only the first is used */
   struct dtls_queue early, out;
   uint64_t deadline_us; /* deadline_us is 0 until the first handshake began. */
   uint64_t rate_us;     /* rate_us is when this second of handshakes began. */
   unsigned rate;
+  uint64_t asked_us;    /* asked_us is when a cookie was last asked for. */
+  uint8_t cookie[DTLS_COOKIE_BYTES];
   const char *failure;
   struct srtp_key send, receive;
 };
@@ -50,6 +54,7 @@ struct first_record {
   bool begins; /* begins: its first part; random and version count. */
   uint16_t version;
   const uint8_t *random;
+  struct slice cookie;
   bool no_suite; /* no_suite: the list of suites is complete and has none of ours. */
 };
 
@@ -66,6 +71,18 @@ static int certificate_fits(X509_STORE_CTX *store, void *arg) {
   return 0;
 }
 
+/* OpenSSL's own cookies: asked for only in attempt_prime(); the true ones were judged before. */
+static int cookie_any(SSL *ssl, unsigned char *cookie, unsigned *n) {
+  (void)ssl;
+  *n = 1;
+  cookie[0] = 0;
+  return 1;
+}
+static int cookie_judged(SSL *ssl, const unsigned char *cookie, unsigned n) {
+  (void)ssl, (void)cookie;
+  return n == DTLS_COOKIE_BYTES;
+}
+
 SSL_CTX *dtls_ctx_new(void) {
   SSL_CTX *c = SSL_CTX_new(DTLS_method());
   if (!c)
@@ -76,6 +93,8 @@ SSL_CTX *dtls_ctx_new(void) {
   SSL_CTX_set_read_ahead(c, 1);
   SSL_CTX_set_verify(c, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
   SSL_CTX_set_cert_verify_callback(c, certificate_fits, NULL);
+  SSL_CTX_set_cookie_generate_cb(c, cookie_any);
+  SSL_CTX_set_cookie_verify_cb(c, cookie_judged);
   if (SSL_CTX_set_min_proto_version(c, DTLS1_2_VERSION) != 1 ||
       SSL_CTX_set_max_proto_version(c, DTLS1_2_VERSION) != 1 ||
       SSL_CTX_set_cipher_list(c, "ECDHE+AESGCM:ECDHE+CHACHA20") != 1 ||
@@ -96,6 +115,7 @@ int dtls_new(struct dtls **ret, const struct dtlscert *cert, enum dtls_role role
   SSL_CTX_up_ref(d->ctx);
   d->role = role;
   d->failure = "";
+  dtls_cookie_make(d->cookie);
   d->early.max = DTLS_EARLY_MAX;
   d->out.max = DTLS_OUT_MAX;
   for (size_t i = 0; i < DTLS_ATTEMPTS; i++)
@@ -251,7 +271,7 @@ static void read_hello(struct first_record *f, struct reader r) {
   f->version = reader_u16(&r);
   f->random = reader_take(&r, RANDOM_BYTES);
   reader_skip(&r, reader_u8(&r)); /* session id */
-  reader_skip(&r, reader_u8(&r)); /* cookie */
+  f->cookie = reader_slice(&r, reader_u8(&r));
   struct reader suites = reader_sub(&r, reader_u16(&r));
   f->no_suite = !r.bad;
   while (!suites.bad && reader_left(&suites) >= 2)
@@ -294,20 +314,42 @@ bool dtls_is_hello(const uint8_t *p, size_t n) {
   return read_records(p, n, &f) > 0 && f.hello;
 }
 
-/* A free slot, else the oldest after a second of its own. */
-static struct attempt *slot_for_hello(struct dtls *d, uint64_t now_us) {
-  struct attempt *oldest = &d->attempts[0];
+/* A free slot; one of a handshake without cookie for one with; the oldest after a second of its own. */
+static struct attempt *slot_for_hello(struct dtls *d, bool has_cookie, uint64_t now_us) {
+  struct attempt *worst = &d->attempts[0];
   for (size_t i = 0; i < DTLS_ATTEMPTS; i++) {
     struct attempt *t = &d->attempts[i];
     if (!t->ssl)
       return t;
-    if (t->begun_us < oldest->begun_us)
-      oldest = t;
+    if (t->has_cookie != worst->has_cookie ? worst->has_cookie : t->begun_us < worst->begun_us)
+      worst = t;
   }
-  if (now_us - oldest->begun_us < SECOND_US)
+  if (now_us - worst->begun_us < SECOND_US && (!has_cookie || worst->has_cookie))
     return NULL;
-  attempt_free(oldest);
-  return oldest;
+  attempt_free(worst);
+  return worst;
+}
+
+static enum drop ask_cookie(struct dtls *d, uint64_t now_us) {
+  uint8_t buf[64];
+  if (d->asked_us && now_us - d->asked_us < DTLS_COOKIE_EVERY_MS * 1000u)
+    return DROP_DTLS_RATE;
+  d->asked_us = now_us;
+  (void)dtls_queue_put(&d->out, buf, dtls_cookie_request(d->cookie, buf, sizeof(buf)));
+  return DROP_DTLS_COOKIE;
+}
+
+/* Our own HelloVerifyRequest was number 0 of both sides: a fresh server object is led to where it
+ * expects number 1. */
+static void attempt_prime(struct dtls *d, struct attempt *t) {
+  uint8_t buf[128];
+  struct dtls_queue kept = d->out;
+  d->out = (struct dtls_queue){.max = 2};
+  SSL_set_options(t->ssl, SSL_OP_COOKIE_EXCHANGE);
+  if (dtls_queue_put(&t->in, buf, dtls_cookie_first_hello(buf, sizeof(buf))))
+    attempt_run(d, t);
+  dtls_queue_clear(&d->out);
+  d->out = kept;
 }
 
 static void feed(struct dtls *d, struct attempt *t, const uint8_t *p, size_t n) {
@@ -315,25 +357,39 @@ static void feed(struct dtls *d, struct attempt *t, const uint8_t *p, size_t n) 
     attempt_run(d, t);
 }
 
+static enum drop begin_with_hello(struct dtls *d, const struct first_record *f, bool has_cookie, const uint8_t *p,
+                                  size_t n, uint64_t now_us) {
+  struct attempt *t = may_begin(d, now_us) ? slot_for_hello(d, has_cookie, now_us) : NULL;
+  if (!t || attempt_begin(d, t, now_us) < 0)
+    return DROP_DTLS_RATE;
+  memcpy(t->random, f->random, RANDOM_BYTES);
+  t->has_cookie = has_cookie;
+  if (has_cookie)
+    attempt_prime(d, t);
+  if (t->ssl)
+    feed(d, t, p, n);
+  return DROP_NONE;
+}
+
 static enum drop take_hello(struct dtls *d, const struct first_record *f, const uint8_t *p, size_t n,
                             uint64_t now_us) {
   if (f->version != DTLS_1_2)
     return DROP_DTLS_VERSION;
-  if (!f->random || f->no_suite)
+  if (!f->random || f->no_suite) {
+    d->is_wary = true;
     return DROP_DTLS_HELLO;
+  }
+  bool has_cookie = dtls_cookie_fits(d->cookie, f->cookie), is_first = true;
   for (size_t i = 0; i < DTLS_ATTEMPTS; i++) {
     struct attempt *t = &d->attempts[i];
-    if (t->ssl && memcmp(t->random, f->random, RANDOM_BYTES) == 0) {
+    is_first = is_first && !t->ssl;
+    if (t->ssl && t->has_cookie == has_cookie && memcmp(t->random, f->random, RANDOM_BYTES) == 0) {
       feed(d, t, p, n);
       return DROP_NONE;
     }
   }
-  struct attempt *t = may_begin(d, now_us) ? slot_for_hello(d, now_us) : NULL;
-  if (!t || attempt_begin(d, t, now_us) < 0)
-    return DROP_DTLS_RATE;
-  memcpy(t->random, f->random, RANDOM_BYTES);
-  feed(d, t, p, n);
-  return DROP_NONE;
+  d->is_wary = d->is_wary || !is_first;
+  return d->is_wary && !has_cookie ? ask_cookie(d, now_us) : begin_with_hello(d, f, has_cookie, p, n, now_us);
 }
 
 /* Whose flight it is shows when its Finished verifies: every handshake under way gets it. */
@@ -380,6 +436,8 @@ static enum drop datagram(struct dtls *d, const uint8_t *p, size_t n, uint64_t n
 enum drop dtls_input(struct dtls *d, const uint8_t *p, size_t n, uint64_t now_us) {
   return n > DTLS_INPUT_BYTES ? DROP_TOO_LONG : datagram(d, p, n, now_us);
 }
+
+void dtls_be_wary(struct dtls *d) { d->is_wary = d->is_wary || d->role == DTLS_SERVER; }
 
 static void client_begin(struct dtls *d, uint64_t now_us) {
   struct attempt *t = &d->attempts[0];

@@ -20,6 +20,14 @@ bool dtls_queue_put(struct dtls_queue *q, const void *p, size_t n); /* false: fu
 struct dtls_datagram *dtls_queue_take(struct dtls_queue *q); /* the caller frees it; NULL: empty */
 void dtls_queue_clear(struct dtls_queue *q);
 
+/* The cookie of an association under suspicion (dtlscookie.c). */
+enum { DTLS_COOKIE_BYTES = 16 };
+void dtls_cookie_make(uint8_t cookie[DTLS_COOKIE_BYTES]);
+bool dtls_cookie_fits(const uint8_t cookie[DTLS_COOKIE_BYTES], struct slice shown);
+size_t dtls_cookie_request(const uint8_t cookie[DTLS_COOKIE_BYTES], uint8_t *buf, size_t room);
+/* A ClientHello without a cookie: what a server object has to see before the one with. */
+size_t dtls_cookie_first_hello(uint8_t *buf, size_t room);
+
 /* A BIO over two queues: reads are datagrams of in, writes become datagrams of out. */
 BIO *dtls_bio_new(struct dtls_queue *in, struct dtls_queue *out);
 SSL_CTX *dtls_ctx_new(void); /* without a certificate; NULL on failure */

@@ -7,7 +7,7 @@
 #include "wire/classify.h"
 #include "wire/stun.h"
 
-enum { KEY_BYTES = sizeof(struct addr) + 1 };
+enum { KEY_BYTES = sizeof(struct addr) + 1, ASSOC_WARY_US = 10000000 };
 
 /* 5-tuples ---------------------------------------------------------------------------------------- */
 static struct slice tuple_key(uint8_t buf[KEY_BYTES], const struct worker *w, const struct port *port,
@@ -145,6 +145,7 @@ static struct remote *newest(struct session *s) {
 /* DTLS -------------------------------------------------------------------------------------------- */
 static enum drop hand_over(struct session *s, const struct remote *r, const uint8_t *p, size_t n) {
   struct handshake_message m = {.assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_DATAGRAM, .n = (uint32_t)n};
+  m.is_wary = s->w->now_us < s->w->wary_until_us;
   if (n > sizeof(m.bytes))
     return DROP_TOO_LONG;
   memcpy(m.bytes, p, n);
@@ -262,6 +263,12 @@ static enum drop stun_datagram(struct worker *w, struct packet *p) {
   return d;
 }
 
+/* DTLS before ICE, or from nowhere: somebody sprays. Handshakes ask for cookies for a while. */
+static enum drop stranger(struct worker *w) {
+  w->wary_until_us = w->now_us + ASSOC_WARY_US;
+  return DROP_DTLS_STRANGER;
+}
+
 enum drop assoc_native_input(struct worker *w, struct packet *p) {
   enum packet_kind kind = packet_classify(p->bytes, p->n);
   if (kind == PACKET_STUN)
@@ -271,7 +278,7 @@ enum drop assoc_native_input(struct worker *w, struct packet *p) {
   struct tuple *t = tuple_of(w, p->port, &p->from);
   struct session *s = t ? pool_get(w->sessions, t->session) : NULL;
   if (!s)
-    return kind == PACKET_DTLS ? DROP_DTLS_STRANGER : DROP_NO_SESSION;
+    return kind == PACKET_DTLS ? stranger(w) : DROP_NO_SESSION;
   return kind == PACKET_DTLS ? dtls_datagram(s, t, p) : session_input(s, p, tuple_remote(s, t));
 }
 

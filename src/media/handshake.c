@@ -100,6 +100,8 @@ static void take_message(struct handshake *h, const struct handshake_message *m,
   if (m->type == HANDSHAKE_BEGIN && !a) {
     begin(h, m, now_us);
   } else if (m->type == HANDSHAKE_DATAGRAM && a) {
+    if (m->is_wary)
+      dtls_be_wary(a->dtls);
     (void)!dtls_input(a->dtls, m->bytes, m->n, now_us);
     settle(h, a);
   } else if (m->type == HANDSHAKE_END && a) {

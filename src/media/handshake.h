@@ -22,6 +22,7 @@ struct handshake_message {
   uint64_t assoc;
   uint64_t session;    /* session is the worker's handle, given at BEGIN and repeated upward. */
   uint32_t type, n;    /* type is an enum handshake_type, n the datagram's length. */
+  bool is_wary;        /* is_wary: forged ClientHellos are about (a datagram going down). */
   union {
     uint8_t bytes[HANDSHAKE_DATAGRAM_MAX];
     struct {

@@ -52,6 +52,7 @@ struct worker {
   struct map *by_ufrag;      /* our ufrags → session */
   struct map *by_tuple;      /* {port, source} → struct tuple */
   uint64_t last_assoc;
+  uint64_t wary_until_us;      /* wary_until_us: DTLS of strangers came; until then handshakes want a cookie. */
   struct port native[MSET_ADDRS_MAX]; /* one for each address */
   uint32_t next_port;        /* next_port is where the search for a trunk port goes on. */
   struct facts *facts;       /* facts is shared; slots of this worker begin at facts_base. */

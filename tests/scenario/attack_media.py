@@ -16,7 +16,7 @@ from attack import (BOB, ECHO, PEER2, STRANGER, AttackGroup, SecureCall, Spray, 
 from house import Failed, check, wait_for
 from sipua import Dialog, Rtp, audio_sdp
 
-G = AttackGroup("attack media")
+G = AttackGroup("attack-media")
 
 
 def set_up(app, attack=None):
@@ -66,7 +66,7 @@ def hello_spoofed(house):
     if not may_spoof():
         figure("A1b: skipped: no raw socket")
         return
-    for good in (False,):
+    for good in (False, True):
         spoofed(house, good, 10)
 
 
