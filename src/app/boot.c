@@ -145,7 +145,7 @@ static int start_admin(struct house *h) {
   if (r < 0)
     return failed("operators' door", r, why);
   struct counts *tables[] = {(struct counts *)guard_counts(h->guard), (struct counts *)calls_counts(h->calls),
-                             (struct counts *)trunks_counts(), native_web_counts(h->native), store_counts(h->store)};
+                             (struct counts *)trunks_counts(), (struct counts *)trunks_transport_counts(), native_web_counts(h->native), store_counts(h->store)};
   for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
     r = admin_count(h->admin, tables[i]);
   return r;

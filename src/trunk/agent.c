@@ -2,6 +2,7 @@
  * The door's life and its nta agents: one for each listener, each with a message callback and no
  * default leg, so that everything outside of a dialog arrives raw. Call thread. RFC 3261 8.2. */
 #include "trunk/inner.h"
+#include "trunk/tls.h"
 
 #include <stdio.h>
 
@@ -15,6 +16,7 @@ static const struct count_row rows[] = {
 };
 struct counts trunk_counters = {rows, COUNT_OF(rows), values};
 const struct counts *trunks_counts(void) { return &trunk_counters; }
+const struct counts *trunks_transport_counts(void) { return &owntls_counts; }
 
 struct agent *agent_find(struct trunks *t, const char *listener) {
   for (uint32_t i = 0; i < t->n_agents; i++)
@@ -122,11 +124,15 @@ static int status_of_inspection(const sip_t *sip, char *unsupported, size_t byte
   return sip->sip_request->rq_method == sip_method_invite && !accepts_sdp(sip) ? 406 : 0;
 }
 
+/* Without state but to an INVITE: what is asked again is answered again, and a flood leaves nothing. */
 static void answer_plain(struct agent *a, msg_t *msg, sip_t *sip, int status, const char *unsupported) {
   struct reply r;
   reply_init(&r, status);
   r.unsupported = unsupported;
-  reply_once(a, msg, sip, &r);
+  if (sip->sip_request->rq_method == sip_method_invite)
+    reply_once(a, msg, sip, &r);
+  else
+    reply_stateless(a, msg, &r);
 }
 
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
@@ -152,7 +158,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   else if (sip->sip_request->rq_method == sip_method_invite)
     inbound_invite(a, msg, sip, trunk, &source);
   else
-    options_in(a, msg, sip, trunk);
+    options_in(a, msg, trunk);
   return 0;
 }
 

@@ -211,7 +211,7 @@ void reinvite_out(struct dialog *d, bool on);
 void reinvite_retry(void *arg);
 void reinvite_done(struct dialog *d); /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
-void options_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk);
+void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
 extern const struct door trunk_door;

@@ -150,7 +150,7 @@ void options_stop(struct trunks *t) {
     loop_disarm(t->env.loop, &t->watches[i].timer);
 }
 
-void options_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk) {
+void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk) {
   struct trunks *t = a->t;
   struct watch_trunk *w = watch_find(t, trunk->name);
   struct reply r;
@@ -172,7 +172,7 @@ void options_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk
                       agent_transport(a)));
   if (!is_open)
     snprintf(r.retry_after, sizeof r.retry_after, "30");
-  reply_once(a, msg, sip, &r);
+  reply_stateless(a, msg, &r);
 }
 
 bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret) {

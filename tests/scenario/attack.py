@@ -56,7 +56,7 @@ class AttackGroup(Group):
             check(text.count(mark) == 1, "the demonstration's template has another form")
             text = text.replace(mark, more)
         text = text.replace("@TOP@/dialplans/demo.yaml", "@TOP@/tests/scenario/attack.plan.yaml")
-        text = text.replace("    srtp: off\n", "    srtp: off\n    max_calls_per_s: 100\n")
+        text = text.replace("    srtp: off\n", "    srtp: off\n    max_calls_per_s: 100\n    max_calls: 12\n")
         text = re.sub(r"(\nservice:.*)", r"\1\n  commands_per_s: 1000", text)
         self.file = tempfile.NamedTemporaryFile("w", suffix=".yaml.in", delete=False)
         self.file.write(text)
