@@ -8,17 +8,35 @@
 
 static bool is_running;
 
-/* Known on any listener is enough here; which listener it may use is asked again after the parse. */
-static bool admits(void *arg, const struct addr *from) {
-  const struct trunks *t = arg;
+static bool is_of(const struct agent *a, const struct addr *local, bool is_udp) {
+  const struct conf *c = a->t->env.conf;
+  for (uint32_t i = 0; i < c->n_listeners; i++) {
+    const struct addr *own = &c->listeners[i].address;
+    if (!strcmp(c->listeners[i].name, a->listener))
+      return (a->transport == TRANSPORT_UDP) == is_udp && a->port == addr_port(local) &&
+             (addr_eq_ip(own, local) || addr_is_any(own));
+  }
+  return false;
+}
+
+/* Known on that very listener: on one of TLS anybody may be, until his certificate speaks. */
+static bool admits(const struct trunks *t, const struct addr *local, const struct addr *from, bool is_udp) {
   for (uint32_t i = 0; i < t->n_agents; i++)
-    if (guard_knows_source(t->env.guard, t->agents[i].listener, from))
+    if (is_of(&t->agents[i], local, is_udp) && guard_knows_source(t->env.guard, t->agents[i].listener, from))
       return true;
   return false;
 }
 
+static bool admits_datagram(void *arg, const struct addr *local, const struct addr *from) {
+  return admits(arg, local, from, true);
+}
+
+static bool admits_connection(void *arg, const struct addr *local, const struct addr *from) {
+  return admits(arg, local, from, false);
+}
+
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes) {
-  struct hook_admission a = {.arg = t, .datagram = admits, .accept = admits};
+  struct hook_admission a = {.arg = t, .datagram = admits_datagram, .accept = admits_connection};
   int e = owntls_start(0);
   if (e < 0) {
     snprintf(why, why_bytes, "SIP transport: %s", strerror(-e));

@@ -15,7 +15,7 @@
 #include <sofia-sip/msg_addr.h>
 #include <sys/socket.h>
 
-enum { KINDS = 2, CONNECTIONS_MAX = 65536, PEEK_BYTES = 65536 };
+enum { KINDS = 2, DGRAMS_A_TURN = 64, CONNECTIONS_MAX = 65536, PEEK_BYTES = 65536 };
 
 static struct {
   struct hook_admission admit;
@@ -52,11 +52,10 @@ uint32_t hooks_connections(void) { return hooks.open ? (uint32_t)map_count(hooks
 
 /* Takes the datagram off the socket. A pending ICMP error of an earlier answer comes first, instead of
  * the datagram: without another try the same one would be judged for ever. */
-static int swallow(int fd) {
+static void swallow(int fd) {
   char byte;
   for (int i = 0; i < 8 && recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno != EAGAIN; i++) {
   }
-  return 0;
 }
 
 /* A request that nta would drop without a word is answered here. True if it was. */
@@ -74,32 +73,53 @@ static bool answer_bad(int fd, const char *data, size_t n, const struct addr *fr
   return true;
 }
 
-int tport_recv_dgram(tport_t *self) {
+static void local_of(int fd, struct addr *ret) {
+  struct sockaddr_storage ss = {0};
+  socklen_t len = sizeof(ss);
+  if (!getsockname(fd, (struct sockaddr *)&ss, &len))
+    addr_from(ret, (struct sockaddr *)&ss);
+}
+
+enum taken { TAKEN, TAKEN_NOT, TAKEN_NONE };
+
+/* Looks at the next datagram and takes it if it is not the library's. */
+static enum taken dgram_take(int fd, const struct addr *local) {
   static char data[PEEK_BYTES];
   struct sockaddr_storage ss = {0};
   socklen_t len = sizeof(ss);
   struct addr from = {0};
-  CALL_ON(hooks.stock_recv_dgram, "tport_recv_dgram");
-  int fd = peek_of(self)->socket;
   ssize_t n = recvfrom(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
   if (n < 0)
-    return hooks.stock_recv_dgram(self);
+    return TAKEN_NONE;
   addr_from(&from, (struct sockaddr *)&ss);
-  if (hooks.admit.datagram && !hooks.admit.datagram(hooks.admit.arg, &from)) {
-    count_one(&owntls_counts, TLSCOUNT_dgram_denied);
-    return swallow(fd);
+  unsigned row = TLSCOUNT_dgram_answered;
+  if (hooks.admit.datagram && !hooks.admit.datagram(hooks.admit.arg, local, &from))
+    row = TLSCOUNT_dgram_denied;
+  else if (n >= 2 && (unsigned char)data[0] <= 3)
+    row = TLSCOUNT_dgram_stun;
+  else if (n >= 2 && (unsigned char)data[0] >= 0x80) /* SigComp and other binary */
+    row = TLSCOUNT_dgram_junk;
+  else
+    return answer_bad(fd, data, (size_t)n, &from) ? TAKEN : TAKEN_NOT;
+  count_one(&owntls_counts, row);
+  swallow(fd);
+  return TAKEN;
+}
+
+/* Many at a time, so that a flood costs no turn of the loop for each. */
+int tport_recv_dgram(tport_t *self) {
+  struct addr local = {0};
+  int fd = peek_of(self)->socket;
+  CALL_ON(hooks.stock_recv_dgram, "tport_recv_dgram");
+  local_of(fd, &local);
+  for (int i = 0; i < DGRAMS_A_TURN; i++) {
+    enum taken t = dgram_take(fd, &local);
+    if (t == TAKEN_NOT || (t == TAKEN_NONE && i == 0)) /* the library sees the socket's errors */
+      return hooks.stock_recv_dgram(self);
+    if (t == TAKEN_NONE)
+      break;
   }
-  if (n >= 2 && (unsigned char)data[0] <= 3) {
-    count_one(&owntls_counts, TLSCOUNT_dgram_stun);
-    return swallow(fd);
-  }
-  if (n >= 2 && (unsigned char)data[0] >= 0x80) { /* SigComp and other binary */
-    count_one(&owntls_counts, TLSCOUNT_dgram_junk);
-    return swallow(fd);
-  }
-  if (answer_bad(fd, data, (size_t)n, &from))
-    return 0;
-  return hooks.stock_recv_dgram(self);
+  return 0;
 }
 
 /* Should a STUN message get here in spite of the above: dropped as one that cannot be parsed. */
@@ -137,9 +157,11 @@ static void source_change(const struct addr *a, bool more) {
 }
 
 /* 0, or the row that counts the refusal. */
-static unsigned refusal(const struct addr *from) {
+static unsigned refusal(int fd, const struct addr *from) {
   char buf[ADDR_TEXT_BYTES];
-  if (hooks.admit.accept && !hooks.admit.accept(hooks.admit.arg, from))
+  struct addr local = {0};
+  local_of(fd, &local);
+  if (hooks.admit.accept && !hooks.admit.accept(hooks.admit.arg, &local, from))
     return TLSCOUNT_accept_denied;
   if ((uintptr_t)map_get(hooks.sources, ip_key(from, buf, sizeof(buf))) >= cap_source())
     return TLSCOUNT_accept_capped;
@@ -175,7 +197,7 @@ int tport_tcp_init_secondary(tport_t *self, int socket, int accepted, char const
   unsigned row = TLSCOUNT_accept_denied;
   if (!getpeername(socket, (struct sockaddr *)&ss, &len)) {
     addr_from(&from, (struct sockaddr *)&ss);
-    row = refusal(&from);
+    row = refusal(socket, &from);
   }
   if (row) {
     count_one(&owntls_counts, row);

@@ -72,8 +72,9 @@ bool peername_is(const char *subject, struct slice host);
 /* Asked before a byte is parsed or an object made. */
 struct hook_admission {
   void *arg;
-  bool (*datagram)(void *arg, const struct addr *from); /* datagram: false drops it silently. */
-  bool (*accept)(void *arg, const struct addr *from);   /* accept: false closes the connection. */
+  /* local is the socket's own address: which listener it is. */
+  bool (*datagram)(void *arg, const struct addr *local, const struct addr *from); /* false drops it silently */
+  bool (*accept)(void *arg, const struct addr *local, const struct addr *from);   /* false closes the connection */
   uint32_t max_connections;        /* max_connections accepted over TCP and TLS; 0: 1024. */
   uint32_t max_connections_source; /* max_connections_source from one address; 0: 64. */
 };

@@ -402,8 +402,8 @@ static void test_raw_peer(void) {
 /* Admission ---------------------------------------------------------------------------------------- */
 
 static bool denied;
-static bool admit(void *arg, const struct addr *from) {
-  CHECK(arg == &denied && addr_is_loopback(from));
+static bool admit(void *arg, const struct addr *local, const struct addr *from) {
+  CHECK(arg == &denied && addr_is_loopback(from) && addr_is_loopback(local) && addr_port(local));
   return !denied;
 }
 
