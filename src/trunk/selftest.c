@@ -70,15 +70,13 @@ static int ask(struct selftest *t, su_root_t *root) {
 static int exchange(void) {
   struct selftest t = {.status = 0};
   char certificate[64];
-  const void *text = "sips:127.0.0.1:*;transport=tls"; /* URL_STRING_MAKE casts char pointers up */
-  const url_string_t *here = text;
   su_root_t *root = su_root_create(NULL);
   if (!root)
     return -ENOMEM;
   snprintf(certificate, sizeof(certificate), "profile:%s", self_profile);
-  t.agent = nta_agent_create(root, here, asked, &t,
+  t.agent = nta_agent_create(root, URL_STRING_MAKE("sips:127.0.0.1:*;transport=tls"), asked, &t,
                              TPTAG_CERTIFICATE(certificate), NTATAG_UA(0), TAG_END());
-  t.client = nta_agent_create(root, here, NULL, NULL,
+  t.client = nta_agent_create(root, URL_STRING_MAKE("sips:127.0.0.1:*;transport=tls"), NULL, NULL,
                               TPTAG_CERTIFICATE(certificate), NTATAG_UA(0), TAG_END());
   int status = t.agent && t.client ? ask(&t, root) : -ENOTCONN;
   if (t.client)
