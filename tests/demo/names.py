@@ -31,6 +31,8 @@ def main():
     door.bind(("127.0.0.1", int(sys.argv[1])))
     while True:
         query, source = door.recvfrom(1500)
+        if query[2:6] not in (b"\x01\x00\x00\x01", b"\x00\x00\x00\x01"):
+            continue  # no plain question
         try:
             door.sendto(answer(query, sys.argv[2]), source)
         except (IndexError, struct.error):

@@ -23,7 +23,7 @@ if [ -n "${SALLYPORT_PORT_BASE:-}" ]; then
   b=$SALLYPORT_PORT_BASE
   port_service=$b port_admin=$((b + 1)) port_tls=$((b + 2)) port_lab=$((b + 3)) port_lab_peer=$((b + 4))
   port_ctrl=$((b + 5)) port_carrier=$((b + 6)) # the carrier's TLS is one above its TCP
-  port_names=$((b + 9)) port_native=$((b + 8))
+  port_names=$((b + 99)) port_native=$((b + 8))
   port_rtp_min=$((b + 10)) port_rtp_max=$((b + 59)) port_carrier_min=$((b + 60)) port_carrier_max=$((b + 98))
 else
   port_service=8443 port_admin=8081 port_tls=5061 port_lab=5070 port_lab_peer=5090
