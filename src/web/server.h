@@ -126,6 +126,7 @@ struct web {
   pthread_t tick;
   bool tick_on;
   int tick_fd; /* tick_fd wakes the tick thread. */
+  unsigned scans;
 
   struct count_row count_rows[SERVER_COUNT_];
   _Atomic uint64_t count_values[SERVER_COUNT_];
@@ -159,6 +160,7 @@ enum MHD_Result stream_send(struct req *q);
 void stream_gone(struct web *w, web_handle h); /* lock held: the connection has ended */
 void streams_resume(struct web *w);            /* lock held: those that have something to say */
 void streams_beat(struct web *w, uint64_t now_us); /* lock held */
+void streams_hear(struct web *w);                  /* lock held */
 void streams_close_all(struct web *w);             /* lock held */
 
 /* tick.c */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Server-sent events: an answer that stays open. The connection sleeps while there is nothing to say; the
- * tick thread wakes it. A sleeping connection does not notice that its peer went away: heartbeats do. */
+ * tick thread wakes it. A sleeping connection does not notice that its peer went away: the tick thread
+ * looks, and heartbeats find those who went without a word. */
 #include "web/server.h"
 
 #include "base/clock.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #define STREAM_STALL_US 30000000u /* a reader that takes nothing for so long is gone */
@@ -166,6 +168,46 @@ void streams_beat(struct web *w, uint64_t now_us) {
     else
       stream_beat(w, s, now_us);
   }
+}
+
+enum { HEAR_BATCH = 128 };
+
+/* A TLS peer may say close_notify and keep the connection until we say it too: what waits unread is then
+ * an alert, which TLS 1.3 shows as 19 bytes of application data (RFC 8446: 2 of alert, 1 of type, 16 of tag). */
+static bool peer_said_close(int fd) {
+  uint8_t b[5];
+  if (recv(fd, b, sizeof(b), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(b))
+    return false;
+  return b[0] == 21 || (b[0] == 23 && b[3] == 0 && b[4] == 19);
+}
+
+static void hear(struct web *w, struct pollfd *fds, struct stream *const *of, nfds_t n) {
+  if (poll(fds, n, 0) <= 0)
+    return;
+  for (nfds_t i = 0; i < n; i++) {
+    bool gone = fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR);
+    if (gone || ((fds[i].revents & POLLIN) && w->cert && peer_said_close(fds[i].fd)))
+      stream_cut(w, of[i]);
+  }
+}
+
+/* Cuts those whose peer has closed: the owner is to know it within a second. */
+void streams_hear(struct web *w) {
+  struct pollfd fds[HEAR_BATCH];
+  struct stream *of[HEAR_BATCH], *s;
+  pool_handle h;
+  nfds_t n = 0;
+  for (uint32_t slot = 0; (s = pool_next(w->streams, &slot, &h));) {
+    if (s->gone || s->closing || !s->conn)
+      continue;
+    fds[n] = (struct pollfd){s->conn->fd, POLLIN | POLLRDHUP, 0};
+    of[n++] = s;
+    if (n == HEAR_BATCH) {
+      hear(w, fds, of, n);
+      n = 0;
+    }
+  }
+  hear(w, fds, of, n);
 }
 
 void streams_close_all(struct web *w) {

@@ -10,6 +10,7 @@
 
 #define TICK_SCAN_US 100000u
 #define TICK_GATHER_MS 5
+#define TICK_HEAR_SCANS 5
 
 static bool tick_drain(struct web *w) {
   uint64_t n;
@@ -26,6 +27,8 @@ static bool tick_scan(struct web *w, uint64_t *next_us) {
     conns_expire(w, now_us);
     asks_expire(w, now_us);
     streams_beat(w, now_us);
+    if (++w->scans % TICK_HEAR_SCANS == 0)
+      streams_hear(w);
   }
   if (go)
     streams_resume(w);
