@@ -188,6 +188,8 @@ struct place {
  * written; *ret_id still names it by text for `instance`) and nothing is allocated; otherwise *ret_leg
  * is the caller leg and door->opened follows, then door->ringing … or door->ended. */
 struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) must_check;
+/* Whether the dialplan takes it as an emergency call: those pass every limit. */
+bool calls_is_emergency(struct calls *cs, const struct place *p);
 /* Records an attempt that a door refused before call_place (malformed, method, codec …). */
 void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v);
 /* The same of a native attempt; *ret_id names the record. */

@@ -34,14 +34,8 @@ static struct verdict act_ring(struct leg *l) {
 }
 
 static struct verdict act_early(struct leg *l) {
-  struct call_inner *in = call_in(l->call);
-  if (l->role == LEG_CALLEE) {
-    if (!in->bridged)
-      in->bridged = l;
-    bridge_apply(l->call);
-  } else if (l->door->progress) {
+  if (l->role == LEG_CALLER && l->door->progress)
     l->door->progress(l->door_arg, l);
-  }
   return verdict_pass();
 }
 

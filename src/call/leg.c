@@ -195,9 +195,16 @@ bool leg_is_up(const struct leg *l) {
 
 void leg_ringing(struct leg *l) { (void)fsm_fire(l, EVENT_RING); }
 
+/* Not to the caller: the callee's media come up (a warm answer), but nobody hears them before the answer. */
 void leg_early(struct leg *l, bool to_caller) {
   struct verdict v = fsm_fire(l, EVENT_EARLY);
-  if (verdict_is_pass(&v) && to_caller && !leg_is_over(l->call->caller))
+  struct call_inner *in = call_in(l->call);
+  if (!verdict_is_pass(&v) || !to_caller)
+    return;
+  if (!in->bridged)
+    in->bridged = l;
+  bridge_apply(l->call);
+  if (!leg_is_over(l->call->caller))
     (void)fsm_fire(l->call->caller, EVENT_EARLY);
 }
 

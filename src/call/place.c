@@ -63,7 +63,8 @@ static struct verdict plan_refuses(const struct route_decision *r) {
 
 static struct verdict check_route(struct calls *cs, const struct place *p, struct attempt *a) {
   const struct route_decision *r = &a->route;
-  (void)p;
+  if (r->action == ROUTE_REFUSE && !r->rule[0] && !p->ask && p->to.n && p->to.p[0] != '+')
+    return verdict_refuse(REFUSE_NOT_DIALABLE, "the dialplan does not know this dial string");
   if (r->action == ROUTE_REFUSE && !r->rule[0])
     return verdict_refuse(REFUSE_NO_ROUTE, "no rule of the dialplan matches");
   if (r->action == ROUTE_REFUSE)
@@ -76,6 +77,8 @@ static struct verdict check_route(struct calls *cs, const struct place *p, struc
     return verdict_refuse(REFUSE_NO_USER, "no user is configured by this name");
   if (r->action != ROUTE_TRUNK)
     return verdict_pass();
+  if (!p->ask && p->from.n == 0 && !r->emergency)
+    return verdict_refuse(REFUSE_CALLER_ID, "the identity has no number to call from");
   a->target.trunk = conf_trunk_find(cs->env.conf, slice_of(r->trunk));
   if (!a->target.trunk)
     return verdict_refuse(REFUSE_NO_ROUTE, "rule %s leads to a trunk that is not configured", r->rule);
@@ -201,6 +204,12 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
 
 void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
   refused(cs, p, v, ret_id);
+}
+
+bool calls_is_emergency(struct calls *cs, const struct place *p) {
+  struct attempt a = {0};
+  decide(cs, p, &a);
+  return a.route.emergency;
 }
 
 void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {

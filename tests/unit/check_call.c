@@ -180,7 +180,7 @@ Test(call, media_that_come_within_the_10_s_save_the_call) {
   eq(rig_log(), "");
 }
 
-Test(call, warm_answer_links_without_183) {
+Test(call, warm_answer_is_heard_when_it_is_final) {
   rig_place_trunk(sdp_trunk_srtp);
   struct desc d = rig_desc(sdp_device_answer);
   struct verdict v = leg_take_answer(rig_leg('B'), 1, &d, false);
@@ -188,9 +188,12 @@ Test(call, warm_answer_links_without_183) {
   leg_early(rig_leg('B'), false);
   rig_turn();
   rig_state(2, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  rig_flow(2, true);
   eq(rig_log(), "A.opened ring:bob B.opened");
-  eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 REMOTE2/1 LINK1-2");
+  eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 REMOTE2/1");
   leg_answered(rig_leg('B'));
+  rig_turn();
+  eq(rig_media(), "LINK1-2");
   eq(rig_log(), "ring_stop A.answered A.connected B.connected");
 }
 
