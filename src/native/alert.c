@@ -3,18 +3,23 @@
  * it rings; nobody there: wait a little, then unreachable (native-signaling section 5). */
 #include "native/inner.h"
 
+enum { SETTLE_US = 1500000 };
+
 struct alert {
   struct list node; /* node is in native->alerts. */
   struct native *n;
   struct call *call; /* call is valid until ring_stop. */
   struct user *user;
   struct timer offline;
+  struct timer settle; /* settle runs while an answer could be one of several devices'. */
+  bool settle_final, settle_early;
   bool had_leg, done;
   struct cause last; /* last is the cause of the device that ended last. */
 };
 
 static void alert_free(struct alert *a) {
   loop_disarm(a->n->loop, &a->offline);
+  loop_disarm(a->n->loop, &a->settle);
   list_del(&a->node);
   a->n->alert_count--;
   free(a);
@@ -108,6 +113,63 @@ void alert_ring_stop(struct native *n, struct call *c) {
     alert_free(a);
 }
 
+/* Whose answer it was ------------------------------------------------------------------------------ */
+
+static bool is_waiting(const struct alert *a, const struct nleg *nl) {
+  return nl->is_callee && !nl->final && !nl->answered && nl->answer_hash[0] && strcmp(nl->call_id, a->call->id) == 0;
+}
+
+/* The others may answer for themselves again. */
+static void forget_answers(const struct alert *a, const struct nleg *but) {
+  LIST_EACH(&a->user->nlegs, at) {
+    struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
+    if (nl != but && is_waiting(a, nl))
+      nl->answer_hash[0] = 0;
+  }
+}
+
+static void settle(struct alert *a, struct nleg *nl, struct leg *l) {
+  bool final = a->settle_final;
+  loop_disarm(a->n->loop, &a->settle);
+  forget_answers(a, nl);
+  nl->named_itself = true;
+  if (final)
+    nleg_answered(nl, l); /* the alert is gone after this */
+  else
+    leg_early(l, a->settle_early);
+}
+
+/* No device's checks came: the first one is taken, as if it had been the only one. */
+static void settle_late(void *arg) {
+  struct alert *a = arg;
+  LIST_EACH(&a->user->nlegs, at) {
+    struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
+    struct leg *l = is_waiting(a, nl) ? nleg_leg(nl) : NULL;
+    if (l) {
+      settle(a, nl, l);
+      return;
+    }
+  }
+}
+
+void alert_settle(struct native *n, struct call *c, bool final, bool early) {
+  struct alert *a = alert_find(n, c);
+  if (!a)
+    return;
+  a->settle_final = final || (timer_is_armed(&a->settle) && a->settle_final);
+  a->settle_early = early;
+  a->settle.fn = settle_late;
+  a->settle.arg = a;
+  if (!timer_is_armed(&a->settle))
+    loop_arm(n->loop, &a->settle, SETTLE_US);
+}
+
+void alert_media(struct native *n, struct nleg *nl, struct leg *l) {
+  struct alert *a = alert_find(n, l->call);
+  if (a && timer_is_armed(&a->settle) && l->media.ice == MSET_ICE_CONNECTED && is_waiting(a, nl))
+    settle(a, nl, l);
+}
+
 /* The event again, for a device that came back without its Last-Event-ID. */
 static void incoming_again(struct nleg *nl) {
   struct leg *l = nleg_leg(nl);
@@ -135,7 +197,8 @@ void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l) {
   a->last = l->cause;
   LIST_EACH(&a->user->nlegs, at) {
     const struct nleg *other = CONTAINER_OF(at, struct nleg, node);
-    if (other != nl && other->is_callee && !other->final && strcmp(other->call_id, nl->call_id) == 0)
+    bool is_there = other->device_named || user_has_stream(other->user, other->device); /* unnamed ones are till they close */
+    if (other != nl && other->is_callee && !other->final && is_there && strcmp(other->call_id, nl->call_id) == 0)
       return;
   }
   alert_done(a, a->last);

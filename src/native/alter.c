@@ -137,7 +137,7 @@ void verb_dtmf(struct req *r) {
   answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
 }
 
-/* Also of a call that ended: its resource and its record can be found for ten minutes. */
+/* What comes after the end is late, and told so as every verb is, but its figures are kept all the same. */
 void verb_telemetry(struct req *r) {
   struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
   struct call *c = nl ? calls_find(r->n->calls, slice_of(nl->call_id)) : NULL;
@@ -152,7 +152,10 @@ void verb_telemetry(struct req *r) {
   own_mem char *text = telemetry_text(r->body, RECORD_TELEMETRY_BYTES);
   if (c && text)
     call_telemetry(c, text);
-  answer_empty(r->n, r->to, 204);
+  if (nleg_leg(nl))
+    answer_empty(r->n, r->to, 204);
+  else
+    answer_problem(r->n, r->to, WEB_PROBLEM_ended, "the call has ended; the figures were added to its record");
 }
 
 void verb_delete(struct req *r) {

@@ -97,7 +97,14 @@ static void door_held(void *arg, struct leg *l, bool on) {
 static void door_digit(void *arg, struct leg *l, char digit, uint32_t ms, const char *source) {
   event_of(arg, l, "dtmf.received", json_pack("{s:s#,s:i,s:s}", "digit", &digit, (size_t)1, "ms", (int)ms, "source", source));
 }
-static void door_media(void *arg, struct leg *l) { event_of(arg, l, "media.state", media_make(l)); }
+static void door_media(void *arg, struct leg *l) {
+  struct nleg *nl = nleg_of(arg, l);
+  if (!nl)
+    return;
+  nleg_event(nl, "media.state", media_make(l));
+  if (nl->is_callee && !nl->answered)
+    alert_media(arg, nl, l);
+}
 static void door_quality(void *arg, struct leg *l, const struct mset_quality *q) {
   event_of(arg, l, "media.quality",
            json_pack("{s:s,s:f,s:i,s:i,s:f}", "direction", q->up ? "up" : "down", "loss", q->loss, "jitter_ms",

@@ -59,3 +59,13 @@ const struct event *event_ring_next(const struct event_ring *r, uint64_t last_id
   }
   return NULL;
 }
+
+const char *event_ring_nameless(const struct event_ring *r, uint64_t id) {
+  const char *found = NULL;
+  for (unsigned i = 0; i < r->count; i++) {
+    const struct event *e = &r->slot[(r->head + i) % EVENTS_MAX];
+    if (e->id <= id && e->device[0] == '~')
+      found = e->device;
+  }
+  return found;
+}

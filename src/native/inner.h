@@ -64,6 +64,11 @@ void answer_verdict(struct native *n, struct reply_to to, const struct verdict *
  * true with *ret_has false. */
 bool req_desc(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has);
 
+/* The same, but a description that cannot be read is left to the caller: false with *ret_v not pass. */
+bool req_desc_read(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has,
+                   struct verdict *ret_v);
+bool place_is_emergency(const struct req *r, const json_t *body); /* a call to a number that passes every limit */
+
 /* verbs */
 #define VERB(id, method, pattern, fn, flags, scope, type) verb_fn fn;
 #include "native/verbs.def"
@@ -76,9 +81,13 @@ void alerts_free(struct native *n);
 void alert_ring_stop(struct native *n, struct call *c);
 void stream_closed(struct native *n, uint64_t cookie);
 void stream_system_event(struct stream *s, const char *name, json_t *data); /* no id, not in the ring */
+/* An answer was given that may be one of several devices' (none named): who shows its media first gave it. */
+void alert_settle(struct native *n, struct call *c, bool final, bool early);
+void alert_media(struct native *n, struct nleg *nl, struct leg *l);
 void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l);
 struct verdict alert_ring(void *arg, struct call *c, const struct target *t);
 void incoming_event(struct nleg *nl, struct leg *l);
+void nleg_answered(struct nleg *nl, struct leg *l); /* the device's final answer, its description taken before */
 void nleg_reject(struct nleg *nl, struct leg *l, struct cause c);
 json_t *req_numbers(const struct req *r); /* the identity's numbers; new reference */
 json_t *snapshot_make(const struct nleg *nl);

@@ -88,7 +88,8 @@ void answer_verdict(struct native *n, struct reply_to to, const struct verdict *
   answer_full(n, to, &a);
 }
 
-bool req_desc(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has) {
+bool req_desc_read(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has,
+                   struct verdict *ret_v) {
   char pointer[48];
   struct desc_fault fault = {0};
   json_t *o = json_object_get(r->body, member);
@@ -106,13 +107,24 @@ bool req_desc(struct req *r, const char *member, const char *type, struct desc *
     return false;
   }
   int e = desc_parse(ret, slice_of(sdp), &fault);
-  if (e < 0) {
-    char detail[160];
-    snprintf(detail, sizeof(detail), "session description, line %u: %s", fault.line, fault.rule ? fault.rule : "malformed");
-    answer_problem(r->n, r->to, e == -E2BIG ? WEB_PROBLEM_too_large : WEB_PROBLEM_sdp, detail);
-    return false;
-  }
-  return true;
+  if (e == 0)
+    return true;
+  char detail[160];
+  snprintf(detail, sizeof(detail), "session description, line %u: %s", fault.line, fault.rule ? fault.rule : "malformed");
+  if (e == -E2BIG)
+    answer_problem(r->n, r->to, WEB_PROBLEM_too_large, detail);
+  else
+    *ret_v = verdict_refuse(REFUSE_SDP_FORM, "%s", detail);
+  return false;
+}
+
+bool req_desc(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has) {
+  struct verdict v = verdict_pass();
+  if (req_desc_read(r, member, type, ret, ret_has, &v))
+    return true;
+  if (!verdict_is_pass(&v))
+    answer_verdict(r->n, r->to, &v, NULL);
+  return false;
 }
 
 /* Dispatch ------------------------------------------------------------------------------------- */
@@ -152,13 +164,23 @@ static bool device_header(struct req *r) {
   return false;
 }
 
+/* Read ahead of its turn: only when the limit would refuse it. */
+static bool is_emergency(const struct req *r) {
+  json_t *body = NULL;
+  if (web_json_parse(r->ask->body, &body) < 0)
+    return false;
+  bool is = place_is_emergency(r, body);
+  json_decref(body);
+  return is;
+}
+
 static bool rate_pass(struct req *r) {
   char key[140];
   if (r->ask->row->method == WEB_GET)
     return true;
   snprintf(key, sizeof(key), "%s/%s", r->claims->tenant, r->claims->identity);
   uint64_t wait = limit_take(r->n->commands, slice_of(key), loop_now_us(r->n->loop));
-  if (!wait)
+  if (!wait || (r->ask->row->id == VERB_PLACE && is_emergency(r)))
     return true;
   struct web_answer a = {0};
   web_answer_problem(&a, WEB_PROBLEM_rate,
@@ -192,10 +214,8 @@ static void on_ask(void *arg, const struct web_ask *ask) {
       answer_problem(n, r.to, WEB_PROBLEM_overload, "too many identities");
       return;
     }
-    if (!rate_pass(&r))
-      return;
   }
-  if (device_header(&r) && body_pass(&r) && (!r.claims || idem_pass(&r)))
+  if ((!r.claims || rate_pass(&r)) && device_header(&r) && body_pass(&r) && (!r.claims || idem_pass(&r)))
     verb_fns[ask->row->id](&r);
   json_decref(r.body);
 }

@@ -63,20 +63,41 @@ void nleg_note_local(struct nleg *nl, const struct leg *l) {
   memcpy(nl->ufrag, now, sizeof(nl->ufrag));
 }
 
+static bool is_of_call(const struct nleg *nl, struct slice call_id) {
+  return !nl->hidden && slice_eq(slice_of(nl->call_id), call_id);
+}
+
+/* Live before ended; who talks (or placed the call) before who is asked for before any other. */
+static int rank(const struct nleg *nl, const char *device) {
+  bool talks = !nl->is_callee || nl->answered;
+  bool mine = device[0] && strcmp(nl->device, device) == 0;
+  return (nl->final ? 0 : 4) + (talks ? 2 : mine ? 1 : 0);
+}
+
 struct nleg *nleg_find(struct user *u, struct slice call_id, const char *device) {
   struct nleg *best = NULL;
   LIST_EACH(&u->nlegs, at) {
     struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
-    if (nl->hidden || !slice_eq(slice_of(nl->call_id), call_id))
-      continue;
-    bool mine = device[0] && strcmp(nl->device, device) == 0;
-    bool better = !best || (best->final && !nl->final) || (!nl->final && nl->answered && !best->answered);
-    if (mine)
-      return nl;
-    if (better)
+    if (is_of_call(nl, call_id) && (!best || rank(nl, device) > rank(best, device)))
       best = nl;
   }
   return best;
+}
+
+struct nleg *nleg_find_rung(struct user *u, struct slice call_id, const char *device) {
+  struct nleg *best = NULL;
+  LIST_EACH(&u->nlegs, at) {
+    struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
+    bool fits = !device[0] || !nl->is_callee || !nl->device_named || strcmp(nl->device, device) == 0;
+    if (is_of_call(nl, call_id) && fits && (!best || rank(nl, device) > rank(best, device)))
+      best = nl;
+  }
+  return best;
+}
+
+bool nleg_may_be(const struct nleg *nl, const struct nleg *other, const char *device) {
+  return other->is_callee && !other->answered && nleg_leg(other) && other->offer &&
+         strcmp(other->call_id, nl->call_id) == 0 && (!device[0] || !other->device_named);
 }
 
 uint64_t nleg_op_begin(struct nleg *nl, const char *verb) {
@@ -113,6 +134,17 @@ static void stream_lost_end(void *arg) {
   struct cause c = {.reason = END_TIMEOUT, .by = BY_GATEWAY};
   slice_copy(c.detail, sizeof(c.detail), SLICE("stream_lost"));
   leg_end(l, c);
+}
+
+void nlegs_leave(struct user *u, const char *device) {
+  LIST_EACH(&u->nlegs, at) {
+    struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
+    struct leg *l = nl->answered && strcmp(nl->device, device) == 0 ? nleg_leg(nl) : NULL;
+    if (!l)
+      continue;
+    nl->device[0] = 0;
+    leg_set_device(l, SLICE(""), nl->id);
+  }
 }
 
 void nleg_streams_changed(struct native *n, struct user *u) {

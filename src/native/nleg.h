@@ -27,6 +27,7 @@ struct nleg {
   char *offer;              /* offer is the SDP that the device got, while it rings. */
   char answer_hash[65];     /* answer_hash is of the provisional answer's SDP, hex; "" none. */
   bool answered;            /* answered: this device gave its final answer. */
+  bool named_itself;        /* named_itself: it gave an answer that was its own beyond doubt. */
   enum nleg_wait wait;
   struct reply_to waiting;  /* waiting is whose request it is. */
   uint64_t cookie;
@@ -44,10 +45,16 @@ struct leg *nleg_leg(const struct nleg *nl); /* NULL when it ended */
 void nleg_etag(const struct nleg *nl, char dst[WEB_ETAG_BYTES]);
 /* Sees whether our ufrag changed and counts the generation up. */
 void nleg_note_local(struct nleg *nl, const struct leg *l);
-/* The resource of that call for this user: the live one, the device's own first. */
+/* The resource of that call for this user: the live one; the one that talks, else the device's own. */
 struct nleg *nleg_find(struct user *u, struct slice call_id, const char *device);
+/* The same for what only a rung device may do: a named device is itself or one that has no name. */
+struct nleg *nleg_find_rung(struct user *u, struct slice call_id, const char *device);
+/* Whether a request that was taken for nl's may as well be other's: both ring, the request names neither. */
+bool nleg_may_be(const struct nleg *nl, const struct nleg *other, const char *device);
 /* A new operation id as text "op_<n>"; 0 when 16 are under way. */
 uint64_t nleg_op_begin(struct nleg *nl, const char *verb);
 const char *nleg_op_end(struct nleg *nl, uint64_t op); /* the verb, NULL if unknown */
 void nleg_event(struct nleg *nl, const char *name, json_t *data);
+/* A nameless device closed: calls that it talks on are everybody's of the identity. */
+void nlegs_leave(struct user *u, const char *device);
 void nleg_streams_changed(struct native *n, struct user *u); /* arms or stops the lost-stream timers */

@@ -30,13 +30,13 @@ static bool wish_to(struct req *r, struct wish *w) {
     answer_field(r->n, r->to, "/to", "expected one of tel and user, a string");
     return false;
   }
+  w->place.to = slice_of(tel);
+  w->place.to_user = slice_of(user);
   if (tel && !e164_is_dialable(slice_of(tel))) {
     w->verdict = verdict_refuse(REFUSE_NOT_DIALABLE,
                                 "to.tel: expected + and 4 to 15 digits, or a dial string of 0-9 * #, at most 32");
     return false;
   }
-  w->place.to = slice_of(tel);
-  w->place.to_user = slice_of(user);
   return true;
 }
 
@@ -110,7 +110,7 @@ static bool wish_rest(struct req *r, struct wish *w) {
     answer_field(r->n, r->to, "/ring_timeout_s", "expected a whole number of seconds, 5 to 180");
     return false;
   }
-  w->place.ring_timeout_s = t ? (uint32_t)s : r->n->conf->service.ring_timeout_s;
+  w->place.ring_timeout_s = t ? (uint32_t)s : 0; /* 0: the plan's, else the setting */
   if (p && !json_is_string(p) && !json_is_boolean(p)) {
     answer_field(r->n, r->to, "/privacy", "expected \"id\", \"none\" or a boolean");
     return false;
@@ -121,7 +121,7 @@ static bool wish_rest(struct req *r, struct wish *w) {
 
 static bool wish_offer(struct req *r, struct wish *w) {
   bool has;
-  if (!req_desc(r, "offer", "offer", &w->offer, &has))
+  if (!req_desc_read(r, "offer", "offer", &w->offer, &has, &w->verdict))
     return false;
   if (!has) {
     answer_field(r->n, r->to, "/offer", "missing: expected {type:\"offer\", sdp}");
@@ -134,9 +134,6 @@ static bool wish_offer(struct req *r, struct wish *w) {
 /* The record of an attempt that ended here, and its problem. */
 static void refuse(struct req *r, struct wish *w) {
   char record_id[40] = "";
-  w->place.identity = slice_of(r->claims->identity);
-  w->place.tenant = slice_of(r->claims->tenant);
-  w->place.device = slice_of(r->device);
   call_note_unplaced(r->n->calls, &w->place, &w->verdict, record_id);
   answer_verdict(r->n, r->to, &w->verdict, record_id);
 }
@@ -161,9 +158,6 @@ static void place(struct req *r, struct wish *w) {
   w->place.door = &native_door;
   w->place.door_arg = n;
   w->place.magic = nl->id;
-  w->place.identity = slice_of(r->claims->identity);
-  w->place.tenant = slice_of(r->claims->tenant);
-  w->place.device = slice_of(nl->device);
   struct verdict v = call_place(n->calls, &w->place, &l, call_id);
   slice_copy(nl->call_id, sizeof(nl->call_id), slice_of(call_id));
   if (!verdict_is_pass(&v)) {
@@ -175,11 +169,29 @@ static void place(struct req *r, struct wish *w) {
   nl->had_stream = user_has_stream(r->user, nl->device);
 }
 
+/* Not the table's to check: this refusal has a record too. */
+static bool wish_scope(struct req *r, struct wish *w) {
+  if (claims_has_scope(r->claims, "call.place"))
+    return true;
+  w->verdict = verdict_refuse(REFUSE_SCOPE, "the scope call.place is needed");
+  w->place.to = slice_of(json_string_value(json_object_get(json_object_get(r->body, "to"), "tel")));
+  return false;
+}
+
+bool place_is_emergency(const struct req *r, const json_t *body) {
+  struct slice to = slice_of(json_string_value(json_object_get(json_object_get(body, "to"), "tel")));
+  struct place p = {.identity = slice_of(r->claims->identity), .tenant = slice_of(r->claims->tenant), .to = to};
+  return to.n && e164_is_dialable(to) && calls_is_emergency(r->n->calls, &p);
+}
+
 void verb_place(struct req *r) {
   struct wish w = {.verdict = verdict_pass()};
   const struct conf_user *u = conf_user_find(r->n->conf, slice_of(r->claims->identity));
   w.place.from_display = slice_of(u ? u->display : "");
-  if (wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
+  w.place.identity = slice_of(r->claims->identity);
+  w.place.tenant = slice_of(r->claims->tenant);
+  w.place.device = slice_of(r->device);
+  if (wish_scope(r, &w) && wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
       wish_rest(r, &w))
     place(r, &w);
   else if (!verdict_is_pass(&w.verdict))

@@ -41,7 +41,15 @@ static json_t *party(const char *number, const char *display, bool anonymous) {
   return p;
 }
 
+/* A native caller is its identity, toward everyone native. */
 json_t *from_make(const struct leg *l) {
+  const struct leg *caller = l->call->caller;
+  if (l->role == LEG_CALLEE && !l->call->anonymous && caller && caller->kind == LEG_NATIVE) {
+    json_t *p = json_pack("{s:s}", "user", caller->identity);
+    if (l->call->from_display[0])
+      json_object_set_new(p, "display", json_string(l->call->from_display));
+    return p;
+  }
   return party(l->call->from, l->call->from_display, l->call->anonymous && l->role == LEG_CALLEE);
 }
 
@@ -58,7 +66,7 @@ static const char *state_text(const struct leg *l) {
   case LEG_RINGING:
     return "ringing";
   case LEG_EARLY:
-    return l->role == LEG_CALLEE || l->early_media ? "early_media" : "ringing";
+    return (l->role == LEG_CALLEE && far) || l->early_media ? "early_media" : "ringing";
   case LEG_ANSWERED:
   case LEG_LIVE:
     return l->held_local ? "local_hold" : far && far->held_local ? "remote_hold" : "connected";

@@ -39,16 +39,20 @@ void stream_closed(struct native *n, uint64_t cookie) {
   if (!s)
     return;
   struct user *u = s->user;
+  char device[sizeof(s->device)];
+  memcpy(device, s->device, sizeof(device));
   stream_drop(s);
+  if (device[0] == '~')
+    nlegs_leave(u, device);
   nleg_streams_changed(n, u);
 }
 
 /* The ids of calls that live, as section 2 wants them in hello. */
-static json_t *live_calls(const struct user *u) {
+static json_t *live_calls(struct user *u) {
   json_t *ids = json_array();
   LIST_EACH(&u->nlegs, at) {
     const struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
-    if (!nl->final && !nl->hidden)
+    if (!nl->final && !nl->hidden && nleg_find(u, slice_of(nl->call_id), "") == nl)
       json_array_append_new(ids, json_string(nl->call_id));
   }
   return ids;
@@ -102,7 +106,16 @@ static bool stream_claims(struct req *r, struct claims *ret) {
   return true;
 }
 
-static struct stream *stream_add(struct req *r, const struct claims *c, const char *device) {
+/* A nameless device that comes back by id is the one that closed, so that it misses nothing. */
+static void name_nameless(struct user *u, struct stream *s, struct slice last) {
+  uint64_t id;
+  snprintf(s->device, sizeof(s->device), "~%llu", (unsigned long long)s->id);
+  const char *was = last.p && slice_u64(last, 1ull << 53, &id) == 0 ? event_ring_nameless(&u->ring, id) : NULL;
+  if (was && !user_has_stream(u, was))
+    slice_copy(s->device, sizeof(s->device), slice_of(was));
+}
+
+static struct stream *stream_add(struct req *r, const struct claims *c, const char *device, struct slice last) {
   struct native *n = r->n;
   pool_handle id;
   struct user *u = user_get(n, slice_of(c->tenant), slice_of(c->identity));
@@ -129,7 +142,7 @@ static struct stream *stream_add(struct req *r, const struct claims *c, const ch
   if (device[0])
     slice_copy(s->device, sizeof(s->device), slice_of(device));
   else
-    snprintf(s->device, sizeof(s->device), "~%llu", (unsigned long long)id);
+    name_nameless(u, s, last);
   s->web = web_stream_open(n->web, r->to.ask, id);
   if (!s->web) {
     pool_del(n->streams, id);
@@ -157,7 +170,7 @@ void verb_events(struct req *r) {
   int q = web_query(r->ask, "last_event_id", last, sizeof(last));
   if (q != -ENOENT)
     id = q == 0 ? slice_of(last) : SLICE("?");
-  struct stream *s = stream_add(r, &c, device);
+  struct stream *s = stream_add(r, &c, device, id);
   if (!s)
     return;
   struct user *u = s->user;

@@ -53,11 +53,24 @@ static void patch(struct req *r, struct nleg *nl, struct leg *l, const struct de
   answer_empty(r->n, r->to, 204);
 }
 
+/* While several devices ring, the tag says whose it is when the header does not. */
+static struct nleg *meant(struct req *r) {
+  struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
+  if (!nl || r->device[0] || !r->ask->if_match.p)
+    return nl;
+  LIST_EACH(&r->user->nlegs, at) {
+    struct nleg *other = CONTAINER_OF(at, struct nleg, node);
+    if (nleg_may_be(nl, other, "") && tag_matches(other, r->ask->if_match))
+      return other;
+  }
+  return nl;
+}
+
 void verb_ice(struct req *r) {
   struct desc_frag f;
   struct desc_fault fault = {0};
   char detail[160];
-  struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
+  struct nleg *nl = meant(r);
   struct leg *l = nl ? nleg_leg(nl) : NULL;
   if (!l) {
     answer_problem(r->n, r->to, nl ? WEB_PROBLEM_ended : WEB_PROBLEM_not_found,

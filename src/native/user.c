@@ -62,7 +62,7 @@ static char *event_text(uint64_t id, const char *name, const char *call_id, json
   char when[CLOCK_TEXT_BYTES], *text = NULL;
   json_object_set_new(data, "v", json_integer(1));
   json_object_set_new(data, "ts", json_string(clock_text(clock_wall_ms(), when)));
-  if (call_id)
+  if (call_id && !json_object_get(data, "call")) /* call.updated has a snapshot there */
     json_object_set_new(data, "call", json_string(call_id));
   own_mem char *json = json_dumps(data, JSON_COMPACT);
   if (!json)
