@@ -50,6 +50,8 @@ MORE_TRUNKS = """  - name: sec
 class AttackGroup(Group):
     """A group on a gateway whose configuration is the demonstration's and a bit more."""
 
+    level = "info"
+
     def settings(self):
         text = open(TOP + "/tests/demo/sallyport.yaml.in").read()
         for mark, more in (("\ntrunks:", "\n" + MORE_LISTENERS + "\ntrunks:"), ("\nusers:", "\n" + MORE_TRUNKS + "\nusers:")):
@@ -62,7 +64,7 @@ class AttackGroup(Group):
         self.file.write(text)
         self.file.close()
         os.chmod(self.file.name, 0o644)
-        return {"template": self.file.name, "env": {"SALLYPORT_LOG_LEVEL": "info"}}
+        return {"template": self.file.name, "env": {"SALLYPORT_LOG_LEVEL": self.level}}
 
 
 # Spraying ------------------------------------------------------------------------------------------
