@@ -5,7 +5,7 @@
 # Whom the programs become. A folder that "nobody" cannot reach is no place for state: then they keep
 # theirs under /var/tmp.
 house_places() {
-  user=$(id -un)
+  user=$(id -un 2>/dev/null) || user=nobody # one without a name: it stays who it is
   state_dir=$run_dir/state live_dir=$run_dir
   mkdir -p "$run_dir" || return 1
   chmod 755 "$run_dir"

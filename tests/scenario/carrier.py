@@ -46,6 +46,15 @@ def echo(house):
     secured(house, call)
 
 
+@CARRIER.scenario("600, the gateway's own echo")
+def own_echo(house):
+    with App(house.demo, "alice") as alice:
+        call = alice.place("600")
+        alice.wait("call.connected", call=call)
+        alice.hears(700)
+        alice.hangup()
+
+
 @CARRIER.scenario("the carrier calls in; it hangs up")
 def calls_in(house):
     with App(house.demo, "alice") as alice, Carrier(house.port("ctrl")) as carrier:

@@ -75,6 +75,11 @@ class House:
 
     def __exit__(self, kind, error, trace):
         self._end()
+        for program in ("sallyportd", "media"):  # where they were built with sanitizers
+            said = self.log(program)
+            at = max(said.find("Sanitizer:"), said.find("runtime error:"))
+            if at >= 0:
+                raise Failed("%s: %s" % (program, said[max(0, at - 100):at + 2500]))
         if kind is None:
             shutil.rmtree(self.dir, ignore_errors=True)
 
