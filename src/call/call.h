@@ -176,6 +176,7 @@ struct place {
   const char *session_id;              /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
   /* native only: */
   struct slice identity, tenant, device;
+  const struct addr *peer;             /* where the client asks from, for the record; NULL: unknown */
   struct slice from, from_display, to; /* to: a number; or to_user */
   struct slice to_user;
   bool anonymous, ringback;            /* ringback: the gateway plays it */
@@ -232,6 +233,7 @@ void leg_got_info_digit(struct leg *l, char digit, uint32_t ms);   /* SIP INFO f
  * than RECORD_TELEMETRY_BYTES is not taken. */
 void call_telemetry(struct call *c, const char *json);
 void leg_set_session(struct leg *l, struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
+void leg_set_peer(struct leg *l, const struct addr *peer); /* the address that its peer signals from, for the record */
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic); /* the call moved to another device */
 void leg_stream_lost(struct leg *l, bool lost);      /* no event stream is open for it / one is again */
 /* Addresses of discarded foreign relays (S13): their checks are never answered; added to what is denied. */

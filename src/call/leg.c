@@ -243,6 +243,8 @@ void leg_end(struct leg *l, struct cause why) {
 
 void leg_fail(struct leg *l, const struct verdict *v) { leg_end(l, cause_of_verdict(v)); }
 
+void leg_set_peer(struct leg *l, const struct addr *peer) { addr_text(peer, l->peer, sizeof(l->peer)); }
+
 void leg_set_device(struct leg *l, struct slice device, uint64_t magic) {
   slice_copy(l->device, sizeof(l->device), device);
   l->magic = magic;

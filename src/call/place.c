@@ -191,6 +191,8 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
     r.caller.kind = RECORD_LEG_NATIVE;
     slice_copy(r.caller.peer, sizeof(r.caller.peer), p->identity);
     slice_copy(r.caller.device, sizeof(r.caller.device), p->device);
+    if (p->peer)
+      addr_text(p->peer, r.caller.remote_addr, sizeof(r.caller.remote_addr));
     slice_copy(r.identity, sizeof(r.identity), p->identity);
     slice_copy(r.tenant, sizeof(r.tenant), p->tenant);
     slice_copy(r.from, sizeof(r.from), p->from);
@@ -270,6 +272,8 @@ static void fill_caller(struct leg *l, const struct place *p) {
     addr_text(&p->ask->source, l->peer, sizeof(l->peer));
     snprintf(l->sip_call_id, sizeof(l->sip_call_id), "%s", p->ask->sip_call_id);
   }
+  if (p->peer)
+    leg_set_peer(l, p->peer);
   slice_copy(l->identity, sizeof(l->identity), p->identity);
   slice_copy(l->device, sizeof(l->device), p->device);
   leg_deny(l, p->deny, p->n_deny);

@@ -149,6 +149,7 @@ static void answer_one(struct req *r, struct nleg *nl, struct leg *l, const stru
   if (a->has && !nl->answer_hash[0] && !give(r, nl, l, a))
     return;
   nl->named_itself = true;
+  leg_set_peer(l, &r->ask->peer);
   answer_state(r, nl, a);
   if (a->final)
     nleg_answered(nl, l);

@@ -191,6 +191,7 @@ void verb_place(struct req *r) {
   w.place.identity = slice_of(r->claims->identity);
   w.place.tenant = slice_of(r->claims->tenant);
   w.place.device = slice_of(r->device);
+  w.place.peer = &r->ask->peer;
   if (wish_scope(r, &w) && wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
       wish_rest(r, &w))
     place(r, &w);

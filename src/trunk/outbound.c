@@ -119,7 +119,7 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const
       SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 
-/* The two facts of a callee leg that only its door knows, for the record. */
+/* What of a callee leg only its door knows, for the record. */
 static void leg_note(struct dialog *d, struct leg *l) {
   sip_t *sip;
   msg_t *msg = nta_outgoing_getrequest(d->invite_out);
@@ -289,12 +289,25 @@ static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   callee_fail(d, c);
 }
 
+/* Who answered, for the record. */
+static void peer_note(struct leg *l, nta_outgoing_t *orq, const sip_t *sip) {
+  struct addr from;
+  msg_t *msg = *l->peer || nta_sip_is_internal(sip) ? NULL : nta_outgoing_getresponse(orq);
+  if (!msg)
+    return;
+  agent_source(msg, &from);
+  addr_text(&from, l->peer, sizeof l->peer);
+  msg_destroy(msg);
+}
+
 static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   struct dialog *d = dialog_get(magic);
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
   if (!d || d->invite_out != orq)
     return 0;
   struct leg *l = dialog_leg(d);
+  if (l && sip)
+    peer_note(l, orq, sip);
   if (status < 200 && d->is_canceled)
     cancel_send(d);
   else if (status > 100 && status < 200 && l && sip)

@@ -188,6 +188,11 @@ def telemetry(base):
         check(house.ask("POST", path, token, {"stats": [wide] * 12})[0] == 204, "the verb")
         got = wait_for("the record's telemetry", lambda: house.records()[0]["telemetry"])
         check(got["cut"] is True and got["stats"][0] == row, "telemetry: %s" % got)
+        app, far = house.records()[0]["legs"]
+        check(app["kind"] == "native" and far["kind"] == "trunk" and far["sip_call_id"], "legs: %s %s" % (app, far))
+        for leg in (app, far):
+            check(leg["remote_addr"].startswith("127.0.0.1:") and leg["codec"] == "PCMU" and leg["srtp"] and leg["media_addr"],
+                  "leg: %s" % leg)
         check(house.ask("POST", path, house.demo["users"]["bob"]["token"], {"stats": []})[0] == 404, "another's call")
         check(house.records()[0]["end"]["reason"] == "completed", "the end: %s" % house.records()[0]["end"])
 
