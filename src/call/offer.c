@@ -132,8 +132,8 @@ static struct verdict check_trunk(const struct ability *a, const struct desc_aud
     return verdict_refuse(REFUSE_SRTP, "the stream is secured: RTP/AVP would take that away");
   if (t && t->srtp == SRTP_OFF)
     return verdict_pass();
-  return verdict_refuse(REFUSE_SRTP, "RTP/AVP is refused; to allow it: trunks[%s].srtp: off",
-                        t ? t->name : "");
+  return verdict_refuse(REFUSE_SRTP, "RTP/AVP is refused; to allow it: trunks[%s].srtp: off (configuration line %u)",
+                        t ? t->name : "", t ? t->line : 0);
 }
 
 struct verdict offer_check(const struct ability *a, const struct desc *offer) {

@@ -13,7 +13,8 @@ struct chain {
   uint16_t default_port;
 };
 
-static const char *file_name(const char *path) {
+const char *guard_file_name(const struct guard *g) {
+  const char *path = g->conf->file;
   const char *slash = strrchr(path, '/');
   return slash ? slash + 1 : path;
 }
@@ -24,7 +25,7 @@ static struct verdict chain_refuse(const struct chain *c, enum refusal r, const 
   char shown[64];
   slice_escape(shown, sizeof(shown), slice_of(host));
   return verdict_refuse(r, "%s %s is not allowed; to allow it: trunks[%s].%s += '%s' (%s line %u)", what,
-                        shown, c->t->name, list, shown, file_name(c->g->conf->file), c->t->line);
+                        shown, c->t->name, list, shown, guard_file_name(c->g), c->t->line);
 }
 
 static enum role host_role(const struct chain *c, const char *host) {
@@ -57,7 +58,7 @@ static struct verdict inner_refuse(const struct chain *c, const char *host, uint
   slice_escape(shown, sizeof(shown), slice_of(host));
   return verdict_refuse(
       REFUSE_PROXY, "inner hop %s is not allowed; to allow it: trunks[%s].inner_hops: %u (%s line %u)",
-      shown, c->t->name, wanted, file_name(c->g->conf->file), c->t->line);
+      shown, c->t->name, wanted, guard_file_name(c->g), c->t->line);
 }
 
 static struct verdict vias_listed(const struct chain *c, const struct ask_hosts *vias,

@@ -56,6 +56,7 @@ enum role peer_role(const struct peer_rules *p, struct slice host, uint16_t defa
 const struct peer_rules *guard_rules(const struct guard *g, const struct conf_trunk *t);
 struct trunk_state *guard_state(struct guard *g, const struct conf_trunk *t);
 /* chain.c */
+const char *guard_file_name(const struct guard *g); /* of the configuration, without folders */
 struct verdict chain_check(const struct guard *g, const struct ask *ask);
 struct verdict chain_answer_check(const struct guard *g, const struct conf_trunk *t,
                                   const struct ask_hosts *record_routes, struct slice contact_host,
