@@ -9,8 +9,10 @@
 #include "base/rand.h"
 #include "console/assets.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 
 static void print_errors(const struct conf_errors *e) {
@@ -73,6 +75,14 @@ static void on_signal(void *arg, uint32_t events) {
     else
       h->stop = (int)si.ssi_signo;
   }
+}
+
+/* A second instance on the same state would close the records of our live calls. Held until the process ends. */
+static int lock_state(struct house *h) {
+  char path[CONF_PATH_BYTES + 8];
+  snprintf(path, sizeof(path), "%s/lock", h->conf->node.state_dir);
+  h->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  return h->lock_fd < 0 || flock(h->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
 }
 
 static int start_signals(struct house *h) {
@@ -157,6 +167,9 @@ int house_start(struct house *h) {
   int r = jail_give(c->node.state_dir, c->node.user);
   if (r < 0)
     return failed(c->node.state_dir, r, NULL);
+  r = lock_state(h);
+  if (r < 0)
+    return failed(c->node.state_dir, r, r == -EWOULDBLOCK ? "another sallyportd works on it" : "lock");
   r = loop_new(&h->loop);
   if (r == 0)
     r = root_new(&h->root, h->loop);
@@ -205,6 +218,8 @@ void house_stop(struct house *h) {
   loop_free(h->loop);
   if (h->signals.fd > 0)
     close(h->signals.fd);
+  if (h->lock_fd > 0)
+    close(h->lock_fd);
   for (size_t i = 0; i < h->old_n; i++) {
     conf_free(h->old_confs[i]);
     plan_free(h->old_plans[i]);

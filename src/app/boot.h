@@ -29,6 +29,7 @@ struct house {
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
+  int lock_fd;               /* lock_fd keeps other instances off the state. */
   int stop;                  /* stop is the signal that asked for the end, 0 while running. */
 };
 

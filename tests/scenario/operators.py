@@ -20,6 +20,7 @@ import prometheus  # noqa: E402
 
 OPERATORS = Group("operators", shared=False, programs=["baresip"])
 BOB = "+15550100002"
+PROGRAM = os.environ.get("SALLYPORT_BUILD", TOP + "/build") + "/sallyportd"
 PLAN = open(TOP + "/dialplans/demo.yaml").read()
 
 
@@ -122,9 +123,12 @@ def metrics(base):
         check(house.metric("sallyport_calls_refused_total") == 12, "12 attempts were refused")
 
 
-@OPERATORS.scenario("a token is minted, works, is revoked, and stays so after kill -9")
+@OPERATORS.scenario("a token is minted, works, is revoked, and stays so after kill -9; a second instance does not start")
 def tokens(base):
     with Own(base, "tokens") as house:
+        second = subprocess.run([PROGRAM, "--config", house.dir + "/sallyport.yaml"], capture_output=True, text=True, timeout=10,
+                                check=False)
+        check(second.returncode == 1 and "another sallyportd" in second.stderr, "a second one: %s" % second.stderr)
         boss = house.demo["admin"]["token"]
         for bad in ("", "x", boss[:-1], house.demo["users"]["bob"]["token"]):
             check(house.ask("POST", "/admin/v1/tokens", bad, {"identity": "bob"}, True)[0] == 401, "token %r" % bad)
@@ -225,13 +229,12 @@ def keys(base):
     file = house.dir + "/bad.yaml"
     with open(file, "w") as f:
         f.write(text.replace(TOP + "/certs/dev/gateway.key", key).replace(house.plan, TOP + "/dialplans/demo.yaml"))
-    program = os.environ.get("SALLYPORT_BUILD", TOP + "/build") + "/sallyportd"
     for mode, says in ((None, "No such file"), (0o644, "others can read"), (0o640, "others can read")):
         if mode is not None:
             with open(key, "w") as f:
                 f.write("x")
             os.chmod(key, mode)
         for more in (["--check-config"], []):
-            done = subprocess.run([program, "--config", file] + more, capture_output=True, text=True, timeout=10, check=False)
+            done = subprocess.run([PROGRAM, "--config", file] + more, capture_output=True, text=True, timeout=10, check=False)
             check(done.returncode == 1 and says in done.stderr and "service.key" in done.stderr and "bad.yaml:" in done.stderr,
                   "%s %s: %d %s" % (mode, more, done.returncode, done.stderr))
