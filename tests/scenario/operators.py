@@ -189,7 +189,7 @@ def telemetry(base):
         path, token = "/v1/calls/%s/telemetry" % call, house.demo["users"]["alice"]["token"]
         row = {"type": "inbound-rtp", "packetsReceived": 500, "packetsLost": 3, "jitter": 0.004}
         wide = dict(row, **{"other%d" % i: i for i in range(60)})
-        check(house.ask("POST", path, token, {"stats": [wide] * 12})[0] == 204, "the verb")
+        check(house.ask("POST", path, token, {"stats": [wide] * 12})[0] == 410, "late, and told so")
         got = wait_for("the record's telemetry", lambda: house.records()[0]["telemetry"])
         check(got["cut"] is True and got["stats"][0] == row, "telemetry: %s" % got)
         app, far = house.records()[0]["legs"]
