@@ -38,6 +38,8 @@ void consent_set(struct leg *l, bool lost) {
   in->ice_lost_us = clock_now_us();
   bridge_apply(l->call);
   consent_check(l);
+  if (lost && !leg_is_over(l) && l->door->restart)
+    l->door->restart(l->door_arg, l, "loss");
 }
 
 void leg_stream_lost(struct leg *l, bool lost) {
