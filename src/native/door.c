@@ -123,9 +123,11 @@ static void door_operation(void *arg, struct leg *l, uint64_t op, const struct v
   snprintf(op_text, sizeof(op_text), "op_%llx", (unsigned long long)op);
   if (!verdict_is_pass(v)) {
     const struct refusal_row *row = refusal_row(v->refusal);
+    char type[80];
+    snprintf(type, sizeof(type), "urn:sallyport:problem:%s", row->code);
     nleg_event(nl, "operation.failed",
-               json_pack("{s:s,s:s,s:{s:s,s:s,s:i,s:s}}", "operation_id", op_text, "verb", verb, "problem", "code", row->code,
-                         "title", row->title, "status", row->http, "detail", v->detail));
+               json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:i,s:s}}", "operation_id", op_text, "verb", verb, "problem", "type", type,
+                         "code", row->code, "title", row->title, "status", row->http, "detail", v->detail));
     return;
   }
   if (strcmp(verb, "dtmf") != 0)

@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 
-from contract_client import check_description, contract, ice_of, need, plain_offer
+from contract_client import candidate, check_description, contract, ice_of, need, plain_offer
 from contract_placing import check_end
 
 FRAG = "application/trickle-ice-sdpfrag"
@@ -93,6 +93,8 @@ async def renegotiate(w):
     await u.want(400, "POST", path, {}, code="field")
     await u.want(422, "POST", path, {"offer": {"type": "offer", "sdp": plain_offer(mux=False)}}, code="sdp")
     await u.want(422, "POST", path, {"offer": {"type": "offer", "sdp": plain_offer(codecs=((111, "opus/48000/2"),))}}, code="codec")
+    relay = candidate("relay", "203.0.113.9")
+    await u.want(422, "POST", path, {"offer": {"type": "offer", "sdp": plain_offer(candidates=[relay])}}, code="policy:third_party_relay")
     need((await u.show(call))["state"] == "connected", "a refused renegotiation changed the call")
 
 
@@ -270,6 +272,25 @@ async def digits_out(w):
     await far.rtp.hears(700)
 
 
+@contract("dtmf to a side that took no telephone-event: operation.failed with a problem")
+async def digits_nowhere(w):
+    u, v = await w.user(), await w.user()
+    s, t, p, q = await u.stream(), await v.stream(), u.phone(700), v.phone(900)
+    r = await u.place({"user": v.identity}, sdp=await p.offer())
+    call = r.body["id"]
+    await p.accept(r.body["answer"]["sdp"])
+    e = await t.wait("call.incoming", call)
+    sdp = await q.answer(e.data["offer"]["sdp"])
+    need("telephone-event" not in sdp, "this stack has telephone-event now")
+    await v.want(200, "POST", "/v1/calls/%s/answer" % call, {"answer": {"type": "answer", "sdp": sdp}})
+    await s.wait("call.connected", call)
+    op = (await u.want(202, "POST", "/v1/calls/%s/dtmf" % call, {"digits": "1"})).body["operation_id"]
+    e = await s.wait("operation.failed", call)
+    problem = e.data["problem"]
+    need(e.data["operation_id"] == op and e.data["verb"] == "dtmf" and problem["type"].startswith("urn:sallyport:problem:") and problem["detail"], "failed: %s" % e)
+    await p.hears(900)
+
+
 @contract("dtmf.received: telephone-event and INFO, once a digit, at its end")
 async def digits_in(w):
     u, s, p, call, far, r = await to_far(w)
@@ -338,6 +359,8 @@ async def consent(w):
     await s.wait("media.state", call, seconds=40, where=lambda e: e.data["ice"] == "lost")
     lost = time.monotonic() - at
     need(24 < lost < 36, "lost after %.1f s" % lost)
+    e = await s.wait("media.restart", call)
+    need(e.data["reason"] == "loss" and e.data["fresh"] is False and e.data["deadline_s"] == 30, "media.restart: %s" % e)
     await far.wait("INVITE", lambda m: not m.status and m is not far.invite)
     z = v.phone(900)
     a = await v.want(200, "POST", "/v1/calls/%s/renegotiate" % other, {"offer": {"type": "offer", "sdp": await z.offer()}})

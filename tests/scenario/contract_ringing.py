@@ -245,6 +245,10 @@ async def provisional(w):
     await b.wait("call.answered_elsewhere", call)
     await a.wait("call.connected", call)
     await p.hears(1300)
+    q = u.phone(900)
+    r = await u.want(200, "POST", "/v1/calls/%s/renegotiate" % call, {"offer": {"type": "offer", "sdp": await q.offer()}}, device="a")
+    await q.accept(r.body["answer"]["sdp"])
+    await far.rtp.hears(900)
 
 
 @contract("warm answer: media up without a 183, then {} or the same SDP")

@@ -245,3 +245,33 @@ async def lost(w):
          "end of a call whose stream was lost: %s" % end)
     need((await polling.show(free))["state"] == "ringing" and (await back.show(kept))["state"] == "ringing", "calls that must go on")
     del watch
+
+
+@contract("a nameless device that comes back by id misses nothing of its ringing call")
+async def nameless_back(w):
+    u = await w.user()
+    s = await u.stream()
+    far = await w.far.dial(u.numbers[0])
+    e = await s.wait("call.incoming")
+    call = e.data["call"]
+    s.close()
+    await asyncio.sleep(1)
+    far.cancel()
+    await asyncio.sleep(0.3)
+    t = await u.stream(last=e.id)
+    end = await t.wait("call.ended", call)
+    need(end.data["end"]["reason"] == "canceled" and not t.all("call.incoming"), "replay: %s" % t.events)
+
+
+@contract("a nameless device that closed does not keep a call ringing when the others reject")
+async def nameless_ghost(w):
+    u = await w.user()
+    s = await u.stream()
+    far = await w.far.dial(u.numbers[0])
+    call = (await s.wait("call.incoming")).data["call"]
+    s.close()
+    await asyncio.sleep(1)
+    t = await u.stream("named")
+    await t.wait("call.incoming", call)
+    await u.want(204, "POST", "/v1/calls/%s/reject" % call, {"reason": "busy"}, device="named")
+    need((await far.answer_to_us(300)).status == 486, "the last reason is the call's")

@@ -25,6 +25,20 @@ Test(events, replays_what_came_after) {
   event_ring_done(&r);
 }
 
+Test(events, knows_the_nameless_device_that_was_told_last) {
+  static struct event_ring r;
+  event_ring_init(&r, 1000);
+  uint64_t a = event_ring_take_id(&r), b = event_ring_take_id(&r), c = event_ring_take_id(&r);
+  cr_assert_null(event_ring_nameless(&r, c));
+  event_ring_add(&r, a, "~7", strdup("a"), 1 * S);
+  event_ring_add(&r, b, "tab", strdup("b"), 1 * S);
+  event_ring_add(&r, c, "~9", strdup("c"), 1 * S);
+  cr_assert_str_eq(event_ring_nameless(&r, b), "~7");
+  cr_assert_str_eq(event_ring_nameless(&r, c), "~9");
+  cr_assert_null(event_ring_nameless(&r, a - 1));
+  event_ring_done(&r);
+}
+
 Test(events, says_what_it_cannot_replay) {
   static struct event_ring r;
   event_ring_init(&r, 1000);
