@@ -17,11 +17,6 @@ def labels_of(query):
     return labels, query[12:at + 5], struct.unpack("!H", query[at + 1:at + 3])[0]
 
 
-def is_query(query):
-    flags, questions = struct.unpack("!HH", query[2:6])
-    return flags & 0xF800 == 0 and questions == 1  # neither an answer, nor noise that means nothing
-
-
 def answer(query, address):
     labels, question, kind = labels_of(query)
     known = labels[-2:] == ZONE
@@ -39,8 +34,7 @@ def main():
         if query[2:6] not in (b"\x01\x00\x00\x01", b"\x00\x00\x00\x01"):
             continue  # no plain question
         try:
-            if is_query(query):
-                door.sendto(answer(query, sys.argv[2]), source)
+            door.sendto(answer(query, sys.argv[2]), source)
         except (IndexError, struct.error):
             continue
 
