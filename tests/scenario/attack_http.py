@@ -9,6 +9,7 @@ import ssl
 import threading
 import time
 
+from app import App
 from attack import LONG, STRANGER, AttackGroup, cpu_s, echo_call, fds, figure, lab_agent, percentile, rss_kb
 from house import Failed, check, wait_for
 
@@ -388,3 +389,86 @@ def guessing(house):
             check(statuses(answer)[0] in (401, 429), "a guess got %r" % answer[:80])
     figure("A15: %d forged tokens and 200 guesses refused (%.1f s)" % (len(forged), time.monotonic() - begin))
     check(house.is_ready(), "the operators' door is not well")
+
+
+VERBS = [("POST", "/v1/calls"), ("POST", "/v1/calls/%s/hold"), ("POST", "/v1/calls/%s/resume"), ("POST", "/v1/calls/%s/dtmf"),
+         ("POST", "/v1/calls/%s/renegotiate"), ("POST", "/v1/calls/%s/telemetry"), ("POST", "/v1/calls/%s/answer"),
+         ("POST", "/v1/calls/%s/ringing"), ("POST", "/v1/calls/%s/reject"), ("PATCH", "/v1/calls/%s/ice"),
+         ("POST", "/v1/relay-credentials"), ("POST", "/v1/event-tickets"), ("GET", "/v1/calls/%s"), ("GET", "/v1/calls")]
+SEEDS = [{"to": {"tel": "600"}, "offer": {"type": "offer", "sdp": "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\n"
+          "c=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=fingerprint:sha-256 " + ":".join(["AB"] * 32) +
+          "\r\na=setup:actpass\r\na=mid:0\r\na=rtcp-mux\r\na=rtpmap:0 PCMU/8000\r\n"}, "metadata": {"a": "b"}, "ring_timeout_s": 30,
+          "features": {"ringback": "client"}, "privacy": "id", "from": "+15550100001"},
+         {"digits": "123", "duration_ms": 100, "gap_ms": 50}, {"ttl_s": 600}, {"reason": "busy", "code": "x"},
+         {"answer": {"type": "answer", "sdp": "v=0\r\n"}, "provisional": False, "final": True},
+         {"jitter_ms": 1.5, "mos": 4.1, "samples": [{"t": 1, "v": 2}]}]
+ODD = [None, True, False, 0, -1, 1 << 53, -(1 << 63), 1.5e308, "", "x" * 5000, "\0", "\u202e", "\ud800", [], {}, [[]], [1] * 300, {"type": "offer"},
+       "+1", "600", "../../x", "%s%n", "a\r\nb", {"tel": "600"}]
+
+
+def mutate(rng, value):
+    """Something like it: members lost, doubled, of other types, texts cut and bent."""
+    if rng.random() < 0.15:
+        return rng.choice(ODD)
+    if isinstance(value, dict):
+        out = {k: mutate(rng, v) for k, v in value.items() if rng.random() < 0.9}
+        if rng.random() < 0.2:
+            out[rng.choice(["to", "sdp", "x", "", "offer", "a" * 300])] = rng.choice(ODD)
+        return out
+    if isinstance(value, list):
+        return [mutate(rng, v) for v in value] * rng.choice((0, 1, 1, 2))
+    if isinstance(value, str) and value and rng.random() < 0.4:
+        at = rng.randrange(len(value))
+        return rng.choice((value[:at], value[at:], value[:at] + rng.choice("\r\n\0 ;:=/é") + value[at:], value * 3,
+                           "\r\n".join(rng.sample(value.split("\r\n"), len(value.split("\r\n"))))))
+    return value
+
+
+@G.scenario("bent bodies to every verb: problems, never a 5xx of ours, never a hang")
+def bent_bodies(house):
+    import http.client
+    import random
+    seed = random.randrange(1 << 32)
+    rng, seen, worst = random.Random(seed), {}, 0
+    context = ssl.create_default_context(cafile=house.demo["ca"])
+    with App(house.demo, "alice", device="bent") as app:
+        app.place("600")
+        call = app.client.call
+        door = http.client.HTTPSConnection("localhost", house.port("service"), context=context, timeout=6)
+        begin = time.monotonic()
+        while time.monotonic() < begin + (60 if LONG else 5):
+            method, path = rng.choice(VERBS)
+            path = path.replace("%s", rng.choice((call,) * 12 + ("c_none", "x" * 200, "%00", "..")))
+            body = json.dumps(mutate(rng, rng.choice(SEEDS)))
+            kind = "application/json"
+            if method == "PATCH":
+                body, kind = rng.choice(("", "a=ice-ufrag:x\r\n", "a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n" * rng.randrange(60))), "application/trickle-ice-sdpfrag"
+            data = body.encode("utf-8", "surrogatepass")
+            if rng.random() < 0.1 and data:
+                data = data[:rng.randrange(len(data))]
+            at = time.monotonic()
+            headers = {"Authorization": "Bearer " + token(house, "service"), "Content-Type": kind, "Sallyport-Device": "bent"}
+            if rng.random() < 0.2:
+                headers["Idempotency-Key"] = rng.choice(("k", "x" * 300, "a b"))
+            if rng.random() < 0.5:
+                headers["If-Match"] = rng.choice(("*", '"x"', "", "\"" + "y" * 400 + "\""))
+            try:
+                door.request(method, path, body=data if method != "GET" else None, headers=headers)
+                answer = door.getresponse()
+                answer.read()
+            except (http.client.HTTPException, ConnectionError):
+                door.close()
+                continue
+            spent = time.monotonic() - at
+            worst = max(worst, spent if answer.status != 201 else 0)
+            seen[answer.status] = seen.get(answer.status, 0) + 1
+            check(answer.status < 500 or answer.status == 503, "seed %d: %s %s %s got %d" % (seed, method, path, body[:300], answer.status))
+        door.close()
+        for c in house.live_calls():
+            try:
+                app.run(app.client.ask("DELETE", "/calls/" + c["id"]))
+            except Exception:  # another's, or over
+                pass
+    figure("bent bodies: %d requests, answers %s, slowest %.0f ms (seed %d)" % (sum(seen.values()), dict(sorted(seen.items())), worst * 1e3, seed))
+    check(worst < 0.5, "an answer took %.2f s" % worst)
+    check(sum(seen.values()) > 100 and house.is_ready(), "the gateway is not well")
