@@ -5,7 +5,7 @@ import subprocess
 
 from app import App
 from group import Group
-from house import check
+from house import Failed, check, wait_for
 
 here = os.path.dirname(os.path.abspath(__file__))
 SIPP = Group("sipp", programs=["sipp"])
@@ -16,6 +16,7 @@ class Sipp:
     """One SIPp, in the background; ends well or says why not."""
 
     def __init__(self, house, scenario, *more):
+        self.port = house.port("lab_peer")
         self.errors = "%s/sipp-%s.errors" % (house.dir, scenario)
         self.proc = subprocess.Popen(
             ["sipp", "127.0.0.1:%d" % house.port("lab"), "-sf", "%s/sipp/%s.xml" % (here, scenario), "-i", "127.0.0.1", "-p",
@@ -24,7 +25,15 @@ class Sipp:
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def __enter__(self):
+        try:
+            wait_for("SIPp's port", self._listens, 8)
+        except Failed:
+            self.__exit__()
+            raise
         return self
+
+    def _listens(self):
+        return any(line.split()[1].endswith(":%04X" % self.port) for line in open("/proc/net/udp").readlines()[1:])
 
     def end(self):
         status = self.proc.wait(30)
