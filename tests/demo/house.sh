@@ -56,7 +56,22 @@ signaling_start() {
   echo "$signaling_pid" >"$run_dir/sallyportd.pid"
 }
 
+# One demonstration a folder. Its programs keep the lock too.
+house_lock() {
+  exec 7>"$run_dir/.lock" || return 1
+  flock -n 7 && return 0
+  echo "it runs already in $run_dir: $(cd "$run_dir" && grep -H . ./*.pid 2>/dev/null | tr '\n' ' ')" >&2
+  return 1
+}
+
 house_start() {
+  local port
+  for port in "$port_admin" "$port_ctrl"; do
+    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      echo "port $port is taken: another one runs? (SALLYPORT_PORT_BASE chooses other ports)" >&2
+      return 1
+    fi
+  done
   : >"$run_dir/media.log"
   : >"$run_dir/sallyportd.log"
   media_start
@@ -67,8 +82,8 @@ house_start() {
 house_wait() { # until /readyz says so, at most 20 s
   local i
   for i in $(seq 200); do
-    ! curl -s -f -o /dev/null -m 2 "http://127.0.0.1:$port_admin/readyz" || return 0
     kill -0 "$signaling_pid" 2>/dev/null || break
+    ! curl -s -f -o /dev/null -m 2 "http://127.0.0.1:$port_admin/readyz" || return 0
     sleep 0.1
   done
   echo "the gateway does not get ready ($i tries); its last words:" >&2
