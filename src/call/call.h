@@ -42,6 +42,7 @@ struct cause {
   enum end_by by;
   int sip, q850;        /* as received or decided; 0 where there was none */
   char detail[200];     /* the rule where reason is policy, else a short text; never a peer's raw bytes */
+  char sentence[200];   /* what the rule found, for the record alone; "" where detail says it all */
 };
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);

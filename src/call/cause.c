@@ -92,6 +92,8 @@ struct cause cause_of_verdict(const struct verdict *v) {
       .reason = reason_of_refusal(v->refusal), .by = BY_GATEWAY, .sip = verdict_sip(v), .q850 = verdict_q850(v)};
   bool is_policy = c.reason == END_POLICY;
   snprintf(c.detail, sizeof(c.detail), "%s", is_policy || !v->detail[0] ? row->rule : v->detail);
+  if (is_policy)
+    snprintf(c.sentence, sizeof(c.sentence), "%s", v->detail);
   return c;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "conf/host.h"
 
 #include <stdio.h>
 
@@ -51,14 +52,28 @@ struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, cons
   return l;
 }
 
-/* The family of the first address for that side. */
-static int callee_family(const struct calls *cs, enum leg_kind kind) {
+/* The family that a trunk is reached by: that of its target, else of its listener. */
+static int trunk_family(const struct conf *conf, const struct conf_trunk *t) {
+  const struct conf_listener *l = conf_listener_find(conf, slice_of(t->listener));
+  struct slice target = slice_of(t->target), host;
+  struct addr ip;
+  uint16_t port;
+  slice_cut(&target, ':');
+  if (host_split(slice_cut(&target, ';'), &host, &port, &ip) == 0 && addr_family(&ip) != AF_UNSPEC)
+    return addr_family(&ip);
+  return l ? addr_family(&l->address) : AF_UNSPEC;
+}
+
+/* The family of the side's first address, or of any that is the trunk's own. */
+static int callee_family(const struct conf *conf, enum leg_kind kind, const struct conf_trunk *trunk) {
   enum conf_side others = kind == LEG_TRUNK ? SIDE_APPS : SIDE_TRUNKS;
-  const struct conf *c = cs->env.conf;
-  for (uint32_t i = 0; i < c->media.n_addresses; i++)
-    if (c->media.addresses[i].side != others)
-      return addr_family(&c->media.addresses[i].address) == AF_INET6 ? AF_INET6 : AF_INET;
-  return AF_INET;
+  int wanted = trunk ? trunk_family(conf, trunk) : AF_UNSPEC, found = AF_UNSPEC;
+  for (uint32_t i = 0; i < conf->media.n_addresses; i++) {
+    int f = addr_family(&conf->media.addresses[i].address);
+    if (conf->media.addresses[i].side != others && (found == AF_UNSPEC || f == wanted))
+      found = f;
+  }
+  return found == AF_INET6 ? AF_INET6 : AF_INET;
 }
 
 struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uint64_t magic,
@@ -72,7 +87,7 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
   l->trunk = trunk;
   slice_copy(l->identity, sizeof(l->identity), identity);
   slice_copy(l->device, sizeof(l->device), device);
-  if (leg_open(l, callee_family(in->cs, d->kind), d->kind == LEG_TRUNK, false) < 0) {
+  if (leg_open(l, callee_family(in->cs->env.conf, d->kind, trunk), d->kind == LEG_TRUNK, false) < 0) {
     leg_free(l);
     return NULL;
   }

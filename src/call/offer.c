@@ -20,9 +20,14 @@ static bool codec_is_event(const struct desc_codec *c) {
 static bool profile_is_dtls(uint8_t p) { return p == PROFILE_DTLS_SAVP || p == PROFILE_DTLS_SAVPF; }
 static bool profile_is_sdes(uint8_t p) { return p == PROFILE_SAVP || p == PROFILE_SAVPF; }
 
+/* Keys in the description; some SBCs offer them beside DTLS, in one line of DTLS's profile. */
+static bool is_sdes(const struct desc_audio *a) {
+  return profile_is_sdes(a->profile) || (profile_is_dtls(a->profile) && a->n_crypto > 0);
+}
+
 /* c=0.0.0.0 is the hold of RFC 2543; in WebRTC it says nothing (the candidates do). */
 static bool is_zero_held(const struct desc_audio *a) {
-  return a->is_zero_addr && !profile_is_dtls(a->profile);
+  return a->is_zero_addr && (is_sdes(a) || !profile_is_dtls(a->profile));
 }
 
 /* SDES ------------------------------------------------------------------------------------------ */
@@ -53,12 +58,19 @@ static bool suite_is_allowed(const struct conf_trunk *t, uint32_t suite) {
   return false;
 }
 
-/* The first offered line that the trunk allows: the offerer's order counts (RFC 4568, 5.1.2). */
+/* The first offered line that the trunk allows: the offerer's order counts (RFC 4568, 5.1.2), but the
+ * short tag is taken only where nothing else is there (some SBCs put it first). */
 static const struct desc_crypto *crypto_choose(const struct conf_trunk *t, const struct desc_audio *a) {
-  for (uint8_t i = 0; i < a->n_crypto; i++)
-    if (a->crypto[i].key.suite != SUITE_NONE && suite_is_allowed(t, a->crypto[i].key.suite))
-      return &a->crypto[i];
-  return NULL;
+  const struct desc_crypto *weak = NULL;
+  for (uint8_t i = 0; i < a->n_crypto; i++) {
+    const struct desc_crypto *c = &a->crypto[i];
+    if (c->key.suite == SUITE_NONE || !suite_is_allowed(t, c->key.suite))
+      continue;
+    if (c->key.suite != SUITE_AES_CM_128_HMAC_SHA1_32)
+      return c;
+    weak = weak ? weak : c;
+  }
+  return weak;
 }
 
 bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs,
@@ -117,8 +129,8 @@ static struct verdict check_webrtc(const struct desc_audio *a) {
 
 static struct verdict check_trunk(const struct ability *a, const struct desc_audio *o) {
   const struct conf_trunk *t = a->trunk;
-  bool secured = a->local && profile_is_sdes(a->local->audio.profile);
-  if (profile_is_sdes(o->profile)) {
+  bool secured = a->local && is_sdes(&a->local->audio);
+  if (is_sdes(o)) {
     if (crypto_choose(t, o))
       return verdict_pass();
     return verdict_refuse(REFUSE_SRTP, "no a=crypto suite of trunk %s is offered", t ? t->name : "");
@@ -260,7 +272,7 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
     webrtc_fill(a->opened, ret);
     ret->audio.setup = o->setup == SETUP_PASSIVE ? SETUP_ACTIVE : SETUP_PASSIVE;
   } else {
-    const struct desc_crypto *c = profile_is_sdes(o->profile) ? crypto_choose(a->trunk, o) : NULL;
+    const struct desc_crypto *c = is_sdes(o) ? crypto_choose(a->trunk, o) : NULL;
     ret->audio.rtcp_mux = o->rtcp_mux;
     ret->audio.ptime_ms = PTIME_MS;
     rtcp_fill(a->opened, &ret->audio);
@@ -340,7 +352,7 @@ static struct verdict answer_check_webrtc(const struct desc_audio *a) {
 
 static struct verdict answer_check_sdes(const struct desc_audio *o, const struct desc_audio *a) {
   const struct desc_crypto *ours, *theirs;
-  if (!profile_is_sdes(a->profile))
+  if (!is_sdes(a))
     return verdict_refuse(REFUSE_SRTP, "RTP/SAVP was offered, the answer has another profile");
   if (a->n_crypto != 1 || !crypto_agree(o, a, &ours, &theirs))
     return verdict_refuse(REFUSE_SRTP, "the answer's a=crypto is none of the offered ones");
@@ -359,10 +371,10 @@ struct verdict answer_check(const struct desc *offer, const struct desc *answer)
   struct verdict v = verdict_pass();
   if (!answer->has_audio || addr_port(&a->rtp) == 0)
     return verdict_refuse(REFUSE_NO_AUDIO, "the answer refuses the audio");
-  if (profile_is_dtls(o->profile))
-    v = answer_check_webrtc(a);
-  else if (profile_is_sdes(o->profile))
+  if (is_sdes(o))
     v = answer_check_sdes(o, a);
+  else if (profile_is_dtls(o->profile))
+    v = answer_check_webrtc(a);
   else if (a->profile != PROFILE_AVP && a->profile != PROFILE_AVPF)
     v = verdict_refuse(REFUSE_SDP, "RTP/AVP was offered, the answer has another profile");
   if (!verdict_is_pass(&v))

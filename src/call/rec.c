@@ -107,7 +107,7 @@ static void put_end(struct record *r, const struct call *c) {
   snprintf(r->end_by, sizeof(r->end_by), "%s", by_text(c, why->by));
   r->sip_status = (uint16_t)(why->sip ? why->sip : end_reason_sip(why->reason));
   r->q850 = (uint16_t)(why->q850 ? why->q850 : end_reason_q850(why->reason));
-  snprintf(r->detail, sizeof(r->detail), "%s", why->detail);
+  snprintf(r->detail, sizeof(r->detail), "%s", why->sentence[0] ? why->sentence : why->detail);
   if (why->reason == END_POLICY)
     snprintf(r->rule, sizeof(r->rule), "%.*s", (int)sizeof(r->rule) - 1, why->detail);
 }

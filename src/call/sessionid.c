@@ -31,6 +31,8 @@ void leg_set_session(struct leg *l, struct slice uuid) {
   struct call *c = l->call;
   if (!sessionid_is_good(uuid) || l->kind != LEG_TRUNK)
     return;
+  if (l->role == LEG_CALLEE && c->caller->kind == LEG_TRUNK)
+    return; /* the record is of the caller's */
   slice_copy(c->session_remote, sizeof(c->session_remote), uuid);
   for (char *p = c->session_remote; *p; p++)
     if (*p >= 'A' && *p <= 'F')

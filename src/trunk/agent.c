@@ -106,20 +106,25 @@ static bool accepts_sdp(const sip_t *sip) {
   return !sip->sip_accept;
 }
 
+bool agent_requires(const sip_t *sip, char *unsupported, size_t bytes) {
+  const msg_param_t *p = sip->sip_require ? (const msg_param_t *)sip->sip_require->k_items : NULL;
+  size_t n = 0;
+  unsupported[0] = 0;
+  for (; p && *p; p++)
+    if (n < bytes)
+      n += (size_t)snprintf(unsupported + n, bytes - n, "%s%s", n ? ", " : "", *p);
+  return n > 0;
+}
+
 /* Form, scheme, extensions, RFC 3261 8.2.2. */
 static int status_of_inspection(const sip_t *sip, char *unsupported, size_t bytes) {
   const url_t *u = sip->sip_request->rq_url;
   unsigned type = (unsigned char)u->url_type;
-  size_t n = 0;
   if (type != url_sip && type != url_sips && type != url_tel)
     return 416;
   if (u->url_headers || has_twins(sip))
     return 400;
-  const msg_param_t *p = sip->sip_require ? (const msg_param_t *)sip->sip_require->k_items : NULL;
-  for (; p && *p; p++)
-    if (n < bytes)
-      n += (size_t)snprintf(unsupported + n, bytes - n, "%s%s", n ? ", " : "", *p);
-  if (n)
+  if (agent_requires(sip, unsupported, bytes))
     return 420;
   return sip->sip_request->rq_method == sip_method_invite && !accepts_sdp(sip) ? 406 : 0;
 }
@@ -196,7 +201,8 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
       NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(MESSAGE_MAX_BYTES - 1),
       NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
       NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000),
-      TPTAG_REUSE(1), TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
+      TPTAG_REUSE(1), SRESTAG_CACHE(t->names),
+      TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
   if (!a->nta) {
     snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));
     return -EADDRINUSE;
@@ -243,6 +249,9 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
   int e = pool_new(&t->dialogs, sizeof(struct dialog), DIALOGS_MAX);
   if (e < 0)
     return e;
+  e = hosts_start(t);
+  if (e < 0)
+    return e;
   the_trunks = t;
   e = secure_start(t, has_tls(env->conf), why, why_bytes);
   if (e == 0)
@@ -271,6 +280,7 @@ struct trunks *trunks_free(struct trunks *t) {
     the_trunks = NULL;
   }
   pool_free(t->dialogs);
+  hosts_stop(t);
   free(t);
   return NULL;
 }

@@ -92,21 +92,15 @@ static bool wants_privacy(const sip_t *sip) {
 
 static void ask_caller(struct ask *ret, const sip_t *sip) {
   const url_t *u = sip->sip_from->a_url;
-  const char *user = u->url_type == url_tel ? u->url_host : u->url_user;
-  struct slice display = slice_of(sip->sip_from->a_display);
-  if (header_number(ret->caller, sizeof ret->caller, slice_of(user)) < 0)
+  if (header_number(ret->caller, sizeof ret->caller, slice_of(u->url_user)) < 0)
     ret->caller[0] = 0;
   bool is_hidden = !strcasecmp(ret->caller, "anonymous") ||
                    (u->url_host && !strcasecmp(u->url_host, "anonymous.invalid"));
   ret->anonymous = is_hidden || wants_privacy(sip);
   if (is_hidden)
     asserted_number(sip, ret->caller, sizeof ret->caller);
-  if (display.n >= 2 && display.p[0] == '"')
-    display = slice_from(display.p + 1, display.n - 2);
-  if (display.n >= sizeof ret->caller_display)
-    display.n = sizeof ret->caller_display - 1;
   if (!ret->anonymous)
-    slice_copy(ret->caller_display, sizeof ret->caller_display, display);
+    header_display(ret->caller_display, sizeof ret->caller_display, slice_of(sip->sip_from->a_display));
 }
 
 void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
@@ -117,8 +111,7 @@ void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   ask_chain(ret, sip);
   ret->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count : -1;
   ask_caller(ret, sip);
-  if (header_number(ret->called, sizeof ret->called,
-                    slice_of(u->url_type == url_tel ? u->url_host : u->url_user)) < 0)
+  if (header_number(ret->called, sizeof ret->called, slice_of(u->url_user)) < 0) /* also that of tel */
     ret->called[0] = 0;
   if (session)
     header_session_read(slice_of(session), ret->session_id);

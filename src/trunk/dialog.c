@@ -64,10 +64,33 @@ char *dialog_contact(const struct dialog *d, char *dst, size_t bytes) {
   return dst;
 }
 
-char *dialog_session(const struct dialog *d, char *dst, size_t bytes) {
+/* Kept here, because the dialog may have to say more when the call is over. */
+char *dialog_session(struct dialog *d, char *dst, size_t bytes) {
   const struct leg *l = dialog_leg(d);
-  const struct call *c = l ? l->call : NULL;
-  return header_session(dst, bytes, c ? c->session_local : NULL, c ? c->session_remote : NULL);
+  if (l)
+    slice_copy(d->session_local, sizeof d->session_local, slice_of(l->call->session_local));
+  return header_session(dst, bytes, d->session_local, d->session_remote);
+}
+
+char *dialog_session_line(struct dialog *d, char *dst, size_t bytes) {
+  char value[80];
+  dialog_session(d, value, sizeof value);
+  snprintf(dst, bytes, "%s%s", *value ? "Session-ID: " : "", value);
+  return dst;
+}
+
+/* The last word counts: the peer may change in the dialog (RFC 7989 9). */
+void dialog_session_take(struct dialog *d, const sip_t *sip) {
+  char uuid[SESSION_ID_BYTES];
+  const char *value = header_unknown(sip, "Session-ID");
+  if (value && header_session_read(slice_of(value), uuid))
+    memcpy(d->session_remote, uuid, sizeof uuid);
+}
+
+void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r) {
+  if (!*r->session && r->status > 100)
+    dialog_session(d, r->session, sizeof r->session);
+  reply_to(d->agent, irq, r);
 }
 
 enum end_by dialog_by_peer(const struct dialog *d) { return d->is_uas ? BY_CALLER : BY_CALLEE; }
@@ -98,8 +121,20 @@ static bool is_from_peer(const struct dialog *d, msg_t *msg, const sip_t *sip) {
 static int refuse_plain(struct dialog *d, nta_incoming_t *irq, int status) {
   struct reply r;
   reply_init(&r, status);
-  reply_to(d->agent, irq, &r);
+  dialog_reply(d, irq, &r);
   return status;
+}
+
+/* An extension that we do not know: 420. A BYE ends the call all the same. */
+static bool refuse_extension(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
+  char unsupported[256];
+  struct reply r;
+  if (!agent_requires(sip, unsupported, sizeof unsupported))
+    return false;
+  reply_init(&r, 420);
+  r.unsupported = unsupported;
+  dialog_reply(d, irq, &r);
+  return true;
 }
 
 static int bye_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
@@ -129,6 +164,8 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
     return bye_in(d, irq, sip);
   if (d->state == DIALOG_CLOSING || !dialog_leg(d))
     return 481;
+  if (refuse_extension(d, irq, sip))
+    return 420;
   if (method == sip_method_invite || method == sip_method_update)
     return reinvite_in(d, irq, sip, method == sip_method_update);
   if (method == sip_method_info)
@@ -142,11 +179,13 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
 }
 
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body) {
-  char cseq_text[32];
+  char cseq_text[32], session[96];
+  dialog_session_line(d, session, sizeof session);
   snprintf(cseq_text, sizeof cseq_text, "%u ACK", cseq);
   nta_outgoing_t *ack = nta_outgoing_tcreate(
       d->nta, NULL, NULL, NULL, SIP_METHOD_ACK, *d->target ? URL_STRING_MAKE(d->target) : NULL,
-      SIPTAG_CSEQ_STR(cseq_text), NTATAG_ACK_BRANCH(branch), SIPTAG_USER_AGENT_STR(d->t->product),
+      SIPTAG_CSEQ_STR(cseq_text), NTATAG_ACK_BRANCH(branch),
+      TAG_IF(*session, SIPTAG_HEADER_STR(session)), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)),
       TAG_END());
   if (!ack)
@@ -155,12 +194,10 @@ void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char 
 }
 
 void dialog_bye(struct dialog *d, const struct cause *c) {
-  char reason[200], value[80], session[96] = "";
+  char reason[200], session[96];
   header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
                 end_reason_word(c->reason));
-  dialog_session(d, value, sizeof value);
-  if (*value)
-    snprintf(session, sizeof session, "Session-ID: %s", value);
+  dialog_session_line(d, session, sizeof session);
   nta_outgoing_t *bye = nta_outgoing_tcreate(
       d->nta, NULL, NULL, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
       TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_IF(*session, SIPTAG_HEADER_STR(session)),

@@ -5,16 +5,55 @@
 #include <ctype.h>
 #include <stdio.h>
 
+/* Bytes of the character at the start: 1 to 4, 0 if that is no UTF-8 (RFC 3629) or a control. */
+static size_t char_bytes(struct slice s) {
+  unsigned char c = s.n ? (unsigned char)s.p[0] : 0, least = 0x80, most = 0xbf;
+  size_t n = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : 2;
+  if (c >= 0x20 && c < 0x7f)
+    return 1;
+  if (c < 0xc2 || c > 0xf4 || s.n < n)
+    return 0;
+  least = c == 0xe0 ? 0xa0 : c == 0xf0 ? 0x90 : least;
+  most = c == 0xed ? 0x9f : c == 0xf4 ? 0x8f : most;
+  if ((unsigned char)s.p[1] < least || (unsigned char)s.p[1] > most ||
+      (c == 0xc2 && (unsigned char)s.p[1] < 0xa0))
+    return 0;
+  for (size_t i = 2; i < n; i++)
+    if (((unsigned char)s.p[i] & 0xc0) != 0x80)
+      return 0;
+  return n;
+}
+
 char *header_quote(char *dst, size_t bytes, struct slice text) {
   size_t n = 0;
-  for (size_t i = 0; i < text.n; i++) {
-    unsigned char c = (unsigned char)text.p[i];
-    bool special = c == '"' || c == '\\';
-    if (n + (special ? 2 : 1) >= bytes)
+  for (size_t i = 0; i < text.n;) {
+    size_t step = char_bytes(slice_from(text.p + i, text.n - i));
+    bool special = text.p[i] == '"' || text.p[i] == '\\';
+    if (n + special + (step ? step : 1) >= bytes)
       break;
     if (special)
       dst[n++] = '\\';
-    dst[n++] = c >= 0x20 && c < 0x7f ? (char)c : '?';
+    memcpy(dst + n, step ? text.p + i : "?", step ? step : 1);
+    n += step ? step : 1;
+    i += step ? step : 1;
+  }
+  dst[n] = 0;
+  return dst;
+}
+
+char *header_display(char *dst, size_t bytes, struct slice name) {
+  size_t n = 0;
+  bool is_quoted = name.n >= 2 && name.p[0] == '"' && name.p[name.n - 1] == '"';
+  if (is_quoted)
+    name = slice_from(name.p + 1, name.n - 2);
+  for (size_t i = 0; i < name.n;) {
+    i += is_quoted && name.p[i] == '\\' && i + 1 < name.n;
+    size_t step = char_bytes(slice_from(name.p + i, name.n - i));
+    if (n + (step ? step : 1) >= bytes)
+      break;
+    memcpy(dst + n, step ? name.p + i : "?", step ? step : 1);
+    n += step ? step : 1;
+    i += step ? step : 1;
   }
   dst[n] = 0;
   return dst;

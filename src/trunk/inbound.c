@@ -60,6 +60,7 @@ static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *t
   if (ask->max_forwards >= 0 && ask->max_forwards < MAX_FORWARDS)
     d->max_forwards = ask->max_forwards;
   slice_copy(d->user, sizeof d->user, slice_of(ask->called));
+  slice_copy(d->session_remote, sizeof d->session_remote, slice_of(ask->session_id));
   return d;
 }
 
@@ -125,7 +126,7 @@ void inbound_opened(struct dialog *d, struct leg *l) {
   (void)l; /* the answer goes out with 183 or 200 */
 }
 
-static void reply_prepare(struct reply *r, const struct dialog *d, int status) {
+static void reply_prepare(struct reply *r, struct dialog *d, int status) {
   reply_init(r, status);
   dialog_contact(d, r->contact, sizeof r->contact);
   dialog_session(d, r->session, sizeof r->session);
@@ -164,7 +165,6 @@ void inbound_answered(struct dialog *d, struct leg *l) {
   }
   reply_prepare(&r, d, 200);
   r.allow = ALLOW;
-  r.supported = SUPPORTED;
   r.body = text;
   d->state = DIALOG_UP;
   d->got_final = true;

@@ -22,6 +22,6 @@ int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   reply_init(&r, status);
   if (status == 415)
     r.accept = "application/dtmf-relay, application/dtmf";
-  reply_to(d->agent, irq, &r);
+  dialog_reply(d, irq, &r);
   return status;
 }

@@ -16,7 +16,9 @@
 #include <sofia-sip/sip_tag.h>
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/su_wait.h>
+#include <sofia-sip/sresolv.h>
 #include <sofia-sip/tport.h>
+#include <sofia-resolv/sres_cache.h>
 
 enum {
   DIALOGS_MAX = 20000,
@@ -30,8 +32,8 @@ enum {
   T1X64_MS = 64 * T1_MS,
 };
 
+#define HOSTS_FILE "/etc/hosts"
 #define ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
-#define SUPPORTED "timer"
 #define SDP_TYPE "application/sdp"
 
 /* The transport of one listener. */
@@ -64,6 +66,8 @@ struct trunks {
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
   struct bucket once; /* once: see ONCE_PER_S. */
+  sres_cache_t *names; /* names is the resolver's memory, with those of /etc/hosts in it. */
+  struct timer names_timer;
 };
 
 enum dialog_state {
@@ -86,6 +90,7 @@ struct dialog {
   char target[URI_BYTES];     /* target is the Request-URI of a UAC. */
   struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
   int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
+  char session_local[SESSION_ID_BYTES], session_remote[SESSION_ID_BYTES]; /* of this dialog; "": none */
   uint32_t answer_timeout_s;
   nta_leg_t *nta;
   nta_incoming_t *invite_in;  /* the initial INVITE until it is acknowledged */
@@ -131,6 +136,11 @@ enum trunk_count {
 
 su_root_t *root_su(const struct root *r);
 
+/* hosts: the resolver's memory with the names of /etc/hosts in it, kept so. 0 or -ENOMEM */
+int hosts_start(struct trunks *t) must_check;
+void hosts_stop(struct trunks *t);
+void hosts_read(sres_cache_t *cache, const char *path);
+
 /* agent */
 struct agent *agent_find(struct trunks *t, const char *listener);
 const char *agent_transport(const struct agent *a); /* "tcp", "tls"; NULL for UDP */
@@ -138,6 +148,8 @@ void agent_source(const msg_t *msg, struct addr *ret);
 const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
                                     struct addr *ret_source);
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
+/* What of its Require we do not know, RFC 3261 8.2.2.3: all of it. True if there is something. */
+bool agent_requires(const sip_t *sip, char *unsupported, size_t bytes);
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip);
 
 /* ask: the last place that knows SIP */
@@ -160,7 +172,7 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *supported, *unsupported, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *body; /* NULL: not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
 void reply_init(struct reply *r, int status);
@@ -180,7 +192,10 @@ struct leg *dialog_leg(const struct dialog *d);
 static inline void *dialog_magic(const struct dialog *d) { return (void *)(uintptr_t)d->id; } // NOLINT
 const char *dialog_host(const struct dialog *d);
 char *dialog_contact(const struct dialog *d, char *dst, size_t bytes);
-char *dialog_session(const struct dialog *d, char *dst, size_t bytes);
+char *dialog_session(struct dialog *d, char *dst, size_t bytes);
+char *dialog_session_line(struct dialog *d, char *dst, size_t bytes); /* with the field's name, or "" */
+void dialog_session_take(struct dialog *d, const sip_t *sip);
+void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r); /* with our Session-ID */
 int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);

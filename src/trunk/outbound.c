@@ -100,20 +100,18 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct call *c) {
 }
 
 static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const char *body) {
-  char contact[URI_BYTES + 2], forwards[12], value[80], session[96] = "", identity[URI_BYTES + 32] = "",
-                                                        party[URI_BYTES];
+  char contact[URI_BYTES + 2], forwards[12], session[96], identity[URI_BYTES + 32] = "",
+                                                                               party[URI_BYTES];
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
-  header_session(value, sizeof value, c->session_local, NULL);
-  if (*value)
-    snprintf(session, sizeof session, "Session-ID: %s", value);
+  dialog_session_line(d, session, sizeof session);
   if (c->anonymous && *c->from)
     snprintf(identity, sizeof identity, "P-Asserted-Identity: %s",
              header_party(party, sizeof party, c->from, "", dialog_host(d), false));
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
       NTATAG_PASS_100(1), SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards),
-      SIPTAG_ALLOW_STR(ALLOW), SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
+      SIPTAG_ALLOW_STR(ALLOW), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
       TAG_IF(c->anonymous, SIPTAG_PRIVACY_STR("id")), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
       SIPTAG_PAYLOAD_STR(body), TAG_END());
@@ -282,7 +280,8 @@ static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   }
   struct cause c = cause_of_sip(status, reason_q850(sip), is_own ? BY_GATEWAY : BY_CALLEE);
   if (is_own) {
-    c.reason = status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE; /* nobody on the trunk said that status */
+    c.reason =
+        status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE; /* nobody on the trunk said that status */
     snprintf(c.detail, sizeof c.detail, "%s",
              status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
   }
@@ -308,6 +307,8 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   struct leg *l = dialog_leg(d);
   if (l && sip)
     peer_note(l, orq, sip);
+  if (sip)
+    dialog_session_take(d, sip);
   if (status < 200 && d->is_canceled)
     cancel_send(d);
   else if (status > 100 && status < 200 && l && sip)
@@ -322,14 +323,16 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
 /* Only once a provisional came (RFC 3261 9.1): the library would keep a CANCEL of its own back, and a
  * response to one that was not sent yet trips it. */
 static void cancel_send(struct dialog *d) {
-  char reason[200];
+  char reason[200], session[96];
   const struct cause *c = &d->bye_cause;
   if (!d->owes_cancel || !d->invite_out || nta_outgoing_status(d->invite_out) < 100)
     return;
   d->owes_cancel = false;
   header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
                 end_reason_word(c->reason));
-  nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_END());
+  dialog_session_line(d, session, sizeof session);
+  nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)),
+                       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_END());
 }
 
 void callee_ended(struct dialog *d, const struct cause *c) {

@@ -16,13 +16,13 @@ static void answer_now(struct dialog *d, nta_incoming_t *irq, int status, int re
     dialog_contact(d, r.contact, sizeof r.contact);
   if (retry_after_s >= 0 && status == 500)
     snprintf(r.retry_after, sizeof r.retry_after, "%d", retry_after_s);
-  reply_to(d->agent, irq, &r);
+  dialog_reply(d, irq, &r);
 }
 
 static int answer_verdict(struct dialog *d, nta_incoming_t *irq, const struct verdict *v) {
   struct reply r;
   reply_refusal(&r, v, dialog_host(d));
-  reply_to(d->agent, irq, &r);
+  dialog_reply(d, irq, &r);
   return r.status;
 }
 
@@ -30,6 +30,8 @@ static int answer_verdict(struct dialog *d, nta_incoming_t *irq, const struct ve
 static int status_of_turn(struct dialog *d, const struct leg *l, bool has_offer) {
   if (d->offer_in)
     return 500;
+  if (d->state != DIALOG_UP && d->is_uas && !d->is_late)
+    return has_offer ? 500 : 0; /* its own offer is still unanswered: RFC 3261 14.2, RFC 3311 5.2 */
   if (d->state != DIALOG_UP)
     return has_offer ? 491 : 0;
   if (d->offer_out || (has_offer && l->offer_pending))
@@ -109,7 +111,6 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
   if (text) {
     reply_init(&r, 200);
     dialog_contact(d, r.contact, sizeof r.contact);
-    dialog_session(d, r.session, sizeof r.session);
     r.allow = ALLOW;
     r.body = text;
   } else if (verdict_is_pass(v)) {
@@ -117,7 +118,7 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
   } else {
     reply_refusal(&r, v, dialog_host(d));
   }
-  reply_to(d->agent, irq, &r);
+  dialog_reply(d, irq, &r);
   text_free(text);
   if (r.status != 200 || d->offer_in_is_update) {
     nta_incoming_destroy(irq);
@@ -245,15 +246,13 @@ static int reinvite_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, c
 }
 
 static nta_outgoing_t *reinvite_send(struct dialog *d, const char *body) {
-  char contact[URI_BYTES + 2], value[80], session[96] = "";
+  char contact[URI_BYTES + 2], session[96];
   dialog_contact(d, contact, sizeof contact);
-  dialog_session(d, value, sizeof value);
-  if (*value)
-    snprintf(session, sizeof session, "Session-ID: %s", value);
+  dialog_session_line(d, session, sizeof session);
   return nta_outgoing_tcreate(d->nta, reinvite_response, dialog_magic(d), NULL, SIP_METHOD_INVITE,
                               *d->target ? URL_STRING_MAKE(d->target) : NULL,
                               SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW),
-                              SIPTAG_SUPPORTED_STR(SUPPORTED), SIPTAG_USER_AGENT_STR(d->t->product),
+                              SIPTAG_USER_AGENT_STR(d->t->product),
                               TAG_IF(*session, SIPTAG_HEADER_STR(session)),
                               SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }

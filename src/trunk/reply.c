@@ -40,7 +40,6 @@ static const char *text(const char *s) { return s && *s ? s : NULL; }
 #define REPLY_TAGS(a, r, session) \
   TAG_IF(text((r)->allow), SIPTAG_ALLOW_STR((r)->allow)), \
       TAG_IF(text((r)->accept), SIPTAG_ACCEPT_STR((r)->accept)), \
-      TAG_IF(text((r)->supported), SIPTAG_SUPPORTED_STR((r)->supported)), \
       TAG_IF(text((r)->unsupported), SIPTAG_UNSUPPORTED_STR((r)->unsupported)), \
       TAG_IF(text((r)->warning), SIPTAG_WARNING_STR((r)->warning)), \
       TAG_IF(text((r)->reason), SIPTAG_REASON_STR((r)->reason)), \

@@ -46,10 +46,10 @@ def call_out(house, sip, bob, rtp, **more):
 def in_dialog(sip, request, method, cseq, sdp="", tag="far"):
     """A request of the callee within the call that we took."""
     target = request.get("contact").strip("<>").split(">")[0]
-    sip.send("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bK%s%d%d\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\n"
-             "To: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:far@127.0.0.1:%d>\r\n"
-             % (method, target, sip.port, method, cseq, time.monotonic_ns(), request.get("to"), tag, request.get("from"),
-                request.get("call-id"), cseq, method, sip.port), sdp)
+    sip.send("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s%d%d\r\nMax-Forwards: 70\r\nFrom: %s;tag=%s\r\n"
+             "To: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:far@%s:%d>\r\n"
+             % (method, target, sip.shown, sip.port, method, cseq, time.monotonic_ns(), request.get("to"), tag, request.get("from"),
+                request.get("call-id"), cseq, method, sip.shown, sip.port), sdp)
 
 
 @LAB.scenario("a call in: tones both ways, own SSRC, digits both ways, BYE from the trunk, record")

@@ -43,7 +43,7 @@ def sdp_media(sdp):
     """(host, port, direction) of the first audio line."""
     host, port, direction = "", 0, "sendrecv"
     for line in sdp.split("\r\n"):
-        if line.startswith("c=IN IP4 "):
+        if line.startswith(("c=IN IP4 ", "c=IN IP6 ")):
             host = line[9:]
         elif line.startswith("m=audio ") and not port:
             port = int(line.split()[1])
@@ -56,9 +56,11 @@ class Agent:
     """One socket; the caller asks for what should come next. Retransmissions are told apart and left out."""
 
     def __init__(self, port, peer, host="127.0.0.1", user="+15550123456"):
-        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, port))
-        self.host, self.port, self.peer, self.user = host, self.socket.getsockname()[1], peer, user
+        self.host = "[%s]" % host if ":" in host else host
+        self.port, self.peer, self.user = self.socket.getsockname()[1], peer, user
+        self.transport, self.shown, self.params = "UDP", self.host, ""
         self.seen = set()
 
     def __enter__(self):
@@ -112,10 +114,84 @@ class Agent:
             to += ";tag=" + tag
         head += "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\n" % (request.get("from"), to, request.get("call-id"), request.get("cseq"))
         if contact is None:
-            contact = "<sip:far@%s:%d>" % (self.host, self.port)
+            contact = "<sip:far@%s:%d%s>" % (self.shown, self.port, self.params)
         if contact and 100 < status < 300:
             head += "Contact: %s\r\n" % contact
         self.send(head + more, sdp)
+
+
+class StreamAgent(Agent):
+    """The same over TCP, or TLS by contexts (as client, as server): one listening socket, any number of connections."""
+
+    def __init__(self, port, peer, host, user="+15550123456", client=None, server=None, name=None):
+        self.listener = socket.create_server((host, port))
+        self.host, self.port, self.peer, self.user = host, port, peer, user
+        self.transport = "TLS" if client or server else "TCP"
+        self.params, self.shown = ";transport=" + self.transport.lower(), name or host
+        self.client, self.server, self.seen, self.streams, self.last = client, server, set(), {}, None
+
+    def __exit__(self, *_):
+        for s in [self.listener] + list(self.streams):
+            s.close()
+
+    def connect(self):
+        s = socket.create_connection(self.peer, 5, (self.host, 0))
+        if self.client:
+            s = self.client.wrap_socket(s)
+        self.streams[s] = b""
+        self.last = s
+        return s
+
+    def send_bytes(self, data):
+        try:
+            (self.last or self.connect()).sendall(data)
+        except OSError:
+            self.streams.pop(self.last, None)
+            self.connect().sendall(data)
+
+    def send(self, text, body="", to=None):
+        if body:
+            text += "Content-Type: application/sdp\r\n"
+        self.send_bytes((text + "Content-Length: %d\r\n\r\n%s" % (len(body.encode()), body)).encode())
+
+    def _whole(self):
+        for s, data in self.streams.items():
+            data = data.lstrip(b"\r\n")
+            head, end, rest = data.partition(b"\r\n\r\n")
+            if not end:
+                continue
+            n = next((int(line.partition(b":")[2]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")), 0)
+            if len(rest) >= n:
+                self.streams[s], self.last = rest[n:], s
+                return Message(head + end + rest[:n])
+        return None
+
+    def receive(self, seconds):
+        end = time.monotonic() + seconds
+        while True:
+            m = self._whole()
+            if m or time.monotonic() > end:
+                return m
+            for s in select.select([self.listener] + list(self.streams), [], [], max(0, end - time.monotonic()))[0]:
+                self._read(s)
+
+    def _read(self, s):
+        try:
+            if s is self.listener:
+                s, _ = s.accept()
+                s.settimeout(5)
+                s = self.server.wrap_socket(s, server_side=True) if self.server else s
+                self.streams[s] = b""
+                return
+            data = s.recv(65536)
+        except OSError:
+            data = b""
+        if data:
+            self.streams[s] += data
+        elif s is not self.listener:
+            self.streams.pop(s, None)
+            self.last = None if self.last is s else self.last
+            s.close()
 
 
 class Dialog:
@@ -124,17 +200,18 @@ class Dialog:
     def __init__(self, agent, to, host=None):
         self.agent, self.cseq = agent, 0
         self.call_id, self.tag = "%x@test" % random.getrandbits(60), "%x" % random.getrandbits(32)
-        self.uri = "sip:%s@%s:%d" % (to, host or agent.peer[0], agent.peer[1])
+        there = "[%s]" % agent.peer[0] if ":" in agent.peer[0] else agent.peer[0]
+        self.uri = "sip:%s@%s:%d" % (to, host or there, agent.peer[1])
         self.target, self.to = self.uri, "<%s>" % self.uri
 
     def head(self, method, uri=None, branch=None, vias=(), more="", forwards=70):
         a = self.agent
         self.branch = branch or "z9hG4bK%x" % random.getrandbits(60)
-        via = ["SIP/2.0/UDP %s:%d;branch=%s" % (a.host, a.port, self.branch)] + list(vias)
+        via = ["SIP/2.0/%s %s:%d;branch=%s" % (a.transport, a.shown, a.port, self.branch)] + list(vias)
         return ("%s %s SIP/2.0\r\n%sMax-Forwards: %d\r\nFrom: <sip:%s@%s>;tag=%s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %d %s\r\n"
-                "Contact: <sip:%s@%s:%d>\r\n%s" %
+                "Contact: <sip:%s@%s:%d%s>\r\n%s" %
                 (method, uri or self.target, "".join("Via: %s\r\n" % v for v in via), forwards, a.user, a.host, self.tag,
-                 self.to, self.call_id, self.cseq, method, a.user, a.host, a.port, more))
+                 self.to, self.call_id, self.cseq, method, a.user, a.shown, a.port, a.params, more))
 
     def invite(self, sdp, **more):
         self.cseq += 1

@@ -86,6 +86,11 @@ const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name
       return &c->trunks[i];
   return NULL;
 }
+const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name) {
+  (void)c, (void)name;
+  return NULL;
+}
+
 const struct conf_user *conf_user_find(const struct conf *c, struct slice name) {
   for (uint32_t i = 0; i < c->n_users; i++)
     if (slice_eq(slice_of(c->users[i].name), name))

@@ -113,16 +113,16 @@ Test(offer, baresip_with_sdes) {
   struct desc d = answer(&a, sdp_baresip);
   cr_assert_eq(d.audio.profile, PROFILE_SAVP);
   cr_assert_eq(d.audio.n_crypto, 1);
-  cr_assert_eq(d.audio.crypto[0].tag, 1, "the first that we know, in the offerer's order");
-  cr_assert_eq(d.audio.crypto[0].key.suite, SUITE_AES_CM_128_HMAC_SHA1_32);
+  cr_assert_eq(d.audio.crypto[0].tag, 2, "the first that we know, in the offerer's order, but the short tag last");
+  cr_assert_eq(d.audio.crypto[0].key.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
   cr_assert_eq(d.audio.codecs[0].kind, CODEC_PCMA);
   cr_assert_eq(d.audio.n_codecs, 2);
   cr_assert_eq(addr_port(&d.audio.rtcp), 40001);
   cr_assert_not(d.audio.rtcp_mux);
   demo.suites.n = 1;
-  snprintf(demo.suites.text[0], CONF_NAME_BYTES, "AES_CM_128_HMAC_SHA1_80");
+  snprintf(demo.suites.text[0], CONF_NAME_BYTES, "AES_CM_128_HMAC_SHA1_32");
   d = answer(&a, sdp_baresip);
-  cr_assert_eq(d.audio.crypto[0].tag, 2, "the trunk allows only this suite");
+  cr_assert_eq(d.audio.crypto[0].tag, 1, "the trunk allows only this suite");
   demo.suites.n = 0;
 }
 
@@ -158,7 +158,8 @@ Test(offer, refusals) {
       {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
       {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
       {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
-      {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_SRTP},
+      {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_NONE}, /* SDES in a line of DTLS's profile */
+      {sdp_sipp, "RTP/AVP", "UDP/TLS/RTP/SAVP", REFUSE_SRTP},
       {sdp_baresip, "RTP/SAVP 8", "RTP/AVP 8", REFUSE_SRTP},
       {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},
       {sdp_baresip, "RTP/SAVP 8 0 101", "RTP/SAVP 101 18", REFUSE_CODEC},
@@ -247,7 +248,7 @@ Test(offer, what_the_media_process_is_told) {
   remote_fill(&r, &in.leg, &ours, &offer);
   cr_expect_eq(r.security, MSET_SDES);
   cr_expect_eq(memcmp(&r.tx, &ours.audio.crypto[0].key, sizeof(r.tx)), 0);
-  cr_expect_eq(memcmp(&r.rx, &offer.audio.crypto[1].key, sizeof(r.rx)), 0);
+  cr_expect_eq(memcmp(&r.rx, &offer.audio.crypto[2].key, sizeof(r.rx)), 0);
   cr_expect_eq(r.n_codecs, 2);
   cr_expect_eq(r.codecs[0].pt, 8);
   cr_expect_eq(r.codecs[1].kind, CODEC_TELEV);
