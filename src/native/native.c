@@ -139,7 +139,8 @@ static bool idem_pass(struct req *r) {
   if (!key.p || !is_creating(r->ask->row->id))
     return true;
   snprintf(scope, sizeof(scope), "%s/%s %d", r->claims->tenant, r->claims->identity, r->ask->row->id);
-  enum idem_state st = idem_begin(r->n->idem, slice_of(scope), key, r->ask->body, loop_now_us(r->n->loop), &r->to.idem, &stored);
+  struct slice body = r->ask->body.n ? r->ask->body : SLICE("{}"); /* absent is the same request */
+  enum idem_state st = idem_begin(r->n->idem, slice_of(scope), key, body, loop_now_us(r->n->loop), &r->to.idem, &stored);
   if (st == IDEM_NEW)
     return true;
   if (st == IDEM_REPLAY)

@@ -153,6 +153,8 @@ async def idempotency(w):
     need("Idempotent-Replayed" not in a.headers, "the first answer says replayed")
     b = await u.want(201, "POST", "/v1/event-tickets", {}, Idempotency_Key="one")
     need(a.body == b.body and b.headers.get("Idempotent-Replayed") == "true", "replay: %s %s" % (b, dict(b.headers)))
+    d = await u.want(201, "POST", "/v1/event-tickets", Idempotency_Key="one")
+    need(a.body == d.body, "an absent body is {}")
     c = await other.want(201, "POST", "/v1/event-tickets", {}, Idempotency_Key="one")
     need(c.body != a.body and "Idempotent-Replayed" not in c.headers, "keys of two identities")
     await u.want(200, "POST", "/v1/relay-credentials", {"ttl_s": 60}, Idempotency_Key="two")
