@@ -52,7 +52,8 @@ static void offline_end(void *arg) {
 static struct nleg *device_leg(struct alert *a, const char *device) {
   LIST_EACH(&a->user->nlegs, at) {
     struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
-    if (nl->is_callee && !nl->final && strcmp(nl->call_id, a->call->id) == 0 && strcmp(nl->device, device) == 0)
+    if (nl->is_callee && !nl->final && strcmp(nl->call_id, a->call->id) == 0 &&
+        strcmp(nl->device, device) == 0)
       return nl;
   }
   return NULL;
@@ -66,7 +67,8 @@ static void ring_device(struct alert *a, const struct stream *s) {
   nl->is_callee = true;
   nl->had_stream = true;
   slice_copy(nl->call_id, sizeof(nl->call_id), slice_of(a->call->id));
-  struct leg *l = call_add_callee(a->call, &native_door, n, nl->id, NULL, slice_of(a->user->identity), slice_of(s->device));
+  struct leg *l = call_add_callee(a->call, &native_door, n, nl->id, NULL, slice_of(a->user->identity),
+                                  slice_of(s->device));
   if (!l) {
     nleg_free(nl);
     return;
@@ -116,7 +118,8 @@ void alert_ring_stop(struct native *n, struct call *c) {
 /* Whose answer it was ------------------------------------------------------------------------------ */
 
 static bool is_waiting(const struct alert *a, const struct nleg *nl) {
-  return nl->is_callee && !nl->final && !nl->answered && nl->answer_hash[0] && strcmp(nl->call_id, a->call->id) == 0;
+  return nl->is_callee && !nl->final && !nl->answered && nl->answer_hash[0] &&
+         strcmp(nl->call_id, a->call->id) == 0;
 }
 
 /* The others may answer for themselves again. */
@@ -197,8 +200,10 @@ void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l) {
   a->last = l->cause;
   LIST_EACH(&a->user->nlegs, at) {
     const struct nleg *other = CONTAINER_OF(at, struct nleg, node);
-    bool is_there = other->device_named || user_has_stream(other->user, other->device); /* unnamed ones are till they close */
-    if (other != nl && other->is_callee && !other->final && is_there && strcmp(other->call_id, nl->call_id) == 0)
+    bool is_there = other->device_named ||
+                    user_has_stream(other->user, other->device); /* unnamed ones are till they close */
+    if (other != nl && other->is_callee && !other->final && is_there &&
+        strcmp(other->call_id, nl->call_id) == 0)
       return;
   }
   alert_done(a, a->last);

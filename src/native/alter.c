@@ -31,7 +31,8 @@ static void move_to_device(struct req *r, struct nleg *nl, struct leg *l) {
   nl->had_stream = nl->had_stream || user_has_stream(r->user, r->device);
   leg_set_device(l, slice_of(r->device), nl->id);
   nleg_streams_changed(r->n, r->user);
-  nleg_event(nl, "call.updated", json_pack("{s:[s],s:o}", "changed", "device", "call", snapshot_make(nl)));
+  nleg_event(nl, "call.updated",
+             json_pack("{s:[s],s:o}", "changed", "device", "call", snapshot_make(nl)));
 }
 
 static bool is_live(const struct leg *l) { return l->state == LEG_LIVE || l->state == LEG_ANSWERED; }
@@ -51,11 +52,13 @@ void verb_renegotiate(struct req *r) {
   if (!may) {
     answer_problem(r->n, r->to, WEB_PROBLEM_wrong_state, "the call is not yet answered");
   } else if (nl->wait != WAIT_NONE) {
-    answer_problem(r->n, r->to, WEB_PROBLEM_glare, "another renegotiation is under way: try again after 0.2 to 2 s");
+    answer_problem(r->n, r->to, WEB_PROBLEM_glare,
+                   "another renegotiation is under way: try again after 0.2 to 2 s");
   } else {
     struct addr deny[MSET_DENY_MAX];
     bool usable;
-    uint32_t denied = relay_sift(r->n, d.audio.candidates, d.audio.n_candidates, deny, MSET_DENY_MAX, &usable);
+    uint32_t denied =
+        relay_sift(r->n, d.audio.candidates, d.audio.n_candidates, deny, MSET_DENY_MAX, &usable);
     move_to_device(r, nl, l);
     nl->wait = WAIT_RENEGOTIATE;
     nl->waiting = r->to;
@@ -64,7 +67,8 @@ void verb_renegotiate(struct req *r) {
       leg_deny(l, deny, denied);
       leg_reoffer(l, nl->cookie, &d);
     } else {
-      struct verdict v = verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
+      struct verdict v =
+          verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
       native_door.reoffered(r->n, l, nl->cookie, &v, NULL);
     }
   }
@@ -95,7 +99,8 @@ void verb_hold(struct req *r) { hold(r, true); }
 void verb_resume(struct req *r) { hold(r, false); }
 
 /* A whole number in its range, or the default; false when answered. */
-static bool number_in(struct req *r, const char *member, json_int_t low, json_int_t high, uint32_t *value) {
+static bool number_in(struct req *r, const char *member, json_int_t low, json_int_t high,
+                      uint32_t *value) {
   char pointer[40], reason[80];
   json_t *v = json_object_get(r->body, member);
   if (!v)
@@ -106,7 +111,8 @@ static bool number_in(struct req *r, const char *member, json_int_t low, json_in
     return true;
   }
   snprintf(pointer, sizeof(pointer), "/%s", member);
-  snprintf(reason, sizeof(reason), "expected a whole number, %lld to %lld", (long long)low, (long long)high);
+  snprintf(reason, sizeof(reason), "expected a whole number, %lld to %lld", (long long)low,
+           (long long)high);
   answer_field(r->n, r->to, pointer, reason);
   return false;
 }
@@ -116,7 +122,8 @@ void verb_dtmf(struct req *r) {
   char op_text[32];
   uint32_t duration = 100, gap = 70;
   struct nleg *nl = live_leg(r, &l);
-  if (!nl || !number_in(r, "duration_ms", 40, 2000, &duration) || !number_in(r, "gap_ms", 30, 2000, &gap))
+  if (!nl || !number_in(r, "duration_ms", 40, 2000, &duration) ||
+      !number_in(r, "gap_ms", 30, 2000, &gap))
     return;
   const char *digits = json_string_value(json_object_get(r->body, "digits"));
   size_t len = digits ? strlen(digits) : 0;
@@ -155,7 +162,8 @@ void verb_telemetry(struct req *r) {
   if (nleg_leg(nl))
     answer_empty(r->n, r->to, 204);
   else
-    answer_problem(r->n, r->to, WEB_PROBLEM_ended, "the call has ended; the figures were added to its record");
+    answer_problem(r->n, r->to, WEB_PROBLEM_ended,
+                   "the call has ended; the figures were added to its record");
 }
 
 void verb_delete(struct req *r) {

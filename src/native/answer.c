@@ -58,7 +58,8 @@ struct reading {
 static bool reading_take(struct req *r, struct reading *a) {
   json_t *p = json_object_get(r->body, "provisional"), *e = json_object_get(r->body, "early_media");
   if ((p && !json_is_boolean(p)) || (e && !json_is_boolean(e))) {
-    answer_field(r->n, r->to, p && !json_is_boolean(p) ? "/provisional" : "/early_media", "expected a boolean");
+    answer_field(r->n, r->to, p && !json_is_boolean(p) ? "/provisional" : "/early_media",
+                 "expected a boolean");
     return false;
   }
   a->final = !json_is_true(p);
@@ -86,9 +87,11 @@ static bool goes_with(struct req *r, const struct nleg *nl, const struct reading
 static bool give(struct req *r, struct nleg *nl, struct leg *l, const struct reading *a) {
   struct addr deny[MSET_DENY_MAX];
   bool usable;
-  uint32_t denied = relay_sift(r->n, a->desc.audio.candidates, a->desc.audio.n_candidates, deny, MSET_DENY_MAX, &usable);
-  struct verdict v = usable ? leg_take_answer(l, 1, &a->desc, false)
-                            : verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
+  uint32_t denied = relay_sift(r->n, a->desc.audio.candidates, a->desc.audio.n_candidates, deny,
+                               MSET_DENY_MAX, &usable);
+  struct verdict v =
+      usable ? leg_take_answer(l, 1, &a->desc, false)
+             : verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
   if (!verdict_is_pass(&v)) {
     answer_verdict(r->n, r->to, &v, nl->call_id);
     return false;
@@ -138,7 +141,8 @@ static void answer_by_media(struct req *r, struct nleg *first, const struct read
   struct call *c = nleg_leg(first)->call;
   LIST_EACH(&r->user->nlegs, at) {
     struct nleg *nl = CONTAINER_OF(at, struct nleg, node);
-    if (nleg_may_be(first, nl, r->device) && a->has && !nl->answer_hash[0] && !give(r, nl, nleg_leg(nl), a))
+    if (nleg_may_be(first, nl, r->device) && a->has && !nl->answer_hash[0] &&
+        !give(r, nl, nleg_leg(nl), a))
       return;
   }
   answer_state(r, first, a);

@@ -7,7 +7,9 @@
 
 #include <stdio.h>
 
-static struct nleg *nleg_of(struct native *n, const struct leg *l) { return pool_get(n->nlegs, l->magic); }
+static struct nleg *nleg_of(struct native *n, const struct leg *l) {
+  return pool_get(n->nlegs, l->magic);
+}
 
 /* SDP text of a description on the heap; NULL if it cannot be written. */
 static char *desc_text(const struct desc *d) {
@@ -22,9 +24,10 @@ static char *desc_text(const struct desc *d) {
 void incoming_event(struct nleg *nl, struct leg *l) {
   char etag[WEB_ETAG_BYTES];
   nleg_etag(nl, etag);
-  json_t *e = json_pack("{s:o,s:o,s:{s:s,s:s},s:s,s:i,s:b,s:s}", "from", from_make(l), "to", to_make(l), "offer", "type",
-                        "offer", "sdp", nl->offer, "etag", etag, "ring_timeout_s", (int)l->call->ring_timeout_s,
-                        "anonymous", l->call->anonymous, "verified", "none");
+  json_t *e =
+      json_pack("{s:o,s:o,s:{s:s,s:s},s:s,s:i,s:b,s:s}", "from", from_make(l), "to", to_make(l), "offer",
+                "type", "offer", "sdp", nl->offer, "etag", etag, "ring_timeout_s",
+                (int)l->call->ring_timeout_s, "anonymous", l->call->anonymous, "verified", "none");
   if (e && l->call->metadata[0])
     json_object_set_new(e, "metadata", json_loads(l->call->metadata, 0, NULL));
   if (e)
@@ -50,8 +53,8 @@ static void caller_opened(struct nleg *nl, struct leg *l) {
   nleg_note_local(nl, l);
   nl->wait = WAIT_NONE;
   nl->hidden = false;
-  json_t *body = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", nl->call_id, "state", "connecting", "answer", "type", "answer",
-                           "sdp", sdp ? sdp : "");
+  json_t *body = json_pack("{s:s,s:s,s:{s:s,s:s}}", "id", nl->call_id, "state", "connecting", "answer",
+                           "type", "answer", "sdp", sdp ? sdp : "");
   if (!sdp || !body || web_answer_json(&a, 201, body) < 0) {
     web_answer_problem(&a, WEB_PROBLEM_internal, NULL);
   } else {
@@ -90,12 +93,15 @@ static void door_early(void *arg, struct leg *l, bool active) {
   event_of(arg, l, "call.early_media", json_pack("{s:b}", "active", active));
 }
 static void door_answered(void *arg, struct leg *l) { event_of(arg, l, "call.answered", json_object()); }
-static void door_connected(void *arg, struct leg *l) { event_of(arg, l, "call.connected", json_object()); }
+static void door_connected(void *arg, struct leg *l) {
+  event_of(arg, l, "call.connected", json_object());
+}
 static void door_held(void *arg, struct leg *l, bool on) {
   event_of(arg, l, on ? "call.held" : "call.resumed", json_pack("{s:s}", "by", "remote"));
 }
 static void door_digit(void *arg, struct leg *l, char digit, uint32_t ms, const char *source) {
-  event_of(arg, l, "dtmf.received", json_pack("{s:s#,s:i,s:s}", "digit", &digit, (size_t)1, "ms", (int)ms, "source", source));
+  event_of(arg, l, "dtmf.received",
+           json_pack("{s:s#,s:i,s:s}", "digit", &digit, (size_t)1, "ms", (int)ms, "source", source));
 }
 static void door_media(void *arg, struct leg *l) {
   struct nleg *nl = nleg_of(arg, l);
@@ -107,11 +113,12 @@ static void door_media(void *arg, struct leg *l) {
 }
 static void door_quality(void *arg, struct leg *l, const struct mset_quality *q) {
   event_of(arg, l, "media.quality",
-           json_pack("{s:s,s:f,s:i,s:i,s:f}", "direction", q->up ? "up" : "down", "loss", q->loss, "jitter_ms",
-                     (int)q->jitter_ms, "rtt_ms", (int)q->rtt_ms, "mos", q->mos));
+           json_pack("{s:s,s:f,s:i,s:i,s:f}", "direction", q->up ? "up" : "down", "loss", q->loss,
+                     "jitter_ms", (int)q->jitter_ms, "rtt_ms", (int)q->rtt_ms, "mos", q->mos));
 }
 static void door_restart(void *arg, struct leg *l, const char *reason) {
-  event_of(arg, l, "media.restart", json_pack("{s:s,s:b,s:i}", "reason", reason, "fresh", 0, "deadline_s", 30));
+  event_of(arg, l, "media.restart",
+           json_pack("{s:s,s:b,s:i}", "reason", reason, "fresh", 0, "deadline_s", 30));
 }
 
 static void door_operation(void *arg, struct leg *l, uint64_t op, const struct verdict *v) {
@@ -126,12 +133,14 @@ static void door_operation(void *arg, struct leg *l, uint64_t op, const struct v
     char type[80];
     snprintf(type, sizeof(type), "urn:sallyport:problem:%s", row->code);
     nleg_event(nl, "operation.failed",
-               json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:i,s:s}}", "operation_id", op_text, "verb", verb, "problem", "type", type,
-                         "code", row->code, "title", row->title, "status", row->http, "detail", v->detail));
+               json_pack("{s:s,s:s,s:{s:s,s:s,s:s,s:i,s:s}}", "operation_id", op_text, "verb", verb,
+                         "problem", "type", type, "code", row->code, "title", row->title, "status",
+                         row->http, "detail", v->detail));
     return;
   }
   if (strcmp(verb, "dtmf") != 0)
-    nleg_event(nl, strcmp(verb, "hold") == 0 ? "call.held" : "call.resumed", json_pack("{s:s}", "by", "local"));
+    nleg_event(nl, strcmp(verb, "hold") == 0 ? "call.held" : "call.resumed",
+               json_pack("{s:s}", "by", "local"));
   nleg_event(nl, "operation.succeeded", json_pack("{s:s,s:s}", "operation_id", op_text, "verb", verb));
 }
 
@@ -165,7 +174,8 @@ static void answer_renegotiate(struct nleg *nl, const struct desc *local) {
   answer_full(nl->n, nl->waiting, &a);
 }
 
-static void door_reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local) {
+static void door_reoffered(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v,
+                           const struct desc *local) {
   struct nleg *nl = nleg_of(arg, l);
   if (!nl || nl->cookie != cookie || nl->wait == WAIT_NONE || nl->wait == WAIT_PLACE)
     return;

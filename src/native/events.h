@@ -9,15 +9,15 @@ enum { EVENTS_MAX = 256, EVENTS_KEEP_S = 120 };
 
 struct event {
   uint64_t id, at_us;
-  char *text;              /* text is the whole event as it goes over the wire; NULL: not kept, only the id. */
-  char device[72];         /* device it is for; "" for all. */
+  char *text;      /* text is the whole event as it goes over the wire; NULL: not kept, only the id. */
+  char device[72]; /* device it is for; "" for all. */
 };
 
 struct event_ring {
   struct event slot[EVENTS_MAX];
   unsigned head, count;
   uint64_t next_id;
-  uint64_t lost_id;        /* lost_id is the greatest id that can not be replayed any more. */
+  uint64_t lost_id; /* lost_id is the greatest id that can not be replayed any more. */
 };
 
 void event_ring_init(struct event_ring *r, uint64_t wall_ms);
@@ -25,7 +25,8 @@ void event_ring_done(struct event_ring *r);
 uint64_t event_ring_take_id(struct event_ring *r);
 /* Takes the text (heap). */
 void event_ring_add(struct event_ring *r, uint64_t id, const char *device, char *text, uint64_t now_us);
-uint64_t event_ring_oldest(struct event_ring *r, uint64_t now_us); /* the oldest id that can be replayed */
+uint64_t event_ring_oldest(struct event_ring *r,
+                           uint64_t now_us); /* the oldest id that can be replayed */
 /* True if everything after last_id can be replayed; then *ret_from is the first slot index to look at. */
 bool event_ring_covers(struct event_ring *r, uint64_t last_id, uint64_t now_us);
 /* The nameless device ("~…") of the newest kept event up to that id; NULL if none. */

@@ -90,8 +90,8 @@ static bool key_is_sound(struct slice key) {
   return true;
 }
 
-enum idem_state idem_begin(struct idem *i, struct slice scope, struct slice key, struct slice body, uint64_t now_us,
-                           uint64_t *ret_id, struct web_answer *ret_answer) {
+enum idem_state idem_begin(struct idem *i, struct slice scope, struct slice key, struct slice body,
+                           uint64_t now_us, uint64_t *ret_id, struct web_answer *ret_answer) {
   char text[MAP_KEY_BYTES];
   uint8_t digest[HMAC_SHA256_BYTES];
   *ret_id = 0;

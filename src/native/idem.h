@@ -18,8 +18,8 @@ struct idem *idem_free(struct idem *i);
 OWN_DEFINE(idem)
 /* scope: identity and verb; key: the header. IDEM_NEW: *ret_id to be finished (0 when memory is out:
  * the request then runs without protection). IDEM_REPLAY: *ret_answer is a copy to send. */
-enum idem_state idem_begin(struct idem *i, struct slice scope, struct slice key, struct slice body, uint64_t now_us,
-                           uint64_t *ret_id, struct web_answer *ret_answer);
+enum idem_state idem_begin(struct idem *i, struct slice scope, struct slice key, struct slice body,
+                           uint64_t now_us, uint64_t *ret_id, struct web_answer *ret_answer);
 /* Stores a copy of the answer; an answer of 5xx or 429 is forgotten instead, so that a retry works. */
 void idem_finish(struct idem *i, uint64_t id, const struct web_answer *a, uint64_t now_us);
 void idem_sweep(struct idem *i, uint64_t now_us);

@@ -11,8 +11,8 @@ void verb_bootstrap(struct req *r) {
   char url[CONF_NAME_BYTES + 16], when[CLOCK_TEXT_BYTES];
   snprintf(url, sizeof(url), "https://%s", c->service.edge);
   answer_json(r->n, r->to, 200,
-              json_pack("{s:[{s:s,s:s}],s:s,s:s}", "edges", "url", url, "region", c->node.region, "region",
-                        c->node.region, "clock", clock_text(clock_wall_ms(), when)));
+              json_pack("{s:[{s:s,s:s}],s:s,s:s}", "edges", "url", url, "region", c->node.region,
+                        "region", c->node.region, "clock", clock_text(clock_wall_ms(), when)));
 }
 
 /* The numbers of an identity: the token's, else the configuration's. */
@@ -36,8 +36,8 @@ void verb_me(struct req *r) {
     json_array_append_new(scopes, json_stringn(s.p, s.n));
   }
   answer_json(r->n, r->to, 200,
-              json_pack("{s:s,s:s,s:o,s:o}", "identity", r->claims->identity, "tenant", r->claims->tenant, "numbers",
-                        req_numbers(r), "scopes", scopes));
+              json_pack("{s:s,s:s,s:o,s:o}", "identity", r->claims->identity, "tenant",
+                        r->claims->tenant, "numbers", req_numbers(r), "scopes", scopes));
 }
 
 void verb_relay(struct req *r) {

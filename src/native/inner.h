@@ -11,7 +11,7 @@
 
 enum {
   USERS_MAX = 10000,
-  NLEGS_MAX = 10000,  /* live and ended ones that still answer GET */
+  NLEGS_MAX = 10000, /* live and ended ones that still answer GET */
   ALERTS_MAX = 4000,
   ENDED_KEEP_S = 600,
   DEVICE_BYTES = 72,
@@ -24,10 +24,10 @@ struct native {
   struct guard *guard;
   struct web *web;
   struct tokens *issuer; /* issuer is borrowed. */
-  struct map *users;    /* "tenant\0identity" -> struct user */
+  struct map *users;     /* "tenant\0identity" -> struct user */
   struct list user_list;
   struct pool *nlegs, *streams;
-  struct list ended;    /* nlegs that ended, oldest first */
+  struct list ended; /* nlegs that ended, oldest first */
   struct list alerts;
   uint32_t alert_count;
   struct tickets *tickets;
@@ -43,11 +43,11 @@ struct native {
 struct req {
   struct native *n;
   const struct web_ask *ask;
-  struct user *user;        /* user is of the token; NULL on rows without one. */
+  struct user *user; /* user is of the token; NULL on rows without one. */
   const struct claims *claims;
-  json_t *body;             /* body is the JSON object; owned by the dispatcher. */
-  char device[DEVICE_BYTES];/* device is the Sallyport-Device header's, "" if absent. */
-  struct reply_to to;       /* to is where the answer goes. */
+  json_t *body;              /* body is the JSON object; owned by the dispatcher. */
+  char device[DEVICE_BYTES]; /* device is the Sallyport-Device header's, "" if absent. */
+  struct reply_to to;        /* to is where the answer goes. */
 };
 
 typedef void verb_fn(struct req *r);
@@ -67,7 +67,8 @@ bool req_desc(struct req *r, const char *member, const char *type, struct desc *
 /* The same, but a description that cannot be read is left to the caller: false with *ret_v not pass. */
 bool req_desc_read(struct req *r, const char *member, const char *type, struct desc *ret, bool *ret_has,
                    struct verdict *ret_v);
-bool place_is_emergency(const struct req *r, const json_t *body); /* a call to a number that passes every limit */
+bool place_is_emergency(const struct req *r,
+                        const json_t *body); /* a call to a number that passes every limit */
 
 /* verbs */
 #define VERB(id, method, pattern, fn, flags, scope, type) verb_fn fn;
@@ -81,13 +82,15 @@ void alerts_free(struct native *n);
 void alert_ring_stop(struct native *n, struct call *c);
 void stream_closed(struct native *n, uint64_t cookie);
 void stream_system_event(struct stream *s, const char *name, json_t *data); /* no id, not in the ring */
-/* An answer was given that may be one of several devices' (none named): who shows its media first gave it. */
+/* An answer was given that may be one of several devices' (none named): who shows its media first gave
+ * it. */
 void alert_settle(struct native *n, struct call *c, bool final, bool early);
 void alert_media(struct native *n, struct nleg *nl, struct leg *l);
 void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l);
 struct verdict alert_ring(void *arg, struct call *c, const struct target *t);
 void incoming_event(struct nleg *nl, struct leg *l);
-void nleg_answered(struct nleg *nl, struct leg *l); /* the device's final answer, its description taken before */
+void nleg_answered(struct nleg *nl,
+                   struct leg *l); /* the device's final answer, its description taken before */
 void nleg_reject(struct nleg *nl, struct leg *l, struct cause c);
 json_t *req_numbers(const struct req *r); /* the identity's numbers; new reference */
 json_t *snapshot_make(const struct nleg *nl);
@@ -97,5 +100,5 @@ json_t *from_make(const struct leg *l);
 json_t *to_make(const struct leg *l);
 /* Marks foreign relay candidates: fills deny (at most max), returns their number; *ret_usable tells if
  * any other UDP candidate or none at all was given. */
-uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny, uint32_t max,
-                    bool *ret_usable);
+uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny,
+                    uint32_t max, bool *ret_usable);

@@ -22,7 +22,8 @@ static verb_fn *const verb_fns[VERB_COUNT_] = {
 };
 
 static const struct web_row verb_rows[VERB_COUNT_] = {
-#define VERB(id, method, pattern, fn, flags, scope, type) {method, pattern, VERB_##id, flags, scope, type, 0, NULL},
+#define VERB(id, method, pattern, fn, flags, scope, type) \
+  {method, pattern, VERB_##id, flags, scope, type, 0, NULL},
 #include "native/verbs.def"
 #undef VERB
 };
@@ -59,7 +60,8 @@ void answer_field(struct native *n, struct reply_to to, const char *pointer, con
   struct web_problem_error e = {pointer, reason};
   char detail[200];
   snprintf(detail, sizeof(detail), "%s: %s", pointer, reason);
-  web_answer_problem(&a, WEB_PROBLEM_field, &(struct web_problem_info){.detail = detail, .errors = &e, .errors_n = 1});
+  web_answer_problem(&a, WEB_PROBLEM_field,
+                     &(struct web_problem_info){.detail = detail, .errors = &e, .errors_n = 1});
   answer_full(n, to, &a);
 }
 
@@ -96,7 +98,8 @@ bool req_desc_read(struct req *r, const char *member, const char *type, struct d
   *ret_has = o != NULL;
   if (!o)
     return true;
-  const char *t = json_string_value(json_object_get(o, "type")), *sdp = json_string_value(json_object_get(o, "sdp"));
+  const char *t = json_string_value(json_object_get(o, "type")),
+             *sdp = json_string_value(json_object_get(o, "sdp"));
   if (!t || strcmp(t, type) != 0 || !sdp) {
     snprintf(pointer, sizeof(pointer), "/%s", member);
     answer_field(r->n, r->to, pointer, "expected {type, sdp} with the right type");
@@ -110,7 +113,8 @@ bool req_desc_read(struct req *r, const char *member, const char *type, struct d
   if (e == 0)
     return true;
   char detail[160];
-  snprintf(detail, sizeof(detail), "session description, line %u: %s", fault.line, fault.rule ? fault.rule : "malformed");
+  snprintf(detail, sizeof(detail), "session description, line %u: %s", fault.line,
+           fault.rule ? fault.rule : "malformed");
   if (e == -E2BIG)
     answer_problem(r->n, r->to, WEB_PROBLEM_too_large, detail);
   else
@@ -140,15 +144,18 @@ static bool idem_pass(struct req *r) {
     return true;
   snprintf(scope, sizeof(scope), "%s/%s %d", r->claims->tenant, r->claims->identity, r->ask->row->id);
   struct slice body = r->ask->body.n ? r->ask->body : SLICE("{}"); /* absent is the same request */
-  enum idem_state st = idem_begin(r->n->idem, slice_of(scope), key, body, loop_now_us(r->n->loop), &r->to.idem, &stored);
+  enum idem_state st =
+      idem_begin(r->n->idem, slice_of(scope), key, body, loop_now_us(r->n->loop), &r->to.idem, &stored);
   if (st == IDEM_NEW)
     return true;
   if (st == IDEM_REPLAY)
     web_reply(r->n->web, r->to.ask, &stored);
   else if (st == IDEM_IN_FLIGHT)
-    answer_problem(r->n, r->to, WEB_PROBLEM_in_flight, "the first request with this Idempotency-Key is still in work");
+    answer_problem(r->n, r->to, WEB_PROBLEM_in_flight,
+                   "the first request with this Idempotency-Key is still in work");
   else if (st == IDEM_OTHER_BODY)
-    answer_problem(r->n, r->to, WEB_PROBLEM_idempotency, "this Idempotency-Key was used with another body");
+    answer_problem(r->n, r->to, WEB_PROBLEM_idempotency,
+                   "this Idempotency-Key was used with another body");
   else
     answer_field(r->n, r->to, "/Idempotency-Key", "expected 1 to 128 visible ASCII characters");
   return false;
@@ -159,7 +166,8 @@ static bool device_header(struct req *r) {
   struct slice d = r->ask->device;
   if (!d.p)
     return true;
-  if (d.n >= 1 && d.n <= 64 && slice_copy(r->device, sizeof(r->device), d) == 0 && strspn(r->device, set) == d.n)
+  if (d.n >= 1 && d.n <= 64 && slice_copy(r->device, sizeof(r->device), d) == 0 &&
+      strspn(r->device, set) == d.n)
     return true;
   answer_field(r->n, r->to, "/Sallyport-Device", "expected 1 to 64 of A-Z a-z 0-9 _ -");
   return false;
@@ -184,9 +192,10 @@ static bool rate_pass(struct req *r) {
   if (!wait || (r->ask->row->id == VERB_PLACE && is_emergency(r)))
     return true;
   struct web_answer a = {0};
-  web_answer_problem(&a, WEB_PROBLEM_rate,
-                     &(struct web_problem_info){.detail = "the identity sends more commands a second than it may",
-                                                .retry_after_s = (uint32_t)(wait / 1000000 + 1)});
+  web_answer_problem(
+      &a, WEB_PROBLEM_rate,
+      &(struct web_problem_info){.detail = "the identity sends more commands a second than it may",
+                                 .retry_after_s = (uint32_t)(wait / 1000000 + 1)});
   answer_full(r->n, r->to, &a);
   return false;
 }
@@ -197,7 +206,8 @@ static bool body_pass(struct req *r) {
     return true;
   if (web_json_parse(r->ask->body, &r->body) == 0)
     return true;
-  answer_problem(r->n, r->to, WEB_PROBLEM_bad_json, "expected one JSON object without duplicate members");
+  answer_problem(r->n, r->to, WEB_PROBLEM_bad_json,
+                 "expected one JSON object without duplicate members");
   return false;
 }
 
@@ -236,10 +246,11 @@ static void serve_file(void *arg, const struct web_ask *ask, struct web_answer *
   struct native *n = arg;
   const struct native_file *f = &n->files[ask->row->id];
   slice_copy(a->etag, sizeof(a->etag), slice_of(f->etag));
-  a->extra[0] = (struct web_header){"Content-Security-Policy",
-                                    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-                                    "img-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
-                                    "frame-ancestors 'none'"};
+  a->extra[0] =
+      (struct web_header){"Content-Security-Policy",
+                          "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                          "img-src 'self'; media-src 'self' blob:; base-uri 'none'; form-action 'none'; "
+                          "frame-ancestors 'none'"};
   a->extra[1] = (struct web_header){"X-Content-Type-Options", "nosniff"};
   a->extra[2] = (struct web_header){"Referrer-Policy", "no-referrer"};
   a->extra[3] = (struct web_header){"Cache-Control", "no-cache"};
@@ -259,10 +270,14 @@ static int make_rows(struct native *n) {
   if (!n->rows)
     return -ENOMEM;
   memcpy(n->rows, verb_rows, sizeof(verb_rows));
-  n->rows[at++] = (struct web_row){.method = WEB_GET, .pattern = "/.well-known/jwks.json", .direct = serve_jwks};
+  n->rows[at++] =
+      (struct web_row){.method = WEB_GET, .pattern = "/.well-known/jwks.json", .direct = serve_jwks};
   for (size_t i = 0; i < n->files_n; i++)
-    n->rows[at++] = (struct web_row){.method = WEB_GET, .pattern = n->files[i].path, .id = (int)i,
-                                     .flags = WEB_NO_CORS, .direct = serve_file};
+    n->rows[at++] = (struct web_row){.method = WEB_GET,
+                                     .pattern = n->files[i].path,
+                                     .id = (int)i,
+                                     .flags = WEB_NO_CORS,
+                                     .direct = serve_file};
   return 0;
 }
 
@@ -286,7 +301,8 @@ static int make_tables(struct native *n) {
   if (r == 0)
     r = idem_new(&n->idem, USERS_MAX);
   if (r == 0)
-    r = limit_new(&n->commands, n->conf->service.commands_per_s, n->conf->service.commands_per_s * 2, USERS_MAX);
+    r = limit_new(&n->commands, n->conf->service.commands_per_s, n->conf->service.commands_per_s * 2,
+                  USERS_MAX);
   return r == 0 ? make_rows(n) : r;
 }
 
@@ -375,7 +391,9 @@ struct native *native_free(struct native *n) {
 
 void native_reload(struct native *n, const struct conf *conf) { n->conf = conf; }
 uint16_t native_port(const struct native *n) { return web_port(n->web, 0); }
-struct counts *native_web_counts(struct native *n) { return web_counts(n->web); }
+struct counts *native_web_counts(struct native *n) {
+  return web_counts(n->web);
+}
 
 void native_drain(struct native *n, uint32_t deadline_s) {
   char base[CONF_NAME_BYTES + 16];

@@ -13,7 +13,7 @@ struct native_settings {
   struct calls *calls;
   struct loop *loop;
   struct guard *guard;
-  struct tokens *tokens;      /* tokens is the embedded issuer's keys; borrowed. */
+  struct tokens *tokens;           /* tokens is the embedded issuer's keys; borrowed. */
   const struct native_file *files; /* files are served as they are (the phone page); may be NULL. */
   size_t files_n;
 };
@@ -24,7 +24,8 @@ struct native_file {
 };
 
 /* Starts the HTTPS server and joins the calls as the door "native". 0 or -errno, *ret_why (literal). */
-int native_new(struct native **ret_native, const struct native_settings *s, const char **ret_why) must_check;
+int native_new(struct native **ret_native, const struct native_settings *s,
+               const char **ret_why) must_check;
 struct native *native_free(struct native *n);
 OWN_DEFINE(native)
 uint16_t native_port(const struct native *n);
@@ -33,4 +34,5 @@ void native_drain(struct native *n, uint32_t deadline_s);
 struct counts *native_web_counts(struct native *n);
 /* All live calls for the operators, {"calls":[…]}: a new reference. */
 json_t *native_calls(struct calls *cs);
-void native_reload(struct native *n, const struct conf *conf); /* numbers, limits, names; not the listener */
+void native_reload(struct native *n,
+                   const struct conf *conf); /* numbers, limits, names; not the listener */

@@ -17,7 +17,8 @@ struct wish { /* the body, read */
 
 static bool wish_to(struct req *r, struct wish *w) {
   json_t *to = json_object_get(r->body, "to");
-  const char *tel = json_string_value(json_object_get(to, "tel")), *user = json_string_value(json_object_get(to, "user"));
+  const char *tel = json_string_value(json_object_get(to, "tel")),
+             *user = json_string_value(json_object_get(to, "user"));
   if (!json_is_object(to) || json_object_size(to) < 1) {
     answer_field(r->n, r->to, "/to", "expected {tel}, {user} or {group}");
     return false;
@@ -33,8 +34,9 @@ static bool wish_to(struct req *r, struct wish *w) {
   w->place.to = slice_of(tel);
   w->place.to_user = slice_of(user);
   if (tel && !e164_is_dialable(slice_of(tel))) {
-    w->verdict = verdict_refuse(REFUSE_NOT_DIALABLE,
-                                "to.tel: expected + and 4 to 15 digits, or a dial string of 0-9 * #, at most 32");
+    w->verdict =
+        verdict_refuse(REFUSE_NOT_DIALABLE,
+                       "to.tel: expected + and 4 to 15 digits, or a dial string of 0-9 * #, at most 32");
     return false;
   }
   return true;
@@ -42,7 +44,8 @@ static bool wish_to(struct req *r, struct wish *w) {
 
 static bool wish_from(struct req *r, struct wish *w) {
   json_t *from = json_object_get(r->body, "from"), *numbers = req_numbers(r), *number;
-  const char *want = json_is_object(from) ? json_string_value(json_object_get(from, "tel")) : json_string_value(from);
+  const char *want =
+      json_is_object(from) ? json_string_value(json_object_get(from, "tel")) : json_string_value(from);
   size_t i;
   bool found = !from;
   if (from && !want) {
@@ -52,8 +55,7 @@ static bool wish_from(struct req *r, struct wish *w) {
   }
   if (!from && json_array_size(numbers))
     want = json_string_value(json_array_get(numbers, 0));
-  json_array_foreach(numbers, i, number)
-    found = found || strcmp(want, json_string_value(number)) == 0;
+  json_array_foreach(numbers, i, number) found = found || strcmp(want, json_string_value(number)) == 0;
   if (want && slice_copy(w->from, sizeof(w->from), slice_of(want)) < 0)
     found = false;
   json_decref(numbers);
@@ -69,8 +71,7 @@ static bool wish_metadata(struct req *r, struct wish *w) {
   bool sound = !m || json_is_object(m);
   if (!m)
     return true;
-  json_object_foreach(m, key, v)
-    sound = sound && json_is_string(v);
+  json_object_foreach(m, key, v) sound = sound && json_is_string(v);
   w->metadata_text = sound ? json_dumps(m, JSON_COMPACT) : NULL;
   if (!w->metadata_text || strlen(w->metadata_text) > 4096) {
     answer_field(r->n, r->to, "/metadata", "expected an object of strings, at most 4 KiB");
@@ -82,7 +83,8 @@ static bool wish_metadata(struct req *r, struct wish *w) {
 
 static bool wish_features(struct req *r, struct wish *w) {
   json_t *f = json_object_get(r->body, "features");
-  const char *ring = json_string_value(json_object_get(f, "ringback")), *net = json_string_value(json_object_get(f, "network"));
+  const char *ring = json_string_value(json_object_get(f, "ringback")),
+             *net = json_string_value(json_object_get(f, "network"));
   if (f && !json_is_object(f)) {
     answer_field(r->n, r->to, "/features", "expected an object");
     return false;
@@ -91,11 +93,13 @@ static bool wish_features(struct req *r, struct wish *w) {
     answer_problem(r->n, r->to, WEB_PROBLEM_forbidden, "features.record: this identity may not record");
     return false;
   }
-  if (json_object_get(f, "ringback") && (!ring || (strcmp(ring, "client") != 0 && strcmp(ring, "gateway") != 0))) {
+  if (json_object_get(f, "ringback") &&
+      (!ring || (strcmp(ring, "client") != 0 && strcmp(ring, "gateway") != 0))) {
     answer_field(r->n, r->to, "/features/ringback", "expected client or gateway");
     return false;
   }
-  if (json_object_get(f, "network") && (!net || (strcmp(net, "wired") && strcmp(net, "wifi") && strcmp(net, "cellular")))) {
+  if (json_object_get(f, "network") &&
+      (!net || (strcmp(net, "wired") && strcmp(net, "wifi") && strcmp(net, "cellular")))) {
     answer_field(r->n, r->to, "/features/network", "expected wired, wifi or cellular");
     return false;
   }
@@ -115,7 +119,8 @@ static bool wish_rest(struct req *r, struct wish *w) {
     answer_field(r->n, r->to, "/privacy", "expected \"id\", \"none\" or a boolean");
     return false;
   }
-  w->place.anonymous = json_is_true(p) || (json_is_string(p) && strcmp(json_string_value(p), "none") != 0);
+  w->place.anonymous =
+      json_is_true(p) || (json_is_string(p) && strcmp(json_string_value(p), "none") != 0);
   return true;
 }
 
@@ -144,7 +149,8 @@ static void place(struct req *r, struct wish *w) {
   char call_id[40] = "";
   bool usable;
   struct leg *l = NULL;
-  w->place.n_deny = relay_sift(n, w->offer.audio.candidates, w->offer.audio.n_candidates, deny, MSET_DENY_MAX, &usable);
+  w->place.n_deny = relay_sift(n, w->offer.audio.candidates, w->offer.audio.n_candidates, deny,
+                               MSET_DENY_MAX, &usable);
   w->place.deny = deny;
   w->place.deny_relays_only = !usable;
   struct nleg *nl = nleg_add(n, r->user, r->device, r->device[0] != 0);
@@ -180,7 +186,8 @@ static bool wish_scope(struct req *r, struct wish *w) {
 
 bool place_is_emergency(const struct req *r, const json_t *body) {
   struct slice to = slice_of(json_string_value(json_object_get(json_object_get(body, "to"), "tel")));
-  struct place p = {.identity = slice_of(r->claims->identity), .tenant = slice_of(r->claims->tenant), .to = to};
+  struct place p = {
+      .identity = slice_of(r->claims->identity), .tenant = slice_of(r->claims->tenant), .to = to};
   return to.n && e164_is_dialable(to) && calls_is_emergency(r->n->calls, &p);
 }
 
@@ -192,8 +199,8 @@ void verb_place(struct req *r) {
   w.place.tenant = slice_of(r->claims->tenant);
   w.place.device = slice_of(r->device);
   w.place.peer = &r->ask->peer;
-  if (wish_scope(r, &w) && wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) && wish_metadata(r, &w) && wish_features(r, &w) &&
-      wish_rest(r, &w))
+  if (wish_scope(r, &w) && wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) &&
+      wish_metadata(r, &w) && wish_features(r, &w) && wish_rest(r, &w))
     place(r, &w);
   else if (!verdict_is_pass(&w.verdict))
     refuse(r, &w);

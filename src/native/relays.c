@@ -2,8 +2,8 @@
  * Relay candidates of clients against the registry of native relays (S13, native-signaling section 3). */
 #include "native/inner.h"
 
-uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny, uint32_t max,
-                    bool *ret_usable) {
+uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny,
+                    uint32_t max, bool *ret_usable) {
   uint32_t denied = 0;
   *ret_usable = count == 0; /* an offer without candidates is complete */
   for (uint32_t i = 0; i < count; i++) {

@@ -11,10 +11,13 @@ static const char *const dtls_text[] = {"new", "connecting", "connected", "faile
 
 json_t *media_make(const struct leg *l) {
   char local[ADDR_TEXT_BYTES], remote[ADDR_TEXT_BYTES];
-  json_t *m = json_pack("{s:s,s:s}", "ice", ice_text[l->media.ice & 3], "dtls", dtls_text[l->media.dtls & 3]);
+  json_t *m =
+      json_pack("{s:s,s:s}", "ice", ice_text[l->media.ice & 3], "dtls", dtls_text[l->media.dtls & 3]);
   if (addr_family(&l->media.pair_remote) != AF_UNSPEC)
-    json_object_set_new(m, "pair", json_pack("{s:s,s:s}", "local", addr_text(&l->media.pair_local, local, sizeof(local)),
-                                             "remote", addr_text(&l->media.pair_remote, remote, sizeof(remote))));
+    json_object_set_new(m, "pair",
+                        json_pack("{s:s,s:s}", "local",
+                                  addr_text(&l->media.pair_local, local, sizeof(local)), "remote",
+                                  addr_text(&l->media.pair_remote, remote, sizeof(remote))));
   return m;
 }
 
@@ -27,8 +30,8 @@ static const char *by_text(const struct leg *l) {
 json_t *end_make(const struct leg *l) {
   const struct cause *c = &l->cause;
   return json_pack("{s:o,s:o,s:s,s:s,s:s}", "sip", c->sip ? json_integer(c->sip) : json_null(), "q850",
-                   c->q850 ? json_integer(c->q850) : json_null(), "reason", end_reason_word(c->reason), "by", by_text(l),
-                   "detail", c->detail);
+                   c->q850 ? json_integer(c->q850) : json_null(), "reason", end_reason_word(c->reason),
+                   "by", by_text(l), "detail", c->detail);
 }
 
 static json_t *party(const char *number, const char *display, bool anonymous) {
@@ -83,7 +86,11 @@ static void set_time(json_t *o, const char *key, uint64_t ms) {
 }
 
 static const char *codec_text(uint32_t kind) {
-  return kind == CODEC_PCMU ? "PCMU" : kind == CODEC_PCMA ? "PCMA" : kind == CODEC_G722 ? "G722" : kind == CODEC_OPUS ? "opus" : NULL;
+  return kind == CODEC_PCMU   ? "PCMU"
+         : kind == CODEC_PCMA ? "PCMA"
+         : kind == CODEC_G722 ? "G722"
+         : kind == CODEC_OPUS ? "opus"
+                              : NULL;
 }
 
 json_t *snapshot_make(const struct nleg *nl) {
@@ -96,9 +103,9 @@ json_t *snapshot_make(const struct nleg *nl) {
   char etag[WEB_ETAG_BYTES];
   nleg_etag(nl, etag);
   json_t *o = json_pack("{s:s,s:s,s:s,s:{s:b,s:b},s:o,s:o,s:b,s:b,s:s}", "id", nl->call_id, "direction",
-                        nl->is_callee ? "in" : "out", "state", state_text(l), "hold", "local", l->held_local, "remote",
-                        far && far->held_local, "from", from_make(l), "to", to_make(l), "recording", 0, "early_media",
-                        l->early_media, "etag", etag);
+                        nl->is_callee ? "in" : "out", "state", state_text(l), "hold", "local",
+                        l->held_local, "remote", far && far->held_local, "from", from_make(l), "to",
+                        to_make(l), "recording", 0, "early_media", l->early_media, "etag", etag);
   if (!o)
     return NULL;
   if (nl->device_named)
@@ -122,7 +129,8 @@ json_t *snapshot_make(const struct nleg *nl) {
   return o;
 }
 
-static const char *const leg_state_text[] = {"opening", "trying", "ringing", "early", "answered", "live", "ended"};
+static const char *const leg_state_text[] = {"opening",  "trying", "ringing", "early",
+                                             "answered", "live",   "ended"};
 
 static json_t *operator_leg(const struct leg *l) {
   struct mset_facts f;
@@ -133,8 +141,8 @@ static json_t *operator_leg(const struct leg *l) {
   if (o && leg_facts(l, &f))
     json_object_set_new(o, "media",
                         json_pack("{s:I,s:I,s:I,s:I}", "rx_packets", (json_int_t)f.rx.packets, "rx_lost",
-                                  (json_int_t)f.rx.lost, "tx_packets", (json_int_t)f.tx.packets, "wrong_source",
-                                  (json_int_t)f.rx.wrong_source));
+                                  (json_int_t)f.rx.lost, "tx_packets", (json_int_t)f.tx.packets,
+                                  "wrong_source", (json_int_t)f.rx.wrong_source));
   return o;
 }
 
@@ -142,8 +150,9 @@ json_t *native_calls(struct calls *cs) {
   uint32_t cursor = 0;
   json_t *all = json_array();
   for (struct call *c; (c = calls_next(cs, &cursor));) {
-    json_t *legs = json_array(), *o = json_pack("{s:s,s:s,s:s,s:b,s:o}", "id", c->id, "from", c->from, "to",
-                                                c->to[0] ? c->to : c->to_user, "answered", c->answered, "legs", legs);
+    json_t *legs = json_array(),
+           *o = json_pack("{s:s,s:s,s:s,s:b,s:o}", "id", c->id, "from", c->from, "to",
+                          c->to[0] ? c->to : c->to_user, "answered", c->answered, "legs", legs);
     for (struct leg *l = NULL; (l = call_next_leg(c, l));)
       json_array_append_new(legs, operator_leg(l));
     set_time(o, "created_at", c->created_ms);

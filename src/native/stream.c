@@ -110,12 +110,14 @@ static bool stream_claims(struct req *r, struct claims *ret) {
 static void name_nameless(struct user *u, struct stream *s, struct slice last) {
   uint64_t id;
   snprintf(s->device, sizeof(s->device), "~%llu", (unsigned long long)s->id);
-  const char *was = last.p && slice_u64(last, 1ull << 53, &id) == 0 ? event_ring_nameless(&u->ring, id) : NULL;
+  const char *was =
+      last.p && slice_u64(last, 1ull << 53, &id) == 0 ? event_ring_nameless(&u->ring, id) : NULL;
   if (was && !user_has_stream(u, was))
     slice_copy(s->device, sizeof(s->device), slice_of(was));
 }
 
-static struct stream *stream_add(struct req *r, const struct claims *c, const char *device, struct slice last) {
+static struct stream *stream_add(struct req *r, const struct claims *c, const char *device,
+                                 struct slice last) {
   struct native *n = r->n;
   pool_handle id;
   struct user *u = user_get(n, slice_of(c->tenant), slice_of(c->identity));
@@ -174,11 +176,11 @@ void verb_events(struct req *r) {
   if (!s)
     return;
   struct user *u = s->user;
-  stream_system_event(s, "system.hello",
-                      json_pack("{s:s,s:s,s:i,s:I,s:o}", "identity", u->identity, "region", n->conf->node.region,
-                                "heartbeat_s", (int)n->conf->service.heartbeat_s, "oldest_id",
-                                (json_int_t)event_ring_oldest(&u->ring, loop_now_us(n->loop)), "calls",
-                                live_calls(u)));
+  stream_system_event(
+      s, "system.hello",
+      json_pack("{s:s,s:s,s:i,s:I,s:o}", "identity", u->identity, "region", n->conf->node.region,
+                "heartbeat_s", (int)n->conf->service.heartbeat_s, "oldest_id",
+                (json_int_t)event_ring_oldest(&u->ring, loop_now_us(n->loop)), "calls", live_calls(u)));
   replay(n, s, id);
   nleg_streams_changed(n, u);
   alert_sweep_stream(n, u, s, id.p != NULL);

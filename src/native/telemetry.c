@@ -6,12 +6,33 @@
 
 #include <stdlib.h>
 
-static const char *const kept[] = {
-    "type", "packetsReceived", "packetsLost", "packetsDiscarded", "jitter", "jitterBufferDelay",
-    "jitterBufferEmittedCount", "concealedSamples", "totalSamplesReceived", "bytesReceived", "packetsSent", "bytesSent",
-    "roundTripTime", "fractionLost", "audioLevel", "currentRoundTripTime", "availableOutgoingBitrate", "state",
-    "mimeType", "candidateType", "protocol", "networkType", "srtpCipher", "tlsVersion", "dtlsState", "iceState",
-    "selectedCandidatePairChanges"};
+static const char *const kept[] = {"type",
+                                   "packetsReceived",
+                                   "packetsLost",
+                                   "packetsDiscarded",
+                                   "jitter",
+                                   "jitterBufferDelay",
+                                   "jitterBufferEmittedCount",
+                                   "concealedSamples",
+                                   "totalSamplesReceived",
+                                   "bytesReceived",
+                                   "packetsSent",
+                                   "bytesSent",
+                                   "roundTripTime",
+                                   "fractionLost",
+                                   "audioLevel",
+                                   "currentRoundTripTime",
+                                   "availableOutgoingBitrate",
+                                   "state",
+                                   "mimeType",
+                                   "candidateType",
+                                   "protocol",
+                                   "networkType",
+                                   "srtpCipher",
+                                   "tlsVersion",
+                                   "dtlsState",
+                                   "iceState",
+                                   "selectedCandidatePairChanges"};
 
 static json_t *row_cut(const json_t *row) {
   json_t *cut = json_object();
@@ -35,8 +56,7 @@ char *telemetry_text(const json_t *body, size_t bytes) {
   char *text = fitting(body, bytes);
   json_t *rows = json_array(), *doc = json_pack("{s:o,s:b}", "stats", rows, "cut", 1), *row;
   size_t i;
-  json_array_foreach(json_object_get(body, "stats"), i, row)
-    if (json_object_size(row) && i < 32)
+  json_array_foreach(json_object_get(body, "stats"), i, row) if (json_object_size(row) && i < 32)
       json_array_append_new(rows, row_cut(row));
   while (!text && doc) {
     text = fitting(doc, bytes);

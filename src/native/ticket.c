@@ -58,7 +58,8 @@ static void sweep(struct tickets *t, uint64_t now_us) {
   }
 }
 
-int ticket_make(struct tickets *t, const struct claims *c, uint64_t now_us, char ret_text[TICKET_CHARS + 1]) {
+int ticket_make(struct tickets *t, const struct claims *c, uint64_t now_us,
+                char ret_text[TICKET_CHARS + 1]) {
   sweep(t, now_us);
   struct entry *e = calloc(1, sizeof(*e));
   if (!e)

@@ -46,7 +46,8 @@ static void patch(struct req *r, struct nleg *nl, struct leg *l, const struct de
     if (star)
       restart(r, nl, l, f);
     else
-      answer_problem(r->n, r->to, WEB_PROBLEM_ice_tag, "other ufrag and pwd are an ICE restart: it needs If-Match: *");
+      answer_problem(r->n, r->to, WEB_PROBLEM_ice_tag,
+                     "other ufrag and pwd are an ICE restart: it needs If-Match: *");
     return;
   }
   leg_deny(l, deny, relay_sift(r->n, f->candidates, f->n_candidates, deny, MSET_DENY_MAX, &usable));
@@ -83,7 +84,8 @@ void verb_ice(struct req *r) {
   }
   int e = desc_frag_parse(&f, r->ask->body, &fault);
   if (e < 0) {
-    snprintf(detail, sizeof(detail), "fragment, line %u: %s", fault.line, fault.rule ? fault.rule : "malformed");
+    snprintf(detail, sizeof(detail), "fragment, line %u: %s", fault.line,
+             fault.rule ? fault.rule : "malformed");
     answer_problem(r->n, r->to, e == -E2BIG ? WEB_PROBLEM_too_large : WEB_PROBLEM_bad_request, detail);
     return;
   }

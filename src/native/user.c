@@ -25,8 +25,9 @@ struct user *user_get(struct native *n, struct slice tenant, struct slice identi
   u = calloc(1, sizeof(*u));
   if (!u)
     return NULL;
-  if (slice_copy(u->tenant, sizeof(u->tenant), tenant) < 0 || slice_copy(u->identity, sizeof(u->identity), identity) < 0 ||
-      k.n == 0 || map_put(n->users, k, u) < 0) {
+  if (slice_copy(u->tenant, sizeof(u->tenant), tenant) < 0 ||
+      slice_copy(u->identity, sizeof(u->identity), identity) < 0 || k.n == 0 ||
+      map_put(n->users, k, u) < 0) {
     free(u);
     return NULL;
   }
@@ -72,8 +73,8 @@ static char *event_text(uint64_t id, const char *name, const char *call_id, json
   return r < 0 ? NULL : text;
 }
 
-void user_event(struct native *n, struct user *u, const char *device, const char *name, const char *call_id,
-                json_t *data, bool keep) {
+void user_event(struct native *n, struct user *u, const char *device, const char *name,
+                const char *call_id, json_t *data, bool keep) {
   uint64_t id = event_ring_take_id(&u->ring);
   char *text = event_text(id, name, call_id, data);
   json_decref(data);

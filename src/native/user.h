@@ -8,25 +8,25 @@
 
 struct native;
 
-struct stream { /* one open event stream; its pool handle is the web server's cookie */
-  struct list node;        /* node is in user->streams. */
+struct stream {     /* one open event stream; its pool handle is the web server's cookie */
+  struct list node; /* node is in user->streams. */
   pool_handle id;
   web_handle web;
   struct user *user;
   struct native *n;
-  char device[72];         /* device names it; "~<n>" for one without a name. */
-  bool may_receive;        /* may_receive: its token has call.receive. */
+  char device[72];  /* device names it; "~<n>" for one without a name. */
+  bool may_receive; /* may_receive: its token has call.receive. */
   uint64_t expires_ms;
-  struct timer expiring;   /* expiring fires 60 s before the token's end, then at it. */
+  struct timer expiring; /* expiring fires 60 s before the token's end, then at it. */
   bool warned;
 };
 
 struct user {
-  struct list node;        /* node is in native->user_list. */
+  struct list node; /* node is in native->user_list. */
   char tenant[65], identity[65];
   struct list streams;
   uint32_t stream_count;
-  struct list nlegs;       /* nlegs are its calls, oldest first, ended ones too for a while. */
+  struct list nlegs; /* nlegs are its calls, oldest first, ended ones too for a while. */
   struct event_ring ring;
 };
 
@@ -36,6 +36,6 @@ struct user *user_find(struct native *n, struct slice tenant, struct slice ident
 void users_free(struct native *n);
 /* An event to the streams of that device ("": all), kept in the ring. data is owned (freed here).
  * call_id may be NULL. */
-void user_event(struct native *n, struct user *u, const char *device, const char *name, const char *call_id,
-                json_t *data, bool keep);
+void user_event(struct native *n, struct user *u, const char *device, const char *name,
+                const char *call_id, json_t *data, bool keep);
 bool user_has_stream(const struct user *u, const char *device); /* "": any */

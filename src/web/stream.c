@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Server-sent events: an answer that stays open. The connection sleeps while there is nothing to say; the
- * tick thread wakes it. A sleeping connection does not notice that its peer went away: the tick thread
- * looks, and heartbeats find those who went without a word. */
+ * Server-sent events: an answer that stays open. The connection sleeps while there is nothing to say;
+ * the tick thread wakes it. A sleeping connection does not notice that its peer went away: the tick
+ * thread looks, and heartbeats find those who went without a word. */
 #include "web/server.h"
 
 #include "base/clock.h"
@@ -173,7 +173,8 @@ void streams_beat(struct web *w, uint64_t now_us) {
 enum { HEAR_BATCH = 128 };
 
 /* A TLS peer may say close_notify and keep the connection until we say it too: what waits unread is then
- * an alert, which TLS 1.3 shows as 19 bytes of application data (RFC 8446: 2 of alert, 1 of type, 16 of tag). */
+ * an alert, which TLS 1.3 shows as 19 bytes of application data (RFC 8446: 2 of alert, 1 of type, 16 of
+ * tag). */
 static bool peer_said_close(int fd) {
   uint8_t b[5];
   if (recv(fd, b, sizeof(b), MSG_PEEK | MSG_DONTWAIT) != (ssize_t)sizeof(b))
@@ -278,7 +279,8 @@ enum MHD_Result stream_send(struct req *q) {
   if (!src)
     return MHD_NO; /* req_end() tells the owner */
   *src = (struct source){q->web, q->stream};
-  struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, source_read, src, source_free);
+  struct MHD_Response *r =
+      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, source_read, src, source_free);
   if (!r) {
     free(src);
     return MHD_NO;

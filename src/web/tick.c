@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The tick thread of a server: resumes streams that have something to say, several milliseconds together,
- * beats their hearts, cuts connections past their deadline, answers what the owner forgot. */
+ * The tick thread of a server: resumes streams that have something to say, several milliseconds
+ * together, beats their hearts, cuts connections past their deadline, answers what the owner forgot. */
 #include "web/server.h"
 
 #include "base/clock.h"
