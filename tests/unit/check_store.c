@@ -175,6 +175,7 @@ Test(store, kill_loses_nothing_committed) {
   cr_assert_eq(waitpid(pid, &status, 0), pid);
   cr_assert(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
   own(store) s = store_open(0);
+  cr_assert_not_null(s);
   own(reader) rd = NULL;
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){0}), 50);
