@@ -58,8 +58,18 @@ static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
 
 static json_t *live_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
 
+static const struct count_row drop_rows[DROP_COUNT_] = {
+#define DROP(id, text) \
+  [DROP_##id] = {"sallyport_media_dropped_total", "reason=\"" text "\"", \
+                 "Packets that the media process dropped", COUNT_COUNTER},
+#include "flow/drop.def"
+#undef DROP
+};
+
 static void on_tick(void *arg) {
   struct house *h = arg;
+  for (uint32_t i = 1; i < DROP_COUNT_; i++)
+    atomic_store_explicit(&h->drop_values[i], calls_media_count(h->calls, i), memory_order_relaxed);
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
   atomic_store(&h->store_well, store_is_well(h->store));
   loop_arm(h->loop, &h->tick, 250000);
@@ -77,7 +87,8 @@ static void on_signal(void *arg, uint32_t events) {
   }
 }
 
-/* A second instance on the same state would close the records of our live calls. Held until the process ends. */
+/* A second instance on the same state would close the records of our live calls. Held until the process
+ * ends. */
 static int lock_state(struct house *h) {
   char path[CONF_PATH_BYTES + 8];
   snprintf(path, sizeof(path), "%s/lock", h->conf->node.state_dir);
@@ -91,7 +102,8 @@ static int start_signals(struct house *h) {
   sigaddset(&set, SIGHUP);
   sigaddset(&set, SIGTERM);
   sigaddset(&set, SIGINT);
-  h->signals = (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal, .arg = h};
+  h->signals =
+      (struct watch){.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC), .fn = on_signal, .arg = h};
   return h->signals.fd < 0 ? -errno : loop_watch(h->loop, &h->signals, EPOLLIN);
 }
 
@@ -130,8 +142,13 @@ static int start_native(struct house *h) {
   for (size_t i = 0; i < assets_count; i++)
     h->files[i] = (struct native_file){assets[i].path, assets[i].type, assets[i].etag,
                                        slice_from(assets[i].bytes, assets[i].n)};
-  struct native_settings s = {.conf = h->conf, .calls = h->calls, .loop = h->loop, .guard = h->guard,
-                              .tokens = h->tokens, .files = h->files, .files_n = assets_count};
+  struct native_settings s = {.conf = h->conf,
+                              .calls = h->calls,
+                              .loop = h->loop,
+                              .guard = h->guard,
+                              .tokens = h->tokens,
+                              .files = h->files,
+                              .files_n = assets_count};
   int r = native_new(&h->native, &s, &why);
   return r < 0 ? failed("service door", r, why) : 0;
 }
@@ -154,8 +171,14 @@ static int start_admin(struct house *h) {
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
     return failed("operators' door", r, why);
-  struct counts *tables[] = {(struct counts *)guard_counts(h->guard), (struct counts *)calls_counts(h->calls),
-                             (struct counts *)trunks_counts(), (struct counts *)trunks_transport_counts(), native_web_counts(h->native), store_counts(h->store)};
+  h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
+  struct counts *tables[] = {&h->drops,
+                             (struct counts *)guard_counts(h->guard),
+                             (struct counts *)calls_counts(h->calls),
+                             (struct counts *)trunks_counts(),
+                             (struct counts *)trunks_transport_counts(),
+                             native_web_counts(h->native),
+                             store_counts(h->store)};
   for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
     r = admin_count(h->admin, tables[i]);
   return r;
@@ -183,7 +206,8 @@ int house_start(struct house *h) {
   r = start_calls(h);
   if (r < 0)
     return r;
-  struct trunks_env env = {.root = h->root, .loop = h->loop, .calls = h->calls, .guard = h->guard, .conf = c};
+  struct trunks_env env = {
+      .root = h->root, .loop = h->loop, .calls = h->calls, .guard = h->guard, .conf = c};
   r = trunks_new(&h->trunks, &env, why, sizeof(why));
   if (r < 0)
     return failed("trunk door", r, why);

@@ -4,6 +4,7 @@
 #pragma once
 #include "admin/admin.h"
 #include "call/call.h"
+#include "flow/flow.h"
 #include "native/native.h"
 #include "trunk/trunk.h"
 
@@ -26,6 +27,8 @@ struct house {
   struct native *native;
   struct admin *admin;
   struct native_file *files;
+  struct counts drops;       /* drops are the media process' own, copied from its table. */
+  _Atomic uint64_t drop_values[DROP_COUNT_];
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */

@@ -159,6 +159,7 @@ OWN_DEFINE(calls)
 void calls_add_door(struct calls *cs, const struct door *d, void *arg);
 void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *plan);
 bool calls_is_ready(const struct calls *cs);  /* the media process is connected and said WELCOME */
+uint64_t calls_media_count(const struct calls *cs, uint32_t i); /* packets dropped, by enum drop; since the media process' start */
 void calls_drain(struct calls *cs);           /* refuse new calls from now on */
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */

@@ -45,9 +45,13 @@ static void arm(struct medium *m, struct timer *t, uint64_t in_us) {
   loop_settle(m->loop);
 }
 
+static size_t facts_bytes(uint32_t slots) {
+  return slots * sizeof(struct mset_facts) + MSET_COUNTS_MAX * sizeof(uint64_t);
+}
+
 static void unmap(struct medium *m) {
   if (m->facts)
-    munmap((void *)(uintptr_t)m->facts, m->n_facts * sizeof(*m->facts));
+    munmap((void *)(uintptr_t)m->facts, facts_bytes(m->n_facts));
   m->facts = NULL;
   m->n_facts = 0;
 }
@@ -186,7 +190,7 @@ static void flush_ends(struct medium *m) {
 
 static void map_facts(struct medium *m, int fd, uint32_t slots) {
   struct stat st;
-  size_t bytes = slots * sizeof(*m->facts);
+  size_t bytes = facts_bytes(slots);
   unmap(m);
   if (fd < 0 || slots == 0 || fstat(fd, &st) < 0 || st.st_size < (off_t)bytes)
     return;
@@ -355,4 +359,9 @@ bool medium_facts(const struct medium *m, uint32_t slot, uint64_t session, struc
   if (!m->facts || slot >= m->n_facts)
     return false;
   return mset_facts_read(&m->facts[slot], session, ret);
+}
+
+uint64_t medium_count(const struct medium *m, uint32_t i) {
+  const uint64_t *counts = m->facts ? (const void *)(m->facts + m->n_facts) : NULL;
+  return counts && i < MSET_COUNTS_MAX ? __atomic_load_n(&counts[i], __ATOMIC_RELAXED) : 0;
 }

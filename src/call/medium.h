@@ -31,3 +31,4 @@ int medium_send(struct medium *m, union mset_any *command, MEDIUM_REPLY((*fn)), 
 int medium_end(struct medium *m, uint64_t session, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op);
 bool medium_facts(const struct medium *m, uint32_t slot, uint64_t session, struct mset_facts *ret);
 uint64_t medium_lost_count(const struct medium *m);
+uint64_t medium_count(const struct medium *m, uint32_t i); /* of MSET_COUNTS_MAX; 0 while not connected */

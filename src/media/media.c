@@ -384,8 +384,15 @@ static void log_drops(struct media *m, uint64_t *since, const char *when) {
     log_info(media, "dropped %s:%s", when, line);
 }
 
+static void tell_drops(struct media *m) {
+  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNTS_MAX, "the table of figures has room for each reason");
+  for (unsigned i = 1; i < DROP_COUNT_; i++)
+    facts_count(&m->facts, i, media_drops(m, i, NULL));
+}
+
 static void on_tick(void *arg) {
   struct media *m = arg;
+  tell_drops(m);
   uint64_t now_us = loop_now_us(m->loop);
   end_orphans(m, now_us);
   if (now_us - m->cert_us > (uint64_t)DTLSCERT_RENEW_S * 1000000u && renew_cert(m, now_us) < 0)

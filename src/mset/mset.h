@@ -179,6 +179,9 @@ struct mset_facts {
   struct addr local, remote;
   uint64_t updated_us;
 };
+/* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start: how
+ * many packets went no further, by enum drop of flow. Read with relaxed atomics. */
+enum { MSET_COUNTS_MAX = 64 };
 struct mset_ended { /* the reply to END, and the event when a session ended by itself */
   struct mset_head h;
   uint32_t reason, pad; /* reason is an enum mset_end. */

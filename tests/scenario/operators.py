@@ -120,6 +120,10 @@ def metrics(base):
             house.ask("GET", "/v1/calls/c_%d" % i, "t%d" % i)
             house.ask("GET", "/%d" % i, "t", admin=True)
         check(rows() == before, "new rows: %s" % (rows() - before))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for _ in range(5):
+                stranger.sendto(bytes([0x80, 0]) + bytes(20), ("127.0.0.1", house.port("native")))
+        wait_for("what the media process dropped", lambda: house.metric('sallyport_media_dropped_total{reason="no_session"}') == 5)
         check(house.metric("sallyport_calls_refused_total") == 12, "12 attempts were refused")
 
 
