@@ -144,8 +144,15 @@ static struct verdict check_trunk(const struct ability *a, const struct desc_aud
     return verdict_refuse(REFUSE_SRTP, "the stream is secured: RTP/AVP would take that away");
   if (t && t->srtp == SRTP_OFF)
     return verdict_pass();
-  return verdict_refuse(REFUSE_SRTP, "RTP/AVP is refused; to allow it: trunks[%s].srtp: off (configuration line %u)",
+  return verdict_refuse(REFUSE_SRTP,
+                        "RTP/AVP is refused; to allow it: trunks[%s].srtp: off (configuration line %u)",
                         t ? t->name : "", t ? t->line : 0);
+}
+
+/* A session has one family: media for the other would go nowhere. */
+static bool is_family(const struct addr *ours, const struct desc_audio *theirs) {
+  return theirs->is_zero_addr || addr_family(&theirs->rtp) == AF_UNSPEC ||
+         addr_family(ours) == AF_UNSPEC || addr_family(&theirs->rtp) == addr_family(ours);
 }
 
 struct verdict offer_check(const struct ability *a, const struct desc *offer) {
@@ -159,6 +166,8 @@ struct verdict offer_check(const struct ability *a, const struct desc *offer) {
     return v;
   if (!has_speech(o))
     return verdict_refuse(REFUSE_CODEC, "PCMU or PCMA must be offered");
+  if (a->kind == LEG_TRUNK && a->opened && !is_family(&a->opened->rtp[0], o))
+    return verdict_refuse(REFUSE_SDP, "the c= line changes the address family within the call");
   return v;
 }
 
@@ -379,6 +388,8 @@ struct verdict answer_check(const struct desc *offer, const struct desc *answer)
     v = verdict_refuse(REFUSE_SDP, "RTP/AVP was offered, the answer has another profile");
   if (!verdict_is_pass(&v))
     return v;
+  if (!profile_is_dtls(o->profile) && !is_family(&o->rtp, a))
+    return verdict_refuse(REFUSE_SDP, "the answer's c= line is of another address family");
   if (!answer_has_codec(o, a))
     return verdict_refuse(REFUSE_CODEC, "the answer has no codec of the offer");
   return v;

@@ -110,6 +110,14 @@ static struct verdict check_limits(struct calls *cs, const struct place *p, stru
   return v;
 }
 
+static bool has_family(const struct conf *conf, const struct desc *offer) {
+  int f = offer->audio.is_zero_addr ? AF_UNSPEC : addr_family(&offer->audio.rtp);
+  for (uint32_t i = 0; i < conf->media.n_addresses; i++)
+    if (conf->media.addresses[i].side != SIDE_APPS && addr_family(&conf->media.addresses[i].address) == f)
+      return true;
+  return f == AF_UNSPEC || conf->media.n_addresses == 0;
+}
+
 static struct verdict check_offer(struct calls *cs, const struct place *p, struct attempt *a) {
   (void)a;
   if (p->deny_relays_only)
@@ -118,6 +126,8 @@ static struct verdict check_offer(struct calls *cs, const struct place *p, struc
     return verdict_refuse(REFUSE_SDP, "an offer is required");
   if (!p->offer)
     return verdict_pass();
+  if (p->ask && !has_family(cs->env.conf, p->offer))
+    return verdict_refuse(REFUSE_SDP, "media.addresses has none of the address family of the c= line");
   return leg_check_offer(cs, p->door->kind, p->ask ? p->ask->trunk : NULL, p->offer);
 }
 

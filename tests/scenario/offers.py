@@ -245,3 +245,19 @@ def kept_figures(house):
         d.bye()
         leg, _ = trunk_leg(house, bob.client.call)
         check(leg["rx"]["lost"] == 0 and before > 20 and abs(leg["tx"]["packets"] - media.packets) < 12, "record: %s, heard %d" % (leg, media.packets))
+
+
+@OFFERS.scenario("the address family changes within a call: 488, and the call goes on; in an answer: ACK and BYE")
+def families(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        gone = reinvite(d, media.sdp(version=2, host="::1"), 488)
+        check("family" in gone.get("warning"), gone.text())
+        both(bob, media)
+        d.bye()
+        bob.wait("call.ended", call=bob.client.call)
+        call = bob.place(OUT + "102")
+        sip.reply(sip.request("INVITE"), 200, sdp=media.sdp(host="::1"))
+        sip.request("ACK")
+        sip.reply(sip.request("BYE"), 200)
+        bob.wait("call.ended", call=call)

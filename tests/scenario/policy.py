@@ -98,6 +98,13 @@ def proxy(house):
         refused(house, sip, 403, "third_party_proxy", audio_sdp(4000), more="Record-Route: <sip:198.51.100.9;lr>\r\n")
 
 
+@POLICY.scenario("media of IPv6 where the gateway has none: 488 that says so")
+def family(house):
+    with agent(house, "127.0.0.3") as sip:
+        sdp = audio_sdp(4000).replace("IP4 127.0.0.1", "IP6 ::1")
+        check("media.addresses" in refused(house, sip, 488, "sdp", sdp).get("warning"), "Warning")
+
+
 @POLICY.scenario("too many hops: 483")
 def hops(house):
     with agent(house, "127.0.0.3") as sip:
