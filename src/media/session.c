@@ -4,7 +4,7 @@
 
 #include "base/rand.h"
 
-enum { CNAME_CHARS = 16, RECEIVE_BYTES = 65536, QUALITY_US = 5000000 };
+enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144, QUALITY_US = 5000000 };
 
 static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
 

@@ -131,6 +131,11 @@ def rss_kb(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", open("/proc/%d/status" % pid).read()).group(1))
 
 
+def grew(pid, since_kb, limit_kb):
+    """RSS above the limit; a sanitizer's memory says nothing."""
+    return "san.so" not in open("/proc/%d/maps" % pid).read() and rss_kb(pid) - since_kb > limit_kb
+
+
 def cpu_s(pid):
     fields = open("/proc/%d/stat" % pid).read().rsplit(") ", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -12,7 +12,7 @@ import tempfile
 import time
 
 from app import App
-from attack import BOB, BUILD, ECHO, PEER2, AttackGroup, SecureCall, crypto_line, figure, lab_agent, sec_agent
+from attack import BUILD, ECHO, PEER2, AttackGroup, SecureCall, crypto_line, figure, lab_agent, sec_agent
 from house import Failed, check
 from sipua import Dialog, audio_sdp
 
