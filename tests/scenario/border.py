@@ -463,3 +463,43 @@ def figures(house):
         check(0 < leg["rx"]["jitter_ms"] < 30 and leg["dtmf_in"] == 1 and leg["dtmf_out"] == 2, "trunk leg: %s" % leg)
         check(abs(leg["tx"]["packets"] - media.packets) < 10, "sent %s, heard %d" % (leg["tx"], media.packets))
         check(native["tx"]["packets"] > 50 and native["rx"]["lost"] <= 2, "native: %s" % native)
+
+
+def drop(sip):
+    for s in list(sip.streams):
+        s.close()
+    sip.streams.clear()
+    sip.last = None
+    time.sleep(0.3)
+
+
+@BORDER.scenario("a connection that is lost within a call is made anew: BYE, the answer to an INVITE, the next call")
+def lost_connection(house):
+    with Certs() as certs, App(house.demo, "bob") as bob:
+        path = certs.make("carrier", "DNS:carrier.sallyport.test,IP:127.0.0.11")
+        with tls_agent(house, 11, path, "carrier.sallyport.test") as sip, Media(host="127.0.0.11") as media:
+            contact = "<sip:far@127.0.0.11:%d;transport=tls>" % sip.port
+            for _ in range(2):
+                secure_out(sip, bob, media, "111", contact)
+                both(bob, media)
+                drop(sip)
+                both(bob, media)
+                bob.hangup()
+                sip.reply(sip.request("BYE"), 200)
+        with StreamAgent(house.port("lab_peer"), ("127.0.0.1", house.port("tls")), "127.0.0.10") as sip, Media(host="127.0.0.10") as media:
+            d = Dialog(sip, BOB).invite(media.sdp())
+            event = bob.wait("call.incoming")
+            bob.client.call = event["call"]
+            bob.verb("ringing")
+            d.answer(180)
+            drop(sip)
+            bob.answer(event)
+            ok = d.answer(200)
+            check(ok.status == 200, ok.text())
+            d.ack(ok)
+            media.to(ok.body)
+            bob.wait("call.connected", call=event["call"])
+            both(bob, media)
+            drop(sip)
+            bob.hangup()
+            sip.reply(sip.request("BYE"), 200)
