@@ -117,11 +117,25 @@ static bool via_fits(struct slice via) {
   return !quoted && !empty;
 }
 
+/* "SIP/2.0 700 …": the library would take it as a final response (RFC 3261 7.2: 100 to 699). */
+static bool is_odd_response(struct slice line) {
+  uint64_t status;
+  if (!slice_istarts(line, SLICE("SIP/2.0 ")))
+    return false;
+  slice_cut(&line, ' ');
+  struct slice text = slice_cut(&line, ' ');
+  return text.n != 3 || slice_u64(text, 699, &status) < 0 || status < 100;
+}
+
 struct badline_verdict badline_judge(struct slice msg) {
   const struct badline_verdict good = {0, NULL};
   struct request_line q;
   struct slice rest = skip_crlf(msg), line;
-  if (!line_next(&rest, &line) || !request_cut(line, &q) || slice_eq(q.method, SLICE("ACK")))
+  if (!line_next(&rest, &line))
+    return good;
+  if (is_odd_response(line))
+    return (struct badline_verdict){BADLINE_DROP, ""};
+  if (!request_cut(line, &q) || slice_eq(q.method, SLICE("ACK")))
     return good;
   if (!is_token(q.method))
     return (struct badline_verdict){400, "Bad Method"};
@@ -308,7 +322,7 @@ size_t badline_reply(struct slice msg, struct badline_verdict v, const struct ad
                      size_t bytes, struct addr *ret_to) {
   struct out o = {buf, 0, bytes, false};
   struct slice rest = skip_crlf(msg), line;
-  if (!v.status || !line_next(&rest, &line))
+  if (v.status < 400 || !line_next(&rest, &line))
     return 0;
   put(&o, "SIP/2.0 %u %s\r\n", v.status, v.phrase);
   put_vias(&o, rest, from, ret_to);

@@ -5,10 +5,10 @@
 #pragma once
 #include "base/addr.h"
 
-enum { BADLINE_REPLY_BYTES = 4096 };
+enum { BADLINE_REPLY_BYTES = 4096, BADLINE_DROP = 1 };
 
 struct badline_verdict {
-  uint16_t status; /* status is 400, 501, 505; 0: not ours, the library takes it. */
+  uint16_t status; /* status is 400, 501, 505, BADLINE_DROP; 0: not ours, the library takes it. */
   const char *phrase;
 };
 

@@ -304,6 +304,8 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
   if (!d || d->invite_out != orq)
     return 0;
+  if (status > 699)
+    status = 500; /* only streams bring such a one here, and the transaction is over */
   struct leg *l = dialog_leg(d);
   if (l && sip)
     peer_note(l, orq, sip);

@@ -261,3 +261,19 @@ def families(house):
         sip.request("ACK")
         sip.reply(sip.request("BYE"), 200)
         bob.wait("call.ended", call=call)
+
+
+@OFFERS.scenario("responses that are none (700, 099) are not heard; what cannot be read in a 182 changes nothing")
+def odd_responses(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip:
+        call = bob.place(OUT + "102")
+        request = sip.request("INVITE")
+        for status in (700, 99, 1000):
+            sip.reply(request, status)
+        sip.reply(request, 181)
+        sip.reply(request, 182, sdp="garbage")
+        sip.silence(0.7)
+        check(bob.snapshot()["state"] != "ended", "the call ended")
+        sip.reply(request, 486)
+        sip.request("ACK")
+        check(bob.wait("call.ended", call=call)["end"]["sip"] == 486, "end")

@@ -469,6 +469,23 @@ Test(badline, what_is_answered) {
 }
 
 /* RFC 4475 3.1.1.2: valid, but sofia's parser takes neither '+' nor '`' in a method. */
+Test(badline, odd_responses_are_dropped) {
+  char reply[BADLINE_REPLY_BYTES];
+  struct addr from = {0}, to;
+  static const char *const odd[] = {"700 No",  "099 No",  "99 No", "1000 No",      "2e2 OK",
+                                    " 200 OK", "-200 OK", "",      "4294967496 OK"};
+  for (size_t i = 0; i < COUNT_OF(odd); i++) {
+    char text[200];
+    snprintf(text, sizeof text, "SIP/2.0 %s\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\n\r\n", odd[i]);
+    struct badline_verdict v = badline_judge(slice_of(text));
+    cr_expect_eq(v.status, BADLINE_DROP, "%s: %u", odd[i], v.status);
+    cr_expect_eq(badline_reply(slice_of(text), v, &from, reply, sizeof reply, &to), 0);
+  }
+  cr_expect_eq(status_of("SIP/2.0 100 Trying\r\n\r\n"), 0);
+  cr_expect_eq(status_of("SIP/2.0 699\r\n\r\n"), 0);
+  cr_expect_eq(status_of("sip/2.0 200 OK\r\n\r\n"), 0);
+}
+
 Test(badline, methods_that_the_library_cannot_read) {
   static const char intmeth[] =
       "!interesting-Method0123456789_*+`.%indeed'~ "
