@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { EXPIRES_MAX_S = 3600 }; /* longer is as good as never: ringing ends before */
+
 static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip);
 
 static struct verdict inspect(const sip_t *sip) {
@@ -29,6 +31,22 @@ static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_tr
     reply_once(a, msg, sip, &r);
 }
 
+/* The caller said how long it waits: RFC 3261 13.3.1. */
+static void invite_expired(void *arg) {
+  struct dialog *d = dialog_get(arg);
+  if (d && d->state == DIALOG_NEW)
+    dialog_end(d, END_CANCELED, BY_CALLER, 487, 0, "the INVITE expired");
+}
+
+static void expiry_arm(struct dialog *d, const sip_t *sip) {
+  const sip_expires_t *e = sip->sip_expires;
+  if (!e || e->ex_date || !e->ex_delta || e->ex_delta > EXPIRES_MAX_S)
+    return;
+  d->timer.fn = invite_expired;
+  d->timer.arg = dialog_magic(d);
+  loop_arm(d->t->env.loop, &d->timer, (uint64_t)e->ex_delta * 1000000);
+}
+
 /* The dialog of a call that was admitted; takes msg. False: the call could not be kept. */
 static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   struct agent *a = d->agent;
@@ -47,6 +65,7 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   nta_incoming_bind(d->invite_in, inbound_ack, dialog_magic(d));
   reply_init(&trying, 100);
   reply_to(a, d->invite_in, &trying);
+  expiry_arm(d, sip);
   return true;
 }
 
@@ -168,6 +187,7 @@ void inbound_answered(struct dialog *d, struct leg *l) {
   r.body = text;
   d->state = DIALOG_UP;
   d->got_final = true;
+  loop_disarm(d->t->env.loop, &d->timer);
   reply_to(d->agent, d->invite_in, &r);
   text_free(text);
 }

@@ -277,3 +277,19 @@ def odd_responses(house):
         sip.reply(request, 486)
         sip.request("ACK")
         check(bob.wait("call.ended", call=call)["end"]["sip"] == 486, "end")
+
+
+@OFFERS.scenario("an INVITE that expires gets 487; one that was answered in time goes on")
+def expires(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d = Dialog(sip, BOB).invite(media.sdp(), more="Expires: 2\r\n")
+        event, begin = bob.wait("call.incoming"), time.monotonic()
+        gone = d.answer(300)
+        check(gone.status == 487 and time.monotonic() - begin > 1, gone.text())
+        d.ack(gone)
+        check(bob.wait("call.ended", call=event["call"])["end"]["reason"] == "canceled", "end")
+        bob.client.events.clear()
+        d, _ = call_in(sip, bob, media, more="Expires: 2\r\n")
+        time.sleep(2.5)
+        both(bob, media)
+        d.bye()
