@@ -18,7 +18,7 @@ from pylibsrtp import Policy, Session
 
 import tone
 from group import Group
-from house import TOP, check
+from house import TOP, Failed, check
 from sipua import Agent, Dialog, audio_sdp, sdp_media
 
 ECHO = "+15550100600"
@@ -280,12 +280,31 @@ class SecureCall:
         return record, next(leg for leg in record["legs"] if leg["kind"] == "trunk")
 
 
+class Stubborn(Agent):
+    """Sends again what was not answered, as UDP asks for."""
+
+    def send(self, text, body="", to=None):
+        self.last = (text, body, to)
+        super().send(text, body, to)
+
+    def wait(self, what, fits, seconds=8):
+        end, every = time.monotonic() + seconds, 0.5
+        while True:
+            try:
+                return super().wait(what, fits, min(every, max(0.01, end - time.monotonic())))
+            except Failed:
+                if time.monotonic() >= end:
+                    raise
+                super().send(*self.last)
+                every *= 2
+
+
 def sec_agent(house, port=0):
-    return Agent(port, (PEER2, house.port("lab")), host=PEER2)
+    return Stubborn(port, (PEER2, house.port("lab")), host=PEER2)
 
 
 def lab_agent(house, port=0):
-    return Agent(port, ("127.0.0.1", house.port("lab")))
+    return Stubborn(port, ("127.0.0.1", house.port("lab")))
 
 
 def echo_call(agent, host="127.0.0.1", sdp=None):
