@@ -20,10 +20,20 @@ static bool bearer_ok(void *arg, struct slice bearer) {
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {
   return web_new(&a->web,
-                 &(struct web_settings){.name = "admin", .listen = &s->listen, .listen_n = 1, .cert_file = s->cert_file,
-                                        .key_file = s->key_file, .hosts = s->hosts, .hosts_n = s->hosts_n, .rows = rows,
-                                        .rows_n = COUNT_OF(rows), .direct_arg = a, .bearer_ok = bearer_ok,
-                                        .bearer_arg = a, .threads = 2, .connections_max = 256,
+                 &(struct web_settings){.name = "admin",
+                                        .listen = &s->listen,
+                                        .listen_n = 1,
+                                        .cert_file = s->cert_file,
+                                        .key_file = s->key_file,
+                                        .hosts = s->hosts,
+                                        .hosts_n = s->hosts_n,
+                                        .rows = rows,
+                                        .rows_n = COUNT_OF(rows),
+                                        .direct_arg = a,
+                                        .bearer_ok = bearer_ok,
+                                        .bearer_arg = a,
+                                        .threads = 2,
+                                        .connections_max = 256,
                                         .connections_per_address_max = 64},
                  ret_why);
 }
@@ -91,7 +101,8 @@ int admin_count(struct admin *a, struct counts *c) {
   return room ? 0 : -ENOSPC;
 }
 
-int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg), void *arg) {
+int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg),
+                void *arg) {
   pthread_mutex_lock(&a->lock);
   bool room = a->gauges_n < ADMIN_GROUPS_MAX;
   if (room)

@@ -15,9 +15,9 @@ struct admin_settings {
   const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
   const char *const *hosts;
   size_t hosts_n;
-  const char *token_file;  /* token_file holds the admin token; made (0600) when absent. */
-  const char *store_file;  /* store_file is the database of records. */
-  struct tokens *tokens;   /* tokens mints and revokes; borrowed. */
+  const char *token_file; /* token_file holds the admin token; made (0600) when absent. */
+  const char *store_file; /* store_file is the database of records. */
+  struct tokens *tokens;  /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
   void *ready_arg;
@@ -35,6 +35,7 @@ int admin_attach(struct admin *a, struct loop *l) must_check; /* the owner's loo
 /* Adds a table of counters to /metrics; it must outlive the server. 0 or -ENOSPC. */
 int admin_count(struct admin *a, struct counts *c) must_check;
 /* Adds one number that a function reads (any thread). Texts are literals. 0 or -ENOSPC. */
-int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg), void *arg) must_check;
+int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg),
+                void *arg) must_check;
 uint16_t admin_port(const struct admin *a);
 const char *admin_token(const struct admin *a); /* for ./run's page: show it to the operator only */

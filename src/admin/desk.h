@@ -7,7 +7,16 @@
 
 #include <pthread.h>
 
-enum { ADMIN_HEALTH, ADMIN_READY, ADMIN_METRICS, ADMIN_CALLS, ADMIN_RECORDS, ADMIN_RECORD, ADMIN_MINT, ADMIN_REVOKE };
+enum {
+  ADMIN_HEALTH,
+  ADMIN_READY,
+  ADMIN_METRICS,
+  ADMIN_CALLS,
+  ADMIN_RECORDS,
+  ADMIN_RECORD,
+  ADMIN_MINT,
+  ADMIN_REVOKE
+};
 
 struct admin {
   struct web *web;
@@ -17,7 +26,7 @@ struct admin {
   void *ready_arg;
   json_t *(*calls)(void *arg);
   void *calls_arg;
-  pthread_mutex_t lock;    /* lock is for what follows. */
+  pthread_mutex_t lock; /* lock is for what follows. */
   struct reader *reader;
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];
@@ -25,4 +34,5 @@ struct admin {
 };
 
 /* Verbs that run on web threads; arg is the admin. */
-web_direct_fn admin_health, admin_ready, admin_metrics, admin_records, admin_record, admin_mint, admin_revoke;
+web_direct_fn admin_health, admin_ready, admin_metrics, admin_records, admin_record, admin_mint,
+    admin_revoke;

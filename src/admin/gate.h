@@ -10,7 +10,8 @@ struct gate {
   uint8_t digest[32];
 };
 
-/* 0, -EPERM (others may read the file), -EINVAL (shorter than 20 or longer than 128 characters) or -errno. */
+/* 0, -EPERM (others may read the file), -EINVAL (shorter than 20 or longer than 128 characters) or
+ * -errno. */
 int gate_open(struct gate *ret, const char *file) must_check;
 void gate_done(struct gate *g); /* wipes */
 bool gate_may(const struct gate *g, struct slice token);

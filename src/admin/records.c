@@ -8,7 +8,8 @@
 
 static void field_problem(struct web_answer *ret, const char *pointer, const char *reason) {
   const struct web_problem_error e = {pointer, reason};
-  web_answer_problem(ret, WEB_PROBLEM_field, &(struct web_problem_info){.detail = reason, .errors = &e, .errors_n = 1});
+  web_answer_problem(ret, WEB_PROBLEM_field,
+                     &(struct web_problem_info){.detail = reason, .errors = &e, .errors_n = 1});
 }
 
 /* RFC 3339 in UTC with seconds, or milliseconds since 1970. */
@@ -29,7 +30,8 @@ static bool time_parse(const char *text, uint64_t *ret_ms) {
 }
 
 /* Absent is fine; false: wrong, and told. */
-static bool query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms, struct web_answer *ret) {
+static bool query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
+                       struct web_answer *ret) {
   char text[40];
   int r = web_query(ask, name, text, sizeof(text));
   if (r == -ENOENT || (r == 0 && time_parse(text, ret_ms)))
@@ -38,7 +40,8 @@ static bool query_time(const struct web_ask *ask, const char *name, uint64_t *re
   return false;
 }
 
-static bool query_text(const struct web_ask *ask, const char *name, char *dst, size_t bytes, struct web_answer *ret) {
+static bool query_text(const struct web_ask *ask, const char *name, char *dst, size_t bytes,
+                       struct web_answer *ret) {
   int r = web_query(ask, name, dst, bytes);
   if (r == 0 || r == -ENOENT)
     return true;
@@ -77,7 +80,8 @@ static bool query_read(const struct web_ask *ask, struct reader_query *q, struct
          query_text(ask, "cursor", q->cursor, sizeof(q->cursor), ret);
 }
 
-static void list_answer(struct web_answer *ret, const struct record *rows, size_t n, const char *cursor) {
+static void list_answer(struct web_answer *ret, const struct record *rows, size_t n,
+                        const char *cursor) {
   json_t *list = json_array(), *doc = json_object();
   for (size_t i = 0; i < n; i++)
     json_array_append_new(list, show_record(&rows[i]));
@@ -102,7 +106,8 @@ void admin_records(void *arg, const struct web_ask *ask, struct web_answer *ret)
   if (r == -EINVAL)
     field_problem(ret, "cursor", "not one of ours");
   else if (r < 0)
-    web_answer_problem(ret, WEB_PROBLEM_overload, &(struct web_problem_info){.detail = "the records cannot be read now"});
+    web_answer_problem(ret, WEB_PROBLEM_overload,
+                       &(struct web_problem_info){.detail = "the records cannot be read now"});
   else
     list_answer(ret, rows, n, cursor);
   free(rows);

@@ -34,22 +34,24 @@ static json_t *stored_json(const char *text) {
 }
 
 static json_t *show_flow(const struct record_flow *f) {
-  return json_pack("{s:I, s:I, s:I, s:f, s:I}", "packets", (json_int_t)f->packets, "bytes", (json_int_t)f->bytes, "lost",
-                   (json_int_t)f->lost, "jitter_ms", f->jitter_us / 1000.0, "auth_failures", (json_int_t)f->auth_failures);
+  return json_pack("{s:I, s:I, s:I, s:f, s:I}", "packets", (json_int_t)f->packets, "bytes",
+                   (json_int_t)f->bytes, "lost", (json_int_t)f->lost, "jitter_ms", f->jitter_us / 1000.0,
+                   "auth_failures", (json_int_t)f->auth_failures);
 }
 
 static json_t *show_leg(const char *role, const struct record_leg *l) {
-  json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "kind",
-                        record_leg_kind_text(l->kind), "peer", text_or_null(l->peer), "sip_call_id",
-                        text_or_null(l->sip_call_id), "remote_addr", text_or_null(l->remote_addr), "media_addr",
-                        text_or_null(l->media_addr), "local_user", text_or_null(l->local_user), "remote_user",
-                        text_or_null(l->remote_user), "device", text_or_null(l->device));
+  json_t *j =
+      json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "role", role, "kind",
+                record_leg_kind_text(l->kind), "peer", text_or_null(l->peer), "sip_call_id",
+                text_or_null(l->sip_call_id), "remote_addr", text_or_null(l->remote_addr), "media_addr",
+                text_or_null(l->media_addr), "local_user", text_or_null(l->local_user), "remote_user",
+                text_or_null(l->remote_user), "device", text_or_null(l->device));
   json_t *media =
       json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "codec", text_or_null(l->codec), "srtp",
-                text_or_null(l->suite), "dtls", text_or_null(l->dtls), "rx", show_flow(&l->rx), "tx", show_flow(&l->tx),
-                "rtt_ms", l->rtt_us ? json_real(l->rtt_us / 1000.0) : json_null(), "mos",
-                l->mos_x100 ? json_real(l->mos_x100 / 100.0) : json_null(), "dtmf_in", (int)l->dtmf_in, "dtmf_out",
-                (int)l->dtmf_out);
+                text_or_null(l->suite), "dtls", text_or_null(l->dtls), "rx", show_flow(&l->rx), "tx",
+                show_flow(&l->tx), "rtt_ms", l->rtt_us ? json_real(l->rtt_us / 1000.0) : json_null(),
+                "mos", l->mos_x100 ? json_real(l->mos_x100 / 100.0) : json_null(), "dtmf_in",
+                (int)l->dtmf_in, "dtmf_out", (int)l->dtmf_out);
   json_object_update(j, media);
   json_decref(media);
   return j;
@@ -58,8 +60,9 @@ static json_t *show_leg(const char *role, const struct record_leg *l) {
 static json_t *show_end(const struct record *r) {
   if (r->state == RECORD_LIVE)
     return json_null();
-  return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "reason", text_or_null(r->reason), "by", text_or_null(r->end_by), "sip",
-                   number_or_null(r->sip_status), "q850", number_or_null(r->q850), "rule", text_or_null(r->rule), "detail",
+  return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "reason", text_or_null(r->reason), "by",
+                   text_or_null(r->end_by), "sip", number_or_null(r->sip_status), "q850",
+                   number_or_null(r->q850), "rule", text_or_null(r->rule), "detail",
                    text_or_null(r->detail));
 }
 
@@ -75,17 +78,20 @@ static void show_times(json_t *j, const struct record *r) {
 
 json_t *show_record(const struct record *r) {
   char version[20]; /* as the log shows it */
-  json_t *j = json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", r->id, "call", text_or_null(r->call_id),
-                        "direction", record_direction_text(r->direction), "state", record_state_text(r->state), "from",
-                        text_or_null(r->from), "to", text_or_null(r->to), "identity", text_or_null(r->identity), "tenant",
-                        text_or_null(r->tenant));
+  json_t *j =
+      json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", r->id, "call",
+                text_or_null(r->call_id), "direction", record_direction_text(r->direction), "state",
+                record_state_text(r->state), "from", text_or_null(r->from), "to", text_or_null(r->to),
+                "identity", text_or_null(r->identity), "tenant", text_or_null(r->tenant));
   if (!j)
     return json_object();
   show_times(j, r);
-  json_object_set_new(j, "session_id", json_pack("{s:o, s:o}", "local", text_or_null(r->session_id_local), "remote",
-                                                 text_or_null(r->session_id_remote)));
+  json_object_set_new(j, "session_id",
+                      json_pack("{s:o, s:o}", "local", text_or_null(r->session_id_local), "remote",
+                                text_or_null(r->session_id_remote)));
   json_object_set_new(j, "end", show_end(r));
-  json_object_set_new(j, "legs", json_pack("[o, o]", show_leg("caller", &r->caller), show_leg("callee", &r->callee)));
+  json_object_set_new(
+      j, "legs", json_pack("[o, o]", show_leg("caller", &r->caller), show_leg("callee", &r->callee)));
   json_object_set_new(j, "interim", json_integer(r->interim));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));
   json_object_set_new(j, "metadata", stored_json(r->metadata));
@@ -103,7 +109,8 @@ static bool name_seen(struct counts *const *tables, size_t table, size_t row, co
 }
 
 static void head_print(FILE *f, const char *name, const char *help, enum count_kind kind) {
-  fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind == COUNT_GAUGE ? "gauge" : "counter");
+  fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
+          kind == COUNT_GAUGE ? "gauge" : "counter");
 }
 
 static void rows_print(FILE *f, struct counts *const *tables, size_t tables_n, const char *name) {
@@ -118,8 +125,8 @@ static void rows_print(FILE *f, struct counts *const *tables, size_t tables_n, c
     }
 }
 
-char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges, size_t gauges_n,
-                   size_t *ret_bytes) {
+char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges,
+                   size_t gauges_n, size_t *ret_bytes) {
   char *text = NULL;
   FILE *f = open_memstream(&text, ret_bytes);
   if (!f)

@@ -13,6 +13,7 @@ struct gauge {
   void *arg;
 };
 
-/* Text of the exposition format 0.0.4 on the heap (NULL: no memory): each name once, its rows together. */
-char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges, size_t gauges_n,
-                   size_t *ret_bytes);
+/* Text of the exposition format 0.0.4 on the heap (NULL: no memory): each name once, its rows together.
+ */
+char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges,
+                   size_t gauges_n, size_t *ret_bytes);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Health, metrics, and tokens of users: POST /admin/v1/tokens, DELETE /admin/v1/tokens/{jti}. Web threads. */
+ * Health, metrics, and tokens of users: POST /admin/v1/tokens, DELETE /admin/v1/tokens/{jti}. Web
+ * threads. */
 #include "admin/desk.h"
 
 #include "base/clock.h"
@@ -83,10 +84,11 @@ static struct wrong numbers_take(const json_t *numbers, struct claims *c) {
 
 static struct wrong wish_read(const json_t *body, struct claims *c, uint32_t *ret_ttl_s) {
   const json_t *ttl = json_object_get(body, "ttl_s");
-  if (!text_take(body, "identity", c->identity, sizeof(c->identity)) || !claims_identity_ok(slice_of(c->identity)))
+  if (!text_take(body, "identity", c->identity, sizeof(c->identity)) ||
+      !claims_identity_ok(slice_of(c->identity)))
     return (struct wrong){"/identity", "1 to 64 of letters, digits and ._@+-"};
-  if (json_object_get(body, "tenant") &&
-      (!text_take(body, "tenant", c->tenant, sizeof(c->tenant)) || !claims_identity_ok(slice_of(c->tenant))))
+  if (json_object_get(body, "tenant") && (!text_take(body, "tenant", c->tenant, sizeof(c->tenant)) ||
+                                          !claims_identity_ok(slice_of(c->tenant))))
     return (struct wrong){"/tenant", "1 to 64 of letters, digits and ._@+-"};
   json_int_t ttl_s = json_integer_value(ttl);
   if (ttl && (!json_is_integer(ttl) || ttl_s < 1 || ttl_s > TOKEN_LIFE_MAX_S))
@@ -98,7 +100,8 @@ static struct wrong wish_read(const json_t *body, struct claims *c, uint32_t *re
 
 static void wrong_answer(struct web_answer *ret, struct wrong w) {
   const struct web_problem_error e = {w.pointer, w.reason};
-  web_answer_problem(ret, WEB_PROBLEM_field, &(struct web_problem_info){.detail = w.reason, .errors = &e, .errors_n = 1});
+  web_answer_problem(ret, WEB_PROBLEM_field,
+                     &(struct web_problem_info){.detail = w.reason, .errors = &e, .errors_n = 1});
 }
 
 static void mint_answer(struct admin *a, struct claims *c, uint32_t ttl_s, struct web_answer *ret) {

@@ -14,7 +14,7 @@ struct house {
   const char *conf_file;
   struct conf *conf;
   struct plan *plan;
-  struct conf **old_confs;   /* old_confs are those that reloads replaced: pointers into them may live. */
+  struct conf **old_confs; /* old_confs are those that reloads replaced: pointers into them may live. */
   struct plan **old_plans;
   size_t old_n;
   struct loop *loop;
@@ -27,18 +27,19 @@ struct house {
   struct native *native;
   struct admin *admin;
   struct native_file *files;
-  struct counts drops;       /* drops are the media process' own, copied from its table. */
+  struct counts drops; /* drops are the media process' own, copied from its table. */
   _Atomic uint64_t drop_values[DROP_COUNT_];
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
-  int lock_fd;               /* lock_fd keeps other instances off the state. */
-  int stop;                  /* stop is the signal that asked for the end, 0 while running. */
+  int lock_fd;                                    /* lock_fd keeps other instances off the state. */
+  int stop; /* stop is the signal that asked for the end, 0 while running. */
 };
 
 /* Loads configuration and dialplan; errors go to stderr, a line each. skip_files: certificates and keys
  * are not looked at. 0 or -EINVAL. */
-int house_load(const char *file, bool skip_files, struct conf **ret_conf, struct plan **ret_plan) must_check;
+int house_load(const char *file, bool skip_files, struct conf **ret_conf,
+               struct plan **ret_plan) must_check;
 int house_start(struct house *h) must_check; /* logs why and returns -errno */
 void house_stop(struct house *h);            /* takes a house half built */
 void house_reload(struct house *h);          /* SIGHUP: an error leaves all as it was */

@@ -115,13 +115,17 @@ static int set_option(struct program *p, int option, const char *text) {
 
 /* 0, 1 when all is said, or -errno. */
 static int options_read(struct program *p, int argc, char **argv) {
-  static const struct option longs[] = {
-      {"config", required_argument, NULL, 'c'},  {"socket", required_argument, NULL, 's'},
-      {"address", required_argument, NULL, 'a'}, {"native-port", required_argument, NULL, 'n'},
-      {"trunk-ports", required_argument, NULL, 't'}, {"workers", required_argument, NULL, 'w'},
-      {"orphan-s", required_argument, NULL, 'o'}, {"user", required_argument, NULL, 'u'},
-      {"version", no_argument, NULL, 'v'},       {"help", no_argument, NULL, 'h'},
-      {0}};
+  static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                        {"socket", required_argument, NULL, 's'},
+                                        {"address", required_argument, NULL, 'a'},
+                                        {"native-port", required_argument, NULL, 'n'},
+                                        {"trunk-ports", required_argument, NULL, 't'},
+                                        {"workers", required_argument, NULL, 'w'},
+                                        {"orphan-s", required_argument, NULL, 'o'},
+                                        {"user", required_argument, NULL, 'u'},
+                                        {"version", no_argument, NULL, 'v'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {0}};
   for (int c; (c = getopt_long(argc, argv, "h", longs, NULL)) != -1;) {
     if (c == 'v' || c == 'h') {
       fputs(c == 'v' ? "sallyport-media " PACKAGE_VERSION "\n" : usage, stdout);
@@ -195,8 +199,9 @@ static int serve(const struct program *p) {
 }
 
 int main(int argc, char **argv) {
-  struct program p = {.media = {.workers = 1, .dscp = 46, .trunk_port_min = 41000, .trunk_port_max = 42999},
-                      .level = LOG_INFO};
+  struct program p = {
+      .media = {.workers = 1, .dscp = 46, .trunk_port_min = 41000, .trunk_port_max = 42999},
+      .level = LOG_INFO};
   int error = options_read(&p, argc, argv);
   if (error)
     return error > 0 ? 0 : 2;

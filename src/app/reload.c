@@ -19,13 +19,16 @@ static int keep_old(struct house *h) {
   return 0;
 }
 
-/* Keys may belong to root, who is gone: what is wrong only with files leaves the certificates as they are. */
+/* Keys may belong to root, who is gone: what is wrong only with files leaves the certificates as they
+ * are. */
 static int load_again(const struct house *h, struct conf **ret_conf, struct plan **ret_plan) {
   if (house_load(h->conf_file, false, ret_conf, ret_plan) == 0)
     return 0;
   int r = house_load(h->conf_file, true, ret_conf, ret_plan);
   if (r == 0)
-    log_warn(app, "reload: keys or certificates cannot be read as user %s: they stay as they were loaded", h->conf->node.user);
+    log_warn(app,
+             "reload: keys or certificates cannot be read as user %s: they stay as they were loaded",
+             h->conf->node.user);
   return r;
 }
 

@@ -14,7 +14,8 @@
 
 static const char usage[] =
     "Usage: sallyportd --config FILE [--check-config]\n"
-    "       sallyportd --config FILE --mint-token IDENTITY [--scopes A,B] [--numbers +1…,+2…] [--ttl SECONDS]\n"
+    "       sallyportd --config FILE --mint-token IDENTITY [--scopes A,B] [--numbers +1…,+2…] [--ttl "
+    "SECONDS]\n"
     "\n"
     "  --config FILE     the configuration (docs/configuration.md)\n"
     "  --check-config    says all that is wrong with it, starts nothing\n"
@@ -31,12 +32,16 @@ struct options {
 };
 
 static int options_read(struct options *o, int argc, char **argv) {
-  static const struct option longs[] = {
-      {"config", required_argument, NULL, 'c'},  {"check-config", no_argument, NULL, 'k'},
-      {"mint-token", required_argument, NULL, 'm'}, {"scopes", required_argument, NULL, 's'},
-      {"numbers", required_argument, NULL, 'n'}, {"tenant", required_argument, NULL, 'T'},
-      {"ttl", required_argument, NULL, 't'},     {"version", no_argument, NULL, 'v'},
-      {"help", no_argument, NULL, 'h'},          {0}};
+  static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
+                                        {"check-config", no_argument, NULL, 'k'},
+                                        {"mint-token", required_argument, NULL, 'm'},
+                                        {"scopes", required_argument, NULL, 's'},
+                                        {"numbers", required_argument, NULL, 'n'},
+                                        {"tenant", required_argument, NULL, 'T'},
+                                        {"ttl", required_argument, NULL, 't'},
+                                        {"version", no_argument, NULL, 'v'},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {0}};
   uint64_t ttl = 3600;
   for (int c; (c = getopt_long(argc, argv, "c:h", longs, NULL)) != -1;) {
     if (c == 'c')
@@ -69,11 +74,15 @@ static int options_read(struct options *o, int argc, char **argv) {
 
 /* Comma-separated text into the claims' forms. */
 static int claims_fill(struct claims *c, const struct options *o, const struct conf *conf) {
-  const char *scopes = o->scopes ? o->scopes : "call.place,call.receive,call.control,relay.issue,events.read";
+  const char *scopes =
+      o->scopes ? o->scopes : "call.place,call.receive,call.control,relay.issue,events.read";
   struct slice rest = slice_of(o->numbers);
   const struct conf_user *u = conf_user_find(conf, slice_of(o->mint));
   if (slice_copy(c->identity, sizeof(c->identity), slice_of(o->mint)) < 0 ||
-      slice_copy(c->tenant, sizeof(c->tenant), slice_of(o->tenant ? o->tenant : u ? u->tenant : "default")) < 0 ||
+      slice_copy(c->tenant, sizeof(c->tenant),
+                 slice_of(o->tenant ? o->tenant
+                          : u       ? u->tenant
+                                    : "default")) < 0 ||
       slice_copy(c->scopes, sizeof(c->scopes), slice_of(scopes)) < 0)
     return -EINVAL;
   for (char *p = c->scopes; *p; p++)

@@ -37,7 +37,8 @@ int jail_give(const char *dir, const char *user) {
     r = -errno;
   for (struct dirent *e; r == 0 && (e = readdir(d));) {
     struct stat st;
-    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)) &&
+    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)) &&
         fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
       r = -errno;
   }
@@ -46,12 +47,31 @@ int jail_give(const char *dir, const char *user) {
 }
 
 static int filter(void) {
-  static const int denied[] = {
-      SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(ptrace), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
-      SCMP_SYS(mount), SCMP_SYS(umount2), SCMP_SYS(pivot_root), SCMP_SYS(chroot), SCMP_SYS(init_module),
-      SCMP_SYS(finit_module), SCMP_SYS(delete_module), SCMP_SYS(kexec_load), SCMP_SYS(bpf), SCMP_SYS(keyctl),
-      SCMP_SYS(add_key), SCMP_SYS(request_key), SCMP_SYS(perf_event_open), SCMP_SYS(setns), SCMP_SYS(unshare),
-      SCMP_SYS(swapon), SCMP_SYS(reboot), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(userfaultfd)};
+  static const int denied[] = {SCMP_SYS(execve),
+                               SCMP_SYS(execveat),
+                               SCMP_SYS(ptrace),
+                               SCMP_SYS(process_vm_readv),
+                               SCMP_SYS(process_vm_writev),
+                               SCMP_SYS(mount),
+                               SCMP_SYS(umount2),
+                               SCMP_SYS(pivot_root),
+                               SCMP_SYS(chroot),
+                               SCMP_SYS(init_module),
+                               SCMP_SYS(finit_module),
+                               SCMP_SYS(delete_module),
+                               SCMP_SYS(kexec_load),
+                               SCMP_SYS(bpf),
+                               SCMP_SYS(keyctl),
+                               SCMP_SYS(add_key),
+                               SCMP_SYS(request_key),
+                               SCMP_SYS(perf_event_open),
+                               SCMP_SYS(setns),
+                               SCMP_SYS(unshare),
+                               SCMP_SYS(swapon),
+                               SCMP_SYS(reboot),
+                               SCMP_SYS(settimeofday),
+                               SCMP_SYS(clock_settime),
+                               SCMP_SYS(userfaultfd)};
   scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ALLOW);
   int r = ctx ? 0 : -ENOMEM;
   for (size_t i = 0; r == 0 && i < COUNT_OF(denied); i++)

@@ -28,8 +28,11 @@ static struct {
   unsigned head, count;
   uint64_t lost;
   char line[LINES][LINE_BYTES];
-} logger = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER, .fd = 2,
-            .program = "sallyport", .level = LOG_WARN};
+} logger = {.lock = PTHREAD_MUTEX_INITIALIZER,
+            .wake = PTHREAD_COND_INITIALIZER,
+            .fd = 2,
+            .program = "sallyport",
+            .level = LOG_WARN};
 
 static void put_line(const char *line) {
   char out[LINE_BYTES * 4 + 2];

@@ -28,8 +28,8 @@ static void sip_round(uint64_t v[4]) {
 }
 
 static uint64_t keyed_hash(const struct map *m, struct slice key) {
-  uint64_t v[4] = {m->k0 ^ 0x736f6d6570736575u, m->k1 ^ 0x646f72616e646f6du,
-                   m->k0 ^ 0x6c7967656e657261u, m->k1 ^ 0x7465646279746573u};
+  uint64_t v[4] = {m->k0 ^ 0x736f6d6570736575u, m->k1 ^ 0x646f72616e646f6du, m->k0 ^ 0x6c7967656e657261u,
+                   m->k1 ^ 0x7465646279746573u};
   for (size_t i = 0; i <= key.n; i += 8) {
     uint64_t w = 0;
     size_t n = key.n - i < 8 ? key.n - i : 8;

@@ -16,4 +16,5 @@ struct ring {
 int ring_init(struct ring *r, size_t message_bytes, size_t capacity) must_check;
 void ring_done(struct ring *r);
 bool ring_put(struct ring *r, const void *message); /* false when full */
-bool ring_get(struct ring *r, void *ret_message);   /* false when empty; wipes the slot: it may have held keys */
+bool ring_get(struct ring *r,
+              void *ret_message); /* false when empty; wipes the slot: it may have held keys */

@@ -5,9 +5,9 @@
 #include "base/own.h"
 
 struct timer {
-  uint64_t at_us;         /* at_us is when it fires, monotonic. */
-  uint32_t heap_slot;     /* heap_slot is its place + 1; 0 while not armed. */
-  void (*fn)(void *arg);  /* fn is called once; it may arm the timer anew or free it. */
+  uint64_t at_us;        /* at_us is when it fires, monotonic. */
+  uint32_t heap_slot;    /* heap_slot is its place + 1; 0 while not armed. */
+  void (*fn)(void *arg); /* fn is called once; it may arm the timer anew or free it. */
   void *arg;
 };
 

@@ -17,11 +17,11 @@
 enum leg_kind { LEG_TRUNK, LEG_NATIVE };
 enum leg_role { LEG_CALLER, LEG_CALLEE };
 enum leg_state {
-  LEG_OPENING,   /* its media session is being opened */
-  LEG_TRYING,    /* callee: asked, nothing heard; caller: the far side is being asked */
+  LEG_OPENING, /* its media session is being opened */
+  LEG_TRYING,  /* callee: asked, nothing heard; caller: the far side is being asked */
   LEG_RINGING,
-  LEG_EARLY,     /* early media: an answer or offer of an early dialog is in force */
-  LEG_ANSWERED,  /* final answer given, media not yet up (DTLS) */
+  LEG_EARLY,    /* early media: an answer or offer of an early dialog is in force */
+  LEG_ANSWERED, /* final answer given, media not yet up (DTLS) */
   LEG_LIVE,
   LEG_ENDED,
 };
@@ -40,9 +40,9 @@ enum end_by { BY_GATEWAY, BY_CALLER, BY_CALLEE };
 struct cause {
   enum end_reason reason;
   enum end_by by;
-  int sip, q850;        /* as received or decided; 0 where there was none */
-  char detail[200];     /* the rule where reason is policy, else a short text; never a peer's raw bytes */
-  char sentence[200];   /* what the rule found, for the record alone; "" where detail says it all */
+  int sip, q850;      /* as received or decided; 0 where there was none */
+  char detail[200];   /* the rule where reason is policy, else a short text; never a peer's raw bytes */
+  char sentence[200]; /* what the rule found, for the record alone; "" where detail says it all */
 };
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);
@@ -54,64 +54,68 @@ struct leg;
 
 /* How a call's media stand on a leg. */
 struct leg_media {
-  uint64_t session;     /* session is the media process' session, 0 while none. */
+  uint64_t session; /* session is the media process' session, 0 while none. */
   struct mset_opened opened;
   uint32_t ice, dtls, suite; /* enum mset_ice_state, mset_dtls_state, srtp_suite */
   struct addr pair_local, pair_remote;
-  bool flowing;         /* flowing: verified audio arrives now. */
-  uint32_t codec;       /* codec is the enum codec_kind that we send. */
+  bool flowing;   /* flowing: verified audio arrives now. */
+  uint32_t codec; /* codec is the enum codec_kind that we send. */
 };
 
 struct leg {
-  pool_handle id;       /* id names the leg for doors and across threads. */
+  pool_handle id; /* id names the leg for doors and across threads. */
   struct call *call;
   enum leg_kind kind;
   enum leg_role role;
   enum leg_state state;
   const struct door *door;
   void *door_arg;
-  uint64_t magic;       /* magic is the door's handle of its own object (dialog, device). */
-  const struct conf_trunk *trunk;      /* LEG_TRUNK */
-  char identity[CONF_NAME_BYTES];      /* LEG_NATIVE: the user */
-  char device[72];                     /* LEG_NATIVE: the device, "" if unnamed yet */
-  char peer[ADDR_TEXT_BYTES];          /* remote signaling address, for the record */
+  uint64_t magic;                 /* magic is the door's handle of its own object (dialog, device). */
+  const struct conf_trunk *trunk; /* LEG_TRUNK */
+  char identity[CONF_NAME_BYTES]; /* LEG_NATIVE: the user */
+  char device[72];                /* LEG_NATIVE: the device, "" if unnamed yet */
+  char peer[ADDR_TEXT_BYTES];     /* remote signaling address, for the record */
   char sip_call_id[256];
-  struct leg_media media, fresh;       /* fresh is a second session that is coming up (reload, new fingerprint). */
-  struct desc *local, *remote;         /* the last descriptions in force, ours and the peer's; NULL: none */
-  bool offer_pending;                  /* offer_pending: an offer of this leg, ours or theirs, is unanswered. */
-  bool held_local;                     /* held_local: this leg's own user or peer holds (hold verb, sendonly offer). */
-  bool early_media;                    /* caller leg: verified early audio is being forwarded now. */
+  struct leg_media media,
+      fresh; /* fresh is a second session that is coming up (reload, new fingerprint). */
+  struct desc *local, *remote; /* the last descriptions in force, ours and the peer's; NULL: none */
+  bool offer_pending;          /* offer_pending: an offer of this leg, ours or theirs, is unanswered. */
+  bool held_local;  /* held_local: this leg's own user or peer holds (hold verb, sendonly offer). */
+  bool early_media; /* caller leg: verified early audio is being forwarded now. */
   uint64_t created_ms, ringing_ms, answered_ms, connected_ms; /* wall; 0 if not */
-  struct cause cause;                  /* when LEG_ENDED */
-  struct leg_inner *inner;             /* what only the rooms of call know */
+  struct cause cause;                                         /* when LEG_ENDED */
+  struct leg_inner *inner;                                    /* what only the rooms of call know */
 };
 
 struct call {
   pool_handle handle;
-  char id[40];          /* "c_" and 26 random characters: the id in the contract, the record, the logs */
+  char id[40]; /* "c_" and 26 random characters: the id in the contract, the record, the logs */
   enum leg_role direction_hint; /* unused by doors */
-  char from[64], from_display[64], to[64], to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
+  char from[64], from_display[64], to[64],
+      to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
-  char session_local[33], session_remote[33]; /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
-  char metadata[4097];  /* JSON text of the caller's metadata, "" if none */
-  uint64_t created_ms, ended_ms;       /* wall; ended_ms 0 while it lives */
+  char session_local[33],
+      session_remote[33];        /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
+  char metadata[4097];           /* JSON text of the caller's metadata, "" if none */
+  uint64_t created_ms, ended_ms; /* wall; ended_ms 0 while it lives */
   uint32_t ring_timeout_s;
   struct leg *caller, *callee; /* callee is the winning or only leg; NULL while several ring. */
-  struct list legs;     /* all legs, through inner; use call_next_leg */
-  bool answered;        /* a callee gave its final answer */
-  char rule[CONF_NAME_BYTES]; /* the dialplan's rule */
+  struct list legs;            /* all legs, through inner; use call_next_leg */
+  bool answered;               /* a callee gave its final answer */
+  char rule[CONF_NAME_BYTES];  /* the dialplan's rule */
   struct call_inner *inner;
 };
 
 /* What to ring. */
 struct target {
   enum leg_kind kind;
-  const struct conf_trunk *trunk;      /* LEG_TRUNK */
-  char user[CONF_NAME_BYTES];          /* LEG_NATIVE */
+  const struct conf_trunk *trunk; /* LEG_TRUNK */
+  char user[CONF_NAME_BYTES];     /* LEG_NATIVE */
 };
 
 /* The one vtable of the house: what the call model asks of a door. Each function is called on the call
- * thread, possibly from within a leg_* or call_* function that the door called. None may free the leg. */
+ * thread, possibly from within a leg_* or call_* function that the door called. None may free the leg.
+ */
 struct door {
   const char *name;
   enum leg_kind kind;
@@ -123,23 +127,29 @@ struct door {
   /* The leg's media session stands. Caller with an offer: leg->local is the answer. Callee, or caller
    * without an offer: leg_make_offer gives the offer. Not pass: it could not be had; ended follows. */
   void (*opened)(void *arg, struct leg *l);
-  void (*ringing)(void *arg, struct leg *l);             /* caller: the far side rings (180) */
-  void (*progress)(void *arg, struct leg *l);            /* caller: early media was asked for (183 with leg->local) */
-  void (*early)(void *arg, struct leg *l, bool active);  /* caller: verified early audio is forwarded, or stopped */
-  void (*answered)(void *arg, struct leg *l);            /* caller: the far side took it: 200 with leg->local */
-  void (*connected)(void *arg, struct leg *l);           /* both legs: answered and media up on both */
+  void (*ringing)(void *arg, struct leg *l); /* caller: the far side rings (180) */
+  void (*progress)(void *arg,
+                   struct leg *l); /* caller: early media was asked for (183 with leg->local) */
+  void (*early)(void *arg, struct leg *l,
+                bool active);                 /* caller: verified early audio is forwarded, or stopped */
+  void (*answered)(void *arg, struct leg *l); /* caller: the far side took it: 200 with leg->local */
+  void (*connected)(void *arg, struct leg *l); /* both legs: answered and media up on both */
   /* The result of leg_reoffer: local is the answer (or, for an empty reoffer, our offer). */
-  void (*reoffered)(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v, const struct desc *local);
-  /* The far side holds (on) or resumed: the door tells its peer (event; re-INVITE by trunk's setting). */
+  void (*reoffered)(void *arg, struct leg *l, uint64_t cookie, const struct verdict *v,
+                    const struct desc *local);
+  /* The far side holds (on) or resumed: the door tells its peer (event; re-INVITE by trunk's setting).
+   */
   void (*held)(void *arg, struct leg *l, bool on);
-  void (*digit)(void *arg, struct leg *l, char digit, uint32_t ms, const char *source); /* received FROM THE FAR leg, told to this one ("rtp", "info") */
-  void (*operation)(void *arg, struct leg *l, uint64_t op, const struct verdict *v); /* hold, resume, dtmf finished */
-  void (*media)(void *arg, struct leg *l);               /* ice, dtls or pair changed */
+  void (*digit)(void *arg, struct leg *l, char digit, uint32_t ms,
+                const char *source); /* received FROM THE FAR leg, told to this one ("rtp", "info") */
+  void (*operation)(void *arg, struct leg *l, uint64_t op,
+                    const struct verdict *v); /* hold, resume, dtmf finished */
+  void (*media)(void *arg, struct leg *l);    /* ice, dtls or pair changed */
   void (*quality)(void *arg, struct leg *l, const struct mset_quality *q);
   /* The gateway needs a new description from this peer (native: media.restart). May be NULL. */
   void (*restart)(void *arg, struct leg *l, const char *reason);
-  /* The leg is over, l->cause says why: send what the protocol demands (BYE, CANCEL, final status, event).
-   * Called exactly once, also when the door itself ended it. The leg is gone after this turn. */
+  /* The leg is over, l->cause says why: send what the protocol demands (BYE, CANCEL, final status,
+   * event). Called exactly once, also when the door itself ended it. The leg is gone after this turn. */
   void (*ended)(void *arg, struct leg *l);
   /* Trunk tests of later issues hang here. */
   int (*probe)(void *arg, const char *trunk);
@@ -151,52 +161,60 @@ struct calls_env {
   const struct plan *plan;
   struct guard *guard;
   struct store *store;
-  char instance[33];    /* 32 hex digits, new at each start */
+  char instance[33]; /* 32 hex digits, new at each start */
 };
-int calls_new(struct calls **ret, const struct calls_env *env) must_check; /* connects to the media process, and again when lost */
+int calls_new(struct calls **ret, const struct calls_env *env)
+    must_check; /* connects to the media process, and again when lost */
 struct calls *calls_free(struct calls *cs);
 OWN_DEFINE(calls)
 void calls_add_door(struct calls *cs, const struct door *d, void *arg);
 void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *plan);
-bool calls_is_ready(const struct calls *cs);  /* the media process is connected and said WELCOME */
-uint64_t calls_media_count(const struct calls *cs, uint32_t i); /* packets dropped, by enum drop; since the media process' start */
-void calls_drain(struct calls *cs);           /* refuse new calls from now on */
+bool calls_is_ready(const struct calls *cs); /* the media process is connected and said WELCOME */
+uint64_t
+calls_media_count(const struct calls *cs,
+                  uint32_t i);      /* packets dropped, by enum drop; since the media process' start */
+void calls_drain(struct calls *cs); /* refuse new calls from now on */
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
-struct call *calls_find(struct calls *cs, struct slice id);       /* by text id, live or ended < 10 min ago */
-struct call *calls_next(struct calls *cs, uint32_t *cursor);      /* over the live ones */
-struct leg *leg_get(struct calls *cs, pool_handle id);            /* NULL when gone */
+struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
+struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
+struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */
 struct leg *call_next_leg(const struct call *c, struct leg *after); /* NULL: first; NULL at the end */
-struct leg *leg_far(const struct leg *l);                         /* the bridged other leg, NULL if none */
+struct leg *leg_far(const struct leg *l); /* the bridged other leg, NULL if none */
 
 /* Placing -------------------------------------------------------------------------------------- */
 struct place {
-  const struct door *door; void *door_arg; uint64_t magic;
-  const struct ask *ask;               /* trunk; NULL for native */
-  const struct desc *offer;            /* NULL: late offer (trunk) */
-  const char *session_id;              /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
+  const struct door *door;
+  void *door_arg;
+  uint64_t magic;
+  const struct ask *ask;    /* trunk; NULL for native */
+  const struct desc *offer; /* NULL: late offer (trunk) */
+  const char *session_id;   /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
   /* native only: */
   struct slice identity, tenant, device;
   const struct addr *peer;             /* where the client asks from, for the record; NULL: unknown */
   struct slice from, from_display, to; /* to: a number; or to_user */
   struct slice to_user;
-  bool anonymous, ringback;            /* ringback: the gateway plays it */
-  bool deny_relays_only;               /* set by the native door: the only candidates were foreign relays */
-  const struct addr *deny; uint32_t n_deny;
-  uint32_t ring_timeout_s;             /* 0: default */
-  const char *metadata;                /* JSON text or NULL */
+  bool anonymous, ringback; /* ringback: the gateway plays it */
+  bool deny_relays_only;    /* set by the native door: the only candidates were foreign relays */
+  const struct addr *deny;
+  uint32_t n_deny;
+  uint32_t ring_timeout_s; /* 0: default */
+  const char *metadata;    /* JSON text or NULL */
 };
 /* Admits, routes, checks the offer, then opens media. A refusal is in the verdict (the record is
  * written; *ret_id still names it by text for `instance`) and nothing is allocated; otherwise *ret_leg
  * is the caller leg and door->opened follows, then door->ringing … or door->ended. */
-struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg, char ret_id[40]) must_check;
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg,
+                          char ret_id[40]) must_check;
 /* Whether the dialplan takes it as an emergency call: those pass every limit. */
 bool calls_is_emergency(struct calls *cs, const struct place *p);
 /* Records an attempt that a door refused before call_place (malformed, method, codec …). */
 void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v);
 /* The same of a native attempt; *ret_id names the record. */
-void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]);
+void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v,
+                        char ret_id[40]);
 
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,
@@ -204,40 +222,52 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg
 void call_target_done(struct call *c, struct cause why);
 
 /* Offer/answer of one leg ------------------------------------------------------------------------ */
-/* Our first offer (callee legs; a caller leg without an offer): it is leg->local, the same one when asked
- * again while it is unanswered. */
+/* Our first offer (callee legs; a caller leg without an offer): it is leg->local, the same one when
+ * asked again while it is unanswered. */
 struct verdict leg_make_offer(struct leg *l, const struct desc **ret_offer) must_check;
 /* The peer's answer to our offer, or the session description of an early dialog: dialog 1-8 names the
  * early dialog (To tag), each with its own remote; final: of the 2xx, which selects it. answer NULL: the
  * 2xx has none, that of the same early dialog stands (none there: refused). Refused: nothing changed. */
-struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer, bool final) must_check;
+struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer,
+                               bool final) must_check;
 /* A new offer of the peer within the dialog (re-INVITE, UPDATE, renegotiate); NULL: it asks for ours
  * (then leg_take_answer with the dialog in force finishes). Same fingerprint and ufrag: answered from
  * the session; new ufrag: ICE restart; new fingerprint: a fresh session that takes over when its DTLS
- * is up. Result by door->reoffered with the cookie; a refused one leaves everything as it was (RFC 6141). */
+ * is up. Result by door->reoffered with the cookie; a refused one leaves everything as it was (RFC
+ * 6141). */
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer);
 /* Our re-offer to a trunk peer for hold/resume: direction for the door's re-INVITE; then take_answer. */
 struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret_offer) must_check;
-void leg_drop_offer(struct leg *l);                  /* our offer failed (488, 491, timeout): as before */
-void leg_restart_ice(struct leg *l, uint64_t cookie, const struct desc_frag *f); /* PATCH restart: door->reoffered, leg->local has the new ufrag/pwd */
-struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const struct conf_trunk *t, const struct desc *offer);
+void leg_drop_offer(struct leg *l); /* our offer failed (488, 491, timeout): as before */
+void leg_restart_ice(
+    struct leg *l, uint64_t cookie,
+    const struct desc_frag *f); /* PATCH restart: door->reoffered, leg->local has the new ufrag/pwd */
+struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const struct conf_trunk *t,
+                               const struct desc *offer);
 
 /* What the far end did, told by its door --------------------------------------------------------- */
-void leg_ringing(struct leg *l);                     /* callee: 180, or POST ringing */
-void leg_early(struct leg *l, bool to_caller);       /* callee: provisional answer taken; to_caller: becomes a 183 */
-void leg_answered(struct leg *l);                    /* callee: final answer (after leg_take_answer) */
-void leg_confirmed(struct leg *l);                   /* caller on a trunk: ACK came */
-void leg_end(struct leg *l, struct cause cause);     /* hang up, reject, cancel, final failure, BYE */
-struct verdict leg_hold(struct leg *l, bool on, uint64_t op);      /* the hold verb; door->operation follows */
-struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms, uint64_t op); /* toward the far leg's peer */
-void leg_got_info_digit(struct leg *l, char digit, uint32_t ms);   /* SIP INFO from this leg's peer */
-/* The client's statistics into the record, also of an ended call while calls_find finds it. What is longer
- * than RECORD_TELEMETRY_BYTES is not taken. */
+void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
+void leg_early(struct leg *l,
+               bool to_caller);    /* callee: provisional answer taken; to_caller: becomes a 183 */
+void leg_answered(struct leg *l);  /* callee: final answer (after leg_take_answer) */
+void leg_confirmed(struct leg *l); /* caller on a trunk: ACK came */
+void leg_end(struct leg *l, struct cause cause); /* hang up, reject, cancel, final failure, BYE */
+struct verdict leg_hold(struct leg *l, bool on,
+                        uint64_t op); /* the hold verb; door->operation follows */
+struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms,
+                               uint64_t op);                     /* toward the far leg's peer */
+void leg_got_info_digit(struct leg *l, char digit, uint32_t ms); /* SIP INFO from this leg's peer */
+/* The client's statistics into the record, also of an ended call while calls_find finds it. What is
+ * longer than RECORD_TELEMETRY_BYTES is not taken. */
 void call_telemetry(struct call *c, const char *json);
-void leg_set_session(struct leg *l, struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
-void leg_set_peer(struct leg *l, const struct addr *peer); /* the address that its peer signals from, for the record */
-void leg_set_device(struct leg *l, struct slice device, uint64_t magic); /* the call moved to another device */
-void leg_stream_lost(struct leg *l, bool lost);      /* no event stream is open for it / one is again */
-/* Addresses of discarded foreign relays (S13): their checks are never answered; added to what is denied. */
+void leg_set_session(struct leg *l,
+                     struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
+void leg_set_peer(struct leg *l,
+                  const struct addr *peer); /* the address that its peer signals from, for the record */
+void leg_set_device(struct leg *l, struct slice device,
+                    uint64_t magic);            /* the call moved to another device */
+void leg_stream_lost(struct leg *l, bool lost); /* no event stream is open for it / one is again */
+/* Addresses of discarded foreign relays (S13): their checks are never answered; added to what is denied.
+ */
 void leg_deny(struct leg *l, const struct addr *relays, uint32_t n);
-bool leg_facts(const struct leg *l, struct mset_facts *ret);       /* counters now */
+bool leg_facts(const struct leg *l, struct mset_facts *ret); /* counters now */

@@ -88,8 +88,10 @@ static enum end_reason reason_of_refusal(enum refusal r) {
 
 struct cause cause_of_verdict(const struct verdict *v) {
   const struct refusal_row *row = refusal_row(v->refusal);
-  struct cause c = {
-      .reason = reason_of_refusal(v->refusal), .by = BY_GATEWAY, .sip = verdict_sip(v), .q850 = verdict_q850(v)};
+  struct cause c = {.reason = reason_of_refusal(v->refusal),
+                    .by = BY_GATEWAY,
+                    .sip = verdict_sip(v),
+                    .q850 = verdict_q850(v)};
   bool is_policy = c.reason == END_POLICY;
   snprintf(c.detail, sizeof(c.detail), "%s", is_policy || !v->detail[0] ? row->rule : v->detail);
   if (is_policy)

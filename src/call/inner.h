@@ -10,29 +10,41 @@
 #include "call/offer.h"
 
 enum {
-  CALLEES_MAX = 16,             /* devices that one call rings */
-  ENDED_MAX = 10000,            /* ended calls kept for GET … */
-  ENDED_KEEP_S = 600,           /* … this long */
-  EMERGENCY_ROOM = 64,          /* calls past node.max_calls that only emergency calls may take */
-  HELD_ANSWER_US = 1500000,     /* the 200 waits this long for the device's DTLS */
-  MEDIA_WAIT_US = 10000000,     /* then media must come within this */
-  CONSENT_WAIT_US = 30000000,   /* consent lost with a stream open */
-  FRESH_WAIT_US = 30000000,     /* a fresh association must be up by then */
+  CALLEES_MAX = 16,           /* devices that one call rings */
+  ENDED_MAX = 10000,          /* ended calls kept for GET … */
+  ENDED_KEEP_S = 600,         /* … this long */
+  EMERGENCY_ROOM = 64,        /* calls past node.max_calls that only emergency calls may take */
+  HELD_ANSWER_US = 1500000,   /* the 200 waits this long for the device's DTLS */
+  MEDIA_WAIT_US = 10000000,   /* then media must come within this */
+  CONSENT_WAIT_US = 30000000, /* consent lost with a stream open */
+  FRESH_WAIT_US = 30000000,   /* a fresh association must be up by then */
 };
 
 enum call_count {
-  CALLS_LIVE, CALLS_IN, CALLS_OUT, CALLS_REFUSED, CALLS_ANSWERED, CALLS_ENDED, CALLS_MEDIA_LOST,
-  CALLS_MEDIA_READY, CALLS_FRESH, CALLS_OFFERS_REFUSED, CALLS_COUNT_
+  CALLS_LIVE,
+  CALLS_IN,
+  CALLS_OUT,
+  CALLS_REFUSED,
+  CALLS_ANSWERED,
+  CALLS_ENDED,
+  CALLS_MEDIA_LOST,
+  CALLS_MEDIA_READY,
+  CALLS_FRESH,
+  CALLS_OFFERS_REFUSED,
+  CALLS_COUNT_
 };
 
 struct calls {
   struct calls_env env;
   struct medium *medium;
-  struct { const struct door *door; void *arg; } doors[2]; /* by enum leg_kind */
-  struct pool *legs;            /* legs are slots of struct leg *. */
-  struct pool *live;            /* live are slots of struct call *. */
+  struct {
+    const struct door *door;
+    void *arg;
+  } doors[2];        /* by enum leg_kind */
+  struct pool *legs; /* legs are slots of struct leg *. */
+  struct pool *live; /* live are slots of struct call *. */
   struct map *by_id, *by_session;
-  struct list ended;            /* ended calls, the oldest first */
+  struct list ended; /* ended calls, the oldest first */
   uint32_t n_ended;
   struct list dead_legs;
   struct timer reap, expire;
@@ -45,10 +57,10 @@ struct calls {
 struct call_inner {
   struct call call;
   struct calls *cs;
-  struct list node;             /* node is in calls.ended. */
+  struct list node; /* node is in calls.ended. */
   enum route_action action;
   struct target target;
-  struct leg *bridged;          /* bridged is the callee whose media go with the caller's; NULL: none. */
+  struct leg *bridged; /* bridged is the callee whose media go with the caller's; NULL: none. */
   bool ending, asked, emergency, ringback, recorded;
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct timer ring, answer, media, interim, retire;
@@ -56,30 +68,30 @@ struct call_inner {
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char telemetry[RECORD_TELEMETRY_BYTES];
   uint64_t ended_us;
-  uint64_t config_version;      /* config_version is that in force when it was placed. */
+  uint64_t config_version; /* config_version is that in force when it was placed. */
 };
 
 struct leg_inner {
   struct leg leg;
-  struct list node, dead;       /* node is in call.legs. */
+  struct list node, dead; /* node is in call.legs. */
   const struct door *door;
-  struct conf_trunk *trunk_gone;/* a copy of the trunk when a reload took it away */
-  uint32_t dialog, dialogs;     /* the dialog in force; bits of those that the media process knows */
-  uint32_t last_dialog;         /* the early dialog that gave the last description */
+  struct conf_trunk *trunk_gone; /* a copy of the trunk when a reload took it away */
+  uint32_t dialog, dialogs;      /* the dialog in force; bits of those that the media process knows */
+  uint32_t last_dialog;          /* the early dialog that gave the last description */
   struct desc *early[MSET_REMOTES_MAX]; /* the answers of early dialogs, until the final one */
-  struct desc *offer;           /* our re-offer, unanswered */
-  struct desc *asked;           /* the peer's offer that waits for the media process */
-  uint64_t cookie;              /* of the offer that waits */
-  bool local_is_offer;          /* local is our first offer, and no final answer came yet */
-  struct desc *old_local, *old_remote; /* while fresh comes up: of the old association */
+  struct desc *offer;                   /* our re-offer, unanswered */
+  struct desc *asked;                   /* the peer's offer that waits for the media process */
+  uint64_t cookie;                      /* of the offer that waits */
+  bool local_is_offer;                  /* local is our first offer, and no final answer came yet */
+  struct desc *old_local, *old_remote;  /* while fresh comes up: of the old association */
   struct addr deny[MSET_DENY_MAX];
   uint32_t n_deny;
   bool hold_verb, hold_sdp, told_held, told_connected, ice_lost, stream_lost, unlisted;
-  uint64_t linked;              /* the peer session of the last LINK sent, 0: none */
-  uint32_t playing;             /* enum mset_tone of the last PLAY sent */
+  uint64_t linked;  /* the peer session of the last LINK sent, 0: none */
+  uint32_t playing; /* enum mset_tone of the last PLAY sent */
   uint64_t ice_lost_us, stream_lost_us, stream_back_us;
   struct timer consent, fresh_late;
-  struct mset_facts facts;      /* the sum over sessions that ended */
+  struct mset_facts facts; /* the sum over sessions that ended */
   bool has_facts;
   double mos;
 };
@@ -90,10 +102,11 @@ static inline struct calls *leg_calls(const struct leg *l) { return l->call->inn
 static inline bool leg_is_over(const struct leg *l) { return l->state == LEG_ENDED; }
 
 /* registry */
-struct call *call_new(struct calls *cs);                 /* live, with handle and id; NULL: full */
-void call_discard(struct call *c);                       /* a call that never began */
-void call_keep_ended(struct call *c);                    /* from live to ended */
-void calls_arm(struct calls *cs, struct timer *t, uint64_t in_us); /* from the clock, also outside a turn */
+struct call *call_new(struct calls *cs); /* live, with handle and id; NULL: full */
+void call_discard(struct call *c);       /* a call that never began */
+void call_keep_ended(struct call *c);    /* from live to ended */
+void calls_arm(struct calls *cs, struct timer *t,
+               uint64_t in_us); /* from the clock, also outside a turn */
 void calls_reap_later(struct calls *cs, struct leg *l);
 uint32_t calls_of_identity(struct calls *cs, const char *identity);
 const struct count_row *calls_count_rows(void);
@@ -101,44 +114,48 @@ void call_free(struct call *c);
 
 /* call */
 struct cause cause_make(enum end_reason r, enum end_by by, const char *detail);
-void call_end(struct call *c, struct cause why);         /* ends every leg, once */
-void call_ask(struct call *c);                           /* the caller's media stand: ask the far side */
-void call_leg_over(struct leg *l);                       /* a leg ended: what follows for the call */
-void call_leg_unended(struct call *c);                   /* a session's END was answered */
+void call_end(struct call *c, struct cause why); /* ends every leg, once */
+void call_ask(struct call *c);                   /* the caller's media stand: ask the far side */
+void call_leg_over(struct leg *l);               /* a leg ended: what follows for the call */
+void call_leg_unended(struct call *c);           /* a session's END was answered */
 void call_check_connected(struct call *c);
 void call_answered_by(struct leg *callee);
 void call_answer_caller(struct call *c);
 void call_stop_timers(struct call *c);
 
 /* leg */
-struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, const struct door *d, void *arg, uint64_t magic);
+struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, const struct door *d,
+                    void *arg, uint64_t magic);
 void leg_free(struct leg *l);
 int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) must_check; /* OPEN; 0 or -EAGAIN */
-bool leg_is_up(const struct leg *l);                     /* media could flow now */
+bool leg_is_up(const struct leg *l); /* media could flow now */
 void leg_close_session(struct leg *l, struct leg_media *m);
 void leg_wipe_fresh(struct leg *l);
-void leg_set_desc(struct desc **to, const struct desc *d); /* replaces a copy, the old one wiped; NULL: none */
-void leg_fail(struct leg *l, const struct verdict *v);   /* ends it by the gateway */
+void leg_set_desc(struct desc **to,
+                  const struct desc *d); /* replaces a copy, the old one wiped; NULL: none */
+void leg_fail(struct leg *l, const struct verdict *v); /* ends it by the gateway */
 struct leg *calls_leg_of_session(struct calls *cs, uint64_t session);
 
 /* nego */
-void leg_on_opened(struct leg *l);                       /* the first session stands */
+void leg_on_opened(struct leg *l); /* the first session stands */
 void leg_on_fresh_opened(struct leg *l, const struct mset_opened *o);
 void leg_fresh_take_over(struct leg *l);
 void leg_fresh_drop(struct leg *l, const char *why);
-void leg_done_codec(struct leg *l);                      /* codec and suite of what is in force */
+void leg_done_codec(struct leg *l); /* codec and suite of what is in force */
 
 /* remote: fills and sends REMOTE from descriptions. 0 or -EAGAIN */
-int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local, const struct desc *remote) must_check;
-void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local, const struct desc *remote);
+int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local,
+                const struct desc *remote) must_check;
+void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local,
+                 const struct desc *remote);
 
 /* bridge */
-void bridge_apply(struct call *c);                       /* makes media and doors agree with who holds */
-uint8_t bridge_direction(const struct leg *l);           /* the direction that we want toward the peer */
+void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */
+uint8_t bridge_direction(const struct leg *l); /* the direction that we want toward the peer */
 void bridge_ringback(struct call *c);
 void consent_check(struct leg *l);
 void consent_set(struct leg *l, bool lost);
-void events_take(void *arg, const union mset_any *m);    /* from the media process */
+void events_take(void *arg, const union mset_any *m); /* from the media process */
 
 /* sessionid */
 void sessionid_make(char ret[33]);
@@ -152,9 +169,18 @@ void rec_start(struct record *r, const struct calls *cs, const char *id);
 
 /* fsm */
 enum leg_event {
-  EVENT_OPENED, EVENT_RING, EVENT_EARLY, EVENT_ANSWER, EVENT_UP, EVENT_OFFER, EVENT_HOLD, EVENT_DIGITS, EVENT_END,
+  EVENT_OPENED,
+  EVENT_RING,
+  EVENT_EARLY,
+  EVENT_ANSWER,
+  EVENT_UP,
+  EVENT_OFFER,
+  EVENT_HOLD,
+  EVENT_DIGITS,
+  EVENT_END,
   EVENT_COUNT_
 };
 struct verdict fsm_fire(struct leg *l, enum leg_event e);
-bool fsm_cell(enum leg_state s, enum leg_event e, enum leg_state *ret_next); /* false: the cell is empty */
+bool fsm_cell(enum leg_state s, enum leg_event e,
+              enum leg_state *ret_next); /* false: the cell is empty */
 enum { LEG_STATES = LEG_ENDED + 1 };

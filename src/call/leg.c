@@ -210,7 +210,8 @@ bool leg_is_up(const struct leg *l) {
 
 void leg_ringing(struct leg *l) { (void)fsm_fire(l, EVENT_RING); }
 
-/* Not to the caller: the callee's media come up (a warm answer), but nobody hears them before the answer. */
+/* Not to the caller: the callee's media come up (a warm answer), but nobody hears them before the
+ * answer. */
 void leg_early(struct leg *l, bool to_caller) {
   struct verdict v = fsm_fire(l, EVENT_EARLY);
   struct call_inner *in = call_in(l->call);

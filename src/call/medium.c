@@ -31,7 +31,7 @@ struct medium {
   struct watch watch;
   bool connected, welcomed, wants_out;
   struct timer retry, deadline, ping;
-  uint32_t pings;               /* pings is how many were sent since it said something. */
+  uint32_t pings; /* pings is how many were sent since it said something. */
   uint64_t next_seq, oldest_seq, lost;
   struct pending pending[PENDING];
   uint64_t unended[UNENDED];

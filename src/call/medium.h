@@ -8,13 +8,12 @@
 #include "mset/mset.h"
 
 /* The reply to one command; m is NULL when none came in time or the media process was lost. */
-#define MEDIUM_REPLY(name) \
-  void name(void *arg, uint64_t ctx, uint64_t op, const union mset_any *m)
+#define MEDIUM_REPLY(name) void name(void *arg, uint64_t ctx, uint64_t op, const union mset_any *m)
 
 struct medium_user {
   void *arg;
-  void (*ready)(void *arg, bool on);                       /* WELCOME came, or the process was lost */
-  void (*event)(void *arg, const union mset_any *m);       /* checked; seq is 0 */
+  void (*ready)(void *arg, bool on);                 /* WELCOME came, or the process was lost */
+  void (*event)(void *arg, const union mset_any *m); /* checked; seq is 0 */
 };
 
 struct medium;
@@ -25,10 +24,12 @@ struct medium *medium_free(struct medium *m); /* no callback any more */
 OWN_DEFINE(medium)
 bool medium_is_ready(const struct medium *m);
 /* Sends a command made by mset_init; fn may be NULL. 0, or -EAGAIN (fn is then not called). */
-int medium_send(struct medium *m, union mset_any *command, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op) must_check;
+int medium_send(struct medium *m, union mset_any *command, MEDIUM_REPLY((*fn)), uint64_t ctx,
+                uint64_t op) must_check;
 /* END of a session; when it cannot be sent now it is kept and sent later, then 1 is returned and fn is
  * not called (bounded; past the bound the media process is left to its own timers). */
 int medium_end(struct medium *m, uint64_t session, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op);
 bool medium_facts(const struct medium *m, uint32_t slot, uint64_t session, struct mset_facts *ret);
 uint64_t medium_lost_count(const struct medium *m);
-uint64_t medium_count(const struct medium *m, uint32_t i); /* of MSET_COUNTS_MAX; 0 while not connected */
+uint64_t medium_count(const struct medium *m,
+                      uint32_t i); /* of MSET_COUNTS_MAX; 0 while not connected */

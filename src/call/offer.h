@@ -6,10 +6,10 @@
 
 struct ability {
   enum leg_kind kind;
-  const struct conf_trunk *trunk;     /* LEG_TRUNK */
-  const struct mset_opened *opened;   /* ports and credentials; NULL when only checking */
-  const struct desc *local;           /* our description in force, NULL: none. Its key and id go on. */
-  uint8_t direction;                  /* what we want at most, DIR_* */
+  const struct conf_trunk *trunk;   /* LEG_TRUNK */
+  const struct mset_opened *opened; /* ports and credentials; NULL when only checking */
+  const struct desc *local;         /* our description in force, NULL: none. Its key and id go on. */
+  uint8_t direction;                /* what we want at most, DIR_* */
 };
 
 /* May the offer be served? Within a session (a->local set) a refused m-line means hold. */
@@ -23,8 +23,8 @@ void offer_again(const struct ability *a, struct desc *ret);
 /* Does the answer fit our offer? */
 struct verdict answer_check(const struct desc *offer, const struct desc *answer) must_check;
 /* The pair of a=crypto lines (one of each) that an offer and its answer agree on; false: none. */
-bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs, const struct desc_crypto **ret_ours,
-                  const struct desc_crypto **ret_theirs);
+bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs,
+                  const struct desc_crypto **ret_ours, const struct desc_crypto **ret_theirs);
 /* What flows after it, seen from us: DIR_*. */
 uint8_t direction_agreed(const struct desc *local, const struct desc *remote);
 /* Does the peer's description put us on hold? ours: what we had offered, NULL where it is an offer. */

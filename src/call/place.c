@@ -54,8 +54,8 @@ static struct verdict check_admit(struct calls *cs, const struct place *p, struc
 
 /* A rule's own refusal: its status goes to the caller and into the record. */
 static struct verdict plan_refuses(const struct route_decision *r) {
-  struct verdict v = verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN, "rule %s refuses with %d",
-                                    r->rule, r->sip);
+  struct verdict v = verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN,
+                                    "rule %s refuses with %d", r->rule, r->sip);
   v.sip = r->sip;
   v.q850 = r->sip == 404 ? 0 : q850_of_status(r->sip);
   return v;
@@ -113,7 +113,8 @@ static struct verdict check_limits(struct calls *cs, const struct place *p, stru
 static bool has_family(const struct conf *conf, const struct desc *offer) {
   int f = offer->audio.is_zero_addr ? AF_UNSPEC : addr_family(&offer->audio.rtp);
   for (uint32_t i = 0; i < conf->media.n_addresses; i++)
-    if (conf->media.addresses[i].side != SIDE_APPS && addr_family(&conf->media.addresses[i].address) == f)
+    if (conf->media.addresses[i].side != SIDE_APPS &&
+        addr_family(&conf->media.addresses[i].address) == f)
       return true;
   return f == AF_UNSPEC || conf->media.n_addresses == 0;
 }
@@ -214,7 +215,8 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
   memcpy(ret_id, r.id, sizeof(r.id));
 }
 
-void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
+void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v,
+                        char ret_id[40]) {
   refused(cs, p, v, ret_id);
 }
 

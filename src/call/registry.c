@@ -49,7 +49,7 @@ static void bury(struct calls *cs, struct leg_inner *in) {
 static void on_reap(void *arg) {
   struct calls *cs = arg;
   LIST_EACH_SAFE(&cs->dead_legs, n)
-  bury(cs, CONTAINER_OF(n, struct leg_inner, dead));
+    bury(cs, CONTAINER_OF(n, struct leg_inner, dead));
 }
 
 void calls_reap_later(struct calls *cs, struct leg *l) {
@@ -129,7 +129,7 @@ void call_free(struct call *c) {
   struct calls *cs = in->cs;
   call_stop_timers(c);
   LIST_EACH_SAFE(&c->legs, n)
-  leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);
+    leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);
   if (c->id[0])
     map_del(cs->by_id, slice_of(c->id));
   list_del(&in->node);
@@ -328,7 +328,7 @@ void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *
   for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor))
     call_reload(c, conf);
   LIST_EACH(&cs->ended, n)
-  call_reload(&CONTAINER_OF(n, struct call_inner, node)->call, conf);
+    call_reload(&CONTAINER_OF(n, struct call_inner, node)->call, conf);
   cs->env.conf = conf;
   cs->env.plan = plan;
 }

@@ -4,7 +4,7 @@
 #include "codec/g711.h"
 
 static int16_t linear[2][256];
-static uint8_t other[2][256]; /* other[law] turns that law's octet into the other law's. */
+static uint8_t other[2][256];       /* other[law] turns that law's octet into the other law's. */
 static uint8_t encoded[2][1 << 13]; /* encoded[law] by the upper 13 bits of the sample, offset. */
 
 static int16_t ulaw_linear(uint8_t u) {

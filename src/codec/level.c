@@ -20,7 +20,8 @@ double level_dbm0(enum g711_law law, const uint8_t *samples, size_t n) {
 }
 
 double level_share(enum g711_law law, const uint8_t *samples, size_t n, double hz) {
-  double total = power(law, samples, n), w = 2 * M_PI * hz / G711_RATE_HZ, c = 2 * cos(w), s1 = 0, s2 = 0;
+  double total = power(law, samples, n), w = 2 * M_PI * hz / G711_RATE_HZ, c = 2 * cos(w), s1 = 0,
+         s2 = 0;
   if (total <= 0)
     return 0;
   for (size_t i = 0; i < n; i++) {

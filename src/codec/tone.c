@@ -13,11 +13,9 @@ static const struct {
   int16_t amplitude;         /* amplitude of each sine, linear */
   uint16_t on_ms, period_ms; /* period_ms 0: steady */
 } tones[TONE_COUNT_] = {
-    [TONE_SILENCE] = {{0, 0}, 0, 0, 0},
-    [TONE_RINGBACK] = {{440, 480}, 2500, 2000, 6000},
+    [TONE_SILENCE] = {{0, 0}, 0, 0, 0},         [TONE_RINGBACK] = {{440, 480}, 2500, 2000, 6000},
     [TONE_HOLD] = {{350, 525}, 500, 400, 4000}, /* soft, a short chime each 4 s */
-    [TONE_1004] = {{1004, 0}, 8000, 0, 0},
-    [TONE_BUSY] = {{480, 620}, 2500, 500, 1000},
+    [TONE_1004] = {{1004, 0}, 8000, 0, 0},      [TONE_BUSY] = {{480, 620}, 2500, 500, 1000},
 };
 
 void tone_start(void) {

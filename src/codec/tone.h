@@ -7,9 +7,9 @@
 enum tone_kind { TONE_SILENCE, TONE_RINGBACK, TONE_HOLD, TONE_1004, TONE_BUSY, TONE_COUNT_ };
 
 struct tone {
-  uint8_t kind;         /* kind is an enum tone_kind. */
-  uint32_t phase[2];    /* phase of each sine, a turn is 2^32. */
-  uint32_t at;          /* at is the sample within the cadence. */
+  uint8_t kind;      /* kind is an enum tone_kind. */
+  uint32_t phase[2]; /* phase of each sine, a turn is 2^32. */
+  uint32_t at;       /* at is the sample within the cadence. */
 };
 
 void tone_start(void); /* fills the sine table (and G.711's); once, before threads */

@@ -180,11 +180,12 @@ static uint32_t key_line(const struct place *p, const char *key) {
 static void readable_check(struct checker *k, const struct place *p, const char *key, const char *path) {
   char name[96];
   if (path[0] && access(path, R_OK) < 0)
-    FAIL(k, key_line(p, key), "%s: cannot be read: %s: \"%s\"", key_path(p, key, name), strerror(errno), path);
+    FAIL(k, key_line(p, key), "%s: cannot be read: %s: \"%s\"", key_path(p, key, name), strerror(errno),
+         path);
 }
 
-static void secret_file_check(struct checker *k, const struct place *p, const char *key, const char *path,
-                              bool may_be_absent) {
+static void secret_file_check(struct checker *k, const struct place *p, const char *key,
+                              const char *path, bool may_be_absent) {
   char text[200], name[96];
   if (!path[0] || (may_be_absent && access(path, F_OK) < 0 && errno == ENOENT))
     return;

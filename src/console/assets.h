@@ -9,13 +9,14 @@ struct asset {
   const char *type;     /* type is the value of Content-Type. */
   const uint8_t *bytes; /* bytes are the body. */
   size_t n;             /* n is their count. */
-  const char *etag;     /* etag is quoted as the header wants it; it changes with the bytes and nothing else. */
+  const char
+      *etag; /* etag is quoted as the header wants it; it changes with the bytes and nothing else. */
 };
 
 extern const struct asset assets[];
 extern const size_t assets_count;
 
 /* ASSETS_CSP is the Content-Security-Policy that every asset is served with. */
-#define ASSETS_CSP                                                                                        \
-  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; "         \
+#define ASSETS_CSP \
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; " \
   "media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

@@ -35,14 +35,14 @@ struct dtls {
   enum dtls_role role;
   enum dtls_state state;
   bool has_fingerprint, has_keys;
-  bool is_wary;                 /* is_wary: handshakes begin with our cookie only. */
+  bool is_wary; /* is_wary: handshakes begin with our cookie only. */
   struct dtls_fingerprint fingerprint;
   struct attempt attempts[DTLS_ATTEMPTS]; /* in state UP only the first is used */
   struct dtls_queue early, out;
   uint64_t deadline_us; /* deadline_us is 0 until the first handshake began. */
   uint64_t rate_us;     /* rate_us is when this second of handshakes began. */
   unsigned rate;
-  uint64_t asked_us;    /* asked_us is when a cookie was last asked for. */
+  uint64_t asked_us; /* asked_us is when a cookie was last asked for. */
   uint8_t cookie[DTLS_COOKIE_BYTES];
   const char *failure;
   struct srtp_key send, receive;
@@ -357,8 +357,8 @@ static void feed(struct dtls *d, struct attempt *t, const uint8_t *p, size_t n) 
     attempt_run(d, t);
 }
 
-static enum drop begin_with_hello(struct dtls *d, const struct first_record *f, bool has_cookie, const uint8_t *p,
-                                  size_t n, uint64_t now_us) {
+static enum drop begin_with_hello(struct dtls *d, const struct first_record *f, bool has_cookie,
+                                  const uint8_t *p, size_t n, uint64_t now_us) {
   struct attempt *t = may_begin(d, now_us) ? slot_for_hello(d, has_cookie, now_us) : NULL;
   if (!t || attempt_begin(d, t, now_us) < 0)
     return DROP_DTLS_RATE;
@@ -389,7 +389,8 @@ static enum drop take_hello(struct dtls *d, const struct first_record *f, const 
     }
   }
   d->is_wary = d->is_wary || !is_first;
-  return d->is_wary && !has_cookie ? ask_cookie(d, now_us) : begin_with_hello(d, f, has_cookie, p, n, now_us);
+  return d->is_wary && !has_cookie ? ask_cookie(d, now_us)
+                                   : begin_with_hello(d, f, has_cookie, p, n, now_us);
 }
 
 /* Whose flight it is shows when its Finished verifies: every handshake under way gets it. */

@@ -12,12 +12,12 @@ enum {
   DTLS_DATAGRAM_BYTES = 1200, /* no datagram of ours is longer */
   DTLS_OUT_MAX = 16,          /* datagrams waiting to be taken */
   DTLS_EARLY_MAX = 4,         /* datagrams kept until the fingerprint is known */
-  DTLS_ATTEMPTS = 2,        /* handshakes side by side: a forged ClientHello must not end the true one */
-  DTLS_ATTEMPTS_A_S = 20,   /* handshakes begun in a second */
+  DTLS_ATTEMPTS = 2,      /* handshakes side by side: a forged ClientHello must not end the true one */
+  DTLS_ATTEMPTS_A_S = 20, /* handshakes begun in a second */
   DTLS_COOKIE_EVERY_MS = 10, /* a request for a cookie goes out at most so often */
-  DTLS_INPUT_BYTES = 4096,  /* no datagram of the peer may be longer */
-  DTLS_DEADLINE_S = 30,     /* from the first datagram, fingerprint known */
-  DTLSCERT_RENEW_S = 86400, /* make a new certificate for new sessions after this */
+  DTLS_INPUT_BYTES = 4096,   /* no datagram of the peer may be longer */
+  DTLS_DEADLINE_S = 30,      /* from the first datagram, fingerprint known */
+  DTLSCERT_RENEW_S = 86400,  /* make a new certificate for new sessions after this */
 };
 
 struct dtlscert;
@@ -57,12 +57,12 @@ OWN_DEFINE(dtls)
  */
 void dtls_expect(struct dtls *d, const struct dtls_fingerprint *f, uint64_t now_us);
 /* One datagram from the verified pair. Not DROP_NONE: it changed nothing (TOO_LONG, DTLS_EARLY,
- * MALFORMED, ALERT, VERSION, HELLO, COOKIE, STRAY, FAILED, RATE). Before the fingerprint is known DTLS_EARLY_MAX
- * datagrams are kept. Afterwards ask dtls_state(), and send what dtls_output() has. */
+ * MALFORMED, ALERT, VERSION, HELLO, COOKIE, STRAY, FAILED, RATE). Before the fingerprint is known
+ * DTLS_EARLY_MAX datagrams are kept. Afterwards ask dtls_state(), and send what dtls_output() has. */
 enum drop dtls_input(struct dtls *d, const uint8_t *p, size_t n, uint64_t now_us) must_check;
-/* Somebody sends forged ClientHellos: from now on a handshake begins only with our cookie, which is asked
- * for by a HelloVerifyRequest (one more round trip). A server comes to that by itself at the second
- * ClientHello that differs, or at one without a suite of ours. */
+/* Somebody sends forged ClientHellos: from now on a handshake begins only with our cookie, which is
+ * asked for by a HelloVerifyRequest (one more round trip). A server comes to that by itself at the
+ * second ClientHello that differs, or at one without a suite of ours. */
 void dtls_be_wary(struct dtls *d);
 /* The next datagram to send, to be called until 0; buf holds DTLS_DATAGRAM_BYTES. */
 size_t dtls_output(struct dtls *d, uint8_t *buf, size_t room);

@@ -10,7 +10,13 @@
 
 #include <openssl/crypto.h>
 
-enum { HELLO_VERIFY_REQUEST = 3, CLIENT_HELLO = 1, TYPE_HANDSHAKE = 22, DTLS_1_0 = 0xfeff, DTLS_1_2 = 0xfefd };
+enum {
+  HELLO_VERIFY_REQUEST = 3,
+  CLIENT_HELLO = 1,
+  TYPE_HANDSHAKE = 22,
+  DTLS_1_0 = 0xfeff,
+  DTLS_1_2 = 0xfefd
+};
 
 /* The only record of a datagram, number 0, with the first message of a flight. */
 static void heads_put(struct writer *w, uint16_t version, uint8_t message, uint32_t n) {
@@ -44,10 +50,10 @@ size_t dtls_cookie_first_hello(uint8_t *buf, size_t room) {
   struct writer w = writer_of(buf, room);
   heads_put(&w, DTLS_1_0, CLIENT_HELLO, 42);
   writer_u16(&w, DTLS_1_2);
-  writer_fill(&w, 0, 32);      /* random */
-  writer_u16(&w, 0);           /* no session id, no cookie */
+  writer_fill(&w, 0, 32); /* random */
+  writer_u16(&w, 0);      /* no session id, no cookie */
   writer_u16(&w, 2);
   writer_u16(&w, 0xc02b);
-  writer_u16(&w, 0x0100);      /* no compression */
+  writer_u16(&w, 0x0100); /* no compression */
   return w.bad ? 0 : writer_bytes(&w);
 }

@@ -21,8 +21,8 @@ static struct verdict drain_check(const struct attempt *a) {
 }
 
 static struct verdict enabled_check(const struct attempt *a) {
-  struct verdict v = verdict_refuse(REFUSE_TRUNK_DISABLED, "trunks[%s].enabled is false (%s line %u)", a->trunk->name,
-                                    guard_file_name(a->g), a->trunk->line);
+  struct verdict v = verdict_refuse(REFUSE_TRUNK_DISABLED, "trunks[%s].enabled is false (%s line %u)",
+                                    a->trunk->name, guard_file_name(a->g), a->trunk->line);
   v.retry_after_s = 60;
   return a->trunk->enabled ? verdict_pass() : v;
 }
@@ -43,8 +43,9 @@ static struct verdict rate_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
   if (s && bucket_take(&s->bucket, a->trunk->max_calls_per_s, a->now_us))
     return verdict_pass();
-  struct verdict v = verdict_refuse(REFUSE_TRUNK_RATE, "trunks[%s].max_calls_per_s: %u (%s line %u)", a->trunk->name,
-                                    a->trunk->max_calls_per_s, guard_file_name(a->g), a->trunk->line);
+  struct verdict v =
+      verdict_refuse(REFUSE_TRUNK_RATE, "trunks[%s].max_calls_per_s: %u (%s line %u)", a->trunk->name,
+                     a->trunk->max_calls_per_s, guard_file_name(a->g), a->trunk->line);
   v.retry_after_s = 1;
   return v;
 }
@@ -53,8 +54,9 @@ static struct verdict trunk_calls_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
   if (s && s->live < a->trunk->max_calls)
     return verdict_pass();
-  struct verdict v = verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u (%s line %u)", a->trunk->name,
-                                    a->trunk->max_calls, guard_file_name(a->g), a->trunk->line);
+  struct verdict v =
+      verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u (%s line %u)", a->trunk->name,
+                     a->trunk->max_calls, guard_file_name(a->g), a->trunk->line);
   v.retry_after_s = 5;
   return v;
 }

@@ -31,8 +31,12 @@ struct verdict {
   char detail[200];     /* names the host or field, and the line that would allow it */
 };
 /* The status to answer with, 0: none; the cause. */
-static inline int verdict_sip(const struct verdict *v) { return v->sip ? v->sip : refusal_row(v->refusal)->sip; }
-static inline int verdict_q850(const struct verdict *v) { return v->q850 ? v->q850 : refusal_row(v->refusal)->q850; }
+static inline int verdict_sip(const struct verdict *v) {
+  return v->sip ? v->sip : refusal_row(v->refusal)->sip;
+}
+static inline int verdict_q850(const struct verdict *v) {
+  return v->q850 ? v->q850 : refusal_row(v->refusal)->q850;
+}
 struct verdict verdict_pass(void);
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) printf_like(2, 3);
 static inline bool verdict_is_pass(const struct verdict *v) { return v->refusal == REFUSE_NONE; }

@@ -89,7 +89,8 @@ static void sync_ufrags(struct session *s) {
     ufrag_put(s, s->ufrags[0], "");
   if (strcmp(s->ufrags[1], old.ufrag) != 0 && strcmp(s->ufrags[1], now.ufrag) != 0)
     ufrag_put(s, s->ufrags[1], "");
-  unsigned at = strcmp(s->ufrags[1], now.ufrag) == 0 || (!s->ufrags[1][0] && strcmp(s->ufrags[0], now.ufrag) != 0);
+  unsigned at =
+      strcmp(s->ufrags[1], now.ufrag) == 0 || (!s->ufrags[1][0] && strcmp(s->ufrags[0], now.ufrag) != 0);
   ufrag_put(s, s->ufrags[at], now.ufrag);
   explicit_bzero(&now, sizeof(now));
   explicit_bzero(&old, sizeof(old));
@@ -144,7 +145,8 @@ static struct remote *newest(struct session *s) {
 
 /* DTLS -------------------------------------------------------------------------------------------- */
 static enum drop hand_over(struct session *s, const struct remote *r, const uint8_t *p, size_t n) {
-  struct handshake_message m = {.assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_DATAGRAM, .n = (uint32_t)n};
+  struct handshake_message m = {
+      .assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_DATAGRAM, .n = (uint32_t)n};
   m.is_wary = s->w->now_us < s->w->wary_until_us;
   if (n > sizeof(m.bytes))
     return DROP_TOO_LONG;
@@ -194,7 +196,8 @@ static enum drop keep_early(struct session *s, const struct packet *p) {
 
 static void take_early(struct session *s, struct remote *r) {
   struct early *e = s->early;
-  if (!e || !r->assoc || r->is_client || tuple_remote(s, tuple_of(s->w, assoc_port(s->w, &e->pair.local), &e->pair.remote)) != r)
+  if (!e || !r->assoc || r->is_client ||
+      tuple_remote(s, tuple_of(s->w, assoc_port(s->w, &e->pair.local), &e->pair.remote)) != r)
     return;
   if (!r->has_pair) {
     r->pair = e->pair;
@@ -235,7 +238,8 @@ static void on_selected(struct session *s) {
 
 static void on_events(struct session *s, unsigned events, const struct ice_result *result) {
   if ((events & ICE_EVENT_EVICTED) && result)
-    tuple_release(s->w, tuple_of(s->w, assoc_port(s->w, &result->evicted.local), &result->evicted.remote));
+    tuple_release(s->w,
+                  tuple_of(s->w, assoc_port(s->w, &result->evicted.local), &result->evicted.remote));
   if (events & ICE_EVENT_SELECTED)
     on_selected(s);
   if (events & ICE_EVENT_RESTARTED)

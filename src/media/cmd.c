@@ -19,7 +19,8 @@ static void put_addresses(const struct worker *w, const struct session *s, struc
   }
   for (int pass = 0; pass < 2; pass++) /* those of the asked family first */
     for (uint32_t i = 0; i < w->options->n_addresses; i++)
-      if (!w->options->addresses[i].not_apps && (addr_family(&w->native[i].shown) == s->family) == (pass == 0))
+      if (!w->options->addresses[i].not_apps &&
+          (addr_family(&w->native[i].shown) == s->family) == (pass == 0))
         o->rtp[o->n_addrs++] = w->native[i].shown;
 }
 
@@ -106,7 +107,8 @@ static int cmd_digits(struct worker *w, struct session *s, const union mset_any 
   return error;
 }
 
-static int cmd_ice_restart(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+static int cmd_ice_restart(struct worker *w, struct session *s, const union mset_any *m,
+                           union up *reply) {
   (void)w, (void)m;
   if (!s->ice)
     return -ENOTSUP;
@@ -127,9 +129,11 @@ static int cmd_end(struct worker *w, struct session *s, const union mset_any *m,
 }
 
 static cmd_fn *const rows[MSET_COUNT_] = {
-    [MSET_OPEN] = cmd_open,   [MSET_REMOTE] = cmd_remote, [MSET_SELECT] = cmd_select,
-    [MSET_DROP] = cmd_drop,   [MSET_LINK] = cmd_link,     [MSET_PLAY] = cmd_play,
-    [MSET_DIGITS] = cmd_digits, [MSET_ICE_RESTART] = cmd_ice_restart, [MSET_END] = cmd_end,
+    [MSET_OPEN] = cmd_open,     [MSET_REMOTE] = cmd_remote,
+    [MSET_SELECT] = cmd_select, [MSET_DROP] = cmd_drop,
+    [MSET_LINK] = cmd_link,     [MSET_PLAY] = cmd_play,
+    [MSET_DIGITS] = cmd_digits, [MSET_ICE_RESTART] = cmd_ice_restart,
+    [MSET_END] = cmd_end,
 };
 
 void cmd_run(struct worker *w, const union mset_any *m) {

@@ -14,9 +14,10 @@ int digits_add(struct digits *d, const struct mset_digits *m) {
   if (d->n_orders == DIGITS_ORDERS_MAX)
     return -EAGAIN;
   struct digits_order *o = &d->orders[d->n_orders++];
-  *o = (struct digits_order){.op = m->op,
-                             .duration_ms = within(m->duration_ms, DIGITS_DEFAULT_MS, DIGITS_MIN_MS, DIGITS_MAX_MS),
-                             .gap_ms = within(m->gap_ms, DIGITS_GAP_MS, DIGITS_GAP_MIN_MS, DIGITS_MAX_MS)};
+  *o = (struct digits_order){
+      .op = m->op,
+      .duration_ms = within(m->duration_ms, DIGITS_DEFAULT_MS, DIGITS_MIN_MS, DIGITS_MAX_MS),
+      .gap_ms = within(m->gap_ms, DIGITS_GAP_MS, DIGITS_GAP_MIN_MS, DIGITS_MAX_MS)};
   memcpy(o->text, m->digits, sizeof(o->text));
   o->text[MSET_DIGITS_MAX] = 0;
   return 0;
@@ -53,7 +54,9 @@ static void next_digit(struct digits *d, struct digits_step *ret) {
 
 static void put(struct digits *d, uint32_t units, bool end, struct digits_step *ret) {
   ret->is_packet = true;
-  ret->event = (struct telev){.event = d->code, .volume = VOLUME, .end = end,
+  ret->event = (struct telev){.event = d->code,
+                              .volume = VOLUME,
+                              .end = end,
                               .duration = units > 0xffff ? 0xffff : (uint16_t)units};
 }
 

@@ -22,7 +22,8 @@ static bool is_next_segment(const struct event *e, const struct rtp *p, const st
          p->ts - e->ts <= 0xffff && p->ts - e->ts >= SEGMENT_FULL;
 }
 
-static bool is_repeated_end(const struct event *e, const struct rtp *p, const struct telev *t, uint64_t now_us) {
+static bool is_repeated_end(const struct event *e, const struct rtp *p, const struct telev *t,
+                            uint64_t now_us) {
   return e->has_any && !e->is_live && t->end && p->ssrc == e->ssrc && t->event == e->code &&
          now_us - e->heard_us < EVENT_REPEAT_US;
 }
@@ -50,8 +51,8 @@ static void other_event(struct event *e, const struct rtp *p, const struct telev
   ret->is_begin = true;
 }
 
-void event_input(struct event *e, const struct rtp *p, const struct telev *t, uint32_t clock_hz, uint64_t now_us,
-                 struct event_told *ret) {
+void event_input(struct event *e, const struct rtp *p, const struct telev *t, uint32_t clock_hz,
+                 uint64_t now_us, struct event_told *ret) {
   *ret = (struct event_told){0};
   bool is_same = e->has_any && p->ssrc == e->ssrc && p->ts == e->ts && t->event == e->code;
   if (!is_same && is_repeated_end(e, p, t, now_us)) {

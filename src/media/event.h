@@ -7,34 +7,34 @@
 #include "wire/telev.h"
 
 enum {
-  EVENT_SILENT_US = 300000,  /* an event without end ends when nothing came for so long */
-  EVENT_REPEAT_US = 80000,   /* an end alone, so soon after the end of the same digit, is its repetition */
+  EVENT_SILENT_US = 300000, /* an event without end ends when nothing came for so long */
+  EVENT_REPEAT_US = 80000, /* an end alone, so soon after the end of the same digit, is its repetition */
 };
 
 struct event {
-  bool is_live;              /* is_live: not ended yet. */
-  bool has_any;              /* has_any: the fields below are meant. */
+  bool is_live; /* is_live: not ended yet. */
+  bool has_any; /* has_any: the fields below are meant. */
   uint32_t ssrc, ts, clock_hz;
   uint8_t code;
-  uint32_t segments;         /* segments is the duration of the segments before this one (RFC 4733 2.5.1.3). */
+  uint32_t segments; /* segments is the duration of the segments before this one (RFC 4733 2.5.1.3). */
   uint32_t duration;
   uint64_t heard_us;
-  uint32_t out_ts;           /* out_ts is the caller's: the timestamp that it goes on with. */
+  uint32_t out_ts; /* out_ts is the caller's: the timestamp that it goes on with. */
 };
 
 struct event_told {
-  bool is_begin;             /* is_begin: the first packet of an event. */
-  bool is_old;               /* is_old: of an event before the current one; not to be sent on. */
-  bool is_stamped_anew;      /* is_stamped_anew: a repeated end with another timestamp: out_ts stays. */
-  unsigned digits;           /* digits that ended by this packet, 0-2 */
+  bool is_begin;        /* is_begin: the first packet of an event. */
+  bool is_old;          /* is_old: of an event before the current one; not to be sent on. */
+  bool is_stamped_anew; /* is_stamped_anew: a repeated end with another timestamp: out_ts stays. */
+  unsigned digits;      /* digits that ended by this packet, 0-2 */
   struct {
     char digit;
     uint32_t ms;
   } digit[2];
 };
 
-void event_input(struct event *e, const struct rtp *p, const struct telev *t, uint32_t clock_hz, uint64_t now_us,
-                 struct event_told *ret);
+void event_input(struct event *e, const struct rtp *p, const struct telev *t, uint32_t clock_hz,
+                 uint64_t now_us, struct event_told *ret);
 /* True and the digit when the event ended by silence. */
 bool event_tick(struct event *e, uint64_t now_us, struct event_told *ret);
 uint32_t event_duration(const struct event *e); /* with its segments, in its clock */

@@ -20,7 +20,9 @@ int facts_init(struct facts *f, uint32_t slots) {
     return -errno;
   f->table = p;
   f->counts = (void *)(f->table + slots);
-  return fcntl(f->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0 ? -errno : 0;
+  return fcntl(f->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL) < 0
+             ? -errno
+             : 0;
 }
 
 void facts_done(struct facts *f) {
@@ -37,7 +39,8 @@ void facts_write(struct facts *f, uint32_t slot, const struct mset_facts *now) {
   struct mset_facts *to = &f->table[slot];
   uint32_t seq = to->seq;
   (void)__atomic_exchange_n(&to->seq, seq + 1, __ATOMIC_ACQ_REL); /* what follows stays behind it */
-  memcpy((char *)to + sizeof(to->seq), (const char *)now + sizeof(now->seq), sizeof(*to) - sizeof(to->seq));
+  memcpy((char *)to + sizeof(to->seq), (const char *)now + sizeof(now->seq),
+         sizeof(*to) - sizeof(to->seq));
   __atomic_store_n(&to->seq, seq + 2, __ATOMIC_RELEASE);
 }
 

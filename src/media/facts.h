@@ -5,10 +5,10 @@
 #include "mset/mset.h"
 
 struct facts {
-  int fd;                     /* fd is sealed: it never shrinks or grows. */
+  int fd; /* fd is sealed: it never shrinks or grows. */
   uint32_t slots;
   struct mset_facts *table;
-  uint64_t *counts;           /* counts follow the table: MSET_COUNTS_MAX. */
+  uint64_t *counts; /* counts follow the table: MSET_COUNTS_MAX. */
 };
 
 int facts_init(struct facts *f, uint32_t slots) must_check; /* 0 or -errno */

@@ -19,7 +19,7 @@ struct handshake {
   int wake_fd, worker_fd; /* wake_fd wakes us, worker_fd the worker. */
   struct map *by_assoc;
   struct list assocs;
-  bool has_told;          /* has_told: something went up in this turn. */
+  bool has_told; /* has_told: something went up in this turn. */
 };
 
 struct assoc {
@@ -78,7 +78,8 @@ static void begin(struct handshake *h, const struct handshake_message *m, uint64
   a->session = m->session;
   if (dtls_new(&a->dtls, m->begin.cert, (enum dtls_role)m->begin.role) < 0 ||
       map_put(h->by_assoc, slice_from(&a->id, sizeof(a->id)), a) < 0) {
-    struct handshake_message failed = {.assoc = m->assoc, .session = m->session, .type = HANDSHAKE_FAILED};
+    struct handshake_message failed = {
+        .assoc = m->assoc, .session = m->session, .type = HANDSHAKE_FAILED};
     tell(h, &failed);
     dtls_free(a->dtls);
     free(a);

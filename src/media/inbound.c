@@ -40,10 +40,12 @@ static enum drop count_refused(struct session *s, enum drop d) {
 }
 
 static enum drop open_one(struct remote *r, struct packet *p, bool is_rtcp, uint64_t now_us) {
-  return is_rtcp ? open_rtcp(r->opener, p->bytes, &p->n, now_us) : open_rtp(r->opener, p->bytes, &p->n, now_us);
+  return is_rtcp ? open_rtcp(r->opener, p->bytes, &p->n, now_us)
+                 : open_rtp(r->opener, p->bytes, &p->n, now_us);
 }
 
-static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first, struct remote **ret) {
+static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first,
+                          struct remote **ret) {
   struct remote *list[SESSION_TRIES_MAX];
   unsigned n = candidates(s, p, is_rtcp, first, list);
   enum drop d = DROP_AUTH;
@@ -177,7 +179,8 @@ static enum drop map_event(const struct heard *h, struct session *peer, bool is_
   return d;
 }
 
-static enum drop pass_event(const struct heard *h, const struct telev *t, const struct event_told *told) {
+static enum drop pass_event(const struct heard *h, const struct telev *t,
+                            const struct event_told *told) {
   struct session *peer;
   struct remote *to;
   struct sink_out at;

@@ -27,7 +27,7 @@ struct epollio {
   int out_fd[IO_BATCH];
   uint64_t out_owner[IO_BATCH];
   uint8_t (*out_bytes)[IO_PACKET_BYTES];
-  io_refused_fn *refused_fn;   /* refused_fn and its argument of the last flush, for a flush within. */
+  io_refused_fn *refused_fn; /* refused_fn and its argument of the last flush, for a flush within. */
   void *refused_arg;
 };
 
@@ -45,7 +45,8 @@ static void set_options(int fd, int family, const struct port_options *o) {
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
 }
 
-int port_open(struct port *p, const struct addr *local, const struct addr *shown, const struct port_options *o) {
+int port_open(struct port *p, const struct addr *local, const struct addr *shown,
+              const struct port_options *o) {
   socklen_t len = sizeof(p->local);
   own_fd fd = socket(local->sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
@@ -146,7 +147,8 @@ static uint8_t *epollio_slot(struct io *io) {
   return e->out_bytes[e->n_out];
 }
 
-static void epollio_send(struct io *io, const struct port *p, const struct addr *to, size_t n, uint64_t owner) {
+static void epollio_send(struct io *io, const struct port *p, const struct addr *to, size_t n,
+                         uint64_t owner) {
   struct epollio *e = of(io);
   unsigned i = e->n_out++;
   e->to[i] = *to;
@@ -210,6 +212,10 @@ int io_epoll_new(struct io **ret, int wake_fd) {
   return 0;
 }
 
-struct io *io_free(struct io *io) { return io ? io->ops->free(io) : NULL; }
-uint64_t io_too_long(const struct io *io) { return ((const struct epollio *)(const void *)io)->too_long; }
+struct io *io_free(struct io *io) {
+  return io ? io->ops->free(io) : NULL;
+}
+uint64_t io_too_long(const struct io *io) {
+  return ((const struct epollio *)(const void *)io)->too_long;
+}
 uint64_t io_refused(const struct io *io) { return ((const struct epollio *)(const void *)io)->refused; }

@@ -21,18 +21,18 @@
 
 enum {
   SESSIONS_DEFAULT = 4096,
-  BACKLOG_MAX = 8192,     /* messages that wait for the controller to read */
-  BACKLOG_SPARE = 1024,   /* beyond this, FLOW and QUALITY are lost */
+  BACKLOG_MAX = 8192,   /* messages that wait for the controller to read */
+  BACKLOG_SPARE = 1024, /* beyond this, FLOW and QUALITY are lost */
   SOCKET_BYTES = 1 << 20,
   TICK_US = 500000,
-  CERTS_MAX = 16,         /* certificates kept for the sessions that were opened with them */
+  CERTS_MAX = 16, /* certificates kept for the sessions that were opened with them */
 };
 
 struct known { /* a session as the control thread sees it */
   struct list node;
   uint64_t id;
   uint32_t worker;
-  uint64_t orphan_at_us;  /* orphan_at_us is when it ends; 0: its controller is there. */
+  uint64_t orphan_at_us; /* orphan_at_us is when it ends; 0: its controller is there. */
   char call[MSET_TEXT_BYTES];
 };
 
@@ -46,7 +46,7 @@ struct media {
   struct facts facts;
   struct loop *loop;
   struct worker *workers[64];
-  uint32_t live[64];      /* live counts the sessions of each worker. */
+  uint32_t live[64]; /* live counts the sessions of each worker. */
   int listen_fd, events_fd, stop_fd;
   bool is_stopping, is_greeted, is_bound;
   struct watch listening, events, stop, controller;
@@ -56,7 +56,7 @@ struct media {
   uint8_t instance[16];
   struct list backlog;
   uint32_t n_backlog;
-  uint64_t lost;          /* lost counts events that the controller was too slow for. */
+  uint64_t lost; /* lost counts events that the controller was too slow for. */
   struct dtlscert *certs[CERTS_MAX];
   uint64_t n_certs, cert_us, log_us;
   uint64_t logged[DROP_COUNT_];
@@ -65,7 +65,9 @@ struct media {
 /* Sessions ----------------------------------------------------------------------------------------- */
 static struct slice id_key(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
 
-static struct known *known_find(const struct media *m, uint64_t id) { return map_get(m->by_id, id_key(&id)); }
+static struct known *known_find(const struct media *m, uint64_t id) {
+  return map_get(m->by_id, id_key(&id));
+}
 
 static struct known *known_free(struct media *m, struct known *k) {
   if (!k)
@@ -126,7 +128,9 @@ static void let_go(struct media *m, const char *why) {
   }
 }
 
-static bool can_be_spared(const union up *u) { return u->h.type == MSET_FLOW || u->h.type == MSET_QUALITY; }
+static bool can_be_spared(const union up *u) {
+  return u->h.type == MSET_FLOW || u->h.type == MSET_QUALITY;
+}
 
 static void keep(struct media *m, const union up *u) {
   if (m->n_backlog >= BACKLOG_SPARE && can_be_spared(u)) {
@@ -175,9 +179,11 @@ static void send_backlog(struct media *m) {
 }
 
 static void fault(struct media *m, const struct mset_head *h, int error) {
-  union up u = {.fault = {.h = {.bytes = sizeof(u.fault), .type = MSET_FAULT, .seq = h->seq, .session = h->session},
-                          .error = error,
-                          .command = h->type}};
+  union up u = {
+      .fault = {
+          .h = {.bytes = sizeof(u.fault), .type = MSET_FAULT, .seq = h->seq, .session = h->session},
+          .error = error,
+          .command = h->type}};
   send_up(m, &u);
 }
 
@@ -213,9 +219,11 @@ static int send_welcome(struct media *m, const struct mset_hello *hello) {
     char bytes[CMSG_SPACE(sizeof(int))];
   } control = {0};
   struct iovec iov = {&u, sizeof(u.welcome)};
-  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct msghdr msg = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
   struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+  *c = (struct cmsghdr){
+      .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
   memcpy(CMSG_DATA(c), &m->facts.fd, sizeof(int));
   memcpy(u.welcome.instance, m->instance, sizeof(m->instance));
   return sendmsg(m->controller.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
@@ -309,7 +317,8 @@ static void on_controller(void *arg, uint32_t events) {
 static bool is_ours(int fd) {
   struct ucred peer;
   socklen_t n = sizeof(peer);
-  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 && (peer.uid == 0 || peer.uid == geteuid());
+  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
+         (peer.uid == 0 || peer.uid == geteuid());
 }
 
 static void on_listening(void *arg, uint32_t events) {
@@ -329,7 +338,8 @@ static void on_listening(void *arg, uint32_t events) {
     m->controller.fd = take_fd(&fd);
 }
 
-/* Time ----------------------------------------------------------------------------------------------- */
+/* Time -----------------------------------------------------------------------------------------------
+ */
 static void end_orphans(struct media *m, uint64_t now_us) {
   LIST_EACH(&m->sessions, node) {
     struct known *k = CONTAINER_OF(node, struct known, node);
@@ -376,7 +386,8 @@ static void log_drops(struct media *m, uint64_t *since, const char *when) {
     const char *text;
     uint64_t now = media_drops(m, i, &text), was = since ? since[i] : 0;
     if (now != was && at < sizeof(line))
-      at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%llu", text, (unsigned long long)(now - was));
+      at += (size_t)snprintf(line + at, sizeof(line) - at, " %s=%llu", text,
+                             (unsigned long long)(now - was));
     if (since)
       since[i] = now;
   }
@@ -385,7 +396,8 @@ static void log_drops(struct media *m, uint64_t *since, const char *when) {
 }
 
 static void tell_drops(struct media *m) {
-  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNTS_MAX, "the table of figures has room for each reason");
+  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNTS_MAX,
+                 "the table of figures has room for each reason");
   for (unsigned i = 1; i < DROP_COUNT_; i++)
     facts_count(&m->facts, i, media_drops(m, i, NULL));
 }
@@ -409,7 +421,8 @@ static void on_stop(void *arg, uint32_t events) {
   ((struct media *)arg)->is_stopping = true;
 }
 
-/* Life ------------------------------------------------------------------------------------------------ */
+/* Life ------------------------------------------------------------------------------------------------
+ */
 static int listen_on(struct media *m) {
   struct sockaddr_un un = {.sun_family = AF_UNIX};
   struct stat st;

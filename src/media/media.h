@@ -7,26 +7,28 @@
 #include "mset/mset.h"
 
 struct media_addr {
-  struct addr bind, shown;       /* ports unused; bind is one address, not a wildcard */
-  bool not_apps, not_trunks;     /* who is not offered it */
+  struct addr bind, shown;   /* ports unused; bind is one address, not a wildcard */
+  bool not_apps, not_trunks; /* who is not offered it */
 };
 
 struct media_options {
-  char socket[108];              /* path to listen on; "" with a descriptor given */
-  uint32_t workers;              /* 1-64 */
+  char socket[108]; /* path to listen on; "" with a descriptor given */
+  uint32_t workers; /* 1-64 */
   uint32_t n_addresses;
   struct media_addr addresses[MSET_ADDRS_MAX];
-  uint32_t native_port;          /* worker i has native_port + i; 0: any free one (tests) */
+  uint32_t native_port; /* worker i has native_port + i; 0: any free one (tests) */
   uint32_t trunk_port_min, trunk_port_max;
   uint32_t dscp;
-  uint32_t max_sessions;         /* in all; 0: 4096 */
-  uint32_t orphan_s;             /* 0: MSET_ORPHAN_S; tests take less */
+  uint32_t max_sessions; /* in all; 0: 4096 */
+  uint32_t orphan_s;     /* 0: MSET_ORPHAN_S; tests take less */
 };
 
 struct media;
-/* Binds, makes the certificate, starts the threads. suite_start() is called here. *text says what failed. */
+/* Binds, makes the certificate, starts the threads. suite_start() is called here. *text says what
+ * failed. */
 int media_new(struct media **ret, const struct media_options *o, const char **ret_text) must_check;
-struct media *media_free(struct media *m); /* sessions end without a word: their controller sees the socket close */
+struct media *
+media_free(struct media *m); /* sessions end without a word: their controller sees the socket close */
 OWN_DEFINE(media)
 /* Control thread: serves until media_stop(). */
 void media_run(struct media *m);

@@ -41,7 +41,8 @@ int session_reseal(struct session *s, struct remote *r) {
 }
 
 /* From which socket to which address; false: nowhere yet. */
-static bool route(struct session *s, const struct remote *r, bool is_rtcp, const struct port **ret_port, struct addr *ret) {
+static bool route(struct session *s, const struct remote *r, bool is_rtcp, const struct port **ret_port,
+                  struct addr *ret) {
   if (s->kind == MSET_NATIVE_LEG) {
     *ret_port = r->has_pair ? assoc_port(s->w, &r->pair.local) : NULL;
     *ret = r->pair.remote;
@@ -101,9 +102,11 @@ void session_send_report(struct session *s, bool bye) {
     s->report.next_us = now_us + REPORT_FIRST_US;
     return;
   }
-  struct report_ours ours = {s->ssrc, sink_ts(&s->sink, now_us), s->tx.packets, s->tx.bytes, slice_of(s->cname)};
+  struct report_ours ours = {s->ssrc, sink_ts(&s->sink, now_us), s->tx.packets, s->tx.bytes,
+                             slice_of(s->cname)};
   uint8_t *p = io_slot(s->w->io);
-  size_t n = report_put(&s->report, &ours, s->strms, COUNT_OF(s->strms), bye, now_us, p, IO_PACKET_BYTES);
+  size_t n =
+      report_put(&s->report, &ours, s->strms, COUNT_OF(s->strms), bye, now_us, p, IO_PACKET_BYTES);
   enum drop d = n ? seal_rtcp(s->sealer, p, &n, IO_PACKET_BYTES) : DROP_INTERNAL;
   if (d)
     worker_drop(s->w, d);

@@ -4,9 +4,10 @@
 #include "media/session.h"
 
 static void tell_done(struct session *s, uint64_t op, bool ok) {
-  union up m = {.digits_done = {.h = {.bytes = sizeof(m.digits_done), .type = MSET_DIGITS_DONE, .session = s->id},
-                                .op = op,
-                                .ok = ok}};
+  union up m = {
+      .digits_done = {.h = {.bytes = sizeof(m.digits_done), .type = MSET_DIGITS_DONE, .session = s->id},
+                      .op = op,
+                      .ok = ok}};
   worker_tell(s->w, &m, false);
 }
 

@@ -27,7 +27,9 @@ static int set_security(struct remote *r, const struct mset_remote *m) {
   static const struct srtp_key none;
   bool is_sdes = m->security == MSET_SDES;
   if (m->security == MSET_DTLS)
-    return m->fingerprint_bytes == 32 || m->fingerprint_bytes == 48 || m->fingerprint_bytes == 64 ? 0 : -EINVAL;
+    return m->fingerprint_bytes == 32 || m->fingerprint_bytes == 48 || m->fingerprint_bytes == 64
+               ? 0
+               : -EINVAL;
   if (is_sdes && (m->tx.suite == SUITE_NONE || m->rx.suite == SUITE_NONE))
     return -EINVAL; /* a secured remote never becomes a plain one for want of a key */
   if (r->number && r->security != m->security)
@@ -164,7 +166,9 @@ const struct mset_codec *remote_codec(const struct remote *r, uint8_t pt) {
   return NULL;
 }
 
-static bool is_audio(const struct mset_codec *c) { return c->kind != CODEC_TELEV && c->kind != CODEC_CN; }
+static bool is_audio(const struct mset_codec *c) {
+  return c->kind != CODEC_TELEV && c->kind != CODEC_CN;
+}
 
 const struct mset_codec *remote_audio(const struct remote *r) {
   for (unsigned i = 0; i < r->n_codecs; i++)
@@ -191,7 +195,8 @@ unsigned remote_order(struct remote *list, unsigned n, const struct addr *from, 
   for (unsigned pass = 0; pass < 2; pass++)
     for (unsigned i = 0; i < n && count < max; i++) {
       struct remote *r = &list[i];
-      bool is_his = addr_eq(&r->heard, from) || (addr_family(&r->heard) == AF_UNSPEC && addr_eq(&r->rtp, from));
+      bool is_his =
+          addr_eq(&r->heard, from) || (addr_family(&r->heard) == AF_UNSPEC && addr_eq(&r->rtp, from));
       if (r->number && r->opener && is_his == (pass == 0) && remote_may_come(r, from, is_rtcp))
         ret[count++] = r;
     }

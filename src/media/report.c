@@ -35,8 +35,8 @@ static void take_block(struct report *r, const struct rtcp_block *b, uint64_t no
     r->rtt_us = (uint32_t)us;
 }
 
-static void take_packet(struct report *r, const struct rtcp_packet *p, uint32_t our_ssrc, struct strm *strms,
-                        unsigned n_strms, uint64_t now_us) {
+static void take_packet(struct report *r, const struct rtcp_packet *p, uint32_t our_ssrc,
+                        struct strm *strms, unsigned n_strms, uint64_t now_us) {
   struct rtcp_sender sender;
   struct rtcp_block b;
   if (rtcp_sender(p, &sender))
@@ -60,11 +60,14 @@ bool report_input(struct report *r, const uint8_t *p, size_t n, uint32_t our_ssr
   return true;
 }
 
-size_t report_put(struct report *r, const struct report_ours *ours, struct strm *strms, unsigned n_strms, bool bye,
-                  uint64_t now_us, uint8_t *dst, size_t room) {
+size_t report_put(struct report *r, const struct report_ours *ours, struct strm *strms, unsigned n_strms,
+                  bool bye, uint64_t now_us, uint8_t *dst, size_t room) {
   struct rtcp_block blocks[OPENER_SSRCS_MAX];
-  struct rtcp_sender sender = {.ssrc = ours->ssrc, .ntp = report_ntp(now_us), .ts = ours->ts,
-                               .packets = (uint32_t)ours->packets, .octets = (uint32_t)ours->octets};
+  struct rtcp_sender sender = {.ssrc = ours->ssrc,
+                               .ntp = report_ntp(now_us),
+                               .ts = ours->ts,
+                               .packets = (uint32_t)ours->packets,
+                               .octets = (uint32_t)ours->octets};
   unsigned n = 0;
   bool is_sender = ours->packets != r->sent_prior;
   for (unsigned i = 0; i < n_strms && n < COUNT_OF(blocks); i++)
@@ -72,7 +75,8 @@ size_t report_put(struct report *r, const struct report_ours *ours, struct strm 
       strm_block(&strms[i], now_us, &blocks[n++]);
   r->next_us = now_us + REPORT_INTERVAL_US / 2 + rand_below(REPORT_INTERVAL_US);
   r->sent_prior = ours->packets;
-  size_t bytes = rtcp_put(dst, room, ours->ssrc, is_sender ? &sender : NULL, blocks, n, ours->cname, bye);
+  size_t bytes =
+      rtcp_put(dst, room, ours->ssrc, is_sender ? &sender : NULL, blocks, n, ours->cname, bye);
   r->rtcp_tx += bytes > 0;
   return bytes;
 }

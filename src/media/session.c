@@ -8,9 +8,13 @@ enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144, QUALITY_US = 5000000 };
 
 static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
 
-struct session *session_find(const struct worker *w, uint64_t id) { return map_get(w->by_id, key_of(&id)); }
+struct session *session_find(const struct worker *w, uint64_t id) {
+  return map_get(w->by_id, key_of(&id));
+}
 
-struct session *session_peer(const struct session *s) { return pool_get(s->w->sessions, s->peer); }
+struct session *session_peer(const struct session *s) {
+  return pool_get(s->w->sessions, s->peer);
+}
 
 struct remote *session_remote(struct session *s, uint32_t number) {
   struct remote *r = number >= 1 && number <= MSET_REMOTES_MAX ? &s->remotes[number - 1] : NULL;
@@ -19,12 +23,14 @@ struct remote *session_remote(struct session *s, uint32_t number) {
 
 static const struct media_addr *address_of(const struct worker *w, uint32_t family) {
   for (uint32_t i = 0; i < w->options->n_addresses; i++)
-    if (addr_family(&w->options->addresses[i].bind) == (int)family && !w->options->addresses[i].not_trunks)
+    if (addr_family(&w->options->addresses[i].bind) == (int)family &&
+        !w->options->addresses[i].not_trunks)
       return &w->options->addresses[i];
   return NULL;
 }
 
-static int bind_port(struct session *s, struct port *p, enum port_kind kind, const struct media_addr *a, uint32_t number) {
+static int bind_port(struct session *s, struct port *p, enum port_kind kind, const struct media_addr *a,
+                     uint32_t number) {
   struct addr local = a->bind;
   addr_set_port(&local, (uint16_t)number);
   struct port_options o = {s->w->options->dscp, RECEIVE_BYTES};

@@ -18,14 +18,14 @@ enum {
   SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
 };
 
-struct tuple {                 /* a 5-tuple that ICE verified */
+struct tuple { /* a 5-tuple that ICE verified */
   struct list node;
   pool_handle session;
   struct ice_pair pair;
-  char ufrag[16];              /* ufrag is ours that the request named. */
+  char ufrag[16]; /* ufrag is ours that the request named. */
 };
 
-struct early {                 /* DTLS before the description; a session has at most one of these */
+struct early { /* DTLS before the description; a session has at most one of these */
   unsigned n;
   size_t bytes[SESSION_EARLY_MAX];
   uint8_t datagram[SESSION_EARLY_MAX][HANDSHAKE_DATAGRAM_MAX];
@@ -35,39 +35,39 @@ struct early {                 /* DTLS before the description; a session has at 
 struct session {
   struct worker *w;
   uint64_t id;
-  pool_handle handle, peer;    /* peer is whom our received audio goes to; 0: nowhere. */
-  uint8_t kind, family;        /* kind is an enum mset_kind. */
+  pool_handle handle, peer; /* peer is whom our received audio goes to; 0: nowhere. */
+  uint8_t kind, family;     /* kind is an enum mset_kind. */
   bool has_rtcp_port, has_timed_out;
-  uint8_t selected;            /* selected is the remote that SELECT named; 0: none. */
-  uint8_t feeding;             /* feeding is the remote whose audio began last. */
-  uint8_t latest;              /* latest is the remote that was described (or came up) last. */
-  uint8_t sealed_for;          /* sealed_for is the remote whose key the sealer has. */
-  struct port rtp, rtcp;       /* private ones of a trunk leg; fd -1 else */
+  uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
+  uint8_t feeding;       /* feeding is the remote whose audio began last. */
+  uint8_t latest;        /* latest is the remote that was described (or came up) last. */
+  uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
+  struct port rtp, rtcp; /* private ones of a trunk leg; fd -1 else */
   struct remote remotes[MSET_REMOTES_MAX];
   struct strm strms[OPENER_SSRCS_MAX];
-  struct strm gone;            /* gone has the totals of streams that made room. */
+  struct strm gone; /* gone has the totals of streams that made room. */
   uint32_t last_ssrc, ssrc_changes;
-  struct mset_way rx, tx;      /* figures that no engine counts */
-  uint64_t heard_us;           /* heard_us is when anything verified came; at first the OPEN. */
+  struct mset_way rx, tx; /* figures that no engine counts */
+  uint64_t heard_us;      /* heard_us is when anything verified came; at first the OPEN. */
   uint64_t media_timeout_us;
   uint32_t ssrc;
   char cname[24];
-  struct sealer *sealer;       /* sealer is NULL before there are keys. */
+  struct sealer *sealer; /* sealer is NULL before there are keys. */
   struct sink sink;
-  uint64_t forwarded_us;       /* forwarded_us is when audio or an event of the peer was last sent. */
+  uint64_t forwarded_us; /* forwarded_us is when audio or an event of the peer was last sent. */
   struct tone tone;
   bool is_playing;
   struct digits digits;
-  uint32_t digits_ts;          /* digits_ts is the timestamp of the event that we send. */
+  uint32_t digits_ts; /* digits_ts is the timestamp of the event that we send. */
   struct report report;
   uint64_t quality_us, quality_expected, quality_packets;
   struct timer slow, fast;
   /* Native legs: */
   struct ice *ice;
   struct list tuples;
-  char ufrags[2][16];          /* ufrags are what by_ufrag knows of us. */
+  char ufrags[2][16]; /* ufrags are what by_ufrag knows of us. */
   struct early *early;
-  uint8_t told_ice;            /* told_ice is the enum mset_ice_state told last. */
+  uint8_t told_ice; /* told_ice is the enum mset_ice_state told last. */
   char call[MSET_TEXT_BYTES];
 };
 
@@ -75,7 +75,7 @@ struct session {
 int session_open(struct worker *w, const struct mset_open *m, struct session **ret) must_check;
 void session_close(struct session *s); /* a last report with BYE goes out; the object is gone */
 struct session *session_find(const struct worker *w, uint64_t id);
-struct session *session_peer(const struct session *s); /* NULL: none, or gone */
+struct session *session_peer(const struct session *s);             /* NULL: none, or gone */
 struct remote *session_remote(struct session *s, uint32_t number); /* NULL if not described */
 int session_set_remote(struct session *s, const struct mset_remote *m) must_check;
 void session_drop_remote(struct session *s, struct remote *r);
@@ -104,8 +104,10 @@ struct out {
 };
 enum drop session_send(struct session *s, struct remote *r, const struct out *o) must_check;
 void session_send_report(struct session *s, bool bye);
-int session_reseal(struct session *s, struct remote *r) must_check; /* the sealer has r's key from now on */
-void session_refused(struct worker *w, uint64_t owner, const struct addr *to, int error); /* by the socket */
+int session_reseal(struct session *s,
+                   struct remote *r) must_check; /* the sealer has r's key from now on */
+void session_refused(struct worker *w, uint64_t owner, const struct addr *to,
+                     int error); /* by the socket */
 
 /* Our own sound (pace.c) ----------------------------------------------------------------------- */
 void session_tick_fast(struct session *s);
@@ -119,7 +121,9 @@ void assoc_drop_remote(struct session *s, struct remote *r);
 void assoc_restart(struct session *s);
 void assoc_tick(struct session *s);
 void assoc_heard(struct session *s, const struct packet *p); /* an authenticated packet: consent */
-enum drop assoc_native_input(struct worker *w, struct packet *p) must_check; /* any datagram of a shared port */
-void assoc_results(struct worker *w); /* what the handshake thread has */
+enum drop assoc_native_input(struct worker *w,
+                             struct packet *p) must_check;  /* any datagram of a shared port */
+void assoc_results(struct worker *w);                       /* what the handshake thread has */
 void assoc_tell(struct session *s, const struct remote *r); /* STATE; r may be NULL */
-const struct port *assoc_port(const struct worker *w, const struct addr *local); /* the shared port bound to it */
+const struct port *assoc_port(const struct worker *w,
+                              const struct addr *local); /* the shared port bound to it */

@@ -8,39 +8,41 @@
 
 enum {
   SINK_CLOCK_HZ = 8000,
-  SINK_GAP_MAX = 100,      /* a larger step of the source's sequence is not passed on */
-  SINK_TS_JUMP_S = 2,      /* a timestamp further ahead than the time that passed is re-anchored */
-  SINK_FRAME = 160,        /* of what we make ourselves: 20 ms */
+  SINK_GAP_MAX = 100, /* a larger step of the source's sequence is not passed on */
+  SINK_TS_JUMP_S = 2, /* a timestamp further ahead than the time that passed is re-anchored */
+  SINK_FRAME = 160,   /* of what we make ourselves: 20 ms */
 };
 
 struct sink {
-  uint64_t next;           /* next is the index (48 bits) after the highest that was given out. */
-  uint64_t holes;          /* holes has bit i set when index next - 1 - i was left out for a packet that may come. */
-  uint64_t source;         /* source is whose numbers are being mapped; 0: none, SINK_OWN: ours. */
-  uint64_t seq_shift;      /* seq_shift is added to the source's extended sequence, modulo 2^64. */
-  uint32_t ts_shift;       /* ts_shift is added to the source's timestamp. */
-  uint32_t last_ts;        /* last_ts is the newest timestamp given out, */
-  uint64_t last_us;        /* at last_us. */
-  bool is_started;         /* is_started: last_ts is meant. */
+  uint64_t next; /* next is the index (48 bits) after the highest that was given out. */
+  uint64_t
+      holes; /* holes has bit i set when index next - 1 - i was left out for a packet that may come. */
+  uint64_t source;    /* source is whose numbers are being mapped; 0: none, SINK_OWN: ours. */
+  uint64_t seq_shift; /* seq_shift is added to the source's extended sequence, modulo 2^64. */
+  uint32_t ts_shift;  /* ts_shift is added to the source's timestamp. */
+  uint32_t last_ts;   /* last_ts is the newest timestamp given out, */
+  uint64_t last_us;   /* at last_us. */
+  bool is_started;    /* is_started: last_ts is meant. */
 };
 #define SINK_OWN UINT64_MAX
 
 struct sink_in {
-  uint64_t source;         /* source names the stream that it comes from; not 0, not SINK_OWN. */
-  uint64_t ext;            /* ext is the extended sequence number in it. */
+  uint64_t source; /* source names the stream that it comes from; not 0, not SINK_OWN. */
+  uint64_t ext;    /* ext is the extended sequence number in it. */
   uint32_t ts;
   bool marker;
-  bool is_event;           /* is_event: a telephone-event; its timestamp may lie behind the audio's. */
+  bool is_event; /* is_event: a telephone-event; its timestamp may lie behind the audio's. */
 };
 struct sink_out {
-  uint64_t index;          /* index is what the packet is sent with. */
+  uint64_t index; /* index is what the packet is sent with. */
   uint32_t ts;
   bool marker;
 };
 
 void sink_init(struct sink *k, uint64_t first_index, uint32_t first_ts);
 /* DROP_NONE and *ret, or LATE: its place was given away. */
-enum drop sink_map(struct sink *k, const struct sink_in *in, uint64_t now_us, struct sink_out *ret) must_check;
+enum drop sink_map(struct sink *k, const struct sink_in *in, uint64_t now_us,
+                   struct sink_out *ret) must_check;
 /* A packet of the source that is not to be sent at all: leaves no gap. */
 void sink_skip(struct sink *k, uint64_t source);
 /* A packet of our own, is_clocked: a frame of audio (20 ms), else with the time of now. */

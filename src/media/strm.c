@@ -60,8 +60,8 @@ static void measure_jitter(struct strm *s, uint32_t ts, uint64_t now_us) {
     s->max_jitter_us = us;
 }
 
-enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32_t clock_hz, uint64_t now_us,
-                     uint64_t *ret_ext) {
+enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32_t clock_hz,
+                     uint64_t now_us, uint64_t *ret_ext) {
   enum drop d = DROP_NONE;
   uint16_t step = (uint16_t)(p->seq - (uint16_t)s->max_ext);
   *ret_ext = s->max_ext;
@@ -88,7 +88,9 @@ enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32
   return DROP_NONE;
 }
 
-uint64_t strm_lost(const struct strm *s) { return s->expected > s->packets ? s->expected - s->packets : 0; }
+uint64_t strm_lost(const struct strm *s) {
+  return s->expected > s->packets ? s->expected - s->packets : 0;
+}
 
 uint32_t strm_jitter_us(const struct strm *s) {
   return s->clock_hz ? (uint32_t)((uint64_t)(s->jitter_q4 >> 4) * 1000000u / s->clock_hz) : 0;

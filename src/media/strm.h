@@ -8,33 +8,33 @@
 #include "wire/rtp.h"
 
 enum {
-  STRM_WINDOW = 64,        /* so far behind, a packet is out of order; beyond, late */
-  STRM_JUMP = 3000,        /* a larger step ahead is a restart and not a loss */
+  STRM_WINDOW = 64, /* so far behind, a packet is out of order; beyond, late */
+  STRM_JUMP = 3000, /* a larger step ahead is a restart and not a loss */
 };
 
 struct strm {
   uint32_t ssrc;
   bool is_used;
-  uint64_t heard_us;       /* heard_us is when the last packet came. */
-  uint64_t max_ext;        /* max_ext is the highest sequence number, with its cycles. */
-  uint64_t expected;       /* expected counts the numbers from the first to the highest, without restarts. */
+  uint64_t heard_us; /* heard_us is when the last packet came. */
+  uint64_t max_ext;  /* max_ext is the highest sequence number, with its cycles. */
+  uint64_t expected; /* expected counts the numbers from the first to the highest, without restarts. */
   uint64_t packets, bytes; /* packets and payload bytes taken (without duplicates and late ones) */
   uint64_t late, duplicate, reordered;
-  uint64_t seen;           /* seen has bit i set when max_ext - i came. */
-  uint32_t bad_seq;        /* bad_seq is the number after one that was far behind; 0x10000: none. */
-  uint32_t transit;        /* transit of the last packet, in units of the clock. */
+  uint64_t seen;    /* seen has bit i set when max_ext - i came. */
+  uint32_t bad_seq; /* bad_seq is the number after one that was far behind; 0x10000: none. */
+  uint32_t transit; /* transit of the last packet, in units of the clock. */
   bool has_transit;
   uint32_t clock_hz, jitter_q4, max_jitter_us; /* jitter_q4 is 16 times the jitter in clock units. */
-  uint64_t expected_prior, packets_prior; /* at the last report */
-  uint32_t sr_middle;      /* sr_middle is the middle of the last SR's NTP time; 0: none came. */
+  uint64_t expected_prior, packets_prior;      /* at the last report */
+  uint32_t sr_middle; /* sr_middle is the middle of the last SR's NTP time; 0: none came. */
   uint64_t sr_us;
 };
 
 void strm_init(struct strm *s, uint32_t ssrc, uint32_t clock_hz);
 /* One packet. DROP_NONE and its extended sequence number, or DUPLICATE, LATE. has_clock: its
  * timestamp tells when it was made (audio; not telephone-events, whose timestamps stand still). */
-enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32_t clock_hz, uint64_t now_us,
-                     uint64_t *ret_ext) must_check;
+enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32_t clock_hz,
+                     uint64_t now_us, uint64_t *ret_ext) must_check;
 uint64_t strm_lost(const struct strm *s);
 uint32_t strm_jitter_us(const struct strm *s);
 void strm_sender_report(struct strm *s, const struct rtcp_sender *r, uint64_t now_us);

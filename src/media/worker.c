@@ -84,7 +84,8 @@ static int wait_ms(const struct worker *w) {
 /* With a processor for each worker, each stays on its own. */
 static void pin(const struct worker *w) {
   cpu_set_t may, one;
-  if (sched_getaffinity(0, sizeof(may), &may) < 0 || w->n_workers < 2 || CPU_COUNT(&may) < (int)w->n_workers)
+  if (sched_getaffinity(0, sizeof(may), &may) < 0 || w->n_workers < 2 ||
+      CPU_COUNT(&may) < (int)w->n_workers)
     return;
   CPU_ZERO(&one);
   for (int cpu = 0, i = 0; cpu < CPU_SETSIZE; cpu++)
@@ -122,7 +123,8 @@ static int make_parts(struct worker *w) {
   if (ring_init(&w->commands, sizeof(union mset_any), WORKER_COMMANDS) < 0 ||
       ring_init(&w->events, sizeof(union up), WORKER_EVENTS) < 0 ||
       pool_new(&w->sessions, sizeof(struct session), max) < 0 || map_new(&w->by_id, max) < 0 ||
-      map_new(&w->by_ufrag, 2 * (size_t)max) < 0 || map_new(&w->by_tuple, ICE_PAIRS_MAX * (size_t)max) < 0)
+      map_new(&w->by_ufrag, 2 * (size_t)max) < 0 ||
+      map_new(&w->by_tuple, ICE_PAIRS_MAX * (size_t)max) < 0)
     return -ENOMEM;
   w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (w->wake_fd < 0)
@@ -131,7 +133,8 @@ static int make_parts(struct worker *w) {
   return error ? error : handshake_new(&w->handshake, w->wake_fd);
 }
 
-int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts, int events_fd) {
+int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
+               int events_fd) {
   own(worker) w = aligned_alloc(_Alignof(struct worker), sizeof(*w)); /* the rings' cache lines */
   if (!w)
     return -ENOMEM;

@@ -33,7 +33,7 @@ union up {
   struct mset_digits_done digits_done;
   struct mset_quality quality;
   struct mset_ended ended;
-  struct mset_live live;       /* the last two are the control thread's own */
+  struct mset_live live; /* the last two are the control thread's own */
   struct mset_welcome welcome;
 };
 
@@ -43,25 +43,26 @@ struct worker {
   pthread_t thread;
   bool has_thread;
   atomic_bool is_ending;
-  uint64_t now_us;           /* now_us is read once a turn. */
+  uint64_t now_us; /* now_us is read once a turn. */
   struct io *io;
   struct timers timers;
-  struct pool *sessions;     /* of struct session */
+  struct pool *sessions; /* of struct session */
   uint32_t sessions_max;
-  struct map *by_id;         /* session id → session */
-  struct map *by_ufrag;      /* our ufrags → session */
-  struct map *by_tuple;      /* {port, source} → struct tuple */
+  struct map *by_id;    /* session id → session */
+  struct map *by_ufrag; /* our ufrags → session */
+  struct map *by_tuple; /* {port, source} → struct tuple */
   uint64_t last_assoc;
-  uint64_t wary_until_us;      /* wary_until_us: DTLS of strangers came; until then handshakes want a cookie. */
+  uint64_t
+      wary_until_us; /* wary_until_us: DTLS of strangers came; until then handshakes want a cookie. */
   struct port native[MSET_ADDRS_MAX]; /* one for each address */
-  uint32_t next_port;        /* next_port is where the search for a trunk port goes on. */
-  struct facts *facts;       /* facts is shared; slots of this worker begin at facts_base. */
+  uint32_t next_port;                 /* next_port is where the search for a trunk port goes on. */
+  struct facts *facts;                /* facts is shared; slots of this worker begin at facts_base. */
   uint32_t facts_base;
   const struct dtlscert *_Atomic cert; /* cert is the current one, set by the control thread. */
   struct handshake *handshake;
-  int wake_fd;               /* wake_fd wakes this worker, events_fd the control thread. */
+  int wake_fd; /* wake_fd wakes this worker, events_fd the control thread. */
   int events_fd;
-  bool has_told;             /* has_told: something went up in this turn. */
+  bool has_told; /* has_told: something went up in this turn. */
   struct ring commands, events;
   _Atomic uint64_t drops[DROP_COUNT_];
   _Atomic uint64_t lost_events; /* lost_events went nowhere: the ring upward was full. */

@@ -11,7 +11,7 @@
 
 enum {
   MSET_VERSION = 1,
-  MSET_REMOTES_MAX = 8,   /* of one session: early dialogs, addresses, keys */
+  MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
   MSET_DENY_MAX = 16,
@@ -19,7 +19,7 @@ enum {
   MSET_TEXT_BYTES = 40,
   MSET_ADDRS_MAX = 4,
   MSET_DEADLINE_MS = 2000,
-  MSET_ORPHAN_S = 30,     /* sessions of a lost controller end after this */
+  MSET_ORPHAN_S = 30, /* sessions of a lost controller end after this */
 };
 
 enum mset_type {
@@ -48,7 +48,7 @@ struct mset_welcome { /* carries the descriptor of the facts table (SCM_RIGHTS) 
   struct mset_head h;
   uint32_t version, workers, live, facts_slots;
   uint8_t instance[16];
-  char backend[16];     /* "epoll", "io_uring" */
+  char backend[16]; /* "epoll", "io_uring" */
 };
 struct mset_live { /* one for each session that is alive from an earlier controller */
   struct mset_head h;
@@ -58,18 +58,18 @@ struct mset_live { /* one for each session that is alive from an earlier control
 enum mset_kind { MSET_NATIVE_LEG, MSET_TRUNK_LEG };
 struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
   struct mset_head h;
-  uint32_t kind;        /* kind is an enum mset_kind: shared ICE port, or private port(s). */
-  uint32_t family;      /* family is AF_INET or AF_INET6. */
-  uint64_t beside;      /* beside is a session on whose worker to be; 0: the least loaded. */
-  uint32_t rtcp_pair;   /* rtcp_pair: a port of its own for RTCP too (trunks; not used with mux). */
+  uint32_t kind;            /* kind is an enum mset_kind: shared ICE port, or private port(s). */
+  uint32_t family;          /* family is AF_INET or AF_INET6. */
+  uint64_t beside;          /* beside is a session on whose worker to be; 0: the least loaded. */
+  uint32_t rtcp_pair;       /* rtcp_pair: a port of its own for RTCP too (trunks; not used with mux). */
   uint32_t media_timeout_s; /* TIMEOUT event after this long without packets while receiving; 0 never */
   char call[MSET_TEXT_BYTES];
 };
 struct mset_opened {
   struct mset_head h;
   uint32_t worker, facts_slot, ssrc, n_addrs;
-  struct addr rtp[MSET_ADDRS_MAX];  /* rtp are the advertised addresses with port; the first is c=. */
-  struct addr rtcp;     /* rtcp is the RTCP port's address; family AF_UNSPEC without a pair. */
+  struct addr rtp[MSET_ADDRS_MAX]; /* rtp are the advertised addresses with port; the first is c=. */
+  struct addr rtcp; /* rtcp is the RTCP port's address; family AF_UNSPEC without a pair. */
   char ufrag[16], pwd[40], cname[24];
   uint8_t fingerprint[32]; /* fingerprint is sha-256 of the DTLS certificate (native legs). */
 };
@@ -77,27 +77,30 @@ struct mset_opened {
 enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };
 enum mset_symmetric { MSET_SYMMETRIC_OFF, MSET_SYMMETRIC_AUTO, MSET_SYMMETRIC_ONCE };
 struct mset_codec {
-  uint8_t pt, kind;     /* kind is an enum codec_kind of wire/desc.h. */
+  uint8_t pt, kind; /* kind is an enum codec_kind of wire/desc.h. */
   uint8_t pad[2];
   uint32_t clock_hz;
 };
-struct mset_source { struct addr base; uint32_t bits, pad; };
+struct mset_source {
+  struct addr base;
+  uint32_t bits, pad;
+};
 struct mset_remote { /* command; reply: OK. Adds remote `remote`, or replaces all of it. */
   struct mset_head h;
-  uint32_t remote;      /* remote is 1-8. */
-  uint32_t security;    /* security is an enum mset_security. */
+  uint32_t remote;   /* remote is 1-8. */
+  uint32_t security; /* security is an enum mset_security. */
   uint32_t rtcp_mux, rtcp_off;
-  uint32_t symmetric;   /* symmetric is an enum mset_symmetric. */
-  uint32_t send, recv;  /* send: we may send audio; recv: we take audio (from the SDP directions). */
+  uint32_t symmetric;  /* symmetric is an enum mset_symmetric. */
+  uint32_t send, recv; /* send: we may send audio; recv: we take audio (from the SDP directions). */
   uint32_t rx_ptime_ms, n_codecs, n_sources, n_deny, dtls_active; /* dtls_active: we are the client */
-  struct addr rtp, rtcp; /* family AF_UNSPEC: not known (ICE) */
-  struct srtp_key tx, rx; /* SDES only */
-  uint32_t fingerprint_bytes; /* 32, 48 or 64 */
+  struct addr rtp, rtcp;                                          /* family AF_UNSPEC: not known (ICE) */
+  struct srtp_key tx, rx;                                         /* SDES only */
+  uint32_t fingerprint_bytes;                                     /* 32, 48 or 64 */
   uint8_t fingerprint[64];
-  char ufrag[260], pwd[260]; /* the peer's ICE credentials */
+  char ufrag[260], pwd[260];                 /* the peer's ICE credentials */
   struct mset_codec codecs[MSET_CODECS_MAX]; /* first audio codec: what we send; telephone-event any */
-  struct mset_source sources[MSET_SOURCES_MAX];  /* media_sources of the trunk */
-  struct addr deny[MSET_DENY_MAX];   /* discarded foreign relays: never answered (ports ignored) */
+  struct mset_source sources[MSET_SOURCES_MAX]; /* media_sources of the trunk */
+  struct addr deny[MSET_DENY_MAX]; /* discarded foreign relays: never answered (ports ignored) */
 };
 struct mset_pick { /* SELECT and DROP of a remote; reply OK */
   struct mset_head h;
@@ -106,13 +109,20 @@ struct mset_pick { /* SELECT and DROP of a remote; reply OK */
 /* command: a's received media goes to b and b's to a; a == b is an echo. Both live on one worker
  * (mset_open.beside), else FAULT -EXDEV. An earlier link of either is undone. Reply OK */
 struct mset_link {
-  struct mset_head h;   /* h.session is a. */
-  uint64_t peer;        /* peer is b; 0: unlink, h.session's media goes nowhere. */
+  struct mset_head h; /* h.session is a. */
+  uint64_t peer;      /* peer is b; 0: unlink, h.session's media goes nowhere. */
 };
-enum mset_tone { MSET_TONE_NONE, MSET_TONE_SILENCE, MSET_TONE_RINGBACK, MSET_TONE_HOLD, MSET_TONE_1004, MSET_TONE_BUSY };
+enum mset_tone {
+  MSET_TONE_NONE,
+  MSET_TONE_SILENCE,
+  MSET_TONE_RINGBACK,
+  MSET_TONE_HOLD,
+  MSET_TONE_1004,
+  MSET_TONE_BUSY
+};
 struct mset_play { /* command: sent to h.session's peer while nothing else is; replaces. Reply OK */
   struct mset_head h;
-  uint32_t tone, pad;   /* tone is an enum mset_tone. */
+  uint32_t tone, pad; /* tone is an enum mset_tone. */
 };
 struct mset_digits { /* command; reply OK, later the event DIGITS_DONE with the same op */
   struct mset_head h;
@@ -127,7 +137,7 @@ struct mset_ice { /* command ICE_RESTART (text ignored); reply ICE with the new 
 };
 struct mset_fault { /* the reply to a command that could not be done; h.seq is the command's */
   struct mset_head h;
-  int32_t error;        /* error is -errno: -ENOENT no such session, -EMFILE no ports, … */
+  int32_t error; /* error is -errno: -ENOENT no such session, -EMFILE no ports, … */
   uint32_t command;
 };
 
@@ -137,7 +147,7 @@ enum mset_dtls_state { MSET_DTLS_NONE, MSET_DTLS_CONNECTING, MSET_DTLS_UP, MSET_
 struct mset_state { /* ICE or DTLS changed */
   struct mset_head h;
   uint32_t ice, dtls, suite;
-  uint32_t assoc;       /* assoc is the remote whose DTLS this is; 0 before one is known. */
+  uint32_t assoc;            /* assoc is the remote whose DTLS this is; 0 before one is known. */
   struct addr local, remote; /* the selected pair */
 };
 struct mset_flow { /* verified audio of a remote began (active) or stopped for 2 s */
@@ -146,7 +156,7 @@ struct mset_flow { /* verified audio of a remote began (active) or stopped for 2
 };
 struct mset_digit { /* one received digit, at its end */
   struct mset_head h;
-  uint32_t digit, ms;   /* digit is the ASCII character. */
+  uint32_t digit, ms; /* digit is the ASCII character. */
 };
 struct mset_digits_done {
   struct mset_head h;
@@ -155,9 +165,9 @@ struct mset_digits_done {
 };
 struct mset_quality { /* every 5 s of a native leg with media, for each direction */
   struct mset_head h;
-  uint32_t up;          /* up: what we receive from the client; else what it receives (its RRs) */
+  uint32_t up; /* up: what we receive from the client; else what it receives (its RRs) */
   uint32_t jitter_ms, rtt_ms, pad;
-  double loss, mos;     /* loss is a share, 0-1, of the last 5 s. */
+  double loss, mos; /* loss is a share, 0-1, of the last 5 s. */
 };
 
 /* Facts: counted by the media process, in a memfd that signaling maps read-only. A reader copies the
@@ -171,16 +181,16 @@ struct mset_way { /* one direction of one leg */
   uint64_t digits;
 };
 struct mset_facts {
-  uint32_t seq, suite;  /* suite is an enum srtp_suite. */
-  uint64_t session;     /* session is 0 for a free slot. */
+  uint32_t seq, suite; /* suite is an enum srtp_suite. */
+  uint64_t session;    /* session is 0 for a free slot. */
   struct mset_way rx, tx;
   uint32_t remote_lost, remote_jitter_us, rtt_us, ssrc_changes; /* as the peer's reports say */
   uint64_t rtcp_rx, rtcp_tx;
   struct addr local, remote;
   uint64_t updated_us;
 };
-/* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start: how
- * many packets went no further, by enum drop of flow. Read with relaxed atomics. */
+/* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start:
+ * how many packets went no further, by enum drop of flow. Read with relaxed atomics. */
 enum { MSET_COUNTS_MAX = 64 };
 struct mset_ended { /* the reply to END, and the event when a session ended by itself */
   struct mset_head h;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Verbs on a live call: renegotiate, hold, resume, dtmf, telemetry, DELETE (native-signaling section 6). */
+ * Verbs on a live call: renegotiate, hold, resume, dtmf, telemetry, DELETE (native-signaling section 6).
+ */
 #include "native/inner.h"
 #include "native/telemetry.h"
 
@@ -144,7 +145,8 @@ void verb_dtmf(struct req *r) {
   answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
 }
 
-/* What comes after the end is late, and told so as every verb is, but its figures are kept all the same. */
+/* What comes after the end is late, and told so as every verb is, but its figures are kept all the same.
+ */
 void verb_telemetry(struct req *r) {
   struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
   struct call *c = nl ? calls_find(r->n->calls, slice_of(nl->call_id)) : NULL;

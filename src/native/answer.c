@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The callee's verbs: ringing, answer (provisional, warm, final), reject (native-signaling section 5). */
+ * The callee's verbs: ringing, answer (provisional, warm, final), reject (native-signaling section 5).
+ */
 #include "native/inner.h"
 
 #include "base/hmac.h"
@@ -136,7 +137,8 @@ static unsigned narrow(struct req *r, struct nleg **ret_nl) {
   return n_shown == 1 ? 1 : n;
 }
 
-/* The answer goes to each device's leg that it may be for; the first one whose checks succeed gave it. */
+/* The answer goes to each device's leg that it may be for; the first one whose checks succeed gave it.
+ */
 static void answer_by_media(struct req *r, struct nleg *first, const struct reading *a) {
   struct call *c = nleg_leg(first)->call;
   LIST_EACH(&r->user->nlegs, at) {

@@ -27,7 +27,8 @@ uint64_t event_ring_take_id(struct event_ring *r);
 void event_ring_add(struct event_ring *r, uint64_t id, const char *device, char *text, uint64_t now_us);
 uint64_t event_ring_oldest(struct event_ring *r,
                            uint64_t now_us); /* the oldest id that can be replayed */
-/* True if everything after last_id can be replayed; then *ret_from is the first slot index to look at. */
+/* True if everything after last_id can be replayed; then *ret_from is the first slot index to look at.
+ */
 bool event_ring_covers(struct event_ring *r, uint64_t last_id, uint64_t now_us);
 /* The nameless device ("~…") of the newest kept event up to that id; NULL if none. */
 const char *event_ring_nameless(const struct event_ring *r, uint64_t id);

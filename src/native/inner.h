@@ -76,7 +76,8 @@ bool place_is_emergency(const struct req *r,
 #undef VERB
 
 extern const struct door native_door;
-/* A stream opened: calls that ring get a leg for its device; replayed: what it missed was sent already. */
+/* A stream opened: calls that ring get a leg for its device; replayed: what it missed was sent already.
+ */
 void alert_sweep_stream(struct native *n, struct user *u, struct stream *s, bool replayed);
 void alerts_free(struct native *n);
 void alert_ring_stop(struct native *n, struct call *c);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Relay candidates of clients against the registry of native relays (S13, native-signaling section 3). */
+ * Relay candidates of clients against the registry of native relays (S13, native-signaling section 3).
+ */
 #include "native/inner.h"
 
 uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny,

@@ -67,15 +67,17 @@ static int schema_check(struct db *d) {
 
 static int put_prepare(struct db *d) {
   char sql[SQL_BYTES], columns[SQL_BYTES / 2];
-  size_t at = (size_t)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO records (%s, written_ms) VALUES (",
-                               field_columns(columns, sizeof(columns)));
+  size_t at =
+      (size_t)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO records (%s, written_ms) VALUES (",
+                       field_columns(columns, sizeof(columns)));
   for (size_t i = 0; i < fields_n; i++)
     at += (size_t)snprintf(sql + at, sizeof(sql) - at, "?,");
   snprintf(sql + at, sizeof(sql) - at, "?)");
   return sqlite3_prepare_v2(d->sql, sql, -1, &d->put, NULL) == SQLITE_OK ? 0 : -EIO;
 }
 
-/* Made by us first, so that it is never readable for others; SQLite gives -wal and -shm the same mode. */
+/* Made by us first, so that it is never readable for others; SQLite gives -wal and -shm the same mode.
+ */
 static int file_make(const char *file) {
   struct stat st;
   own_fd fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
@@ -136,7 +138,8 @@ int db_close_live(struct db *d) {
 int db_purge(struct db *d, uint64_t before_ms) {
   char sql[256];
   snprintf(sql, sizeof(sql),
-           "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE state<>%d AND started_ms<%lld LIMIT 500)",
+           "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE state<>%d AND started_ms<%lld "
+           "LIMIT 500)",
            (int)RECORD_LIVE, (long long)before_ms);
   return db_exec(d, sql);
 }

@@ -14,7 +14,8 @@ struct field {
 extern const struct field fields[];
 extern const size_t fields_n;
 
-int field_bind(sqlite3_stmt *st, int slot, const struct field *f, const struct record *r); /* SQLite's code */
+int field_bind(sqlite3_stmt *st, int slot, const struct field *f,
+               const struct record *r); /* SQLite's code */
 void field_read(sqlite3_stmt *st, int column, const struct field *f, struct record *ret);
 /* "id, call_id, …" into text; for statements. Returns text. */
 char *field_columns(char *text, size_t bytes);

@@ -54,19 +54,21 @@ static int cursor_parse(const char *cursor, int64_t *ret_started_ms, const char 
 
 static int list_prepare(struct reader *r, const struct reader_query *q, sqlite3_stmt **ret) {
   char sql[10240];
-  snprintf(sql, sizeof(sql),
-           "SELECT %s FROM records WHERE started_ms>=?1 AND started_ms<?2 AND (started_ms,id)<(?3,?4)%s%s%s "
-           "ORDER BY started_ms DESC, id DESC LIMIT ?8",
-           r->columns, q->has_state ? " AND state=?5" : "", q->reason[0] ? " AND reason=?6" : "",
-           q->number[0] ? " AND (from_number=?7 OR to_number=?7)" : "");
+  snprintf(
+      sql, sizeof(sql),
+      "SELECT %s FROM records WHERE started_ms>=?1 AND started_ms<?2 AND (started_ms,id)<(?3,?4)%s%s%s "
+      "ORDER BY started_ms DESC, id DESC LIMIT ?8",
+      r->columns, q->has_state ? " AND state=?5" : "", q->reason[0] ? " AND reason=?6" : "",
+      q->number[0] ? " AND (from_number=?7 OR to_number=?7)" : "");
   return sqlite3_prepare_v2(r->sql, sql, -1, ret, NULL) == SQLITE_OK ? 0 : -EIO;
 }
 
-static int list_bind(sqlite3_stmt *st, const struct reader_query *q, int64_t before_ms, const char *before_id,
-                     unsigned limit) {
+static int list_bind(sqlite3_stmt *st, const struct reader_query *q, int64_t before_ms,
+                     const char *before_id, unsigned limit) {
   int bad = sqlite3_bind_int64(st, 1, (int64_t)q->since_ms) |
             sqlite3_bind_int64(st, 2, q->until_ms ? (int64_t)q->until_ms : INT64_MAX) |
-            sqlite3_bind_int64(st, 3, before_ms) | sqlite3_bind_text(st, 4, before_id, -1, SQLITE_STATIC) |
+            sqlite3_bind_int64(st, 3, before_ms) |
+            sqlite3_bind_text(st, 4, before_id, -1, SQLITE_STATIC) |
             sqlite3_bind_int64(st, 8, limit + 1);
   if (q->has_state)
     bad |= sqlite3_bind_int(st, 5, (int)q->state);
@@ -78,7 +80,8 @@ static int list_bind(sqlite3_stmt *st, const struct reader_query *q, int64_t bef
 }
 
 /* One row more than the limit is asked for: it says that there is a next page. */
-static int rows_take(sqlite3_stmt *st, unsigned limit, struct record *records, size_t *ret_n, char *ret_cursor) {
+static int rows_take(sqlite3_stmt *st, unsigned limit, struct record *records, size_t *ret_n,
+                     char *ret_cursor) {
   int step;
   *ret_n = 0;
   while ((step = sqlite3_step(st)) == SQLITE_ROW) {
@@ -92,8 +95,8 @@ static int rows_take(sqlite3_stmt *st, unsigned limit, struct record *records, s
   return step == SQLITE_DONE ? 0 : -EIO;
 }
 
-int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records, size_t *ret_n,
-                char ret_cursor[READER_CURSOR_BYTES]) {
+int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records,
+                size_t *ret_n, char ret_cursor[READER_CURSOR_BYTES]) {
   sqlite3_stmt *st = NULL;
   int64_t before_ms;
   const char *before_id;

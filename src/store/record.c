@@ -4,7 +4,9 @@
 
 static const char *const states[] = {"live", "ended", "refused"};
 
-const char *record_state_text(enum record_state s) { return (size_t)s < COUNT_OF(states) ? states[s] : "?"; }
+const char *record_state_text(enum record_state s) {
+  return (size_t)s < COUNT_OF(states) ? states[s] : "?";
+}
 
 const char *record_direction_text(enum record_direction d) { return d == RECORD_OUT ? "out" : "in"; }
 

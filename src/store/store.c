@@ -26,10 +26,11 @@ struct store {
   unsigned commit_ms, retry_ms;
   uint64_t keep_ms, purge_us;
   pthread_mutex_t lock;
-  struct list queue;         /* queue is what waits, oldest first (lock). */
-  size_t waiting;            /* waiting counts queue and the writer's batch (lock). */
-  uint64_t put_n, settled_n; /* put_n records came; settled_n of them are committed or given up (lock). */
-  bool stopping;             /* lock */
+  struct list queue; /* queue is what waits, oldest first (lock). */
+  size_t waiting;    /* waiting counts queue and the writer's batch (lock). */
+  uint64_t put_n,
+      settled_n; /* put_n records came; settled_n of them are committed or given up (lock). */
+  bool stopping; /* lock */
   int wake_fd;
   pthread_t writer;
   bool writer_on;
@@ -39,10 +40,12 @@ struct store {
 };
 
 static const struct count_row count_rows[STORE_COUNT_] = {
-    [STORE_COMMITTED] = {"sallyport_records_committed_total", "", "Rows of call records on the disk.", COUNT_COUNTER},
-    [STORE_FAILED] = {"sallyport_records_commit_failures_total", "", "Commits that failed and are tried again.",
-                      COUNT_COUNTER},
-    [STORE_DROPPED] = {"sallyport_records_dropped_total", "", "Records given up because too many waited.", COUNT_COUNTER},
+    [STORE_COMMITTED] = {"sallyport_records_committed_total", "", "Rows of call records on the disk.",
+                         COUNT_COUNTER},
+    [STORE_FAILED] = {"sallyport_records_commit_failures_total", "",
+                      "Commits that failed and are tried again.", COUNT_COUNTER},
+    [STORE_DROPPED] = {"sallyport_records_dropped_total", "",
+                       "Records given up because too many waited.", COUNT_COUNTER},
     [STORE_WAITING] = {"sallyport_records_waiting", "", "Records that wait for the disk.", COUNT_GAUGE},
 };
 
@@ -255,4 +258,6 @@ int store_flush(struct store *s, unsigned timeout_ms) {
 
 bool store_is_well(const struct store *s) { return atomic_load(&s->well); }
 
-struct counts *store_counts(struct store *s) { return &s->counts; }
+struct counts *store_counts(struct store *s) {
+  return &s->counts;
+}

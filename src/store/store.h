@@ -9,7 +9,10 @@
 #define RECORD_TELEMETRY_BYTES 2049
 
 enum record_state { RECORD_LIVE, RECORD_ENDED, RECORD_REFUSED };
-enum record_direction { RECORD_IN, RECORD_OUT }; /* in: from a trunk to the app; out: from the app to a trunk */
+enum record_direction {
+  RECORD_IN,
+  RECORD_OUT
+}; /* in: from a trunk to the app; out: from the app to a trunk */
 enum record_leg_kind { RECORD_LEG_NONE, RECORD_LEG_TRUNK, RECORD_LEG_NATIVE };
 
 /* What one direction of one leg's media did: rx is what we received from that peer. */
@@ -22,39 +25,39 @@ struct record_flow {
 
 struct record_leg {
   enum record_leg_kind kind;
-  char peer[65];          /* peer is the trunk's name or the identity. */
-  char sip_call_id[129];  /* sip_call_id is the Call-ID of this leg; "" for native. */
-  char remote_addr[64];   /* remote_addr is the signaling address, "1.2.3.4:5061". */
-  char media_addr[64];    /* media_addr is where its media came from. */
+  char peer[65];                        /* peer is the trunk's name or the identity. */
+  char sip_call_id[129];                /* sip_call_id is the Call-ID of this leg; "" for native. */
+  char remote_addr[64];                 /* remote_addr is the signaling address, "1.2.3.4:5061". */
+  char media_addr[64];                  /* media_addr is where its media came from. */
   char local_user[65], remote_user[65]; /* numbers or names as this leg showed them */
   char device[65];
   char codec[24];
-  char suite[40];         /* suite is the SRTP suite by its IANA name, or "none". */
-  char dtls[24];          /* dtls is "DTLSv1.2" …, "" without. */
+  char suite[40];            /* suite is the SRTP suite by its IANA name, or "none". */
+  char dtls[24];             /* dtls is "DTLSv1.2" …, "" without. */
   struct record_flow rx, tx; /* tx: lost and jitter as the peer reported them */
   uint32_t rtt_us;
-  uint16_t mos_x100;      /* mos_x100 is the estimated MOS times 100; 0 unknown. */
+  uint16_t mos_x100;          /* mos_x100 is the estimated MOS times 100; 0 unknown. */
   uint32_t dtmf_in, dtmf_out; /* digits received from, sent to this peer */
 };
 
 struct record {
-  char id[40];            /* id is the record's, "c_…": the call's id where there was a call. */
+  char id[40]; /* id is the record's, "c_…": the call's id where there was a call. */
   char call_id[40];
   enum record_direction direction;
   enum record_state state;
   uint64_t started_ms, ringing_ms, answered_ms, ended_ms; /* wall clock; 0: never */
   char from[129], to[129];
-  char identity[65], tenant[65]; /* the app's user */
+  char identity[65], tenant[65];                    /* the app's user */
   char session_id_local[33], session_id_remote[33]; /* RFC 7989 */
-  char rule[40];          /* rule is the verdict's row, "unknown_source"; "" where none refused. */
-  char reason[32];        /* reason is a word of native-signaling section 7. */
-  char end_by[12];        /* end_by is local, remote or gateway. */
+  char rule[40];             /* rule is the verdict's row, "unknown_source"; "" where none refused. */
+  char reason[32];           /* reason is a word of native-signaling section 7. */
+  char end_by[12];           /* end_by is local, remote or gateway. */
   uint16_t sip_status, q850; /* 0: none */
   char detail[256];
-  struct record_leg caller, callee; /* caller is the side that started the call. */
-  uint32_t interim;       /* interim counts the rows written while it was live. */
-  char telemetry[RECORD_TELEMETRY_BYTES];   /* telemetry is JSON text from the client, "" none. */
-  char metadata[4097];    /* metadata is JSON text, "" none. */
+  struct record_leg caller, callee;       /* caller is the side that started the call. */
+  uint32_t interim;                       /* interim counts the rows written while it was live. */
+  char telemetry[RECORD_TELEMETRY_BYTES]; /* telemetry is JSON text from the client, "" none. */
+  char metadata[4097];                    /* metadata is JSON text, "" none. */
   uint64_t config_version;
 };
 
@@ -64,11 +67,11 @@ const char *record_leg_kind_text(enum record_leg_kind k);   /* none trunk native
 bool record_state_find(struct slice text, enum record_state *ret);
 
 struct store_settings {
-  const char *file;      /* file is the database; made 0600 when absent. */
-  size_t queue_max;      /* 0: 4,096 records may wait */
-  unsigned commit_ms;    /* 0: 50: how long a batch is collected */
-  unsigned retry_ms;     /* 0: 1,000: after a failed commit (disk full, locked) */
-  uint64_t keep_ms;      /* 0: for ever; else ended records older than this are deleted, hourly */
+  const char *file;   /* file is the database; made 0600 when absent. */
+  size_t queue_max;   /* 0: 4,096 records may wait */
+  unsigned commit_ms; /* 0: 50: how long a batch is collected */
+  unsigned retry_ms;  /* 0: 1,000: after a failed commit (disk full, locked) */
+  uint64_t keep_ms;   /* 0: for ever; else ended records older than this are deleted, hourly */
 };
 
 struct store;
@@ -100,14 +103,14 @@ struct reader_query {
   uint64_t since_ms, until_ms; /* since_ms ≤ started < until_ms; 0: open */
   bool has_state;
   enum record_state state;
-  char reason[32];      /* reason, exact; "" any */
-  char number[65];      /* number is in from or to, exact; "" any */
-  unsigned limit;       /* 0: 50 */
+  char reason[32];                  /* reason, exact; "" any */
+  char number[65];                  /* number is in from or to, exact; "" any */
+  unsigned limit;                   /* 0: 50 */
   char cursor[READER_CURSOR_BYTES]; /* cursor of an earlier answer; "" the newest */
 };
 
 /* Newest first. *ret_records is a heap array of *ret_n (free()), ret_cursor "" at the end.
  * 0, -EINVAL (cursor, limit), -ENOMEM, -EIO. */
-int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records, size_t *ret_n,
-                char ret_cursor[READER_CURSOR_BYTES]) must_check;
+int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records,
+                size_t *ret_n, char ret_cursor[READER_CURSOR_BYTES]) must_check;
 int reader_get(struct reader *r, const char *id, struct record *ret) must_check; /* -ENOENT */

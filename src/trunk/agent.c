@@ -6,7 +6,9 @@
 
 #include <stdio.h>
 
-enum { UDP_RECEIVE_BYTES = 1 << 20 }; /* a flood of strangers is to be read before peers' datagrams are lost */
+enum {
+  UDP_RECEIVE_BYTES = 1 << 20
+}; /* a flood of strangers is to be read before peers' datagrams are lost */
 
 struct trunks *the_trunks;
 
@@ -202,8 +204,8 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
       root_su(t->env.root), URL_STRING_MAKE(url), agent_message, a, NTATAG_UA(1), NTATAG_MERGE_482(1),
       NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(MESSAGE_MAX_BYTES - 1),
       NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
-      NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES), TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000),
-      TPTAG_REUSE(1), SRESTAG_CACHE(t->names),
+      NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES),
+      TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1), SRESTAG_CACHE(t->names),
       TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
   if (!a->nta) {
     snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));

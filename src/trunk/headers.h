@@ -7,9 +7,11 @@
 
 enum { SESSION_ID_BYTES = 33, URI_BYTES = 320 };
 
-/* The inside of a quoted-string: printable ASCII and UTF-8, quote and backslash escaped, the rest as '?'. */
+/* The inside of a quoted-string: printable ASCII and UTF-8, quote and backslash escaped, the rest as
+ * '?'. */
 char *header_quote(char *dst, size_t bytes, struct slice text);
-/* A display name as it is meant: without its quotes and escapes; always UTF-8, cut between characters. */
+/* A display name as it is meant: without its quotes and escapes; always UTF-8, cut between characters.
+ */
 char *header_display(char *dst, size_t bytes, struct slice name);
 /* 399 HOST "TITLE: DETAIL" */
 char *header_warning(char *dst, size_t bytes, const char *host, const char *title, const char *detail);

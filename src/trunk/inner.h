@@ -65,7 +65,7 @@ struct trunks {
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
-  struct bucket once; /* once: see ONCE_PER_S. */
+  struct bucket once;  /* once: see ONCE_PER_S. */
   sres_cache_t *names; /* names is the resolver's memory, with those of /etc/hosts in it. */
   struct timer names_timer;
 };

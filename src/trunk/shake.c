@@ -216,7 +216,8 @@ static void *run(void *arg) {
     }
   }
   adopt(l);
-  LIST_EACH_SAFE(&l->active, s) finish(l, CONTAINER_OF(s, struct shake, node), SHAKE_STOPPED);
+  LIST_EACH_SAFE(&l->active, s)
+    finish(l, CONTAINER_OF(s, struct shake, node), SHAKE_STOPPED);
   OPENSSL_thread_stop();
   return NULL;
 }

@@ -21,7 +21,7 @@ struct profile_settings {
   struct profile_cert cert[PROFILE_CERTS]; /* The first is the default and the client's own. */
   size_t certs;                            /* certs may be 0 for a profile that only connects. */
   const char *ca_file;                     /* ca_file is PEM roots; NULL: nobody is trusted. */
-  enum conf_mtls mtls;                          /* mtls: a certificate that is presented must always verify. */
+  enum conf_mtls mtls;        /* mtls: a certificate that is presented must always verify. */
   bool tls13_only;            /* tls13_only refuses TLS 1.2 (which is AEAD with ECDHE only). */
   uint32_t handshake_ms;      /* handshake_ms is the deadline of a handshake; 0: 5000. */
   uint32_t max_shakes;        /* max_shakes caps accepted handshakes in flight; 0: 256. */
@@ -73,10 +73,12 @@ bool peername_is(const char *subject, struct slice host);
 struct hook_admission {
   void *arg;
   /* local is the socket's own address: which listener it is. */
-  bool (*datagram)(void *arg, const struct addr *local, const struct addr *from); /* false drops it silently */
-  bool (*accept)(void *arg, const struct addr *local, const struct addr *from);   /* false closes the connection */
-  uint32_t max_connections;        /* max_connections accepted over TCP and TLS; 0: 1024. */
-  uint32_t max_connections_source; /* max_connections_source from one address; 0: 64. */
+  bool (*datagram)(void *arg, const struct addr *local,
+                   const struct addr *from); /* false drops it silently */
+  bool (*accept)(void *arg, const struct addr *local,
+                 const struct addr *from); /* false closes the connection */
+  uint32_t max_connections;                /* max_connections accepted over TCP and TLS; 0: 1024. */
+  uint32_t max_connections_source;         /* max_connections_source from one address; 0: 64. */
 };
 /* NULL (the state at the start) admits everybody within the default limits. Copied. */
 void hooks_set(const struct hook_admission *a);

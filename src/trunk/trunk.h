@@ -53,4 +53,5 @@ bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_healt
 /* The port that a listener is bound to (of use where the configuration says 0); 0 if unknown. */
 uint16_t trunks_port(const struct trunks *t, const char *listener);
 const struct counts *trunks_counts(void);
-const struct counts *trunks_transport_counts(void); /* of what lies below SIP: refused traffic, handshakes */
+const struct counts *
+trunks_transport_counts(void); /* of what lies below SIP: refused traffic, handshakes */

@@ -131,7 +131,8 @@ void web_reply_empty(struct web *w, web_handle ask, unsigned status) {
   web_reply(w, ask, &a);
 }
 
-void web_reply_problem(struct web *w, web_handle ask, enum web_problem id, const struct web_problem_info *info) {
+void web_reply_problem(struct web *w, web_handle ask, enum web_problem id,
+                       const struct web_problem_info *info) {
   struct web_answer a = {0};
   web_answer_problem(&a, id, info);
   web_reply(w, ask, &a);

@@ -8,12 +8,14 @@
 #include <sys/socket.h>
 
 struct conn *conn_of(struct MHD_Connection *connection) {
-  const union MHD_ConnectionInfo *i = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+  const union MHD_ConnectionInfo *i =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
   return i ? i->socket_context : NULL;
 }
 
 static void conn_open(struct web *w, struct MHD_Connection *connection, void **context) {
-  const union MHD_ConnectionInfo *i = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+  const union MHD_ConnectionInfo *i =
+      MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
   struct sockaddr_storage ss;
   socklen_t n = sizeof(ss);
   struct conn *c = calloc(1, sizeof(*c));

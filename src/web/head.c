@@ -57,7 +57,8 @@ static enum web_problem bad(const char **ret_why, const char *why) {
 }
 
 enum web_problem head_judge(const struct head *h, bool has_body_method, const char **ret_why) {
-  const struct slice *length = &h->field[HEAD_CONTENT_LENGTH], *coding = &h->field[HEAD_TRANSFER_ENCODING];
+  const struct slice *length = &h->field[HEAD_CONTENT_LENGTH],
+                     *coding = &h->field[HEAD_TRANSFER_ENCODING];
   uint64_t n = 0;
   if (h->lines > HEAD_LINES_MAX) {
     *ret_why = "more than 64 header lines";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Judges a request by its header, before a byte of its body is read: framing, Host, path, method, origin,
- * token, size. Web threads. RFC 9110, 9112, 6750; CORS as the Fetch standard has it. */
+ * Judges a request by its header, before a byte of its body is read: framing, Host, path, method,
+ * origin, token, size. Web threads. RFC 9110, 9112, 6750; CORS as the Fetch standard has it. */
 #include "web/server.h"
 
 #include "base/clock.h"
@@ -21,12 +21,13 @@ bool req_origin_listed(const struct web *w, struct slice origin) {
 
 static bool framing_ok(struct req *q) {
   const char *why = "";
-  bool body = q->method == WEB_POST || q->method == WEB_PUT || q->method == WEB_PATCH || q->method == WEB_DELETE ||
-              q->method == WEB_METHOD_COUNT_;
+  bool body = q->method == WEB_POST || q->method == WEB_PUT || q->method == WEB_PATCH ||
+              q->method == WEB_DELETE || q->method == WEB_METHOD_COUNT_;
   enum web_problem p = head_judge(&q->head, body, &why);
   if (p != WEB_PROBLEM_COUNT_)
     return refuse(q, SERVER_framing, p, why);
-  if (!head_host_ok(q->head.field[HEAD_HOST], (const char *const *)q->web->hosts, q->web->hosts_n, &q->conn->local))
+  if (!head_host_ok(q->head.field[HEAD_HOST], (const char *const *)q->web->hosts, q->web->hosts_n,
+                    &q->conn->local))
     return refuse(q, SERVER_host, WEB_PROBLEM_host, NULL);
   return true;
 }
@@ -46,9 +47,10 @@ static bool options_answer(struct req *q, unsigned allow) {
   if (!q->cors)
     return refuse(q, SERVER_COUNT_, WEB_PROBLEM_origin, NULL);
   a->extra[0] = (struct web_header){"Access-Control-Allow-Methods", a->allow};
-  a->extra[1] = (struct web_header){"Access-Control-Allow-Headers",
-                                    "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, "
-                                    "Last-Event-ID, Sallyport-Device"};
+  a->extra[1] =
+      (struct web_header){"Access-Control-Allow-Headers",
+                          "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, "
+                          "Last-Event-ID, Sallyport-Device"};
   a->extra[2] = (struct web_header){"Access-Control-Max-Age", "600"};
   return false;
 }
@@ -84,7 +86,8 @@ static bool bearer_of(struct slice authorization, struct slice *ret) {
 static bool claims_take(struct req *q, struct slice bearer) {
   enum token_fault f = token_verify(q->web->tokens, bearer, clock_wall_ms(), &q->claims);
   if (f != TOKEN_OK)
-    return refuse(q, SERVER_token, f == TOKEN_EXPIRED ? WEB_PROBLEM_token_expired : WEB_PROBLEM_unauthorized,
+    return refuse(q, SERVER_token,
+                  f == TOKEN_EXPIRED ? WEB_PROBLEM_token_expired : WEB_PROBLEM_unauthorized,
                   token_fault_text(f));
   q->has_claims = true;
   if (q->row->scope && !claims_has_scope(&q->claims, q->row->scope))
@@ -101,9 +104,11 @@ static bool token_ok(struct req *q) {
   if (!bearer_of(authorization, &bearer))
     return refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, "no Bearer token");
   if (q->web->bearer_ok)
-    return q->web->bearer_ok(q->web->bearer_arg, bearer) ? true
-                                                         : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
-  return q->web->tokens ? claims_take(q, bearer) : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
+    return q->web->bearer_ok(q->web->bearer_arg, bearer)
+               ? true
+               : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
+  return q->web->tokens ? claims_take(q, bearer)
+                        : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
 }
 
 bool req_judge(struct req *q, const char *method) {

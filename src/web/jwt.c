@@ -28,8 +28,9 @@ static bool header_read(struct slice base64, struct jwt *ret) {
     return false;
   int typ = text_member(o, "typ", type, sizeof(type));
   bool ok = text_member(o, "alg", ret->algorithm, sizeof(ret->algorithm)) == 0 &&
-            text_member(o, "kid", ret->key_id, sizeof(ret->key_id)) == 0 && (typ == 0 || typ == -ENOENT) &&
-            slice_ieq(slice_of(type), SLICE("JWT")) && !json_object_get(o, "crit") && !json_object_get(o, "b64");
+            text_member(o, "kid", ret->key_id, sizeof(ret->key_id)) == 0 &&
+            (typ == 0 || typ == -ENOENT) && slice_ieq(slice_of(type), SLICE("JWT")) &&
+            !json_object_get(o, "crit") && !json_object_get(o, "b64");
   json_decref(o);
   return ok;
 }
@@ -112,7 +113,8 @@ static bool names_read(const json_t *o, struct claims *ret) {
   else if (tenant < 0 || !claims_identity_ok(slice_of(ret->tenant)))
     return false;
   int scope = text_member(o, "scope", ret->scopes, sizeof(ret->scopes));
-  return (scope == 0 || scope == -ENOENT) && text_member(o, "sub", ret->identity, sizeof(ret->identity)) == 0 &&
+  return (scope == 0 || scope == -ENOENT) &&
+         text_member(o, "sub", ret->identity, sizeof(ret->identity)) == 0 &&
          claims_identity_ok(slice_of(ret->identity)) &&
          text_member(o, "jti", ret->jti, sizeof(ret->jti)) == 0 && ret->jti[0] && id_ok(ret->jti);
 }
@@ -129,7 +131,8 @@ static enum token_fault times_judge(const json_t *o, uint64_t now_s, struct clai
   return ret->expires_s <= now_s ? TOKEN_EXPIRED : TOKEN_OK; /* a stream ends at exp: no skew here */
 }
 
-static enum token_fault claims_judge(const json_t *o, const char *issuer, uint64_t now_s, struct claims *ret) {
+static enum token_fault claims_judge(const json_t *o, const char *issuer, uint64_t now_s,
+                                     struct claims *ret) {
   const char *iss = json_string_value(json_object_get(o, "iss"));
   if (!iss || strcmp(iss, issuer) != 0)
     return TOKEN_WRONG_ISSUER;
@@ -140,7 +143,8 @@ static enum token_fault claims_judge(const json_t *o, const char *issuer, uint64
   return times_judge(o, now_s, ret);
 }
 
-enum token_fault jwt_claims(struct slice payload, const char *issuer, uint64_t wall_ms, struct claims *ret) {
+enum token_fault jwt_claims(struct slice payload, const char *issuer, uint64_t wall_ms,
+                            struct claims *ret) {
   json_t *o = NULL;
   memset(ret, 0, sizeof(*ret));
   if (!payload.n || web_json_parse(payload, &o) < 0)
@@ -152,7 +156,8 @@ enum token_fault jwt_claims(struct slice payload, const char *issuer, uint64_t w
   return f;
 }
 
-enum token_fault jwt_payload(struct slice base64, const char *issuer, uint64_t wall_ms, struct claims *ret) {
+enum token_fault jwt_payload(struct slice base64, const char *issuer, uint64_t wall_ms,
+                             struct claims *ret) {
   uint8_t bytes[TOKEN_MAX_BYTES];
   size_t n;
   memset(ret, 0, sizeof(*ret));

@@ -6,8 +6,8 @@
 #include "base/map.h"
 
 struct bucket {
-  struct list node;  /* node is in order of last use, oldest first. */
-  uint64_t full_us;  /* full_us is when the bucket is full again. */
+  struct list node; /* node is in order of last use, oldest first. */
+  uint64_t full_us; /* full_us is when the bucket is full again. */
   size_t key_bytes;
   char key[];
 };

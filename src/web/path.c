@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-static const char *const method_names[WEB_METHOD_COUNT_] = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE",
-                                                            "OPTIONS"};
+static const char *const method_names[WEB_METHOD_COUNT_] = {"GET",   "HEAD",   "POST",   "PUT",
+                                                            "PATCH", "DELETE", "OPTIONS"};
 
 bool web_method_find(struct slice name, enum web_method *ret_method) {
   for (unsigned m = 0; m < WEB_METHOD_COUNT_; m++)
@@ -16,9 +16,7 @@ bool web_method_find(struct slice name, enum web_method *ret_method) {
   return false;
 }
 
-const char *web_method_text(enum web_method m) {
-  return m < WEB_METHOD_COUNT_ ? method_names[m] : "?";
-}
+const char *web_method_text(enum web_method m) { return m < WEB_METHOD_COUNT_ ? method_names[m] : "?"; }
 
 char *web_allow_text(unsigned allow, char *dst, size_t dst_bytes) {
   size_t at = 0;
@@ -92,7 +90,8 @@ static bool pattern_matches(const char *pattern, struct slice path, struct web_p
 }
 
 const struct web_row *web_path_find(const struct web_row *rows, size_t n, enum web_method method,
-                                    struct slice path, struct web_params *ret_params, unsigned *ret_allow) {
+                                    struct slice path, struct web_params *ret_params,
+                                    unsigned *ret_allow) {
   struct web_params other;
   enum web_method wanted = method == WEB_HEAD ? WEB_GET : method;
   *ret_allow = 0;

@@ -5,7 +5,16 @@
 #pragma once
 #include "base/slice.h"
 
-enum web_method { WEB_GET, WEB_HEAD, WEB_POST, WEB_PUT, WEB_PATCH, WEB_DELETE, WEB_OPTIONS, WEB_METHOD_COUNT_ };
+enum web_method {
+  WEB_GET,
+  WEB_HEAD,
+  WEB_POST,
+  WEB_PUT,
+  WEB_PATCH,
+  WEB_DELETE,
+  WEB_OPTIONS,
+  WEB_METHOD_COUNT_
+};
 
 #define WEB_PARAMS_MAX 4
 #define WEB_PARAM_BYTES 256 /* with the NUL; longer segments match no row */
@@ -25,13 +34,13 @@ typedef void web_direct_fn(void *arg, const struct web_ask *ask, struct web_answ
 
 struct web_row {
   enum web_method method;
-  const char *pattern;    /* pattern is "/v1/calls/{id}/ice". */
-  int id;                 /* id is the door's own name of the row. */
-  uint32_t flags;         /* flags are of enum web_row_flag. */
-  const char *scope;      /* scope is required of the token; NULL: any. */
-  const char *type;       /* type is the body's media type; NULL: application/json; "*": any. */
+  const char *pattern;     /* pattern is "/v1/calls/{id}/ice". */
+  int id;                  /* id is the door's own name of the row. */
+  uint32_t flags;          /* flags are of enum web_row_flag. */
+  const char *scope;       /* scope is required of the token; NULL: any. */
+  const char *type;        /* type is the body's media type; NULL: application/json; "*": any. */
   uint32_t body_max_bytes; /* body_max_bytes: past it 413; 0: the server's default (64 KiB). */
-  web_direct_fn *direct;  /* direct, if set, answers on the web thread; else the owner is asked. */
+  web_direct_fn *direct;   /* direct, if set, answers on the web thread; else the owner is asked. */
 };
 
 struct web_params {
@@ -42,7 +51,8 @@ struct web_params {
 /* The row, or NULL: then *ret_allow holds a bit (1 << method) for each method that the path has
  * (0: 404). HEAD finds the row of GET. path is the raw target before '?'. */
 const struct web_row *web_path_find(const struct web_row *rows, size_t n, enum web_method method,
-                                    struct slice path, struct web_params *ret_params, unsigned *ret_allow);
+                                    struct slice path, struct web_params *ret_params,
+                                    unsigned *ret_allow);
 /* The same without a method: the bits of what the path has, HEAD and OPTIONS included. */
 unsigned web_path_allow(const struct web_row *rows, size_t n, struct slice path);
 /* "GET, HEAD, POST" for a set of bits. Returns dst. */

@@ -79,7 +79,8 @@ static void problem_errors(json_t *doc, const struct web_problem_info *info) {
 static json_t *problem_doc(enum web_problem id, const struct web_problem_info *info, unsigned status,
                            uint32_t retry_after_s) {
   char code[96], type[128];
-  snprintf(code, sizeof(code), "%s%s%s", problems[id].code, info->rule ? ":" : "", info->rule ? info->rule : "");
+  snprintf(code, sizeof(code), "%s%s%s", problems[id].code, info->rule ? ":" : "",
+           info->rule ? info->rule : "");
   snprintf(type, sizeof(type), "urn:sallyport:problem:%s", code);
   json_t *doc = json_object();
   json_object_set_new(doc, "type", text_json(type));

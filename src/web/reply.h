@@ -23,12 +23,12 @@ struct web_answer {
   char location[WEB_LOCATION_BYTES];
   char etag[WEB_ETAG_BYTES]; /* etag is with its quotes. */
   char allow[WEB_ALLOW_BYTES];
-  uint32_t retry_after_s; /* retry_after_s: 0: no header. */
-  bool replayed;          /* replayed adds Idempotent-Replayed: true. */
+  uint32_t retry_after_s;     /* retry_after_s: 0: no header. */
+  bool replayed;              /* replayed adds Idempotent-Replayed: true. */
   struct web_header extra[6]; /* extra ends at a NULL name. */
 };
 
-void web_answer_done(struct web_answer *a);                                  /* frees the body */
+void web_answer_done(struct web_answer *a);                                         /* frees the body */
 int web_answer_copy(struct web_answer *ret, const struct web_answer *a) must_check; /* deep; -ENOMEM */
 /* Sets a body from a JSON value (borrowed): 0 or -ENOMEM. */
 int web_answer_json(struct web_answer *a, unsigned status, const json_t *json);
@@ -47,13 +47,13 @@ struct web_problem_error {
 
 /* Everything but the id may be left zero. Texts are borrowed for the call. */
 struct web_problem_info {
-  unsigned status;         /* status, if not the row's. */
-  const char *rule;        /* rule makes the code "policy:<rule>". */
-  const char *detail;      /* detail is one sentence for this case; may hold a peer's bytes. */
-  const char *instance;    /* instance is the call record, "/v1/calls/c_…". */
+  unsigned status;      /* status, if not the row's. */
+  const char *rule;     /* rule makes the code "policy:<rule>". */
+  const char *detail;   /* detail is one sentence for this case; may hold a peer's bytes. */
+  const char *instance; /* instance is the call record, "/v1/calls/c_…". */
   const struct web_problem_error *errors;
   size_t errors_n;
-  uint32_t retry_after_s;  /* retry_after_s, also as header; 429 and 503 get 1 if 0. */
+  uint32_t retry_after_s; /* retry_after_s, also as header; 429 and 503 get 1 if 0. */
 };
 /* Sets a whole answer (status, document, WWW-Authenticate, Retry-After). info may be NULL. */
 void web_answer_problem(struct web_answer *a, enum web_problem id, const struct web_problem_info *info);

@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 
-#define IDLE_US 30000000u       /* between two requests of a connection */
+#define IDLE_US 30000000u        /* between two requests of a connection */
 #define DISCARD_BYTES (1u << 20) /* what is read and thrown away so that a 413 can be told */
 
 void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
@@ -26,7 +26,8 @@ void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
   return q;
 }
 
-void req_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why) {
+void req_end(void *cls, struct MHD_Connection *connection, void **context,
+             enum MHD_RequestTerminationCode why) {
   struct web *w = cls;
   struct req *q = *context;
   (void)connection;
@@ -54,8 +55,8 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context, enum 
   free(q);
 }
 
-static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *name, size_t name_bytes,
-                                   const char *value, size_t value_bytes) {
+static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *name,
+                                   size_t name_bytes, const char *value, size_t value_bytes) {
   struct head *h = cls;
   (void)kind;
   head_add(h, slice_from(name, name_bytes), slice_from(value, value_bytes));
@@ -79,8 +80,9 @@ static enum MHD_Result head_handle(struct req *q, const char *method, const char
   (void)MHD_get_connection_values_n(q->connection, MHD_HEADER_KIND, header_take, &q->head);
   if (!target_whole(q, version)) {
     count_one(&q->web->counts, SERVER_framing);
-    web_answer_problem(&q->answer, q->target ? WEB_PROBLEM_bad_request : WEB_PROBLEM_header_size,
-                       &(struct web_problem_info){.detail = "the request's target is malformed or too long"});
+    web_answer_problem(
+        &q->answer, q->target ? WEB_PROBLEM_bad_request : WEB_PROBLEM_header_size,
+        &(struct web_problem_info){.detail = "the request's target is malformed or too long"});
     return refusal_send(q);
   }
   return req_judge(q, method) ? MHD_YES : refusal_send(q);
@@ -131,8 +133,9 @@ static enum MHD_Result whole_handle(struct req *q) {
   return q->row->direct ? direct_handle(q) : req_ask(q);
 }
 
-enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                           const char *version, const char *upload, size_t *upload_bytes, void **context) {
+enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                           const char *method, const char *version, const char *upload,
+                           size_t *upload_bytes, void **context) {
   struct req *q = *context;
   (void)cls;
   (void)connection;

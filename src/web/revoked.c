@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Revoked ids: see revoked.h. The file has a line "expires_s jti" each, appended; rewritten when read. */
+ * Revoked ids: see revoked.h. The file has a line "expires_s jti" each, appended; rewritten when read.
+ */
 #include "web/revoked.h"
 
 #include "base/list.h"
@@ -139,4 +140,6 @@ int revoked_add(struct revoked *r, const char *jti, uint64_t expires_s, uint64_t
   return result == 0 && fdatasync(r->fd) < 0 ? -errno : result;
 }
 
-bool revoked_has(const struct revoked *r, const char *jti) { return map_get(r->ids, slice_of(jti)) != NULL; }
+bool revoked_has(const struct revoked *r, const char *jti) {
+  return map_get(r->ids, slice_of(jti)) != NULL;
+}

@@ -10,9 +10,11 @@
 
 static struct MHD_Response *response_new(struct web_answer *a) {
   if (a->fixed.p)
-    return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p, MHD_RESPMEM_PERSISTENT);
-  struct MHD_Response *r = MHD_create_response_from_buffer(a->body ? a->body_bytes : 0, a->body ? a->body : (char *)(uintptr_t)"",
-                                                           a->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p,
+                                           MHD_RESPMEM_PERSISTENT);
+  struct MHD_Response *r = MHD_create_response_from_buffer(
+      a->body ? a->body_bytes : 0, a->body ? a->body : (char *)(uintptr_t) "",
+      a->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
   if (r)
     a->body = NULL; /* the response frees it */
   return r;

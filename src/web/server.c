@@ -12,7 +12,8 @@
 #include <sys/stat.h>
 
 #define TLS_PRIORITIES \
-  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-POLY1305:" \
+  "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:-CIPHER-ALL:+AES-256-GCM:+AES-128-GCM:+CHACHA20-" \
+  "POLY1305:" \
   "-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"
 #define CONNECTION_BYTES 24576u /* the header and the library's buffers of one connection */
 #define PEM_MAX_BYTES 65536
@@ -103,7 +104,8 @@ static void library_log(void *cls, const char *format, va_list ap) {
 }
 
 static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
-  unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
+  unsigned flags =
+      MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
   struct MHD_OptionItem tls[] = {
       {MHD_OPTION_HTTPS_MEM_KEY, 0, w->key},
       {MHD_OPTION_HTTPS_MEM_CERT, 0, w->cert},
@@ -114,20 +116,22 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
   unsigned threads = s->threads ? s->threads : 4;
   unsigned total = s->connections_max ? s->connections_max : 4096;
   struct MHD_Daemon *d = MHD_start_daemon(
-      flags | (w->key ? MHD_USE_TLS : 0u), 0, NULL, NULL, req_handle, w, MHD_OPTION_EXTERNAL_LOGGER, library_log,
-      NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE, threads < 2 ? 2 : threads,
-      MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-      s->connections_per_address_max ? s->connections_per_address_max : 256, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-      (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, req_begin, w,
-      MHD_OPTION_NOTIFY_COMPLETED, req_end, w, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w,
-      MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL, MHD_OPTION_ARRAY, w->key ? tls : none, MHD_OPTION_END);
+      flags | (w->key ? MHD_USE_TLS : 0u), 0, NULL, NULL, req_handle, w, MHD_OPTION_EXTERNAL_LOGGER,
+      library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+      threads < 2 ? 2 : threads, MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+      s->connections_per_address_max ? s->connections_per_address_max : 256,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+      MHD_OPTION_URI_LOG_CALLBACK, req_begin, w, MHD_OPTION_NOTIFY_COMPLETED, req_end, w,
+      MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w, MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL,
+      MHD_OPTION_ARRAY, w->key ? tls : none, MHD_OPTION_END);
   if (!d)
     return -EIO;
   w->daemons[w->daemons_n++] = d;
   return 0;
 }
 
-static int listen_start(struct web *w, const struct web_settings *s, const struct addr *at, const char **why) {
+static int listen_start(struct web *w, const struct web_settings *s, const struct addr *at,
+                        const char **why) {
   *why = "no TLS is for loopback addresses only";
   if (!w->key && !addr_is_loopback(at))
     return -EPERM;
@@ -273,6 +277,10 @@ struct web *web_free(struct web *w) {
   return NULL;
 }
 
-uint16_t web_port(const struct web *w, size_t listen) { return listen < w->daemons_n ? w->ports[listen] : 0; }
+uint16_t web_port(const struct web *w, size_t listen) {
+  return listen < w->daemons_n ? w->ports[listen] : 0;
+}
 
-struct counts *web_counts(struct web *w) { return &w->counts; }
+struct counts *web_counts(struct web *w) {
+  return &w->counts;
+}

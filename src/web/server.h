@@ -20,18 +20,18 @@ enum server_count {
 
 /* One TCP connection. */
 struct conn {
-  struct list node;             /* node is in web->conns (lock). */
+  struct list node; /* node is in web->conns (lock). */
   int fd;
   _Atomic uint64_t deadline_us; /* deadline_us: shut down past it; 0: none. */
   struct addr peer, local;
-  web_handle stream;            /* stream that is open on it (lock). */
+  web_handle stream; /* stream that is open on it (lock). */
 };
 
 enum req_phase {
-  REQ_HEAD,   /* the header is not judged yet */
-  REQ_BODY,   /* the body is being read */
-  REQ_ASKED,  /* the owner has it; suspended */
-  REQ_SENT,   /* an answer is queued */
+  REQ_HEAD,  /* the header is not judged yet */
+  REQ_BODY,  /* the body is being read */
+  REQ_ASKED, /* the owner has it; suspended */
+  REQ_SENT,  /* an answer is queued */
 };
 
 /* One request on a web thread; also libmicrohttpd's context of it. */
@@ -40,21 +40,21 @@ struct req {
   struct MHD_Connection *connection;
   struct conn *conn;
   enum req_phase phase;
-  char *target;              /* target is the raw one, NUL-terminated. */
-  const char *target_at;     /* target_at is where the library has it, and */
-  size_t target_bytes;       /* target_bytes its length up to the first NUL. */
+  char *target;          /* target is the raw one, NUL-terminated. */
+  const char *target_at; /* target_at is where the library has it, and */
+  size_t target_bytes;   /* target_bytes its length up to the first NUL. */
   enum web_method method;
   const struct web_row *row;
   struct web_params params;
   struct head head;
-  bool cors, close;          /* cors: the origin is on the list; close: the connection ends after this. */
+  bool cors, close; /* cors: the origin is on the list; close: the connection ends after this. */
   bool has_claims;
   struct claims claims;
   char *body;
   size_t body_bytes, body_room, body_max;
   bool too_large;
-  web_handle handle;         /* handle is in web->waiting while asked (lock). */
-  web_handle stream;         /* stream, where the answer is one. */
+  web_handle handle; /* handle is in web->waiting while asked (lock). */
+  web_handle stream; /* stream, where the answer is one. */
   struct web_answer answer;
 };
 
@@ -74,7 +74,7 @@ struct asked {
 
 /* One open stream (lock). */
 struct stream {
-  struct list dirty;     /* dirty is in web->dirty while it has to be resumed. */
+  struct list dirty; /* dirty is in web->dirty while it has to be resumed. */
   web_handle handle;
   uint64_t cookie;
   struct MHD_Connection *connection; /* NULL once gone */
@@ -82,8 +82,8 @@ struct stream {
   char *bytes;
   size_t n, room;
   bool suspended, closing, gone;
-  uint64_t beat_us;      /* beat_us is when the next comment is due. */
-  uint64_t moved_us;     /* moved_us is when the reader last took something. */
+  uint64_t beat_us;  /* beat_us is when the next comment is due. */
+  uint64_t moved_us; /* moved_us is when the reader last took something. */
 };
 
 struct note {
@@ -117,7 +117,7 @@ struct web {
   bool stopping;                  /* lock: from now on nothing suspends. */
   unsigned requests;              /* lock: requests that live. */
 
-  struct mbox *box;  /* box holds struct note. */
+  struct mbox *box; /* box holds struct note. */
   struct watch watch;
   struct loop *loop; /* loop is the owner's, where attached. */
   web_ask_fn *fn;
@@ -136,9 +136,11 @@ struct web {
 
 /* req.c: the callbacks of libmicrohttpd */
 void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection);
-enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                           const char *version, const char *upload, size_t *upload_bytes, void **context);
-void req_end(void *cls, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode why);
+enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url,
+                           const char *method, const char *version, const char *upload,
+                           size_t *upload_bytes, void **context);
+void req_end(void *cls, struct MHD_Connection *connection, void **context,
+             enum MHD_RequestTerminationCode why);
 
 /* judge.c: whether and by which row a request is served; fills q->answer and returns false if not */
 bool req_judge(struct req *q, const char *method);
@@ -149,16 +151,16 @@ bool req_origin_listed(const struct web *w, struct slice origin);
 enum MHD_Result answer_send(struct req *q);
 
 /* ask.c */
-enum MHD_Result req_ask(struct req *q);     /* suspends, or leaves an answer */
-struct asked *asked_new(struct req *q);     /* takes the request's body; NULL without memory */
+enum MHD_Result req_ask(struct req *q); /* suspends, or leaves an answer */
+struct asked *asked_new(struct req *q); /* takes the request's body; NULL without memory */
 void asked_free(struct asked *a);
 void asks_expire(struct web *w, uint64_t now_us); /* lock held */
 void asks_refuse_all(struct web *w);              /* lock held */
 
 /* stream.c */
 enum MHD_Result stream_send(struct req *q);
-void stream_gone(struct web *w, web_handle h); /* lock held: the connection has ended */
-void streams_resume(struct web *w);            /* lock held: those that have something to say */
+void stream_gone(struct web *w, web_handle h);     /* lock held: the connection has ended */
+void streams_resume(struct web *w);                /* lock held: those that have something to say */
 void streams_beat(struct web *w, uint64_t now_us); /* lock held */
 void streams_hear(struct web *w);                  /* lock held */
 void streams_close_all(struct web *w);             /* lock held */

@@ -83,8 +83,8 @@ static int signkey_point(struct signkey *k) {
   }
   if (!EVP_PKEY_get_utf8_string_param(k->pkey, OSSL_PKEY_PARAM_GROUP_NAME, group, sizeof(group), NULL) ||
       strcmp(group, "prime256v1") != 0 ||
-      !EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub), &n) || n != 65 ||
-      pub[0] != 4)
+      !EVP_PKEY_get_octet_string_param(k->pkey, OSSL_PKEY_PARAM_PUB_KEY, pub, sizeof(pub), &n) ||
+      n != 65 || pub[0] != 4)
     return -EINVAL;
   base64_encode(k->x, pub + 1, 32, true);
   base64_encode(k->y, pub + 33, 32, true);
@@ -96,7 +96,8 @@ static void signkey_name(struct signkey *k) {
   char text[200];
   uint8_t hash[HMAC_SHA256_BYTES];
   if (k->is_ec)
-    snprintf(text, sizeof(text), "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", k->x, k->y);
+    snprintf(text, sizeof(text), "{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"%s\",\"y\":\"%s\"}", k->x,
+             k->y);
   else
     snprintf(text, sizeof(text), "{\"crv\":\"Ed25519\",\"kty\":\"OKP\",\"x\":\"%s\"}", k->x);
   hash_sha256(slice_of(text), hash);

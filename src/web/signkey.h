@@ -10,13 +10,14 @@
 #define SIGNKEY_ID_BYTES 44
 
 struct signkey;
-/* Reads a PEM file; makes it (P-256, mode 0600) when absent. 0, -EPERM (others may read it), -EINVAL (no such
- * key) or -errno. */
+/* Reads a PEM file; makes it (P-256, mode 0600) when absent. 0, -EPERM (others may read it), -EINVAL (no
+ * such key) or -errno. */
 int signkey_load(struct signkey **ret_key, const char *file) must_check;
 struct signkey *signkey_free(struct signkey *k);
 OWN_DEFINE(signkey)
 const char *signkey_algorithm(const struct signkey *k); /* "ES256" or "EdDSA" */
 const char *signkey_id(const struct signkey *k);
-int signkey_sign(const struct signkey *k, struct slice text, uint8_t ret[SIGNKEY_SIGNATURE_BYTES]) must_check;
+int signkey_sign(const struct signkey *k, struct slice text,
+                 uint8_t ret[SIGNKEY_SIGNATURE_BYTES]) must_check;
 bool signkey_verify(const struct signkey *k, struct slice text, struct slice signature);
 json_t *signkey_jwk(const struct signkey *k); /* the public half, new reference */

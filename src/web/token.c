@@ -21,8 +21,8 @@ struct tokens {
   pthread_mutex_t lock; /* lock is for revoked. */
 };
 
-static const char *const known_scopes[] = {"call.place", "call.receive", "call.control", "group.join",
-                                           "relay.issue", "events.read", "tenant.control"};
+static const char *const known_scopes[] = {"call.place",  "call.receive", "call.control",  "group.join",
+                                           "relay.issue", "events.read",  "tenant.control"};
 
 static const char *const fault_texts[] = {
     [TOKEN_OK] = "good",
@@ -53,7 +53,8 @@ bool claims_identity_ok(struct slice text) {
     return false;
   for (size_t i = 0; i < text.n; i++) {
     char c = text.p[i];
-    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') && !memchr("._@+-", c, 5))
+    if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+        !memchr("._@+-", c, 5))
       return false;
   }
   return true;
@@ -72,7 +73,8 @@ bool claims_scopes_ok(const char *text) {
   return true;
 }
 
-int tokens_new(struct tokens **ret_tokens, const char *issuer, const char *key_file, const char *revoked_file) {
+int tokens_new(struct tokens **ret_tokens, const char *issuer, const char *key_file,
+               const char *revoked_file) {
   own(tokens) t = calloc(1, sizeof(*t));
   if (!t)
     return -ENOMEM;
@@ -123,10 +125,10 @@ static json_t *claims_json(const struct tokens *t, const struct claims *c) {
   json_t *numbers = json_array();
   for (unsigned i = 0; i < c->numbers_n; i++)
     json_array_append_new(numbers, json_string(c->numbers[i]));
-  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:s}", "iss", t->issuer, "aud", "sallyport", "sub",
-                   c->identity, "scope", c->scopes, "tenant", c->tenant, "numbers", numbers, "exp",
-                   (json_int_t)c->expires_s, "nbf", (json_int_t)c->issued_s, "iat", (json_int_t)c->issued_s, "jti",
-                   c->jti);
+  return json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:I, s:I, s:I, s:s}", "iss", t->issuer, "aud",
+                   "sallyport", "sub", c->identity, "scope", c->scopes, "tenant", c->tenant, "numbers",
+                   numbers, "exp", (json_int_t)c->expires_s, "nbf", (json_int_t)c->issued_s, "iat",
+                   (json_int_t)c->issued_s, "jti", c->jti);
 }
 
 /* Writes header "." payload; the length, or 0. */
@@ -162,7 +164,8 @@ int token_mint(struct tokens *t, struct claims *c, uint32_t ttl_s, uint64_t wall
   return 0;
 }
 
-enum token_fault token_verify(struct tokens *t, struct slice text, uint64_t wall_ms, struct claims *ret_claims) {
+enum token_fault token_verify(struct tokens *t, struct slice text, uint64_t wall_ms,
+                              struct claims *ret_claims) {
   struct jwt j;
   memset(ret_claims, 0, sizeof(*ret_claims));
   if (!jwt_read(text, &j))

@@ -22,7 +22,8 @@ struct web_settings {
   const char *name; /* name tells servers apart in counters' labels and thread names ("native"). */
   const struct addr *listen; /* listen holds 1 to WEB_LISTEN_MAX addresses; port 0: any free one. */
   size_t listen_n;
-  const char *cert_file, *key_file; /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
+  const char *cert_file,
+      *key_file;            /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
   const char *const *hosts; /* hosts are names that Host may give (no port), besides the address that the
                              * client connected to. */
   size_t hosts_n;
@@ -30,19 +31,19 @@ struct web_settings {
   size_t origins_n;
   const struct web_row *rows; /* rows live as long as the server. */
   size_t rows_n;
-  void *direct_arg;       /* direct_arg goes to the direct handlers. */
-  struct tokens *tokens;  /* tokens verifies WEB_TOKEN rows; borrowed. */
+  void *direct_arg;      /* direct_arg goes to the direct handlers. */
+  struct tokens *tokens; /* tokens verifies WEB_TOKEN rows; borrowed. */
   /* Where set, decides WEB_TOKEN rows instead of tokens (web thread): the admin token. */
   bool (*bearer_ok)(void *arg, struct slice bearer);
   void *bearer_arg;
-  unsigned threads;             /* 0: 4 for each address */
-  unsigned connections_max;     /* 0: 4096 */
+  unsigned threads;                     /* 0: 4 for each address */
+  unsigned connections_max;             /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
-  unsigned body_max_bytes;      /* 0: 65,536 */
-  unsigned request_deadline_ms; /* 0: 10,000: first byte to last byte of a request */
-  unsigned answer_deadline_ms;  /* 0: 10,000: then 504 */
-  unsigned heartbeat_ms;        /* 0: 15,000: comment lines of streams */
-  unsigned stream_buffer_bytes; /* 0: 262,144: a reader that lags further is closed */
+  unsigned body_max_bytes;              /* 0: 65,536 */
+  unsigned request_deadline_ms;         /* 0: 10,000: first byte to last byte of a request */
+  unsigned answer_deadline_ms;          /* 0: 10,000: then 504 */
+  unsigned heartbeat_ms;                /* 0: 15,000: comment lines of streams */
+  unsigned stream_buffer_bytes;         /* 0: 262,144: a reader that lags further is closed */
 };
 
 /* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). */
@@ -65,14 +66,14 @@ struct web_ask {
   const struct web_row *row; /* row is the one that matched; row->id says the verb. */
   bool head;                 /* head: HEAD, to be answered as GET (the body is left out). */
   struct web_params params;
-  struct slice path, query;  /* raw, as received */
-  struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id, device,
-      origin, host;          /* p NULL where the header is absent */
+  struct slice path, query; /* raw, as received */
+  struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id,
+      device, origin, host; /* p NULL where the header is absent */
   struct slice body;
   struct addr peer, local;
-  bool has_claims;           /* has_claims: claims are of a verified token. */
+  bool has_claims; /* has_claims: claims are of a verified token. */
   struct claims claims;
-  web_handle stream;         /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
+  web_handle stream; /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
   uint64_t cookie;
 };
 
@@ -92,13 +93,14 @@ void web_reply(struct web *w, web_handle ask, struct web_answer *answer);
 /* Short forms. json is borrowed. */
 void web_reply_json(struct web *w, web_handle ask, unsigned status, const json_t *json);
 void web_reply_empty(struct web *w, web_handle ask, unsigned status);
-void web_reply_problem(struct web *w, web_handle ask, enum web_problem id, const struct web_problem_info *info);
+void web_reply_problem(struct web *w, web_handle ask, enum web_problem id,
+                       const struct web_problem_info *info);
 
 /* Answers with 200 text/event-stream, "retry: 2000" first; 0 when the ask is stale. The cookie comes
  * back when the stream has closed (always, once, whoever closed it). */
 web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie);
-/* Queues whole events ("id: …\nevent: …\ndata: …\n\n"). 0, -ENOENT (stale or closing), or -ENOBUFS: the reader lags,
- * the stream is being closed. */
+/* Queues whole events ("id: …\nevent: …\ndata: …\n\n"). 0, -ENOENT (stale or closing), or -ENOBUFS: the
+ * reader lags, the stream is being closed. */
 int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
 void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
 size_t web_stream_count(struct web *w);

@@ -39,14 +39,15 @@ bool rtcp_sender(const struct rtcp_packet *p, struct rtcp_sender *ret) {
   if (p->type != RTCP_SR || p->body_bytes < SENDER)
     return false;
   const uint8_t *b = p->body;
-  *ret = (struct rtcp_sender){bytes_u32(b), (uint64_t)bytes_u32(b + 4) << 32 | bytes_u32(b + 8), bytes_u32(b + 12), bytes_u32(b + 16),
-                              bytes_u32(b + 20)};
+  *ret = (struct rtcp_sender){bytes_u32(b), (uint64_t)bytes_u32(b + 4) << 32 | bytes_u32(b + 8),
+                              bytes_u32(b + 12), bytes_u32(b + 16), bytes_u32(b + 20)};
   return true;
 }
 
 bool rtcp_block(const struct rtcp_packet *p, unsigned i, struct rtcp_block *ret) {
   size_t at = p->type == RTCP_SR ? SENDER : 4;
-  if ((p->type != RTCP_SR && p->type != RTCP_RR) || i >= p->count || p->body_bytes < at + BLOCK * (i + 1u))
+  if ((p->type != RTCP_SR && p->type != RTCP_RR) || i >= p->count ||
+      p->body_bytes < at + BLOCK * (i + 1u))
     return false;
   const uint8_t *b = p->body + at + BLOCK * i;
   uint32_t lost = bytes_u32(b + 4) & 0xffffff;

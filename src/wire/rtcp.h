@@ -17,7 +17,7 @@ enum rtcp_type {
 };
 enum { RTCP_BLOCKS_MAX = 31, RTCP_CNAME_MAX_BYTES = 255, RTCP_FB_NACK = 1, RTCP_FB_PLI = 1 };
 
-struct rtcp_packet { /* one packet of a compound */
+struct rtcp_packet {   /* one packet of a compound */
   uint8_t type;        /* type is an enum rtcp_type, or another 192-223. */
   uint8_t count;       /* count is the 5-bit field: blocks, sources, or the feedback format. */
   const uint8_t *body; /* body is what follows the 4-byte head, without padding. */
@@ -31,22 +31,24 @@ struct rtcp_walk {
 
 /* The whole datagram's form: version, lengths that add up, padding only in the last packet. */
 bool rtcp_is_sound(const uint8_t *p, size_t n);
-static inline struct rtcp_walk rtcp_walk_of(const uint8_t *p, size_t n) { return (struct rtcp_walk){p, n}; }
+static inline struct rtcp_walk rtcp_walk_of(const uint8_t *p, size_t n) {
+  return (struct rtcp_walk){p, n};
+}
 /* The next packet; false at the end or at the first malformed one. */
 bool rtcp_next(struct rtcp_walk *w, struct rtcp_packet *ret);
 
 struct rtcp_sender { /* of an SR */
   uint32_t ssrc;
-  uint64_t ntp;        /* ntp is the 64-bit NTP timestamp. */
+  uint64_t ntp; /* ntp is the 64-bit NTP timestamp. */
   uint32_t ts, packets, octets;
 };
-struct rtcp_block { /* a report block of SR or RR */
-  uint32_t ssrc;       /* ssrc is the source that is reported on. */
-  uint8_t fraction;    /* fraction is the loss since the last report, of 256. */
-  int32_t lost;        /* lost is cumulative, 24 bits, signed. */
-  uint32_t max_seq;    /* max_seq is extended by the cycles. */
-  uint32_t jitter;     /* jitter is in timestamp units. */
-  uint32_t lsr, dlsr;  /* lsr is the middle of the last SR's NTP time, dlsr since then, 1/65536 s. */
+struct rtcp_block {   /* a report block of SR or RR */
+  uint32_t ssrc;      /* ssrc is the source that is reported on. */
+  uint8_t fraction;   /* fraction is the loss since the last report, of 256. */
+  int32_t lost;       /* lost is cumulative, 24 bits, signed. */
+  uint32_t max_seq;   /* max_seq is extended by the cycles. */
+  uint32_t jitter;    /* jitter is in timestamp units. */
+  uint32_t lsr, dlsr; /* lsr is the middle of the last SR's NTP time, dlsr since then, 1/65536 s. */
 };
 bool rtcp_sender(const struct rtcp_packet *p, struct rtcp_sender *ret); /* false if p is no SR */
 /* The i-th report block of an SR or RR; false past the last. */

@@ -7,9 +7,9 @@
 enum { RTP_HEAD_BYTES = 12, RTP_PT_MAX = 127 };
 
 struct rtp {
-  uint32_t ssrc, ts;      /* ts is the timestamp as it stands. */
+  uint32_t ssrc, ts; /* ts is the timestamp as it stands. */
   uint16_t seq;
-  uint8_t pt;             /* pt is the payload type, 0-127. */
+  uint8_t pt; /* pt is the payload type, 0-127. */
   bool marker;
   const uint8_t *payload; /* payload points into the packet, behind CSRCs and extension. */
   size_t payload_bytes;   /* payload_bytes is without the padding. */

@@ -9,7 +9,8 @@ static const char digits[TELEV_DIGITS + 1] = "0123456789*#ABCD";
 bool telev_parse(struct telev *ret, const uint8_t *p, size_t n) {
   if (n < TELEV_BYTES)
     return false;
-  *ret = (struct telev){.event = p[0], .volume = p[1] & 0x3f, .end = p[1] >> 7, .duration = bytes_u16(p + 2)};
+  *ret = (struct telev){
+      .event = p[0], .volume = p[1] & 0x3f, .end = p[1] >> 7, .duration = bytes_u16(p + 2)};
   return true;
 }
 
@@ -23,7 +24,8 @@ size_t telev_put(uint8_t *dst, const struct telev *t) {
 char telev_char(uint8_t event) { return event < TELEV_DIGITS ? digits[event] : 0; }
 
 int telev_event(char digit) {
-  const char *p = digit ? strchr(digits, digit >= 'a' && digit <= 'd' ? digit - 'a' + 'A' : digit) : NULL;
+  const char *p =
+      digit ? strchr(digits, digit >= 'a' && digit <= 'd' ? digit - 'a' + 'A' : digit) : NULL;
   return p ? (int)(p - digits) : -EINVAL;
 }
 

@@ -6,8 +6,8 @@
 enum { TELEV_BYTES = 4, TELEV_DIGITS = 16 };
 
 struct telev {
-  uint8_t event;     /* event is 0-15 for the digits; others are tones and flash. */
-  uint8_t volume;    /* volume is in -dBm0, 0-63. */
+  uint8_t event;  /* event is 0-15 for the digits; others are tones and flash. */
+  uint8_t volume; /* volume is in -dBm0, 0-63. */
   bool end;
   uint16_t duration; /* duration is in units of the payload type's clock. */
 };

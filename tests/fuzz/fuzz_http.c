@@ -19,7 +19,8 @@ static void head_try(struct slice text) {
     struct slice value = slice_cut(&text, '\n'), name = slice_cut(&value, ':');
     head_add(&h, name, slice_trim(value));
   }
-  if (head_judge(&h, true, &why) == WEB_PROBLEM_COUNT_ && h.field[HEAD_CONTENT_LENGTH].p && h.field[HEAD_TRANSFER_ENCODING].p)
+  if (head_judge(&h, true, &why) == WEB_PROBLEM_COUNT_ && h.field[HEAD_CONTENT_LENGTH].p &&
+      h.field[HEAD_TRANSFER_ENCODING].p)
     abort();
   (void)head_type_is(h.field[HEAD_CONTENT_TYPE], "application/json");
   struct addr local = {0};

@@ -2,7 +2,8 @@
  * Whatever a trunk's peer sends as SIP: datagrams through the receive hooks, the library and the trunk
  * door, up to a call model of the tests' own. An input is up to six messages with "%%" lines between.
  * A message "ring" lets the gateway call. $P and $G are the ports, $T the tag, $I the Call-ID, $B the
- * branch, $F the From, $S the CSeq's number of what the gateway said last, so that answers and dialogs can be met. */
+ * branch, $F the From, $S the CSeq's number of what the gateway said last, so that answers and dialogs
+ * can be met. */
 #include "../unit/trunkfake.h"
 
 #include "base/log.h"
@@ -59,9 +60,11 @@ static void say(struct slice message) {
   static char out[OUT_MAX + 300];
   char port[8];
   size_t n = 0;
-  struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
+  struct sockaddr_in a = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
   for (size_t i = 0; i < message.n && n < OUT_MAX; i++) {
-    const char *value = message.p[i] == '$' && i + 1 < message.n ? value_of(message.p[i + 1], port, sizeof port) : NULL;
+    const char *value =
+        message.p[i] == '$' && i + 1 < message.n ? value_of(message.p[i + 1], port, sizeof port) : NULL;
     if (value) {
       n += (size_t)snprintf(out + n, 300, "%s", value);
       i++;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A controller of one session, for trying the media process with any WebRTC stack without the rest:
- * mset_echo SOCKET OFFER-FILE [TONE]. Prints the answer's SDP, then "END", then each event as a line; the
- * session lives until standard input ends. TONE (an enum mset_tone) is played instead of the echo. */
+ * mset_echo SOCKET OFFER-FILE [TONE]. Prints the answer's SDP, then "END", then each event as a line;
+ * the session lives until standard input ends. TONE (an enum mset_tone) is played instead of the echo.
+ */
 #include "base/rand.h"
 #include "mset/mset.h"
 #include "wire/desc.h"
@@ -20,12 +21,13 @@ static bool take_message(union mset_any *m) {
 
 static void tell(const union mset_any *m) {
   if (m->h.type == MSET_STATE)
-    printf("STATE ice=%u dtls=%u suite=%s\n", m->state.ice, m->state.dtls, suite_name((enum srtp_suite)m->state.suite));
+    printf("STATE ice=%u dtls=%u suite=%s\n", m->state.ice, m->state.dtls,
+           suite_name((enum srtp_suite)m->state.suite));
   else if (m->h.type == MSET_DIGIT)
     printf("DIGIT %c %u\n", (char)m->digit.digit, m->digit.ms);
   else if (m->h.type == MSET_QUALITY)
-    printf("QUALITY up=%u loss=%.3f jitter=%u rtt=%u mos=%.2f\n", m->quality.up, m->quality.loss, m->quality.jitter_ms,
-           m->quality.rtt_ms, m->quality.mos);
+    printf("QUALITY up=%u loss=%.3f jitter=%u rtt=%u mos=%.2f\n", m->quality.up, m->quality.loss,
+           m->quality.jitter_ms, m->quality.rtt_ms, m->quality.mos);
   else if (m->h.type == MSET_FLOW)
     printf("FLOW %u\n", m->flow.active);
   else
@@ -80,7 +82,8 @@ static void put_codecs(struct mset_remote *r, const struct desc_audio *a) {
   for (unsigned k = 0; k < sizeof(kinds); k++) {
     const struct desc_codec *c = desc_codec_find(a, (enum codec_kind)kinds[k], 8000);
     if (c)
-      r->codecs[r->n_codecs++] = (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
+      r->codecs[r->n_codecs++] =
+          (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
   }
 }
 
@@ -107,7 +110,9 @@ static void print_codecs(const struct desc_audio *a) {
     printf(" %u", r.codecs[i].pt);
   for (uint32_t i = 0; i < r.n_codecs; i++)
     printf("\r\na=rtpmap:%u %s/8000", r.codecs[i].pt,
-           r.codecs[i].kind == CODEC_PCMU ? "PCMU" : r.codecs[i].kind == CODEC_PCMA ? "PCMA" : "telephone-event");
+           r.codecs[i].kind == CODEC_PCMU   ? "PCMU"
+           : r.codecs[i].kind == CODEC_PCMA ? "PCMA"
+                                            : "telephone-event");
 }
 
 static void print_answer(const struct desc_audio *a, const struct mset_opened *o) {
@@ -122,8 +127,9 @@ static void print_answer(const struct desc_audio *a, const struct mset_opened *o
   printf("a=ice-ufrag:%s\r\na=ice-pwd:%s\r\na=fingerprint:sha-256 ", o->ufrag, o->pwd);
   for (unsigned i = 0; i < sizeof(o->fingerprint); i++)
     printf("%s%02X", i ? ":" : "", o->fingerprint[i]);
-  printf("\r\na=ssrc:%u cname:%s\r\na=candidate:1 1 udp 2130706431 %s %u typ host\r\na=end-of-candidates\r\nEND\r\n", o->ssrc,
-         o->cname, ip, port);
+  printf("\r\na=ssrc:%u cname:%s\r\na=candidate:1 1 udp 2130706431 %s %u typ "
+         "host\r\na=end-of-candidates\r\nEND\r\n",
+         o->ssrc, o->cname, ip, port);
   fflush(stdout);
 }
 

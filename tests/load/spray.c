@@ -14,12 +14,19 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { BATCH = 32, ROOM = 4096, SOCKETS = 16, HEADS = sizeof(struct iphdr) + sizeof(struct udphdr), FIELDS = 4 };
+enum {
+  BATCH = 32,
+  ROOM = 4096,
+  SOCKETS = 16,
+  HEADS = sizeof(struct iphdr) + sizeof(struct udphdr),
+  FIELDS = 4
+};
 
-static const char usage[] =
-    "Usage: spray --template FILE --to IP:PORT[-PORT] [--from IP | --spoof IP:PORT] [--rate N] [--seconds S]\n"
-    "             [--count OFFSET]… [--random OFFSET:BYTES]… [--sockets N]\n"
-    "  --count   a big-endian 16 bit number there counts up; \"@@@@@@@@\" becomes eight hex digits anyway\n";
+static const char usage[] = "Usage: spray --template FILE --to IP:PORT[-PORT] [--from IP | --spoof "
+                            "IP:PORT] [--rate N] [--seconds S]\n"
+                            "             [--count OFFSET]… [--random OFFSET:BYTES]… [--sockets N]\n"
+                            "  --count   a big-endian 16 bit number there counts up; \"@@@@@@@@\" "
+                            "becomes eight hex digits anyway\n";
 
 struct spray {
   uint8_t template[ROOM];
@@ -43,7 +50,8 @@ static int address_read(struct sockaddr_in *ret, const char *text, unsigned *ret
   ret->sin_port = htons((uint16_t)first);
   if (ret_last)
     *ret_last = n == 3 ? last : first;
-  uint32_t host = n >= 1 && inet_pton(AF_INET, ip, &ret->sin_addr) == 1 ? ntohl(ret->sin_addr.s_addr) : 0;
+  uint32_t host =
+      n >= 1 && inet_pton(AF_INET, ip, &ret->sin_addr) == 1 ? ntohl(ret->sin_addr.s_addr) : 0;
   if (!ret_last)
     return host ? 0 : -1;
   return host >> 24 == 127 || host >> 24 == 10 || host >> 20 == 0xac1 || host >> 16 == 0xc0a8 ? 0 : -1;
@@ -62,10 +70,11 @@ static int template_read(struct spray *s, const char *path) {
 }
 
 static int options_read(struct spray *s, int argc, char **argv) {
-  static const struct option longs[] = {{"template", 1, NULL, 't'}, {"to", 1, NULL, 'd'},     {"from", 1, NULL, 'f'},
-                                        {"spoof", 1, NULL, 's'},    {"rate", 1, NULL, 'r'},   {"seconds", 1, NULL, 'x'},
-                                        {"count", 1, NULL, 'c'},    {"random", 1, NULL, 'z'}, {"sockets", 1, NULL, 'n'},
-                                        {0}};
+  static const struct option longs[] = {{"template", 1, NULL, 't'}, {"to", 1, NULL, 'd'},
+                                        {"from", 1, NULL, 'f'},     {"spoof", 1, NULL, 's'},
+                                        {"rate", 1, NULL, 'r'},     {"seconds", 1, NULL, 'x'},
+                                        {"count", 1, NULL, 'c'},    {"random", 1, NULL, 'z'},
+                                        {"sockets", 1, NULL, 'n'},  {0}};
   int bad = 0;
   for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;) {
     if (c == 't')
@@ -92,7 +101,8 @@ static int options_read(struct spray *s, int argc, char **argv) {
     bad |= s->count[i] + 2 > s->n;
   for (unsigned i = 0; i < s->n_random; i++)
     bad |= s->random[i] + s->random_bytes[i] > s->n;
-  return bad || !s->n || !s->to.sin_port || !s->rate || s->n_sockets < 1 || s->n_sockets > SOCKETS || s->seconds > 120;
+  return bad || !s->n || !s->to.sin_port || !s->rate || s->n_sockets < 1 || s->n_sockets > SOCKETS ||
+         s->seconds > 120;
 }
 
 static int sockets_open(struct spray *s) {
@@ -129,9 +139,15 @@ static void body_make(const struct spray *s, uint64_t number, uint8_t *to) {
 
 /* IP and UDP heads with the borrowed source; the kernel fills in the IP checksum, UDP goes without. */
 static void heads_make(const struct spray *s, const struct sockaddr_in *to, uint8_t *p) {
-  struct iphdr ip = {.version = 4, .ihl = 5, .ttl = 64, .protocol = IPPROTO_UDP, .saddr = s->from.sin_addr.s_addr,
-                     .daddr = to->sin_addr.s_addr, .tot_len = htons((uint16_t)(HEADS + s->n))};
-  struct udphdr udp = {.source = s->from.sin_port, .dest = to->sin_port, .len = htons((uint16_t)(sizeof(udp) + s->n))};
+  struct iphdr ip = {.version = 4,
+                     .ihl = 5,
+                     .ttl = 64,
+                     .protocol = IPPROTO_UDP,
+                     .saddr = s->from.sin_addr.s_addr,
+                     .daddr = to->sin_addr.s_addr,
+                     .tot_len = htons((uint16_t)(HEADS + s->n))};
+  struct udphdr udp = {
+      .source = s->from.sin_port, .dest = to->sin_port, .len = htons((uint16_t)(sizeof(udp) + s->n))};
   memcpy(p, &ip, sizeof(ip));
   memcpy(p + sizeof(ip), &udp, sizeof(udp));
 }
@@ -149,7 +165,8 @@ static void batch_send(struct spray *s, unsigned n) {
     if (heads)
       heads_make(s, &to[i], room[i]);
     v[i] = (struct iovec){room[i], s->n + heads};
-    m[i].msg_hdr = (struct msghdr){.msg_name = &to[i], .msg_namelen = sizeof(to[i]), .msg_iov = &v[i], .msg_iovlen = 1};
+    m[i].msg_hdr = (struct msghdr){
+        .msg_name = &to[i], .msg_namelen = sizeof(to[i]), .msg_iov = &v[i], .msg_iovlen = 1};
   }
   int r = sendmmsg(s->fd[s->sent / BATCH % s->n_sockets], m, n, 0);
   s->failed += r < 0;
@@ -186,7 +203,8 @@ int main(int argc, char **argv) {
   }
   usleep(200000);
   answers_read(&s);
-  printf("{\"sent\": %llu, \"failed\": %llu, \"answers\": %llu, \"answer_bytes\": %llu}\n", (unsigned long long)s.sent,
-         (unsigned long long)s.failed, (unsigned long long)s.answers, (unsigned long long)s.answer_bytes);
+  printf("{\"sent\": %llu, \"failed\": %llu, \"answers\": %llu, \"answer_bytes\": %llu}\n",
+         (unsigned long long)s.sent, (unsigned long long)s.failed, (unsigned long long)s.answers,
+         (unsigned long long)s.answer_bytes);
   return 0;
 }

@@ -80,11 +80,18 @@ static int run(void) {
   char key[128], db[128], token[128];
   const char *why = "";
   if (tokens_new(&t, "https://edge.example", in_dir(key, "key.pem"), NULL) < 0 || loop_new(&l) < 0 ||
-      store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0 || records_put(s) < 0)
+      store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0 ||
+      records_put(s) < 0)
     return 1;
-  struct admin_settings set = {.token_file = in_dir(token, "admin.token"), .store_file = db, .tokens = t, .ready = ready,
-                               .ready_arg = s, .calls = calls, .calls_arg = &asked};
-  if (addr_parse(&set.listen, SLICE("127.0.0.1"), 0) < 0 || admin_new(&a, &set, &why) < 0 || admin_attach(a, l) < 0) {
+  struct admin_settings set = {.token_file = in_dir(token, "admin.token"),
+                               .store_file = db,
+                               .tokens = t,
+                               .ready = ready,
+                               .ready_arg = s,
+                               .calls = calls,
+                               .calls_arg = &asked};
+  if (addr_parse(&set.listen, SLICE("127.0.0.1"), 0) < 0 || admin_new(&a, &set, &why) < 0 ||
+      admin_attach(a, l) < 0) {
     fprintf(stderr, "%s\n", why);
     return 1;
   }

@@ -43,7 +43,8 @@ static void *serve(void *arg) {
 
 static uint64_t drops(enum drop d) { return media_drops(media, d, NULL); }
 
-/* Controller ------------------------------------------------------------------------------------------ */
+/* Controller ------------------------------------------------------------------------------------------
+ */
 enum { EVENTS = 512 };
 static struct controller {
   int fd, facts_fd;
@@ -61,7 +62,8 @@ static bool take_one(int timeout_ms, union mset_any *ret) {
     char bytes[CMSG_SPACE(sizeof(int))];
   } control;
   struct iovec iov = {ret, sizeof(*ret)};
-  struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
+  struct msghdr msg = {
+      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
   if (poll(&p, 1, timeout_ms) <= 0)
     return false;
   ssize_t n = recvmsg(con.fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
@@ -98,7 +100,8 @@ static bool ask_ok(union mset_any *m) {
   uint32_t type = m->h.type;
   union mset_any r = ask(m);
   if (r.h.type != MSET_OK)
-    printf("%s: %s %d\n", mset_name(type), mset_name(r.h.type), r.h.type == MSET_FAULT ? r.fault.error : 0);
+    printf("%s: %s %d\n", mset_name(type), mset_name(r.h.type),
+           r.h.type == MSET_FAULT ? r.fault.error : 0);
   return r.h.type == MSET_OK;
 }
 
@@ -155,12 +158,13 @@ static void controller_close(void) {
   con.fd = con.facts_fd = -1;
 }
 
-/* Legs ------------------------------------------------------------------------------------------------- */
+/* Legs -------------------------------------------------------------------------------------------------
+ */
 struct leg {
   uint64_t id;
   struct mset_opened o;
   int fd;
-  struct addr at;        /* at is where the peer lives, */
+  struct addr at;               /* at is where the peer lives, */
   struct srtp_key theirs, ours; /* theirs is what the peer sends with. */
   struct sealer *sealer;
   struct opener *opener;
@@ -202,7 +206,8 @@ static void codecs_set(struct mset_remote *r, const struct leg *l, uint32_t even
   r->n_codecs = 2;
 }
 
-static bool leg_describe(struct leg *l, uint32_t number, enum srtp_suite suite, uint32_t event_hz, enum mset_symmetric symmetric) {
+static bool leg_describe(struct leg *l, uint32_t number, enum srtp_suite suite, uint32_t event_hz,
+                         enum mset_symmetric symmetric) {
   union mset_any m;
   mset_init(&m, MSET_REMOTE, l->id);
   m.remote.remote = number;
@@ -241,7 +246,8 @@ static void send_to(int fd, const uint8_t *p, size_t n, const struct addr *to) {
     perror("sendto");
 }
 
-static void leg_send(struct leg *l, uint8_t pt, bool marker, uint32_t ts, const uint8_t *payload, size_t n) {
+static void leg_send(struct leg *l, uint8_t pt, bool marker, uint32_t ts, const uint8_t *payload,
+                     size_t n) {
   uint8_t p[2048];
   size_t at = rtp_put(p, pt, marker, 0, ts, l->ssrc);
   memcpy(p + at, payload, n);
@@ -326,11 +332,12 @@ static bool pair_open(struct leg *a, struct leg *b, enum srtp_suite sa, enum srt
   a->kind = CODEC_PCMU;
   b->pt = 8;
   b->kind = CODEC_PCMA;
-  return leg_describe(a, 1, sa, 8000, MSET_SYMMETRIC_AUTO) && leg_describe(b, 1, sb, 48000, MSET_SYMMETRIC_OFF) &&
-         link_legs(a->id, b->id);
+  return leg_describe(a, 1, sa, 8000, MSET_SYMMETRIC_AUTO) &&
+         leg_describe(b, 1, sb, 48000, MSET_SYMMETRIC_OFF) && link_legs(a->id, b->id);
 }
 
-/* Cases -------------------------------------------------------------------------------------------------- */
+/* Cases
+ * -------------------------------------------------------------------------------------------------- */
 static void two_secured_legs(void) {
   struct leg a, b;
   struct got g;
@@ -387,7 +394,8 @@ static void strangers_at_a_secured_leg(void) {
     }
   }
   CHECK(leg_drain(&b) == 0, "junk went through");
-  CHECK(drops(DROP_AUTH) + drops(DROP_REPLAY) > before + 1000, "%llu", (unsigned long long)drops(DROP_AUTH));
+  CHECK(drops(DROP_AUTH) + drops(DROP_REPLAY) > before + 1000, "%llu",
+        (unsigned long long)drops(DROP_AUTH));
   leg_send_frame(&b, 3);
   CHECK(leg_take_rtp(&a, 500, &g), "the answer goes where it went");
   struct pollfd p = {.fd = stranger, .events = POLLIN};
@@ -459,7 +467,8 @@ static void hold_has_silence(void) {
   for (unsigned i = 0; i < 10; i++) {
     leg_send_frame(&a, 5); /* goes nowhere */
     CHECK(leg_take_rtp(&b, 200, &g), "%u", i);
-    CHECK(g.rtp.seq == ++seq && g.rtp.payload_bytes == 160 && g.rtp.payload[7] == g711_silence(G711_ALAW));
+    CHECK(g.rtp.seq == ++seq && g.rtp.payload_bytes == 160 &&
+          g.rtp.payload[7] == g711_silence(G711_ALAW));
   }
   m.play.tone = MSET_TONE_NONE;
   CHECK(ask_ok(&m));
@@ -484,10 +493,12 @@ static void digits_between_clocks(void) {
   CHECK(leg_take_rtp(&b, 500, &g));
   uint32_t ts = a.ts;
   for (unsigned i = 1; i <= 8; i++) { /* no marker: lesson 8 */
-    struct telev in = {.event = 7, .volume = 10, .end = i >= 6, .duration = (uint16_t)(i > 6 ? 960 : 160 * i)};
+    struct telev in = {
+        .event = 7, .volume = 10, .end = i >= 6, .duration = (uint16_t)(i > 6 ? 960 : 160 * i)};
     telev_put(payload, &in);
     leg_send(&a, 101, false, ts, payload, 4);
-    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 101 && telev_parse(&t, g.rtp.payload, g.rtp.payload_bytes));
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 101 &&
+          telev_parse(&t, g.rtp.payload, g.rtp.payload_bytes));
     CHECK(t.event == 7 && t.duration == in.duration * 6 && t.end == in.end, "%u: %u", i, t.duration);
     CHECK(g.rtp.marker == (i == 1) && (i == 1 || g.rtp.ts == out_ts));
     out_ts = g.rtp.ts;
@@ -630,13 +641,14 @@ static void silence_is_told(void) {
   leg_close(&a);
 }
 
-/* A browser's part: ICE controlling and DTLS client, by hand ------------------------------------------ */
+/* A browser's part: ICE controlling and DTLS client, by hand ------------------------------------------
+ */
 struct app {
   struct leg l;
   struct dtls *dtls;
   struct dtlscert *cert;
   struct dtls_fingerprint theirs;
-  const char *ufrag;     /* ufrag is the app's own */
+  const char *ufrag; /* ufrag is the app's own */
 };
 
 static void app_check(const struct app *a, const char *pwd, bool nominate, int fd) {
@@ -706,7 +718,8 @@ static bool app_handshake(struct app *a) {
   struct srtp_key send_key, receive_key;
   if (dtls_state(a->dtls) != DTLS_UP || dtls_keys(a->dtls, &send_key, &receive_key) < 0)
     return false;
-  return sealer_new(&a->l.sealer, &send_key, a->l.ssrc) == 0 && opener_new(&a->l.opener, &receive_key) == 0;
+  return sealer_new(&a->l.sealer, &send_key, a->l.ssrc) == 0 &&
+         opener_new(&a->l.opener, &receive_key) == 0;
 }
 
 static bool app_open(struct app *a, uint64_t beside) {
@@ -848,7 +861,8 @@ static void controller_dies(void) {
   CHECK(event_wait(MSET_LIVE, a.id, 1000, &m) && strcmp(m.live.call, "c_test") == 0);
   mset_init(&m, MSET_PLAY, b.id);
   CHECK(ask_ok(&m)); /* taken up by the new one */
-  CHECK(event_wait(MSET_ENDED, a.id, 5000, &m) && m.ended.reason == MSET_END_ORPHAN && m.ended.facts.rx.packets == 1);
+  CHECK(event_wait(MSET_ENDED, a.id, 5000, &m) && m.ended.reason == MSET_END_ORPHAN &&
+        m.ended.facts.rx.packets == 1);
   CHECK(!event_wait(MSET_ENDED, b.id, 1000, &m));
   leg_close(&b);
   sealer_free(a.sealer);
@@ -869,8 +883,13 @@ int main(void) {
   pthread_t thread;
   const char *text = "";
   uint32_t ports = 20000 + (uint32_t)(getpid() % 300) * 40;
-  options = (struct media_options){.workers = 2, .n_addresses = 1, .trunk_port_min = ports,
-                                   .trunk_port_max = ports + 39, .dscp = 46, .max_sessions = 64, .orphan_s = 2};
+  options = (struct media_options){.workers = 2,
+                                   .n_addresses = 1,
+                                   .trunk_port_min = ports,
+                                   .trunk_port_max = ports + 39,
+                                   .dscp = 46,
+                                   .max_sessions = 64,
+                                   .orphan_s = 2};
   snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-test.%d", (int)getpid());
   (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
   if (media_new(&media, &options, &text) < 0) {

@@ -31,7 +31,8 @@ static const struct web_row rows[] = {
     {WEB_GET, "/v1/me", ROW_ME, WEB_TOKEN, NULL, NULL, 0, NULL},
     {WEB_POST, "/v1/relay", ROW_ME, WEB_TOKEN, "relay.issue", NULL, 0, NULL},
     {WEB_GET, "/v1/ticket", ROW_TICKET, WEB_TOKEN_OPTIONAL, NULL, NULL, 0, NULL},
-    {WEB_PATCH, "/v1/calls/{id}/ice", ROW_PARAM, WEB_NO_CORS, NULL, "application/trickle-ice-sdpfrag", 0, NULL},
+    {WEB_PATCH, "/v1/calls/{id}/ice", ROW_PARAM, WEB_NO_CORS, NULL, "application/trickle-ice-sdpfrag", 0,
+     NULL},
     {WEB_GET, "/phone", 0, 0, NULL, NULL, 0, fixed_answer},
 };
 
@@ -45,10 +46,11 @@ static json_t *slice_json(struct slice s) { return s.p ? json_stringn(s.p, s.n) 
 static void echo(const struct web_ask *ask) {
   char q[64] = "";
   int r = web_query(ask, "q", q, sizeof(q));
-  json_t *j = json_pack("{s:i, s:s, s:o, s:o, s:o, s:i, s:s, s:s, s:b}", "query", r, "q", q, "body",
-                        slice_json(ask->body), "device", slice_json(ask->device), "key",
-                        slice_json(ask->idempotency_key), "params", (int)ask->params.n, "param", ask->params.text[0],
-                        "identity", ask->claims.identity, "claims", ask->has_claims);
+  json_t *j =
+      json_pack("{s:i, s:s, s:o, s:o, s:o, s:i, s:s, s:s, s:b}", "query", r, "q", q, "body",
+                slice_json(ask->body), "device", slice_json(ask->device), "key",
+                slice_json(ask->idempotency_key), "params", (int)ask->params.n, "param",
+                ask->params.text[0], "identity", ask->claims.identity, "claims", ask->has_claims);
   web_reply_json(server, ask->handle, 200, j);
   json_decref(j);
 }
@@ -105,11 +107,22 @@ static int server_make(struct web **ret, struct tokens *t, const char *dir) {
   snprintf(key, sizeof(key), "%s/key.pem", dir);
   if (addr_parse(&at[0], SLICE("127.0.0.1"), 0) < 0)
     return -EINVAL;
-  struct web_settings s = {
-      .name = "test", .listen = at, .listen_n = 1, .cert_file = cert, .key_file = key, .hosts = hosts, .hosts_n = 1,
-      .origins = origins, .origins_n = 1, .rows = rows, .rows_n = COUNT_OF(rows), .tokens = t,
-      .connections_per_address_max = 40, .request_deadline_ms = 1500, .answer_deadline_ms = 1000,
-      .heartbeat_ms = 300};
+  struct web_settings s = {.name = "test",
+                           .listen = at,
+                           .listen_n = 1,
+                           .cert_file = cert,
+                           .key_file = key,
+                           .hosts = hosts,
+                           .hosts_n = 1,
+                           .origins = origins,
+                           .origins_n = 1,
+                           .rows = rows,
+                           .rows_n = COUNT_OF(rows),
+                           .tokens = t,
+                           .connections_per_address_max = 40,
+                           .request_deadline_ms = 1500,
+                           .answer_deadline_ms = 1000,
+                           .heartbeat_ms = 300};
   if (access(key, R_OK) < 0)
     s.cert_file = s.key_file = NULL;
   int r = web_new(ret, &s, &why);
@@ -118,7 +131,8 @@ static int server_make(struct web **ret, struct tokens *t, const char *dir) {
   return r;
 }
 
-static int script_run(struct loop *l, const char *dir, const char *mode, const char *token, const char *expired) {
+static int script_run(struct loop *l, const char *dir, const char *mode, const char *token,
+                      const char *expired) {
   char script[4096], port[8];
   pid_t pid;
   int status = 0;
@@ -155,11 +169,13 @@ static int run(const char *dir, const char *mode) {
 
 static int cert_make(const char *dir) {
   char cmd[8192];
-  snprintf(cmd, sizeof(cmd),
-           "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout %s/key.pem -out "
-           "%s/cert.pem -days 2 -subj /CN=edge.example -addext subjectAltName=DNS:edge.example,IP:127.0.0.1 "
-           ">/dev/null 2>&1",
-           dir, dir);
+  snprintf(
+      cmd, sizeof(cmd),
+      "umask 077; openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "
+      "%s/key.pem -out "
+      "%s/cert.pem -days 2 -subj /CN=edge.example -addext subjectAltName=DNS:edge.example,IP:127.0.0.1 "
+      ">/dev/null 2>&1",
+      dir, dir);
   return system(cmd);
 }
 

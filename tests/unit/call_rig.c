@@ -424,7 +424,8 @@ void rig_start(void) {
   clock_fake(now_us, wall_ms);
   configure();
   rig.facts_fd = memfd_create("facts", MFD_CLOEXEC);
-  if (loop_new(&rig.loop) < 0 || ftruncate(rig.facts_fd, 64 * sizeof(struct mset_facts) + MSET_COUNTS_MAX * sizeof(uint64_t)) < 0)
+  if (loop_new(&rig.loop) < 0 ||
+      ftruncate(rig.facts_fd, 64 * sizeof(struct mset_facts) + MSET_COUNTS_MAX * sizeof(uint64_t)) < 0)
     abort();
   rig_media_listen();
   struct calls_env env = {.loop = rig.loop,

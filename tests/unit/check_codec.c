@@ -22,7 +22,8 @@ Test(g711, every_octet_comes_back_but_a_second_zero) {
   for (int law = 0; law < 2; law++)
     for (int i = 0; i < 256; i++) {
       int16_t v = g711_decode((enum g711_law)law, (uint8_t)i);
-      cr_assert_eq(g711_decode((enum g711_law)law, g711_encode((enum g711_law)law, v)), v, "law %d octet %d", law, i);
+      cr_assert_eq(g711_decode((enum g711_law)law, g711_encode((enum g711_law)law, v)), v,
+                   "law %d octet %d", law, i);
     }
 }
 

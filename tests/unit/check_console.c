@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The embedded console: every file is there, whole, with its type, and none asks for what the policy forbids. */
+ * The embedded console: every file is there, whole, with its type, and none asks for what the policy
+ * forbids. */
 #include "config.h"
 
 #include "console/assets.h"
@@ -11,7 +12,8 @@ static const struct asset nothing = {.path = "", .type = "", .bytes = (const uin
 
 static const struct asset *asset_find(const char *path) {
   for (size_t i = 0; i < assets_count; i++)
-    if (!strcmp(assets[i].path, path)) return &assets[i];
+    if (!strcmp(assets[i].path, path))
+      return &assets[i];
   return &nothing;
 }
 
@@ -21,7 +23,8 @@ static int asset_has(const struct asset *a, const char *text) {
 
 Test(console, files_are_there) {
   const char *paths[] = {"/phone", "/phone/phone.js", "/phone/phone.css", "/phone/sallyport.js"};
-  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) cr_assert(asset_find(paths[i])->n > 0, "%s", paths[i]);
+  for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+    cr_assert(asset_find(paths[i])->n > 0, "%s", paths[i]);
   cr_assert(!strcmp(asset_find("/phone")->type, "text/html; charset=utf-8"));
   cr_assert(!strcmp(asset_find("/phone/phone.css")->type, "text/css; charset=utf-8"));
   cr_assert(!strcmp(asset_find("/phone/sallyport.js")->type, "text/javascript; charset=utf-8"));

@@ -98,7 +98,8 @@ Test(headers, display) {
   display_is("Plain Name", "Plain Name");
   display_is("\"\"", "");
   display_is("\"\\\"", "\\"); /* a lone escape has nothing to escape */
-  display_is("a\xff\xc3x\xe2\x82\xac\xed\xa0\x80\xf0\x9f\x98\x80\x7f\xc2\x85", "a??x\xe2\x82\xac???\xf0\x9f\x98\x80???");
+  display_is("a\xff\xc3x\xe2\x82\xac\xed\xa0\x80\xf0\x9f\x98\x80\x7f\xc2\x85",
+             "a??x\xe2\x82\xac???\xf0\x9f\x98\x80???");
   char small[4];
   cr_assert_str_eq(header_display(small, sizeof small, SLICE("ab\xe2\x82\xac")), "ab");
   cr_assert_str_eq(header_quote(text, sizeof text, SLICE("\xc3\xab\xc3\"")), "\xc3\xab?\\\"");

@@ -135,7 +135,8 @@ Test(sink, never_the_same_number_twice) {
       ext += (uint64_t)(rand() % 300);
     if (what == 3)
       sink_skip(&k, source);
-    struct sink_in in = {source, ext - (uint64_t)(what > 90 ? rand() % 80 : 0), (uint32_t)(ext * 160), false, false};
+    struct sink_in in = {source, ext - (uint64_t)(what > 90 ? rand() % 80 : 0), (uint32_t)(ext * 160),
+                         false, false};
     enum drop d = DROP_NONE;
     if (what > 40 && what < 50)
       sink_own(&k, what & 1, now, &out);
@@ -144,7 +145,8 @@ Test(sink, never_the_same_number_twice) {
     ext++;
     if (d)
       continue;
-    cr_assert(out.index < COUNT_OF(given) && !given[out.index], "%u: %llu", i, (unsigned long long)out.index);
+    cr_assert(out.index < COUNT_OF(given) && !given[out.index], "%u: %llu", i,
+              (unsigned long long)out.index);
     given[out.index] = true;
     cr_assert(out.index < k.next);
   }
@@ -172,7 +174,8 @@ Test(sink, a_huge_step_of_the_source_is_not_passed_on) {
 }
 
 /* event -------------------------------------------------------------------------------------------- */
-static struct event_told event_feed(struct event *e, uint32_t ts, uint8_t code, uint16_t duration, bool end, uint64_t now) {
+static struct event_told event_feed(struct event *e, uint32_t ts, uint8_t code, uint16_t duration,
+                                    bool end, uint64_t now) {
   struct rtp p = {.ssrc = 3, .ts = ts};
   struct telev t = {.event = code, .duration = duration, .end = end};
   struct event_told told;
@@ -184,7 +187,8 @@ Test(event, one_digit_for_three_ends) {
   struct event e = {0};
   unsigned digits = 0, begins = 0;
   for (unsigned i = 1; i <= 8; i++) {
-    struct event_told t = event_feed(&e, 1000, 5, (uint16_t)(i > 6 ? 960 : i * 160), i >= 6, i * FRAME_US);
+    struct event_told t =
+        event_feed(&e, 1000, 5, (uint16_t)(i > 6 ? 960 : i * 160), i >= 6, i * FRAME_US);
     digits += t.digits;
     begins += t.is_begin;
     if (t.digits)
@@ -212,7 +216,8 @@ Test(event, a_lost_end_is_told_by_silence_or_by_the_next) {
   struct event_told t;
   event_feed(&e, 1000, 1, 480, false, 0);
   cr_assert_not(event_tick(&e, 200 * MS, &t));
-  cr_assert(event_tick(&e, 301 * MS, &t) && t.digits == 1 && t.digit[0].digit == '1' && t.digit[0].ms == 60);
+  cr_assert(event_tick(&e, 301 * MS, &t) && t.digits == 1 && t.digit[0].digit == '1' &&
+            t.digit[0].ms == 60);
   cr_assert_not(event_tick(&e, 900 * MS, &t));
   event_feed(&e, 5000, 2, 160, false, 1000 * MS);
   t = event_feed(&e, 9000, 3, 800, true, 1100 * MS);
@@ -291,7 +296,8 @@ Test(report, round_trip_and_loss) {
   cr_assert(n && report_input(&a, buf, n, 1, &at_a, 1, 3030 * MS)); /* 30 ms back */
   cr_assert(a.rtt_us > 79 * MS && a.rtt_us < 81 * MS, "%u", a.rtt_us);
   cr_assert(a.remote_lost >= 9 && a.remote_lost <= 10 && a.has_remote);
-  cr_assert(a.next_us >= 2000 * MS + REPORT_INTERVAL_US / 2 && a.next_us <= 2000 * MS + 3 * REPORT_INTERVAL_US / 2);
+  cr_assert(a.next_us >= 2000 * MS + REPORT_INTERVAL_US / 2 &&
+            a.next_us <= 2000 * MS + 3 * REPORT_INTERVAL_US / 2);
   cr_assert_not(report_input(&a, buf, n - 1, 1, &at_a, 1, 3040 * MS));
 }
 
@@ -310,13 +316,15 @@ static struct addr at(const char *text) {
 }
 
 static struct mset_remote plain(const char *rtp) {
-  return (struct mset_remote){.remote = 1, .security = MSET_PLAIN, .send = 1, .recv = 1, .rtcp_mux = 1, .rtp = at(rtp)};
+  return (struct mset_remote){
+      .remote = 1, .security = MSET_PLAIN, .send = 1, .recv = 1, .rtcp_mux = 1, .rtp = at(rtp)};
 }
 
 Test(remote, plain_takes_the_described_address_and_the_sources) {
   struct remote r = {0};
   struct mset_remote m = plain("192.0.2.1:4000");
-  struct addr same = at("192.0.2.1:9999"), other = at("198.51.100.7:4000"), listed = at("203.0.113.9:5000"), to;
+  struct addr same = at("192.0.2.1:9999"), other = at("198.51.100.7:4000"),
+              listed = at("203.0.113.9:5000"), to;
   m.n_sources = 1;
   m.sources[0].base = at("203.0.113.0:0");
   m.sources[0].bits = 24;

@@ -79,9 +79,11 @@ Test(idem, same_key_same_body_is_the_stored_answer) {
   cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), 2 * S, &other, &got), IDEM_REPLAY);
   cr_assert(got.status == 201 && got.replayed && got.body_bytes == 4);
   web_answer_done(&got);
-  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{ }"), 2 * S, &other, &got), IDEM_OTHER_BODY);
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{ }"), 2 * S, &other, &got),
+               IDEM_OTHER_BODY);
   cr_assert_eq(idem_begin(i, SLICE("bob"), SLICE("k"), SLICE("{}"), 2 * S, &other, &got), IDEM_NEW);
-  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), 601 * S, &other, &got), IDEM_NEW, "10 minutes");
+  cr_assert_eq(idem_begin(i, SLICE("alice"), SLICE("k"), SLICE("{}"), 601 * S, &other, &got), IDEM_NEW,
+               "10 minutes");
   web_answer_done(&a);
 }
 
@@ -134,13 +136,17 @@ Test(telemetry, what_is_short_stays_whole) {
 }
 
 Test(telemetry, what_is_long_is_cut_to_what_tells_of_quality) {
-  json_t *body = json_pack("{s:[{s:s,s:i,s:s,s:f},i,{s:s,s:s}]}", "stats", "type", "inbound-rtp", "packetsLost", 3, "trackId",
-                           "0123456789012345678901234567890123456789012345678901234567890123456789", "jitter", 0.5, 7, "type",
-                           "candidate-pair", "state", "0123456789012345678901234567890123456789012345678901234567890123456789");
-  own_mem char *text = telemetry_text(body, 150), *less = telemetry_text(body, 80), *least = telemetry_text(body, 30);
+  json_t *body =
+      json_pack("{s:[{s:s,s:i,s:s,s:f},i,{s:s,s:s}]}", "stats", "type", "inbound-rtp", "packetsLost", 3,
+                "trackId", "0123456789012345678901234567890123456789012345678901234567890123456789",
+                "jitter", 0.5, 7, "type", "candidate-pair", "state",
+                "0123456789012345678901234567890123456789012345678901234567890123456789");
+  own_mem char *text = telemetry_text(body, 150), *less = telemetry_text(body, 80),
+               *least = telemetry_text(body, 30);
   cr_assert_str_eq(text, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5},"
                          "{\"type\":\"candidate-pair\"}],\"cut\":true}");
-  cr_assert_str_eq(less, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5}],\"cut\":true}");
+  cr_assert_str_eq(
+      less, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5}],\"cut\":true}");
   cr_assert_str_eq(least, "{\"stats\":[],\"cut\":true}");
   json_decref(body);
 }

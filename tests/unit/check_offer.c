@@ -38,8 +38,7 @@ static const char sdp_baresip[] =
     "v=0" CRLF "o=- 1234567890 987654321 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
     "t=0 0" CRLF "a=tool:baresip 1.1.0" CRLF "m=audio 11780 RTP/SAVP 8 0 101" CRLF "b=AS:125" CRLF
     "a=rtpmap:8 PCMA/8000" CRLF "a=rtpmap:0 PCMU/8000" CRLF "a=rtpmap:101 telephone-event/8000" CRLF
-    "a=fmtp:101 0-15" CRLF "a=rtcp:11781" CRLF
-    "a=crypto:0 AES_CM_256_HMAC_SHA1_80 "
+    "a=fmtp:101 0-15" CRLF "a=rtcp:11781" CRLF "a=crypto:0 AES_CM_256_HMAC_SHA1_80 "
     "inline:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA==" CRLF
     "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^31" CRLF
     "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz" CRLF
@@ -113,7 +112,8 @@ Test(offer, baresip_with_sdes) {
   struct desc d = answer(&a, sdp_baresip);
   cr_assert_eq(d.audio.profile, PROFILE_SAVP);
   cr_assert_eq(d.audio.n_crypto, 1);
-  cr_assert_eq(d.audio.crypto[0].tag, 2, "the first that we know, in the offerer's order, but the short tag last");
+  cr_assert_eq(d.audio.crypto[0].tag, 2,
+               "the first that we know, in the offerer's order, but the short tag last");
   cr_assert_eq(d.audio.crypto[0].key.suite, SUITE_AES_CM_128_HMAC_SHA1_80);
   cr_assert_eq(d.audio.codecs[0].kind, CODEC_PCMA);
   cr_assert_eq(d.audio.n_codecs, 2);
@@ -158,7 +158,8 @@ Test(offer, refusals) {
       {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
       {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
       {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
-      {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8", REFUSE_NONE}, /* SDES in a line of DTLS's profile */
+      {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8",
+       REFUSE_NONE}, /* SDES in a line of DTLS's profile */
       {sdp_sipp, "RTP/AVP", "UDP/TLS/RTP/SAVP", REFUSE_SRTP},
       {sdp_baresip, "RTP/SAVP 8", "RTP/AVP 8", REFUSE_SRTP},
       {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},

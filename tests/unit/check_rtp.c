@@ -49,8 +49,9 @@ Test(rtp, nothing_is_read_past_the_end) {
 
 static size_t sample(uint8_t *buf, size_t room, bool bye) {
   struct rtcp_sender s = {.ssrc = 7, .ntp = 0x1122334455667788u, .ts = 160, .packets = 5, .octets = 800};
-  struct rtcp_block b[2] = {{.ssrc = 9, .fraction = 12, .lost = -3, .max_seq = 70000, .jitter = 44, .lsr = 1, .dlsr = 2},
-                            {.ssrc = 10}};
+  struct rtcp_block b[2] = {
+      {.ssrc = 9, .fraction = 12, .lost = -3, .max_seq = 70000, .jitter = 44, .lsr = 1, .dlsr = 2},
+      {.ssrc = 10}};
   return rtcp_put(buf, room, 7, &s, b, 2, SLICE("abc"), bye);
 }
 
@@ -63,8 +64,10 @@ Test(rtcp, compound_comes_back) {
   cr_assert(n && rtcp_is_sound(buf, n));
   struct rtcp_walk w = rtcp_walk_of(buf, n);
   cr_assert(rtcp_next(&w, &p) && rtcp_sender(&p, &s));
-  cr_assert(s.ssrc == 7 && s.ntp == 0x1122334455667788u && s.ts == 160 && s.packets == 5 && s.octets == 800);
-  cr_assert(rtcp_block(&p, 0, &b) && b.lost == -3 && b.fraction == 12 && b.max_seq == 70000 && b.dlsr == 2);
+  cr_assert(s.ssrc == 7 && s.ntp == 0x1122334455667788u && s.ts == 160 && s.packets == 5 &&
+            s.octets == 800);
+  cr_assert(rtcp_block(&p, 0, &b) && b.lost == -3 && b.fraction == 12 && b.max_seq == 70000 &&
+            b.dlsr == 2);
   cr_assert(rtcp_block(&p, 1, &b) && b.ssrc == 10);
   cr_assert_not(rtcp_block(&p, 2, &b));
   cr_assert(rtcp_next(&w, &p) && p.type == RTCP_SDES && slice_eq(rtcp_cname(&p), SLICE("abc")));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Units of the store: every field comes back, lists and cursors, restart, a disk that refuses, kill -9. */
+ * Units of the store: every field comes back, lists and cursors, restart, a disk that refuses, kill -9.
+ */
 #include "base/clock.h"
 #include "store/db.h"
 #include "store/field.h"
@@ -33,7 +34,10 @@ TestSuite(store, .init = setup, .fini = teardown);
 
 static struct store *store_open(size_t queue_max) {
   struct store *s = NULL;
-  cr_assert_eq(store_new(&s, &(struct store_settings){.file = file, .commit_ms = 5, .retry_ms = 20, .queue_max = queue_max}), 0);
+  cr_assert_eq(store_new(&s,
+                         &(struct store_settings){
+                             .file = file, .commit_ms = 5, .retry_ms = 20, .queue_max = queue_max}),
+               0);
   return s;
 }
 
@@ -66,7 +70,8 @@ Test(store, every_field_comes_back) {
   cr_assert_eq(reader_get(rd, in.id, &out), 0);
   for (size_t i = 0; i < fields_n; i++)
     cr_assert_arr_eq((uint8_t *)&out + fields[i].at, bytes + fields[i].at,
-                     fields[i].is_text ? strlen((char *)bytes + fields[i].at) + 1 : fields[i].bytes, "%s", fields[i].column);
+                     fields[i].is_text ? strlen((char *)bytes + fields[i].at) + 1 : fields[i].bytes,
+                     "%s", fields[i].column);
   cr_assert_eq(reader_get(rd, "c_none", &out), -ENOENT);
   cr_assert_eq(reader_get(rd, "' OR 1=1 --", &out), -ENOENT);
   struct stat st;
@@ -99,8 +104,9 @@ static size_t list_count(struct reader *rd, struct reader_query q) {
     char cursor[READER_CURSOR_BYTES];
     cr_assert_eq(reader_list(rd, &q, &rows, &n, cursor), 0);
     for (size_t i = 1; i < n; i++)
-      cr_assert(rows[i - 1].started_ms > rows[i].started_ms ||
-                (rows[i - 1].started_ms == rows[i].started_ms && strcmp(rows[i - 1].id, rows[i].id) > 0));
+      cr_assert(
+          rows[i - 1].started_ms > rows[i].started_ms ||
+          (rows[i - 1].started_ms == rows[i].started_ms && strcmp(rows[i - 1].id, rows[i].id) > 0));
     free(rows);
     all += n;
     memcpy(q.cursor, cursor, sizeof(cursor));
@@ -122,16 +128,20 @@ Test(store, lists_filter_and_go_on) {
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7}), 120);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 120}), 120);
-  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .has_state = true, .state = RECORD_REFUSED}), 20);
+  cr_assert_eq(
+      list_count(rd, (struct reader_query){.limit = 7, .has_state = true, .state = RECORD_REFUSED}), 20);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .reason = "busy"}), 60);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "+14255550001"}), 40);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "+12065550004"}), 24);
-  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .since_ms = 1010, .until_ms = 1020}), 20);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .since_ms = 1010, .until_ms = 1020}),
+               20);
   cr_assert_eq(list_count(rd, (struct reader_query){.limit = 7, .number = "%"}), 0);
   cr_assert_eq(reader_list(rd, &(struct reader_query){.limit = 501}, &rows, &n, cursor), -EINVAL);
   cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "x"}, &rows, &n, cursor), -EINVAL);
   cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "12"}, &rows, &n, cursor), -EINVAL);
-  cr_assert_eq(reader_list(rd, &(struct reader_query){.cursor = "99999999999999999999_a"}, &rows, &n, cursor), -EINVAL);
+  cr_assert_eq(
+      reader_list(rd, &(struct reader_query){.cursor = "99999999999999999999_a"}, &rows, &n, cursor),
+      -EINVAL);
 }
 
 Test(store, a_restart_closes_what_was_live) {

@@ -37,7 +37,9 @@ TestSuite(token, .init = setup, .fini = teardown);
 TestSuite(revoked, .init = setup, .fini = teardown);
 
 static struct claims alice(void) {
-  return (struct claims){.identity = "alice", .scopes = "call.place events.read", .numbers_n = 2,
+  return (struct claims){.identity = "alice",
+                         .scopes = "call.place events.read",
+                         .numbers_n = 2,
                          .numbers = {"+14255550100", "112"}};
 }
 
@@ -140,7 +142,8 @@ static void forge(const char *head, const char *payload, char *ret) {
 
 #define GOOD_HEAD "{\"alg\":\"ES256\",\"kid\":\"%s\"}"
 #define GOOD_CLAIMS \
-  "{\"iss\":\"" ISSUER "\",\"aud\":\"sallyport\",\"sub\":\"a\",\"exp\":1800000100,\"iat\":1800000000,\"jti\":\"j\"}"
+  "{\"iss\":\"" ISSUER \
+  "\",\"aud\":\"sallyport\",\"sub\":\"a\",\"exp\":1800000100,\"iat\":1800000000,\"jti\":\"j\"}"
 
 Test(token, headers_are_judged) {
   static const struct {
@@ -200,12 +203,14 @@ Test(token, claims_are_judged) {
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"numbers\":[1]," T), TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"numbers\":[\"+1\"]," T), TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"numbers\":\"+14255550100\"," T), TOKEN_MALFORMED},
-      {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":\"1800000100\",\"iat\":1800000000"), TOKEN_MALFORMED},
+      {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":\"1800000100\",\"iat\":1800000000"),
+       TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1e300,\"iat\":1800000000"), TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":-5,\"iat\":1800000000"), TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1800000100"), TOKEN_MALFORMED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"iat\":1800000000"), TOKEN_MALFORMED},
-      {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1800086401,\"iat\":1800000000"), TOKEN_TOO_LONG_A_LIFE},
+      {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1800086401,\"iat\":1800000000"),
+       TOKEN_TOO_LONG_A_LIFE},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1800000000,\"iat\":1799999000"), TOKEN_EXPIRED},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"exp\":1800000100,\"iat\":1800000061"), TOKEN_NOT_YET},
       {C(I, A, "\"sub\":\"a\",\"jti\":\"j\",\"nbf\":1800000061," T), TOKEN_NOT_YET},

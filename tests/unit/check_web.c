@@ -37,9 +37,22 @@ Test(path, exact_rows_and_parameters) {
 Test(path, nothing_is_normalised) {
   struct web_params p;
   unsigned allow;
-  const char *const none[] = {"",  "/", "/v1", "/v1/calls/", "//v1/calls", "/v1/./calls", "/v1/x/../calls/a", "/v1%2fcalls",
-                              "/v1/calls/a%2fb", "/v1/calls/a%00", "/v1/calls/%0a", "/v1/calls/%", "/v1/calls/%4",
-                              "/v1/calls/a/", "/V1/calls", "v1/calls"};
+  const char *const none[] = {"",
+                              "/",
+                              "/v1",
+                              "/v1/calls/",
+                              "//v1/calls",
+                              "/v1/./calls",
+                              "/v1/x/../calls/a",
+                              "/v1%2fcalls",
+                              "/v1/calls/a%2fb",
+                              "/v1/calls/a%00",
+                              "/v1/calls/%0a",
+                              "/v1/calls/%",
+                              "/v1/calls/%4",
+                              "/v1/calls/a/",
+                              "/V1/calls",
+                              "v1/calls"};
   for (size_t i = 0; i < COUNT_OF(none); i++) {
     cr_assert_eq(find(WEB_GET, none[i], &p, &allow), 0, "%s", none[i]);
     cr_assert_eq(allow, 0, "%s", none[i]);
@@ -87,8 +100,17 @@ Test(head, hosts) {
   cr_assert_eq(addr_parse(&local, SLICE("192.0.2.1"), 443), 0);
   cr_assert_eq(addr_parse(&six, SLICE("2001:db8::1"), 443), 0);
   const char *const good[] = {"edge.example", "EDGE.example:8443", "192.0.2.1", "192.0.2.1:443"};
-  const char *const bad[] = {"", "edge.example.", "xedge.example", "edge.example:", "edge.example:99999", "edge.example:1:2",
-                             "192.0.2.2", "[::1]", "[2001:db8::1", "a@edge.example", ":443"};
+  const char *const bad[] = {"",
+                             "edge.example.",
+                             "xedge.example",
+                             "edge.example:",
+                             "edge.example:99999",
+                             "edge.example:1:2",
+                             "192.0.2.2",
+                             "[::1]",
+                             "[2001:db8::1",
+                             "a@edge.example",
+                             ":443"};
   for (size_t i = 0; i < COUNT_OF(good); i++)
     cr_assert(head_host_ok(slice_of(good[i]), names, 1, &local), "%s", good[i]);
   for (size_t i = 0; i < COUNT_OF(bad); i++)
@@ -115,9 +137,10 @@ static json_t *body_of(const struct web_answer *a) {
 Test(reply, a_problem_has_all_members) {
   struct web_answer a = {0};
   const struct web_problem_error errors[] = {{"/to/tel", "not a number"}};
-  web_answer_problem(&a, WEB_PROBLEM_field,
-                     &(struct web_problem_info){.detail = "bad \"x\"\r\n\xff", .instance = "/v1/calls/c_1", .errors = errors,
-                                                .errors_n = 1});
+  web_answer_problem(
+      &a, WEB_PROBLEM_field,
+      &(struct web_problem_info){
+          .detail = "bad \"x\"\r\n\xff", .instance = "/v1/calls/c_1", .errors = errors, .errors_n = 1});
   json_t *j = body_of(&a);
   cr_assert_not_null(j);
   cr_assert_str_eq(json_string_value(json_object_get(j, "type")), "urn:sallyport:problem:field");
@@ -135,7 +158,8 @@ Test(reply, statuses_bring_their_headers) {
   struct web_answer a = {0};
   web_answer_problem(&a, WEB_PROBLEM_policy, &(struct web_problem_info){.rule = "hairpin"});
   json_t *j = body_of(&a);
-  cr_assert_str_eq(json_string_value(json_object_get(j, "type")), "urn:sallyport:problem:policy:hairpin");
+  cr_assert_str_eq(json_string_value(json_object_get(j, "type")),
+                   "urn:sallyport:problem:policy:hairpin");
   cr_assert_null(json_object_get(j, "retry_after"));
   json_decref(j);
   web_answer_done(&a);
@@ -173,7 +197,8 @@ Test(reply, copies_are_deep) {
 Test(reply, json_of_a_peer_is_strict) {
   json_t *j = NULL;
   char deep[200];
-  const char *const bad[] = {"[]", "1", "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}", "{", "{}x", "{\"a\":\"\xff\"}", "null"};
+  const char *const bad[] = {"[]", "1",   "{\"a\":1,\"a\":2}", "{\"a\":\"\\u0000\"}",
+                             "{",  "{}x", "{\"a\":\"\xff\"}",  "null"};
   for (size_t i = 0; i < COUNT_OF(bad); i++)
     cr_assert_eq(web_json_parse(slice_of(bad[i]), &j), -EINVAL, "%s", bad[i]);
   memset(deep, '[', sizeof(deep));
@@ -181,7 +206,8 @@ Test(reply, json_of_a_peer_is_strict) {
   cr_assert_eq(web_json_parse(slice_from(deep, sizeof(deep)), &j), -EINVAL);
   cr_assert_eq(web_json_parse(SLICE(" \r\n"), &j), 0);
   json_decref(j);
-  cr_assert_eq(web_json_parse(SLICE("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"}"), &j), 0);
+  cr_assert_eq(web_json_parse(SLICE("{\"a\":\"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\\"[\"}"), &j),
+               0);
   json_decref(j);
 }
 
