@@ -114,6 +114,25 @@ static int mint(const struct options *o, const struct conf *conf) {
   return r;
 }
 
+/* What the configuration's own reader does not look into: do keys and certificates fit? */
+static int check_files(const struct conf *c) {
+  char why[320] = "";
+  const struct {
+    const char *section, *cert, *key;
+  } pairs[] = {{"service", c->service.certificate, c->service.key},
+               {"admin", c->admin.certificate, c->admin.key}};
+  int r = trunks_check(c, why, sizeof(why));
+  if (r < 0)
+    fprintf(stderr, "%s: %s\n", c->file, why);
+  for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+    if (!pairs[i].cert[0] || web_pair_check(pairs[i].cert, pairs[i].key, why, sizeof(why)) == 0)
+      continue;
+    fprintf(stderr, "%s: %s: %s\n", c->file, pairs[i].section, why);
+    r = -EINVAL;
+  }
+  return r;
+}
+
 static int run(struct house *h) {
   int r = house_start(h);
   if (r == 0) {
@@ -150,8 +169,8 @@ int main(int argc, char **argv) {
   if (house_load(o.config, false, &h.conf, &h.plan) < 0)
     return 1;
   if (o.check || o.mint) {
-    r = o.mint ? mint(&o, h.conf) : 0;
-    if (o.check)
+    r = o.mint ? mint(&o, h.conf) : check_files(h.conf);
+    if (o.check && r == 0)
       printf("%s: good\n", o.config);
     conf_free(h.conf);
     plan_free(h.plan);

@@ -47,6 +47,9 @@ OWN_DEFINE(trunks)
 /* Takes trunks' settings and certificates anew; listeners stay as they were bound. 0, or -EINVAL with
  * why: a certificate could not be loaded (the old one stays in use; the rest is taken). */
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) must_check;
+/* The certificates, keys and roots of the TLS listeners, looked at without starting anything: 0, or
+ * -EINVAL with a sentence that names the listener. For --check-config. */
+int trunks_check(const struct conf *conf, char *why, size_t why_bytes) must_check;
 void trunks_drain(struct trunks *t);         /* OPTIONS are answered 503 from now on */
 bool trunks_is_idle(const struct trunks *t); /* no dialog left that still has to say goodbye */
 bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret);

@@ -105,4 +105,6 @@ int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
 void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
 size_t web_stream_count(struct web *w);
 
+/* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence. */
+int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
 struct counts *web_counts(struct web *w); /* for the metrics page */

@@ -242,3 +242,12 @@ def keys(base):
             done = subprocess.run([PROGRAM, "--config", file] + more, capture_output=True, text=True, timeout=10, check=False)
             check(done.returncode == 1 and says in done.stderr and "service.key" in done.stderr and "bad.yaml:" in done.stderr,
                   "%s %s: %d %s" % (mode, more, done.returncode, done.stderr))
+    os.chmod(key, 0o600)  # readable by its owner only, but no key; then a key, but of no certificate here
+    for content, says in ((b"x", "no private key"), (subprocess.run(
+            ["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256"], capture_output=True,
+            check=True).stdout, "is not the key of")):
+        with open(key, "wb") as f:
+            f.write(content)
+        done = subprocess.run([PROGRAM, "--config", file, "--check-config"], capture_output=True, text=True, timeout=10, check=False)
+        check(done.returncode == 1 and says in done.stderr and "service" in done.stderr and "listeners[public]" in done.stderr,
+              "%s: %d %s" % (says, done.returncode, done.stderr))
