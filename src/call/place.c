@@ -122,7 +122,7 @@ static bool has_family(const struct conf *conf, const struct desc *offer) {
 static struct verdict check_offer(struct calls *cs, const struct place *p, struct attempt *a) {
   (void)a;
   if (p->deny_relays_only)
-    return verdict_refuse(REFUSE_RELAY, "all candidates are relays that are not native");
+    return verdict_refuse(REFUSE_RELAY, "all candidates are relays that are not native, or of a VPN");
   if (!p->offer && !p->ask)
     return verdict_refuse(REFUSE_SDP, "an offer is required");
   if (!p->offer)

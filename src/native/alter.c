@@ -68,8 +68,8 @@ void verb_renegotiate(struct req *r) {
       leg_deny(l, deny, denied);
       leg_reoffer(l, nl->cookie, &d);
     } else {
-      struct verdict v =
-          verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
+      struct verdict v = verdict_refuse(
+          REFUSE_RELAY, "the only candidates are of relays that are not native, or of a VPN");
       native_door.reoffered(r->n, l, nl->cookie, &v, NULL);
     }
   }

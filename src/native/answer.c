@@ -92,7 +92,8 @@ static bool give(struct req *r, struct nleg *nl, struct leg *l, const struct rea
                                MSET_DENY_MAX, &usable);
   struct verdict v =
       usable ? leg_take_answer(l, 1, &a->desc, false)
-             : verdict_refuse(REFUSE_RELAY, "the only candidates are of relays that are not native");
+             : verdict_refuse(REFUSE_RELAY,
+                              "the only candidates are of relays that are not native, or of a VPN");
   if (!verdict_is_pass(&v)) {
     answer_verdict(r->n, r->to, &v, nl->call_id);
     return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Relay candidates of clients against the registry of native relays (S13, native-signaling section 3).
- */
+ * Candidates of clients against the registry of native relays (S13, native-signaling section 3) and the
+ * address pools of VPNs (S22). */
 #include "native/inner.h"
 
 uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t count, struct addr *deny,
@@ -10,11 +10,13 @@ uint32_t relay_sift(struct native *n, const struct desc_candidate *c, uint32_t c
   for (uint32_t i = 0; i < count; i++) {
     if (!c[i].is_udp)
       continue;
-    if (c[i].type != CAND_RELAY || (!c[i].is_name && guard_relay_is_native(n->guard, &c[i].address))) {
+    bool is_vpn = !c[i].is_name && guard_is_vpn(n->guard, &c[i].address);
+    if (!is_vpn &&
+        (c[i].type != CAND_RELAY || (!c[i].is_name && guard_relay_is_native(n->guard, &c[i].address)))) {
       *ret_usable = true;
       continue;
     }
-    guard_count(n->guard, REFUSE_RELAY);
+    guard_count(n->guard, is_vpn ? REFUSE_VPN : REFUSE_RELAY);
     if (denied < max && !c[i].is_name)
       deny[denied++] = c[i].address;
   }

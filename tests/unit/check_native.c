@@ -3,6 +3,7 @@
 #include "native/events.h"
 #include "native/idem.h"
 #include "native/telemetry.h"
+#include "native/inner.h"
 #include "native/ticket.h"
 
 #include <criterion/criterion.h>
@@ -149,4 +150,30 @@ Test(telemetry, what_is_long_is_cut_to_what_tells_of_quality) {
       less, "{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsLost\":3,\"jitter\":0.5}],\"cut\":true}");
   cr_assert_str_eq(least, "{\"stats\":[],\"cut\":true}");
   json_decref(body);
+}
+
+static struct desc_candidate candidate(enum cand_type type, const char *host) {
+  struct desc_candidate c = {.component = 1, .type = (uint8_t)type, .is_udp = true};
+  cr_assert_eq(addr_parse(&c.address, slice_of(host), 40000), 0);
+  return c;
+}
+
+Test(relays, foreign_relays_and_vpn_pools_are_denied) {
+  static struct conf conf = {.service = {.relays = {1, {"192.0.2.1"}}, .vpn = {1, {"10.8.0.0/16"}}}};
+  static struct native n;
+  own(guard) g = NULL;
+  struct addr deny[4];
+  bool usable;
+  cr_assert_eq(guard_new(&g, &conf), 0);
+  n.guard = g;
+  struct desc_candidate c[] = {candidate(CAND_RELAY, "192.0.2.1"), candidate(CAND_RELAY, "192.0.2.9"),
+                               candidate(CAND_HOST, "10.8.3.4"), candidate(CAND_HOST, "10.9.3.4")};
+  cr_assert_eq(relay_sift(&n, c, 4, deny, 4, &usable), 2);
+  cr_assert(usable && addr_eq(&deny[0], &c[1].address) && addr_eq(&deny[1], &c[2].address));
+  cr_assert_eq(relay_sift(&n, c + 1, 2, deny, 4, &usable), 2);
+  cr_assert_not(usable, "a foreign relay and a VPN's address carry nothing");
+  cr_assert_eq(relay_sift(&n, c, 1, deny, 4, &usable), 0);
+  cr_assert(usable, "a native relay");
+  cr_assert_eq(relay_sift(&n, c, 0, deny, 4, &usable), 0);
+  cr_assert(usable, "an offer without candidates is complete");
 }
