@@ -87,7 +87,9 @@ class House:
         return self.base + {"service": 0, "admin": 1, "tls": 2, "lab": 3, "lab_peer": 4, "ctrl": 5, "native": 8}[name]
 
     def pid(self, program):
-        return int(open("%s/%s.pid" % (self.dir, program)).read())
+        def written():  # ./run truncates the file before it writes the next one's number
+            return open("%s/%s.pid" % (self.dir, program)).read().strip()
+        return int(wait_for("the process id of " + program, written, 5))
 
     def log(self, program="sallyportd"):
         return open("%s/%s.log" % (self.dir, program), errors="replace").read()
