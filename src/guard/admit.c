@@ -14,12 +14,6 @@ static struct verdict known_check(const struct attempt *a) {
                   : verdict_refuse(REFUSE_UNKNOWN_SOURCE, "the source is no peer of a trunk");
 }
 
-static struct verdict drain_check(const struct attempt *a) {
-  struct verdict v = verdict_refuse(REFUSE_DRAIN, "no new calls while draining");
-  v.retry_after_s = 30;
-  return a->g->draining ? v : verdict_pass();
-}
-
 static struct verdict enabled_check(const struct attempt *a) {
   struct verdict v = verdict_refuse(REFUSE_TRUNK_DISABLED, "trunks[%s].enabled is false (%s line %u)",
                                     a->trunk->name, guard_file_name(a->g), a->trunk->line);
@@ -54,28 +48,23 @@ static struct verdict trunk_calls_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
   if (s && s->live < a->trunk->max_calls)
     return verdict_pass();
-  struct verdict v =
-      verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u (%s line %u)", a->trunk->name,
-                     a->trunk->max_calls, guard_file_name(a->g), a->trunk->line);
-  v.retry_after_s = 5;
-  return v;
+  return verdict_refuse(REFUSE_TRUNK_CALLS, "trunks[%s].max_calls: %u (%s line %u)", a->trunk->name,
+                        a->trunk->max_calls, guard_file_name(a->g), a->trunk->line);
 }
 
 static struct verdict node_calls_check(const struct attempt *a) {
   if (a->g->live < a->g->conf->node.max_calls)
     return verdict_pass();
-  struct verdict v = verdict_refuse(REFUSE_NODE_CALLS, "node.max_calls: %u", a->g->conf->node.max_calls);
-  v.retry_after_s = 5;
-  return v;
+  return verdict_refuse(REFUSE_NODE_CALLS, "node.max_calls: %u", a->g->conf->node.max_calls);
 }
 
 typedef struct verdict check_fn(const struct attempt *a);
 
-static check_fn *const inbound[] = {known_check,       drain_check,     enabled_check, own_via_check,
-                                    proxies_check,     hops_check,      return_check,  rate_check,
-                                    trunk_calls_check, node_calls_check};
-static check_fn *const outbound[] = {known_check, drain_check,       enabled_check,
-                                     rate_check,  trunk_calls_check, node_calls_check};
+static check_fn *const inbound[] = {known_check,   enabled_check,     own_via_check,
+                                    proxies_check, hops_check,        return_check,
+                                    rate_check,    trunk_calls_check, node_calls_check};
+static check_fn *const outbound[] = {known_check, enabled_check, rate_check, trunk_calls_check,
+                                     node_calls_check};
 
 static struct verdict run(const struct attempt *a, check_fn *const *checks, size_t n) {
   for (size_t i = 0; i < n; i++) {

@@ -92,8 +92,6 @@ struct guard *guard_free(struct guard *g) {
 
 void guard_reload(struct guard *g, const struct conf *conf) { conf_take(g, conf); }
 
-void guard_drain(struct guard *g, bool on) { g->draining = on; }
-
 /* ---- live calls ---- */
 
 void guard_admit_emergency(struct guard *g, const struct conf_trunk *trunk) {

@@ -38,6 +38,7 @@ static inline int verdict_q850(const struct verdict *v) {
   return v->q850 ? v->q850 : refusal_row(v->refusal)->q850;
 }
 struct verdict verdict_pass(void);
+/* A refusal with 503 says to come back in 5 s, unless who refuses knows better. */
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) printf_like(2, 3);
 static inline bool verdict_is_pass(const struct verdict *v) { return v->refusal == REFUSE_NONE; }
 
@@ -72,8 +73,6 @@ struct guard *guard_free(struct guard *g);
 OWN_DEFINE(guard)
 void guard_reload(struct guard *g, const struct conf *conf);
 const struct counts *guard_counts(const struct guard *g); /* refusals by rule, admitted and live calls */
-/* True: every new call is refused with 503 (REFUSE_DRAIN) until false again. */
-void guard_drain(struct guard *g, bool on);
 
 /* peer: is this source known at all? Cheap, before any parse (also for the receive hook, on the call
  * thread). Considers the addresses and CIDRs of peers and proxies of trunks on that listener, and for

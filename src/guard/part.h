@@ -42,7 +42,6 @@ struct guard {
   struct peer_rules *rules; /* rules has one for each trunk of conf, in its order. */
   struct trunk_state states[GUARD_STATES_MAX];
   uint32_t n_states, live;
-  bool draining;
   struct note *notes; /* notes is a ring of GUARD_NOTES_MAX, the oldest overwritten. */
   uint32_t next_note;
   struct map *by_session, *by_pair;

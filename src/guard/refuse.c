@@ -12,6 +12,8 @@ static const struct refusal_row rows[REFUSE_COUNT_] = {
 #undef REFUSE
 };
 
+enum { RETRY_AFTER_S = 5 };
+
 const struct refusal_row *refusal_row(enum refusal r) {
   return &rows[r < REFUSE_COUNT_ ? r : REFUSE_INTERNAL];
 }
@@ -21,7 +23,7 @@ struct verdict verdict_pass(void) {
 }
 
 struct verdict verdict_refuse(enum refusal r, const char *format, ...) {
-  struct verdict v = {.refusal = r};
+  struct verdict v = {.refusal = r, .retry_after_s = refusal_row(r)->sip == 503 ? RETRY_AFTER_S : 0};
   va_list ap;
   va_start(ap, format);
   vsnprintf(v.detail, sizeof(v.detail), format, ap);

@@ -3,6 +3,7 @@
 #include "native/inner.h"
 
 #include "base/clock.h"
+#include "wire/sse.h"
 
 #include <stdio.h>
 
@@ -58,9 +59,11 @@ bool user_has_stream(const struct user *u, const char *device) {
   return false;
 }
 
+enum { EVENT_HEAD_BYTES = 128 }; /* id, name and line ends around an event's data */
+
 /* The event as it goes over the wire; NULL without memory. */
 static char *event_text(uint64_t id, const char *name, const char *call_id, json_t *data) {
-  char when[CLOCK_TEXT_BYTES], *text = NULL;
+  char when[CLOCK_TEXT_BYTES];
   json_object_set_new(data, "v", json_integer(1));
   json_object_set_new(data, "ts", json_string(clock_text(clock_wall_ms(), when)));
   if (call_id && !json_object_get(data, "call")) /* call.updated has a snapshot there */
@@ -68,9 +71,17 @@ static char *event_text(uint64_t id, const char *name, const char *call_id, json
   own_mem char *json = json_dumps(data, JSON_COMPACT);
   if (!json)
     return NULL;
-  int r = id ? asprintf(&text, "id: %llu\nevent: %s\ndata: %s\n\n", (unsigned long long)id, name, json)
-             : asprintf(&text, "event: %s\ndata: %s\n\n", name, json);
-  return r < 0 ? NULL : text;
+  size_t bytes = strlen(json) + EVENT_HEAD_BYTES, n;
+  char *text = malloc(bytes);
+  if (!text)
+    return NULL;
+  struct text t;
+  text_init(&t, text, bytes);
+  sse_event(&t, id, name, slice_of(json));
+  if (text_end(&t, &n) == 0)
+    return text;
+  free(text);
+  return NULL;
 }
 
 void user_event(struct native *n, struct user *u, const char *device, const char *name,

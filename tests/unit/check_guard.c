@@ -251,8 +251,14 @@ Test(admit, limits_of_trunk_rate_and_node) {
   guard_admit_emergency(g, proxied);
   cr_assert_eq(guard_live(g, NULL), 7);
   cr_assert_eq(admit(g, c, "off", "198.51.100.60", 1), REFUSE_TRUNK_DISABLED);
-  guard_drain(g, true);
-  cr_assert_eq(admit(g, c, "inner", "198.51.100.40", 1), REFUSE_DRAIN);
+}
+
+Test(refuse, every_503_says_when_to_come_back) {
+  for (int r = REFUSE_NONE; r < REFUSE_COUNT_; r++) {
+    struct verdict v = verdict_refuse((enum refusal)r, "x");
+    cr_assert_eq(v.retry_after_s > 0, refusal_row(v.refusal)->sip == 503, "%s",
+                 refusal_row(v.refusal)->rule);
+  }
 }
 
 Test(admit, max_forwards_and_unknown) {
