@@ -36,7 +36,7 @@ static const enum srtp_suite all_suites[] = {SUITE_AEAD_AES_256_GCM, SUITE_AEAD_
                                              SUITE_AES_CM_128_HMAC_SHA1_80,
                                              SUITE_AES_CM_128_HMAC_SHA1_32};
 
-/* The trunk's suites in its order; all four where it names none. */
+/* The trunk's suites in its order; the usual four where it names none. */
 static uint32_t suites_of(const struct conf_trunk *t, enum srtp_suite ret[SUITE_COUNT_]) {
   uint32_t n = 0;
   for (uint32_t i = 0; t && i < t->suites.n && n < SUITE_COUNT_; i++) {
@@ -66,7 +66,7 @@ static const struct desc_crypto *crypto_choose(const struct conf_trunk *t, const
     const struct desc_crypto *c = &a->crypto[i];
     if (c->key.suite == SUITE_NONE || !suite_is_allowed(t, c->key.suite))
       continue;
-    if (c->key.suite != SUITE_AES_CM_128_HMAC_SHA1_32)
+    if (!suite_is_short(c->key.suite))
       return c;
     weak = weak ? weak : c;
   }

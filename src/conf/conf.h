@@ -55,7 +55,7 @@ struct conf_trunk {
   uint32_t inner_hops;             /* private addresses allowed below the first Via */
   struct conf_names media_sources; /* CIDRs besides the SDP's address that plain media may come from */
   struct conf_names
-      suites;        /* SRTP suites in order of preference; default all four, AEAD_AES_256_GCM first */
+      suites;        /* SRTP suites in order of preference; default four, AEAD_AES_256_GCM first */
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */

@@ -27,6 +27,14 @@ static int policy_suite(srtp_policy_t *p, uint32_t suite) {
     srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtp);
     srtp_crypto_policy_set_aes_gcm_256_16_auth(&p->rtcp);
     return 0;
+  case SUITE_AES_256_CM_HMAC_SHA1_80:
+    srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtp);
+    srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp);
+    return 0;
+  case SUITE_AES_256_CM_HMAC_SHA1_32:
+    srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32(&p->rtp);
+    srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp);
+    return 0;
   case SUITE_NONE:
   case SUITE_COUNT_:
   default:

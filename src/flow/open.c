@@ -401,7 +401,7 @@ static enum drop unprotect_rtcp_without_mki(const struct keyhole *l, const struc
 
 static enum drop unprotect_rtcp(const struct keyhole *l, const struct knock *k) {
   int n = (int)*k->n;
-  if (l->key.mki_bytes && l->key.suite == SUITE_AES_CM_128_HMAC_SHA1_32)
+  if (l->key.mki_bytes && suite_is_short(l->key.suite))
     return unprotect_rtcp_without_mki(l, k);
   srtp_err_status_t status = srtp_unprotect_rtcp_mki(l->common, k->packet, &n, l->key.mki_bytes > 0);
   if (status == srtp_err_status_ok)

@@ -43,7 +43,7 @@ static bool remote_is_sound(const struct mset_remote *r) {
       !IS_TEXT(r->ufrag) || !IS_TEXT(r->pwd))
     return false;
   for (uint32_t i = 0; i < r->n_codecs; i++)
-    if (r->codecs[i].pt > 127 || r->codecs[i].clock_hz == 0)
+    if (r->codecs[i].pt > 127 || r->codecs[i].clock_hz == 0 || r->codecs[i].ptime_ms > MSET_PTIME_MAX_MS)
       return false;
   for (uint32_t i = 0; i < r->n_sources; i++)
     if (!is_addr(&r->sources[i].base) || r->sources[i].bits > 128)

@@ -10,7 +10,7 @@
 #include "wire/srtpkey.h"
 
 enum {
-  MSET_VERSION = 1,
+  MSET_VERSION = 2,
   MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
@@ -76,10 +76,12 @@ struct mset_opened {
 
 enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };
 enum mset_symmetric { MSET_SYMMETRIC_OFF, MSET_SYMMETRIC_AUTO, MSET_SYMMETRIC_ONCE };
+enum { MSET_CODEC_FEC = 1, MSET_CODEC_DTX = 2, MSET_CODEC_STEREO = 4, MSET_PTIME_MAX_MS = 120 };
 struct mset_codec {
-  uint8_t pt, kind; /* kind is an enum codec_kind of wire/desc.h. */
-  uint8_t pad[2];
+  uint8_t pt, kind;           /* kind is an enum codec_kind of wire/desc.h. */
+  uint8_t ptime_ms, channels; /* ptime_ms of what we send, at most MSET_PTIME_MAX_MS; 0: 20 */
   uint32_t clock_hz;
+  uint32_t flags, bitrate; /* what the peer takes: an OR of MSET_CODEC_*, bits a second, 0: no limit */
 };
 struct mset_source {
   struct addr base;

@@ -13,6 +13,8 @@ static const struct {
     [SUITE_AES_CM_128_HMAC_SHA1_32] = {"AES_CM_128_HMAC_SHA1_32", 16, 14},
     [SUITE_AEAD_AES_128_GCM] = {"AEAD_AES_128_GCM", 16, 12},
     [SUITE_AEAD_AES_256_GCM] = {"AEAD_AES_256_GCM", 32, 12},
+    [SUITE_AES_256_CM_HMAC_SHA1_80] = {"AES_256_CM_HMAC_SHA1_80", 32, 14},
+    [SUITE_AES_256_CM_HMAC_SHA1_32] = {"AES_256_CM_HMAC_SHA1_32", 32, 14},
 };
 
 const char *suite_name(enum srtp_suite s) { return suites[s < SUITE_COUNT_ ? s : SUITE_NONE].name; }

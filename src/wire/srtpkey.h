@@ -10,10 +10,12 @@ enum srtp_suite {
   SUITE_AES_CM_128_HMAC_SHA1_32,
   SUITE_AEAD_AES_128_GCM,
   SUITE_AEAD_AES_256_GCM,
+  SUITE_AES_256_CM_HMAC_SHA1_80, /* RFC 6188 */
+  SUITE_AES_256_CM_HMAC_SHA1_32,
   SUITE_COUNT_
 };
 
-enum { SRTPKEY_MAX_BYTES = 44, SRTPKEY_MKI_MAX_BYTES = 128 };
+enum { SRTPKEY_MAX_BYTES = 46, SRTPKEY_MKI_MAX_BYTES = 128 };
 
 struct srtp_key {
   uint32_t suite;                   /* suite is an enum srtp_suite. */
@@ -22,6 +24,10 @@ struct srtp_key {
   uint8_t bytes[SRTPKEY_MAX_BYTES]; /* bytes is the master key, then the master salt. */
 };
 
+/* The tag of RTP has 32 bits only, that of RTCP 80. */
+static inline bool suite_is_short(uint32_t s) {
+  return s == SUITE_AES_CM_128_HMAC_SHA1_32 || s == SUITE_AES_256_CM_HMAC_SHA1_32;
+}
 const char *suite_name(enum srtp_suite s);                  /* "AES_CM_128_HMAC_SHA1_80"; "none" */
 enum srtp_suite suite_of(struct slice name);                /* SUITE_NONE if unknown; case matters not */
 size_t suite_key_bytes(enum srtp_suite s);                  /* master key: 16 or 32 */

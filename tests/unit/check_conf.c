@@ -132,7 +132,7 @@ Test(conf, every_error_at_once_with_its_line) {
       {18, "listeners[0].handshake_deadline_ms: expected a whole number 100-60000, got \"10s\""},
       {20, "trunks[0].name: expected letters, digits and . _ - of 1 to 63 characters, got \"x y\""},
       {22, "trunks[0].peers: expected a list of 1 to 32 names"},
-      {23, "trunks[0].suites: expected a list of 1 to 4 of AEAD_AES_256_GCM|"},
+      {23, "trunks[0].suites: expected a list of 1 to 6 of AEAD_AES_256_GCM|"},
       {24, "trunks[0].enabled: expected true or false, got \"yes\""},
       {27, "users[0].numbers: expected a list of 0 to 32 numbers: + and 4 to 15 digits, in quotes, got "
            "\"15550100001\""},

@@ -13,7 +13,8 @@ extern const srtp_cipher_type_t suite_icm_128, suite_gcm_128, suite_gcm_256;
 enum { ROOM = 512, PAYLOAD = 160, RTP = 12 + PAYLOAD };
 
 static const enum srtp_suite all[] = {SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_32,
-                                      SUITE_AEAD_AES_128_GCM, SUITE_AEAD_AES_256_GCM};
+                                      SUITE_AEAD_AES_128_GCM,        SUITE_AEAD_AES_256_GCM,
+                                      SUITE_AES_256_CM_HMAC_SHA1_80, SUITE_AES_256_CM_HMAC_SHA1_32};
 
 /* The peer: the library itself, whatever primitives it has at the time. */
 static void peer_policy(srtp_policy_t *p, struct srtp_key *key, srtp_ssrc_type_t type, uint32_t ssrc) {
@@ -27,6 +28,14 @@ static void peer_policy(srtp_policy_t *p, struct srtp_key *key, srtp_ssrc_type_t
       [SUITE_AES_CM_128_HMAC_SHA1_32] = srtp_profile_aes128_cm_sha1_32,
       [SUITE_AEAD_AES_128_GCM] = srtp_profile_aead_aes_128_gcm,
       [SUITE_AEAD_AES_256_GCM] = srtp_profile_aead_aes_256_gcm};
+  if (key->suite == SUITE_AES_256_CM_HMAC_SHA1_80 || key->suite == SUITE_AES_256_CM_HMAC_SHA1_32) {
+    srtp_crypto_policy_set_aes_cm_256_hmac_sha1_80(&p->rtcp); /* no DTLS profile names them */
+    if (suite_is_short(key->suite))
+      srtp_crypto_policy_set_aes_cm_256_hmac_sha1_32(&p->rtp);
+    else
+      p->rtp = p->rtcp;
+    return;
+  }
   srtp_crypto_policy_set_from_profile_for_rtp(&p->rtp, profiles[key->suite]);
   if (key->suite == SUITE_AES_CM_128_HMAC_SHA1_32)
     srtp_crypto_policy_set_rtcp_default(&p->rtcp);
@@ -294,9 +303,8 @@ Test(srtp, mki_both_ways) {
       cr_assert_eq(opener_new(&o, &key), 0);
       size_t n = rtp_make(p, 1, 0), plain = n;
       cr_assert_eq(seal_rtp_next(s, p, &n, ROOM), DROP_NONE);
-      size_t tag = all[i] == SUITE_AES_CM_128_HMAC_SHA1_80   ? 10
-                   : all[i] == SUITE_AES_CM_128_HMAC_SHA1_32 ? 4
-                                                             : 16;
+      bool is_gcm = all[i] == SUITE_AEAD_AES_128_GCM || all[i] == SUITE_AEAD_AES_256_GCM;
+      size_t tag = is_gcm ? 16 : suite_is_short(all[i]) ? 4 : 10;
       cr_assert_eq(n, plain + tag + lengths[k]);
       other = key;
       other.mki[3] = 8;
