@@ -3,6 +3,8 @@
  * -errno, which becomes FAULT and has changed nothing. */
 #include "media/cmd.h"
 
+#include "media/bridge.h"
+
 typedef int cmd_fn(struct worker *w, struct session *s, const union mset_any *m, union up *reply);
 
 static void reply_as(union up *reply, enum mset_type type, size_t bytes) {
@@ -52,7 +54,10 @@ static int cmd_open(struct worker *w, struct session *s, const union mset_any *m
 
 static int cmd_remote(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
   (void)w, (void)reply;
-  return session_set_remote(s, &m->remote);
+  int error = session_set_remote(s, &m->remote);
+  if (!error)
+    link_retarget(s);
+  return error;
 }
 
 static int cmd_select(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
@@ -60,6 +65,7 @@ static int cmd_select(struct worker *w, struct session *s, const union mset_any 
   if (!session_remote(s, m->pick.remote))
     return -ENOENT;
   s->selected = (uint8_t)m->pick.remote;
+  link_retarget(s);
   return session_reseal(s, session_target(s));
 }
 
@@ -69,14 +75,15 @@ static int cmd_drop(struct worker *w, struct session *s, const union mset_any *m
   if (!r)
     return -ENOENT;
   session_drop_remote(s, r);
+  link_retarget(s);
   return session_reseal(s, session_target(s));
 }
 
 static void unlink_one(struct session *s) {
   struct session *peer = session_peer(s);
   if (peer && peer->peer == s->handle)
-    peer->peer = 0;
-  s->peer = 0;
+    bridge_close(peer);
+  bridge_close(s);
 }
 
 static int cmd_link(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
@@ -88,8 +95,9 @@ static int cmd_link(struct worker *w, struct session *s, const union mset_any *m
   if (!peer)
     return 0;
   unlink_one(peer);
-  s->peer = peer->handle;
-  peer->peer = s->handle;
+  bridge_open(s, peer);
+  if (peer != s)
+    bridge_open(peer, s);
   return 0;
 }
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a session receives: whose it is (by source, then by tag), its statistics, then to the peer by
- * a link: another source number, sequence, timestamp, payload type, and the other law. Nothing
- * changes before a packet verified. See session.h. */
+ * What a session receives: whose it is (by source, then by tag), its statistics, then to its sinks
+ * (link.h). Nothing changes before a packet verified. See session.h. */
 #include "media/session.h"
 
 #include "wire/classify.h"
@@ -95,19 +94,6 @@ static struct strm *strm_heard(struct session *s, uint32_t ssrc, uint32_t clock_
   return t;
 }
 
-/* Links ------------------------------------------------------------------------------------------- */
-struct heard { /* one verified packet on its way */
-  struct session *s;
-  struct remote *r;
-  const struct mset_codec *codec;
-  struct rtp rtp;
-  uint64_t ext;
-};
-
-static uint64_t source_of(const struct heard *h) {
-  return (h->s->handle << 40 ^ (h->s->handle >> 32) << 33) ^ ((uint64_t)1 << 32 | h->rtp.ssrc);
-}
-
 /* Is it this remote's audio that is passed on? */
 static bool is_chosen(struct session *s, const struct remote *r) {
   if (s->selected)
@@ -116,94 +102,6 @@ static bool is_chosen(struct session *s, const struct remote *r) {
   if (!feeding || !feeding->is_flowing)
     s->feeding = r->number;
   return s->feeding == r->number;
-}
-
-/* The peer and whom it sends to, when it may. */
-static enum drop way_out(const struct heard *h, struct session **ret_peer, struct remote **ret_to) {
-  *ret_peer = session_peer(h->s);
-  if (!*ret_peer)
-    return DROP_NO_SINK;
-  if (digits_are_due(&(*ret_peer)->digits))
-    return DROP_HELD;
-  *ret_to = session_target(*ret_peer);
-  return session_may_send(*ret_peer, *ret_to);
-}
-
-static enum drop to_codec(const struct heard *h, const struct mset_codec *out, uint8_t *payload) {
-  bool was_u = h->codec->kind == CODEC_PCMU, was_a = h->codec->kind == CODEC_PCMA;
-  if (!out)
-    return DROP_CODEC;
-  if (h->codec->kind == out->kind)
-    return DROP_NONE;
-  if (!(was_u && out->kind == CODEC_PCMA) && !(was_a && out->kind == CODEC_PCMU))
-    return DROP_CODEC;
-  g711_convert(was_u ? G711_ULAW : G711_ALAW, payload, payload, h->rtp.payload_bytes);
-  return DROP_NONE;
-}
-
-static enum drop pass_audio(const struct heard *h, struct packet *p) {
-  struct session *peer;
-  struct remote *to;
-  struct sink_out at;
-  enum drop d = way_out(h, &peer, &to);
-  if (d)
-    return d;
-  const struct mset_codec *codec = remote_audio(to);
-  uint8_t *payload = p->bytes + (h->rtp.payload - p->bytes);
-  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, h->rtp.marker, false};
-  d = to_codec(h, codec, payload);
-  if (!d)
-    d = sink_map(&peer->sink, &in, peer->w->now_us, &at);
-  else
-    sink_skip(&peer->sink, in.source);
-  if (d)
-    return d;
-  peer->forwarded_us = peer->w->now_us;
-  peer->tx.codec = codec->kind;
-  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, h->rtp.payload_bytes};
-  return session_send(peer, to, &o);
-}
-
-/* The timestamp of an event on its way out is fixed when it begins, unless both clocks are one: then
- * each segment has its own. */
-static enum drop map_event(const struct heard *h, struct session *peer, bool is_one_clock,
-                           const struct event_told *told, struct sink_out *ret) {
-  struct event *e = &h->r->event;
-  uint32_t ts = told->is_begin ? sink_ts(&peer->sink, peer->w->now_us) : e->out_ts;
-  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, told->is_begin, true};
-  if (!is_one_clock || told->is_stamped_anew)
-    in.ts = ts - peer->sink.ts_shift;
-  enum drop d = sink_map(&peer->sink, &in, peer->w->now_us, ret);
-  if (told->is_begin || (is_one_clock && !told->is_stamped_anew))
-    e->out_ts = ret->ts;
-  return d;
-}
-
-static enum drop pass_event(const struct heard *h, const struct telev *t,
-                            const struct event_told *told) {
-  struct session *peer;
-  struct remote *to;
-  struct sink_out at;
-  uint8_t payload[TELEV_BYTES];
-  enum drop d = way_out(h, &peer, &to);
-  if (d)
-    return d;
-  const struct mset_codec *codec = remote_event(to, SINK_CLOCK_HZ);
-  if (!codec || told->is_old) {
-    sink_skip(&peer->sink, source_of(h));
-    return codec ? DROP_LATE : DROP_PAYLOAD_TYPE;
-  }
-  bool is_one_clock = h->codec->clock_hz == codec->clock_hz && codec->clock_hz == SINK_CLOCK_HZ;
-  d = map_event(h, peer, is_one_clock, told, &at);
-  if (d)
-    return d;
-  struct telev out = *t;
-  if (!is_one_clock)
-    out.duration = telev_scale(h->r->event.segments + t->duration, h->codec->clock_hz, codec->clock_hz);
-  telev_put(payload, &out);
-  peer->forwarded_us = peer->w->now_us;
-  struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload)};
-  return session_send(peer, to, &o);
 }
 
 void session_tell_digits(struct session *s, const struct event_told *told) {
@@ -222,26 +120,26 @@ static enum drop take_event(const struct heard *h) {
   struct event_told told;
   if (!telev_parse(&t, h->rtp.payload, h->rtp.payload_bytes))
     return DROP_CODEC;
-  if (h->s->selected && h->s->selected != h->r->number)
+  if (h->session->selected && h->session->selected != h->remote->number)
     return DROP_NOT_SELECTED;
-  event_input(&h->r->event, &h->rtp, &t, h->codec->clock_hz, h->s->w->now_us, &told);
-  session_tell_digits(h->s, &told);
-  return pass_event(h, &t, &told);
+  event_input(&h->remote->event, &h->rtp, &t, h->codec->clock_hz, h->session->w->now_us, &told);
+  session_tell_digits(h->session, &told);
+  return link_event(h, &t, &told);
 }
 
 static enum drop take_audio(const struct heard *h, struct packet *p) {
-  struct session *s = h->s;
-  h->r->audio_us = s->w->now_us;
+  struct session *s = h->session;
+  h->remote->audio_us = s->w->now_us;
   s->rx.codec = h->codec->kind;
-  if (!h->r->is_flowing) {
-    s->feeding = h->r->number; /* the last one that begins is heard, until SELECT */
-    session_tell_flow(s, h->r, true);
+  if (!h->remote->is_flowing) {
+    s->feeding = h->remote->number; /* the last one that begins is heard, until SELECT */
+    session_tell_flow(s, h->remote, true);
   }
-  return is_chosen(s, h->r) ? pass_audio(h, p) : DROP_NOT_SELECTED;
+  return is_chosen(s, h->remote) ? link_audio(h, p) : DROP_NOT_SELECTED;
 }
 
 static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p) {
-  struct heard h = {.s = s, .r = r};
+  struct heard h = {.session = s, .remote = r};
   if (!rtp_parse(&h.rtp, p->bytes, p->n)) {
     s->rx.malformed++;
     return DROP_NOT_RTP;
@@ -259,9 +157,7 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
     d = DROP_DIRECTION;
   if (!d)
     return is_audio ? take_audio(&h, p) : take_event(&h);
-  struct session *peer = session_peer(s);
-  if (peer)
-    sink_skip(&peer->sink, source_of(&h));
+  link_skip(&h);
   return d;
 }
 

@@ -105,6 +105,7 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   s->rtp.fd = s->rtcp.fd = -1;
   s->ssrc = rand_u32() | 1u;
   rand_text(s->cname, CNAME_CHARS);
+  list_init(&s->links);
   list_init(&s->tuples);
   report_init(&s->report, w->now_us);
   s->slow = (struct timer){.fn = slow_fn, .arg = s};
@@ -135,6 +136,7 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
 void session_close(struct session *s) {
   struct worker *w = s->w;
   struct mset_facts none = {0};
+  link_close(s);
   session_send_report(s, true);
   facts_write(w->facts, w->facts_base + (uint32_t)s->handle, &none);
   io_flush(w->io, NULL, NULL); /* before its socket is closed */

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "codec/tone.h"
 #include "media/digits.h"
+#include "media/link.h"
 #include "media/remote.h"
 #include "media/report.h"
 #include "media/sink.h"
@@ -44,6 +45,8 @@ struct session {
   uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
   struct port rtp, rtcp; /* private ones of a trunk leg; fd -1 else */
   struct remote remotes[MSET_REMOTES_MAX];
+  struct list links;     /* links are the sinks of what we receive. */
+  struct link bridge;    /* bridge is the sink to peer. */
   struct strm strms[OPENER_SSRCS_MAX];
   struct strm gone; /* gone has the totals of streams that made room. */
   uint32_t last_ssrc, ssrc_changes;
