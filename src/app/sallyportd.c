@@ -14,11 +14,13 @@
 
 static const char usage[] =
     "Usage: sallyportd --config FILE [--check-config]\n"
+    "       sallyportd --config FILE --print-relay-config NAME\n"
     "       sallyportd --config FILE --mint-token IDENTITY [--scopes A,B] [--numbers +1…,+2…] [--ttl "
     "SECONDS]\n"
     "\n"
     "  --config FILE     the configuration (docs/configuration.md)\n"
     "  --check-config    says all that is wrong with it, starts nothing\n"
+    "  --print-relay-config NAME  coturn's configuration for that one of relays[], with its secret\n"
     "  --mint-token ID   prints an access token for that identity, signed by service.token_key\n"
     "  --scopes LIST     default: call.place,call.receive,call.control,relay.issue,events.read\n"
     "  --numbers LIST    numbers the identity may show; default: those of the configuration\n"
@@ -26,7 +28,7 @@ static const char usage[] =
     "  --version\n";
 
 struct options {
-  const char *config, *mint, *scopes, *numbers, *tenant;
+  const char *config, *relay, *mint, *scopes, *numbers, *tenant;
   uint32_t ttl_s;
   bool check;
 };
@@ -35,6 +37,7 @@ static int options_read(struct options *o, int argc, char **argv) {
   static const struct option longs[] = {{"config", required_argument, NULL, 'c'},
                                         {"check-config", no_argument, NULL, 'k'},
                                         {"mint-token", required_argument, NULL, 'm'},
+                                        {"print-relay-config", required_argument, NULL, 'r'},
                                         {"scopes", required_argument, NULL, 's'},
                                         {"numbers", required_argument, NULL, 'n'},
                                         {"tenant", required_argument, NULL, 'T'},
@@ -48,6 +51,8 @@ static int options_read(struct options *o, int argc, char **argv) {
       o->config = optarg;
     else if (c == 'k')
       o->check = true;
+    else if (c == 'r')
+      o->relay = optarg;
     else if (c == 'm')
       o->mint = optarg;
     else if (c == 's')
@@ -114,6 +119,21 @@ static int mint(const struct options *o, const struct conf *conf) {
   return r;
 }
 
+static int relay_print(const char *name, const struct conf *c) {
+  char text[8192];
+  const struct conf_relay *r = conf_relay_find(c, slice_of(name));
+  int e = r ? native_relay_config(text, sizeof(text), c, r) : -ENOENT;
+  if (e < 0)
+    fprintf(stderr, "sallyportd: relay %s: %s\n", name,
+            !r             ? "there is none of that name"
+            : e == -EINVAL ? "its secret_file: expected one or two lines of 16 to 128 characters"
+                           : strerror(-e));
+  else
+    fputs(text, stdout);
+  explicit_bzero(text, sizeof(text));
+  return e;
+}
+
 /* What the configuration's own reader does not look into: do keys and certificates fit? */
 static int check_files(const struct conf *c) {
   char why[320] = "";
@@ -168,8 +188,8 @@ int main(int argc, char **argv) {
   h.conf_file = o.config;
   if (house_load(o.config, false, &h.conf, &h.plan) < 0)
     return 1;
-  if (o.check || o.mint) {
-    r = o.mint ? mint(&o, h.conf) : check_files(h.conf);
+  if (o.check || o.mint || o.relay) {
+    r = o.mint ? mint(&o, h.conf) : o.relay ? relay_print(o.relay, h.conf) : check_files(h.conf);
     if (o.check && r == 0)
       printf("%s: good\n", o.config);
     conf_free(h.conf);

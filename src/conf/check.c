@@ -150,12 +150,54 @@ static void trunks_check(struct checker *k) {
   }
 }
 
+/* Who has credentials of a relay sends from its address: no trunk may take that for its peer. */
+static bool is_peer(const struct conf_trunk *t, const struct addr *relay) {
+  struct host_rule rule;
+  for (uint32_t i = 0; i < t->peers.n; i++)
+    if (host_rule_parse(&rule, slice_of(t->peers.text[i])) == 0 && !rule.is_name &&
+        cidr_has(&rule.cidr, relay))
+      return true;
+  return false;
+}
+
+static void relay_check(struct checker *k, const struct conf_relay *r, uint32_t line) {
+  struct slice host;
+  struct addr ip;
+  uint16_t port = 0;
+  if (host_split(slice_of(r->host), &host, &port, &ip) < 0 || port)
+    FAIL(k, line, "relays[%s].host: expected no port, got \"%s\"", r->name, r->host);
+  if (addr_is_any(&r->address))
+    FAIL(k, line, "relays[%s].address: expected the address that clients see", r->name);
+  if (addr_family(&r->bind) != AF_UNSPEC && addr_family(&r->bind) != addr_family(&r->address))
+    FAIL(k, line, "relays[%s].bind: expected the family of address", r->name);
+  if (!r->port && !r->tls_port)
+    FAIL(k, line, "relays[%s]: expected a port or a tls_port", r->name);
+  if (r->port_max < r->port_min)
+    FAIL(k, line, "relays[%s].port_max: expected at least port_min (%u), got \"%u\"", r->name,
+         r->port_min, r->port_max);
+  for (uint32_t i = 0; i < k->c->n_trunks && !addr_is_loopback(&r->address); i++)
+    if (is_peer(&k->c->trunks[i], &r->address))
+      FAIL(k, line, "relays[%s].address: is among trunks[%s].peers: its users could speak as that peer",
+           r->name, k->c->trunks[i].name);
+}
+
+static void relays_check(struct checker *k) {
+  const struct conf *c = k->c;
+  for (uint32_t i = 0; i < c->n_relays; i++) {
+    relay_check(k, &c->relays[i], k->lines->relays[i]);
+    for (uint32_t j = 0; j < i; j++)
+      if (strcmp(c->relays[j].name, c->relays[i].name) == 0)
+        FAIL(k, k->lines->relays[i], "relays[%u].name: stands twice: \"%s\"", i, c->relays[i].name);
+  }
+}
+
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
   media_check(&k);
   doors_check(&k);
   listeners_check(&k);
   trunks_check(&k);
+  relays_check(&k);
 }
 
 /* ---- what needs the file system ---- */
@@ -203,6 +245,16 @@ static void listener_files_check(struct checker *k, const struct tree_node *map,
   readable_check(k, &at, "ca", l->ca);
 }
 
+static void relay_files_check(struct checker *k, const struct tree_node *list) {
+  const struct tree_node *item = list ? list->child : NULL;
+  char name[80];
+  for (uint32_t i = 0; i < k->c->n_relays && item; i++, item = item->next) {
+    struct place at = {item, name, k->lines->relays[i]};
+    snprintf(name, sizeof(name), "relays[%s]", k->c->relays[i].name);
+    secret_file_check(k, &at, "secret_file", k->c->relays[i].secret_file, false);
+  }
+}
+
 void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
   struct place root = {lines->tree, "", lines->root};
@@ -218,4 +270,5 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);
   for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)
     listener_files_check(&k, item, lines->listeners[i], &c->listeners[i]);
+  relay_files_check(&k, tree_find(lines->tree, "relays"));
 }

@@ -60,6 +60,11 @@ static void listeners_read(struct loader *l, const struct tree_node *list) {
                                 sizeof(l->c->listeners[0]), CONF_LISTENERS_MAX, l->lines.listeners);
 }
 
+static void relays_read(struct loader *l, const struct tree_node *list) {
+  l->c->n_relays = list_read(l, SECTION_RELAY, list, "relays", l->c->relays, sizeof(l->c->relays[0]),
+                             CONF_RELAYS_MAX, l->lines.relays);
+}
+
 /* What a trunk's mode of sending follows from its SRTP setting, where it is not said. */
 static void trunks_read(struct loader *l, const struct tree_node *list) {
   uint32_t lines[CONF_TRUNKS_MAX] = {0};
@@ -108,6 +113,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   section_read(l, SECTION_RECORDS, tree_find(root, "records"), "records", root->line, l->c);
   listeners_read(l, tree_find(root, "listeners"));
   trunks_read(l, tree_find(root, "trunks"));
+  relays_read(l, tree_find(root, "relays"));
   return users_read(l, tree_find(root, "users"));
 }
 
@@ -232,6 +238,13 @@ const struct conf_listener *conf_listener_find(const struct conf *c, struct slic
   for (uint32_t i = 0; i < c->n_listeners; i++)
     if (slice_eq(slice_of(c->listeners[i].name), name))
       return &c->listeners[i];
+  return NULL;
+}
+
+const struct conf_relay *conf_relay_find(const struct conf *c, struct slice name) {
+  for (uint32_t i = 0; i < c->n_relays; i++)
+    if (slice_eq(slice_of(c->relays[i].name), name))
+      return &c->relays[i];
   return NULL;
 }
 

@@ -15,6 +15,7 @@ enum {
   CONF_LISTENERS_MAX = 16,
   CONF_TRUNKS_MAX = 64,
   CONF_USERS_MAX = 1024,
+  CONF_RELAYS_MAX = 8,
   CONF_ERRORS_MAX = 64,
 };
 
@@ -69,6 +70,17 @@ struct conf_trunk {
   uint32_t line;               /* line where it stands in the file, for refusals' texts */
 };
 
+struct conf_relay { /* a native relay (coturn) that apps are told of */
+  char name[CONF_NAME_BYTES];
+  char host[CONF_NAME_BYTES];        /* host is the name or address in URLs. */
+  struct addr address, bind;         /* address of allocations; bind: local one, AF_UNSPEC = address */
+  uint32_t port, tls_port;           /* 3478 (UDP and TCP), 443; 0: none */
+  uint32_t port_min, port_max;       /* UDP ports of allocations */
+  char secret_file[CONF_PATH_BYTES]; /* one or two lines; the first signs */
+  char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* as on its machine; "" = the service's */
+  uint32_t allocations_per_user, allocations, bytes_per_s; /* 24, 1200, 40000 */
+};
+
 struct conf_user {
   char name[CONF_NAME_BYTES];   /* identity */
   char tenant[CONF_NAME_BYTES]; /* default "default" */
@@ -108,7 +120,7 @@ struct conf {
     char token_key[CONF_PATH_BYTES]; /* embedded issuer's key; made 0600 when absent */
     struct conf_names hosts;         /* further Host values accepted */
     struct conf_names origins;       /* CORS origins, exact */
-    struct conf_names relays;        /* native relays: host:port or address, judged by guard/relay */
+    struct conf_names relays;        /* further native relays, judged by guard/relay */
     struct conf_names vpn;           /* CIDRs of VPN pools */
     uint32_t commands_per_s, calls_per_identity, streams_per_identity; /* 10, 20, 5 */
     uint32_t offline_wait_s, stream_lost_s, ring_timeout_s;            /* 5, 120, 60 */
@@ -124,9 +136,10 @@ struct conf {
     uint32_t interim_s;         /* default 900 */
   } records;
   char dialplan[CONF_PATH_BYTES]; /* file in dialplans/ */
-  uint32_t n_listeners, n_trunks, n_users;
+  uint32_t n_listeners, n_trunks, n_users, n_relays;
   struct conf_listener listeners[CONF_LISTENERS_MAX];
   struct conf_trunk trunks[CONF_TRUNKS_MAX];
+  struct conf_relay relays[CONF_RELAYS_MAX];
   struct conf_user *users;         /* n_users of them */
   uint64_t version;                /* a hash of the file's bytes, shown in records */
   struct map *by_name, *by_number; /* conf's own: users by name and by number */
@@ -153,6 +166,7 @@ struct conf *conf_free(struct conf *c);
 OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);
 const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name);
+const struct conf_relay *conf_relay_find(const struct conf *c, struct slice name);
 const struct conf_user *conf_user_find(const struct conf *c, struct slice name);
 const struct conf_user *conf_user_by_number(const struct conf *c, struct slice number);
 /* The page docs/configuration.md, printed from the table of settings: 0 and *ret_n, or -ENOSPC. */

@@ -15,6 +15,7 @@ enum conf_section {
   SECTION_LISTENER,
   SECTION_TRUNK,
   SECTION_USER,
+  SECTION_RELAY,
   SECTION_COUNT_
 };
 
@@ -24,6 +25,7 @@ extern const size_t conf_fields_n;
 struct conf_lines {
   uint32_t root, media, service, admin;
   uint32_t listeners[CONF_LISTENERS_MAX];
+  uint32_t relays[CONF_RELAYS_MAX];
   uint32_t *users;
   const struct tree_node *tree; /* tree is the whole file; it lives while the checks run. */
 };

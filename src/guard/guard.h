@@ -105,8 +105,8 @@ void guard_forget_out(struct guard *g, struct slice session_id);
 struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk,
                                   const struct ask_hosts *record_routes, struct slice contact_host,
                                   const struct ask_hosts *subjects);
-/* Is this relay candidate of a native client one of the native relays? Judged by the address: relays
- * that service.relays names only by name must be listed by address too. */
+/* Is this relay candidate of a native client one of the native relays, relays[] or service.relays?
+ * Judged by the address: what service.relays names only by name must be listed by address too. */
 bool guard_relay_is_native(const struct guard *g, const struct addr *relay);
 /* Candidate in a configured VPN pool. */
 bool guard_is_vpn(const struct guard *g, const struct addr *a);

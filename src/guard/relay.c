@@ -4,6 +4,9 @@
 #include "guard/part.h"
 
 bool guard_relay_is_native(const struct guard *g, const struct addr *relay) {
+  for (uint32_t i = 0; i < g->conf->n_relays; i++)
+    if (addr_eq_ip(&g->conf->relays[i].address, relay))
+      return true;
   const struct conf_names *list = &g->conf->service.relays;
   for (uint32_t i = 0; i < list->n; i++) {
     struct host_rule rule;

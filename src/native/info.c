@@ -51,9 +51,11 @@ void verb_relay(struct req *r) {
       return;
     }
   }
+  uint64_t expires_ms = clock_wall_ms() + (uint64_t)ttl * 1000;
+  json_t *servers =
+      relay_book_servers(&r->n->relays, r->claims->tenant, r->claims->identity, expires_ms / 1000);
   answer_json(r->n, r->to, 200,
-              json_pack("{s:[],s:s}", "iceServers", "expires_at",
-                        clock_text(clock_wall_ms() + (uint64_t)ttl * 1000, when)));
+              json_pack("{s:o,s:s}", "iceServers", servers, "expires_at", clock_text(expires_ms, when)));
 }
 
 /* Several device legs of one ringing call are one resource: the first of the same id is shown. */

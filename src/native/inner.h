@@ -6,6 +6,7 @@
 #include "native/idem.h"
 #include "native/native.h"
 #include "native/nleg.h"
+#include "native/relaybook.h"
 #include "native/ticket.h"
 #include "native/user.h"
 
@@ -33,6 +34,7 @@ struct native {
   struct tickets *tickets;
   struct idem *idem;
   struct limit *commands;
+  struct relay_book relays;
   struct timer sweep;
   struct web_row *rows;
   const struct native_file *files;

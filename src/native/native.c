@@ -349,6 +349,7 @@ int native_new(struct native **ret_native, const struct native_settings *s, cons
   n->issuer = s->tokens;
   n->files = s->files;
   n->files_n = s->files_n;
+  relay_book_load(&n->relays, s->conf);
   list_init(&n->user_list);
   list_init(&n->ended);
   list_init(&n->alerts);
@@ -384,12 +385,16 @@ struct native *native_free(struct native *n) {
   tickets_free(n->tickets);
   idem_free(n->idem);
   limit_free(n->commands);
+  relay_book_done(&n->relays);
   free(n->rows);
   free(n);
   return NULL;
 }
 
-void native_reload(struct native *n, const struct conf *conf) { n->conf = conf; }
+void native_reload(struct native *n, const struct conf *conf) {
+  n->conf = conf;
+  relay_book_load(&n->relays, conf);
+}
 uint16_t native_port(const struct native *n) { return web_port(n->web, 0); }
 struct counts *native_web_counts(struct native *n) {
   return web_counts(n->web);

@@ -34,5 +34,9 @@ void native_drain(struct native *n, uint32_t deadline_s);
 struct counts *native_web_counts(struct native *n);
 /* All live calls for the operators, {"calls":[…]}: a new reference. */
 json_t *native_calls(struct calls *cs);
+/* The configuration of coturn for that relay of ours, with its secrets: 0, -ENOSPC, or what is wrong
+ * with secret_file (-EINVAL, -errno). */
+int native_relay_config(char *dst, size_t dst_bytes, const struct conf *c,
+                        const struct conf_relay *r) must_check;
 void native_reload(struct native *n,
                    const struct conf *conf); /* numbers, limits, names; not the listener */

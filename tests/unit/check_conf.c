@@ -87,6 +87,11 @@ Test(conf, whole) {
   cr_assert_str_eq(conf_user_find(c, SLICE("alice"))->tenant, "default");
   cr_assert_null(conf_user_by_number(c, SLICE("+1")));
   cr_assert_neq(c->version, 0);
+  cr_assert_eq(c->n_relays, 2);
+  cr_assert_eq(conf_relay_find(c, SLICE("near"))->tls_port, 443);
+  cr_assert_eq(conf_relay_find(c, SLICE("far"))->port, 0);
+  cr_assert_eq(conf_relay_find(c, SLICE("near"))->allocations_per_user, 24);
+  cr_assert_null(conf_relay_find(c, SLICE("none")));
 }
 
 Test(conf, paths_begin_at_the_files_folder) {
@@ -176,6 +181,16 @@ Test(conf, cross_checks) {
       {"trunk_port_max: 41999", "trunk_port_max: 41000",
        "media.trunk_port_max: expected more than trunk_port_min"},
       {"native_port: 40000", "native_port: 40999", "media.native_port: expected 2 ports outside"},
+      {"name: far", "name: near", "relays[1].name: stands twice: \"near\""},
+      {"host: relay.example", "host: \"relay.example:3478\"", "relays[near].host: expected no port"},
+      {"port: 0", "port: 0, tls_port: 0", "relays[far]: expected a port or a tls_port"},
+      {"bind: 10.0.0.9", "bind: \"2001:db8::9\"", "relays[near].bind: expected the family of address"},
+      {"address: 192.0.2.10", "address: 0.0.0.0",
+       "relays[far].address: expected the address that clients see"},
+      {"port: 0", "port_min: 50000, port_max: 49999",
+       "relays[far].port_max: expected at least port_min (50000)"},
+      {"address: 203.0.113.9, bind: 10.0.0.9", "address: 10.0.0.9",
+       "relays[near].address: is among trunks[lab].peers: its users could speak as that peer"},
       {"127.0.0.1:8081", "0.0.0.0:8081", "admin.listen: expected a loopback address"},
       {"127.0.0.1:8081", "127.0.0.1:8443", "admin.listen: expected another address than service.listen"},
       {"    ca: service.pem\n", "", "listeners[tls].ca: expected a file"},
@@ -262,8 +277,10 @@ Test(conf, keys_must_be_there_and_private) {
   fclose(f);
   own(conf) c = NULL;
   cr_assert_eq(conf_load(&c, path, false, &errors), -EINVAL);
-  cr_assert_eq(errors.n, 6);
+  cr_assert_eq(errors.n, 8);
   cr_assert(has_error(31, "dialplan: cannot be read"));
+  cr_assert(has_error(63, "relays[near].secret_file: cannot be read"));
+  file_put(dir, "relay.secret", 0600);
   file_put(dir, "plan.yaml", 0644);
   file_put(dir, "service.pem", 0644);
   file_put(dir, "service.key", 0640);

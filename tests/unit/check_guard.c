@@ -374,6 +374,7 @@ Test(relay, native_and_vpn) {
   } rows[] = {{"198.51.100.7:49152", true, false},
               {"203.0.113.5:1", true, false},
               {"198.51.100.8:1", false, false},
+              {"192.0.2.77:50001", true, false},
               {"10.8.3.4:1", false, true}};
   own(guard) g = NULL;
   own(conf) c = config();

@@ -8,6 +8,7 @@
 
 #include <criterion/criterion.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #define S 1000000ull
 
@@ -176,4 +177,164 @@ Test(relays, foreign_relays_and_vpn_pools_are_denied) {
   cr_assert(usable, "a native relay");
   cr_assert_eq(relay_sift(&n, c, 0, deny, 4, &usable), 0);
   cr_assert(usable, "an offer without candidates is complete");
+}
+
+Test(credential, is_signed_as_coturn_signs) {
+  static const struct {
+    const char *username, *secret, *password;
+  } rows[] = {
+      /* the first is the well-known vector of HMAC-SHA1; the others by openssl dgst -sha1 -hmac */
+      {"The quick brown fox jumps over the lazy dog", "key", "3nybhbi3iqa8ino29wqQcBydtNk="},
+      {"1735689600:alice", "0123456789abcdef", "vQJ7Xx0V9FKdVNQV/ziDLrf8Ik8="},
+      {"1:x", "a-secret-of-32-characters-in-all", "sB/IUS2rbV29bvziPuPUFgTV2Ms="}};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct credential c = {0};
+    slice_copy(c.username, sizeof(c.username), slice_of(rows[i].username));
+    credential_sign(&c, slice_of(rows[i].secret));
+    cr_assert_str_eq(c.password, rows[i].password, "row %zu: %s", i, c.password);
+  }
+}
+
+Test(credential, one_pseudonym_an_identity_and_nothing_of_its_name) {
+  struct relay_secret s = {.n = 2, .text = {"0123456789abcdef", "fedcba9876543210"}};
+  struct credential a, b, c, d, signed_by_first;
+  credential_make(&a, &s, "default", "alice", 1735689600);
+  credential_make(&b, &s, "default", "alice", 1735689700);
+  credential_make(&c, &s, "default", "bob", 1735689600);
+  credential_make(&d, &s, "other", "alice", 1735689600);
+  cr_assert_eq(strncmp(a.username, "1735689600:", 11), 0);
+  cr_assert_eq(strlen(a.username), 11 + 16);
+  cr_assert_str_eq(a.username + 11, b.username + 11);
+  cr_assert_str_neq(a.password, b.password);
+  cr_assert_str_neq(a.username, c.username);
+  cr_assert_str_neq(a.username, d.username);
+  cr_assert_null(strstr(a.username, "alice"));
+  signed_by_first = a;
+  credential_sign(&signed_by_first, SLICE("0123456789abcdef"));
+  cr_assert_str_eq(a.password, signed_by_first.password);
+}
+
+Test(credential, secrets_are_one_or_two_lines) {
+  static const struct {
+    const char *text;
+    uint32_t n;
+  } rows[] = {{"0123456789abcdef\n", 1},
+              {"0123456789abcdef", 1},
+              {"\r\n0123456789abcdef\r\nfedcba9876543210\n\n", 2},
+              {"", 0},
+              {"\n\n", 0},
+              {"too-short\n", 0},
+              {"0123456789 abcdef\n", 0},
+              {"0123456789abcdef\nx\n", 0},
+              {"0123456789abcde#\n", 0},
+              {"0123456789abcdef\n0123456789abcdef\n0123456789abcdef\n", 0}};
+  struct relay_secret s;
+  char long_line[RELAY_SECRET_BYTES + 1];
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    int r = relay_secret_parse(&s, slice_of(rows[i].text));
+    cr_assert(r == (rows[i].n ? 0 : -EINVAL) && s.n == rows[i].n, "row %zu: %d, %u", i, r, s.n);
+  }
+  memset(long_line, 'x', sizeof(long_line));
+  cr_assert_eq(relay_secret_parse(&s, slice_from(long_line, RELAY_SECRET_BYTES - 1)), 0);
+  cr_assert_eq(relay_secret_parse(&s, slice_from(long_line, RELAY_SECRET_BYTES)), -EINVAL);
+  cr_assert_eq(relay_secret_read(&s, "/nowhere/at/all"), -ENOENT);
+}
+
+/* A configuration of two relays whose secrets lie in a file of this test. */
+static struct conf *two_relays(const char *file) {
+  struct conf *c = calloc(1, sizeof(*c));
+  c->n_relays = 2;
+  c->relays[0] = (struct conf_relay){.name = "one",
+                                     .host = "relay.example",
+                                     .port = 3478,
+                                     .tls_port = 443,
+                                     .port_min = 50000,
+                                     .port_max = 50099,
+                                     .allocations_per_user = 7,
+                                     .allocations = 70,
+                                     .bytes_per_s = 7000};
+  c->relays[1] = (struct conf_relay){.name = "two", .host = "192.0.2.9", .tls_port = 5349};
+  for (int i = 0; i < 2; i++) {
+    slice_copy(c->relays[i].secret_file, CONF_PATH_BYTES, slice_of(file));
+    cr_assert_eq(addr_parse(&c->relays[i].address, slice_of(i ? "192.0.2.9" : "192.0.2.8"), 0), 0);
+  }
+  c->media.n_addresses = 3;
+  static const char *const media[] = {"10.0.0.5", "10.0.0.6", "2001:db8::5"};
+  for (int i = 0; i < 3; i++)
+    cr_assert_eq(addr_parse(&c->media.addresses[i].address, slice_of(media[i]), 0), 0);
+  cr_assert_eq(addr_parse(&c->media.addresses[0].advertise, SLICE("198.51.100.5"), 0), 0);
+  c->media.addresses[1].side = SIDE_TRUNKS;
+  return c;
+}
+
+static void secret_write(char path[64]) {
+  snprintf(path, 64, "/tmp/sallyport-secret-%d", (int)getpid());
+  FILE *f = fopen(path, "w");
+  cr_assert(f && fputs("0123456789abcdef\nfedcba9876543210\n", f) > 0 && fclose(f) == 0);
+}
+
+Test(relaybook, hands_out_urls_and_survives_a_reload_without_the_file) {
+  char path[64];
+  static struct relay_book b;
+  secret_write(path);
+  own(conf) c = two_relays(path);
+  own(conf) again = two_relays(path);
+  relay_book_load(&b, c);
+  json_t *s = relay_book_servers(&b, "default", "alice", 1735689600), *urls;
+  cr_assert_eq(json_array_size(s), 2);
+  urls = json_object_get(json_array_get(s, 0), "urls");
+  cr_assert_eq(json_array_size(urls), 3);
+  cr_assert_str_eq(json_string_value(json_array_get(urls, 0)), "turn:relay.example:3478?transport=udp");
+  cr_assert_str_eq(json_string_value(json_array_get(urls, 1)), "turn:relay.example:3478?transport=tcp");
+  cr_assert_str_eq(json_string_value(json_array_get(urls, 2)), "turns:relay.example:443?transport=tcp");
+  urls = json_object_get(json_array_get(s, 1), "urls");
+  cr_assert_eq(json_array_size(urls), 1);
+  cr_assert_str_eq(json_string_value(json_array_get(urls, 0)), "turns:192.0.2.9:5349?transport=tcp");
+  json_decref(s);
+  unlink(path);
+  slice_copy(again->relays[1].name, CONF_NAME_BYTES, SLICE("new"));
+  relay_book_load(&b, again);
+  s = relay_book_servers(&b, "default", "alice", 1735689600);
+  cr_assert_eq(json_array_size(s), 1, "the one whose secret was known");
+  json_decref(s);
+  relay_book_done(&b);
+}
+
+Test(relayconf, reaches_the_media_and_nothing_else) {
+  char path[64], text[8192];
+  secret_write(path);
+  own(conf) c = two_relays(path);
+  slice_copy(c->service.certificate, CONF_PATH_BYTES, SLICE("/etc/service.pem"));
+  slice_copy(c->relays[1].certificate, CONF_PATH_BYTES, SLICE("/etc/relay.pem"));
+  cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[0]), 0);
+  static const char *const has[] = {
+      "listening-ip=192.0.2.8\n",
+      "relay-ip=192.0.2.8\n",
+      "listening-port=3478\n",
+      "tls-listening-port=443\n",
+      "min-port=50000\nmax-port=50099\n",
+      "\nuse-auth-secret\n",
+      "\nno-cli\n",
+      "\nno-tcp-relay\n",
+      "\nno-multicast-peers\n",
+      "static-auth-secret=0123456789abcdef\nstatic-auth-secret=fedcba9876543210\n",
+      "user-quota=7\ntotal-quota=70\nmax-bps=7000\n",
+      "denied-peer-ip=0.0.0.0-255.255.255.255\n",
+      "denied-peer-ip=::-ffff:",
+      "allowed-peer-ip=198.51.100.5\nallowed-peer-ip=2001:db8::5\n",
+      "cert=/etc/service.pem\n"};
+  for (size_t i = 0; i < COUNT_OF(has); i++)
+    cr_assert(strstr(text, has[i]), "\"%s\" is not in:\n%s", has[i], text);
+  cr_assert(!strstr(text, "10.0.0.") && !strstr(text, "loopback") && !strstr(text, "external-ip"), "%s",
+            text);
+  cr_assert_eq(addr_parse(&c->relays[1].bind, SLICE("10.0.0.9"), 0), 0);
+  cr_assert_eq(addr_parse(&c->media.addresses[0].advertise, SLICE("127.0.0.1"), 0), 0);
+  cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[1]), 0);
+  static const char *const second[] = {"listening-ip=10.0.0.9\n", "external-ip=192.0.2.9/10.0.0.9\n",
+                                       "no-udp\nno-tcp\n", "cert=/etc/relay.pem\n",
+                                       "\nallow-loopback-peers\n"};
+  for (size_t i = 0; i < COUNT_OF(second); i++)
+    cr_assert(strstr(text, second[i]), "\"%s\" is not in:\n%s", second[i], text);
+  unlink(path);
+  cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[0]), -ENOENT);
 }
