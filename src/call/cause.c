@@ -80,6 +80,7 @@ static enum end_reason reason_of_refusal(enum refusal r) {
       [REFUSE_SDP_FORM] = END_MEDIA_FAILURE,
       [REFUSE_CODEC] = END_MEDIA_FAILURE,
       [REFUSE_NO_AUDIO] = END_MEDIA_FAILURE,
+      [REFUSE_FAX] = END_MEDIA_FAILURE,
   };
   if (strncmp(refusal_row(r)->code, "policy:", 7) == 0)
     return END_POLICY;

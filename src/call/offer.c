@@ -155,8 +155,19 @@ static bool is_family(const struct addr *ours, const struct desc_audio *theirs) 
          addr_family(ours) == AF_UNSPEC || addr_family(&theirs->rtp) == addr_family(ours);
 }
 
+/* A switch to T.38: the image is wanted instead of the audio, not beside it. */
+static bool is_fax(const struct desc *d) {
+  bool has_image = false;
+  for (uint8_t i = 0; i < d->n_media; i++)
+    has_image =
+        has_image || (slice_ieq(slice_of(d->media[i].media), SLICE("image")) && d->media[i].port);
+  return has_image && (!d->has_audio || addr_port(&d->audio.rtp) == 0);
+}
+
 struct verdict offer_check(const struct ability *a, const struct desc *offer) {
   const struct desc_audio *o = &offer->audio;
+  if (is_fax(offer))
+    return verdict_refuse(REFUSE_FAX, "m=image instead of m=audio");
   if (!offer->has_audio)
     return verdict_refuse(REFUSE_NO_AUDIO, "there is no m=audio that could be used");
   if (addr_port(&o->rtp) == 0 && !a->local)

@@ -165,6 +165,11 @@ Test(offer, refusals) {
       {sdp_baresip, "AES_CM_128_HMAC_SHA1_80", "NULL_HMAC_SHA1_80", REFUSE_NONE},
       {sdp_baresip, "RTP/SAVP 8 0 101", "RTP/SAVP 101 18", REFUSE_CODEC},
       {sdp_sipp, "m=audio", "m=video", REFUSE_NO_AUDIO},
+      {sdp_sipp, "m=audio 6000 RTP/AVP 0", "m=image 6000 udptl t38", REFUSE_FAX},
+      {sdp_sipp, "m=audio 6000 RTP/AVP 0", "m=audio 0 RTP/AVP 0" CRLF "m=image 6000 udptl t38",
+       REFUSE_FAX},
+      {sdp_sipp, "m=audio 6000 RTP/AVP 0", "m=audio 6000 RTP/AVP 0" CRLF "m=image 6002 udptl t38",
+       REFUSE_NONE}, /* the audio is taken, the image refused in its place */
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     char text[8192];
