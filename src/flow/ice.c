@@ -2,10 +2,9 @@
  * The ICE-lite agent: see ice.h. RFC 8445 (7.3, 8.2), RFC 7675, RFC 8489 section 9.1. The order of the
  * checks is: address, form, method, user, integrity; before the last one holds, nothing is answered
  * and nothing changes. */
-#include "flow/ice.h"
+#include "flow/ice_inside.h"
 
 #include "base/rand.h"
-#include "wire/stun.h"
 
 enum { SECOND_US = 1000000, REMOTE_UFRAG_MAX = 256 };
 
@@ -19,6 +18,7 @@ struct verified {
 struct generation {
   struct ice_cred cred;
   char remote_ufrag[REMOTE_UFRAG_MAX + 1]; /* "" while not known */
+  uint32_t nomination; /* nomination is the highest number of a peer that renominates. */
   bool used;
 };
 
@@ -34,10 +34,14 @@ struct ice {
   bool is_selected, may_send;
 };
 
+void ice_cred_make(struct ice_cred *ret) {
+  rand_text(ret->ufrag, ICE_UFRAG_CHARS);
+  rand_text(ret->pwd, ICE_PWD_CHARS);
+}
+
 static void generation_make(struct generation *g) {
   memset(g, 0, sizeof(*g));
-  rand_text(g->cred.ufrag, ICE_UFRAG_CHARS);
-  rand_text(g->cred.pwd, ICE_PWD_CHARS);
+  ice_cred_make(&g->cred);
   g->used = true;
 }
 
@@ -77,19 +81,19 @@ void ice_set_remote_ufrag(struct ice *a, const char *ufrag) {
 }
 
 /* Pairs ------------------------------------------------------------------------------------------ */
-static bool pair_eq(const struct ice_pair *a, const struct ice_pair *b) {
+bool ice_pair_eq(const struct ice_pair *a, const struct ice_pair *b) {
   return addr_eq(&a->remote, &b->remote) && addr_eq(&a->local, &b->local);
 }
 
 static struct verified *pair_find(const struct ice *a, const struct ice_pair *pair) {
   for (size_t i = 0; i < ICE_PAIRS_MAX; i++)
-    if (a->pairs[i].used && pair_eq(&a->pairs[i].pair, pair))
+    if (a->pairs[i].used && ice_pair_eq(&a->pairs[i].pair, pair))
       return (struct verified *)&a->pairs[i];
   return NULL;
 }
 
 static bool is_selected(const struct ice *a, const struct ice_pair *pair) {
-  return a->is_selected && pair_eq(&a->selected, pair);
+  return a->is_selected && ice_pair_eq(&a->selected, pair);
 }
 
 /* A free entry, else that of the pair silent longest, never the selected one's. */
@@ -155,6 +159,16 @@ static bool may_change(struct ice *a, uint64_t now_us) {
   return a->changes < ICE_CHANGES_A_S && ++a->changes;
 }
 
+/* One that numbers its nominations may be overtaken by an older one. */
+static bool is_nomination(const struct stunmsg *m, struct generation *g) {
+  if (!m->nomination)
+    return m->use_candidate;
+  if (m->nomination < g->nomination)
+    return false;
+  g->nomination = m->nomination;
+  return true;
+}
+
 /* The last nomination counts. false: too many in this second. */
 static bool nominate(struct ice *a, const struct ice_pair *pair, bool newest, uint64_t now_us,
                      struct ice_result *ret) {
@@ -188,13 +202,12 @@ static bool names(const struct generation *g, const struct stunmsg *m) {
   return !g->remote_ufrag[0] || slice_eq(user, slice_of(g->remote_ufrag));
 }
 
-static enum drop authenticate(const struct ice *a, const struct stunmsg *m,
-                              const struct generation **ret) {
+static enum drop authenticate(struct ice *a, const struct stunmsg *m, struct generation **ret) {
   if (m->class != STUNMSG_REQUEST)
     return DROP_ICE_RESPONSE;
   if (m->method != STUNMSG_BINDING)
     return DROP_ICE_METHOD;
-  const struct generation *g = names(&a->now, m) ? &a->now : names(&a->before, m) ? &a->before : NULL;
+  struct generation *g = names(&a->now, m) ? &a->now : names(&a->before, m) ? &a->before : NULL;
   if (!g)
     return DROP_ICE_USER;
   if (!stunmsg_is_intact(m, slice_of(g->cred.pwd)))
@@ -203,8 +216,8 @@ static enum drop authenticate(const struct ice *a, const struct stunmsg *m,
   return DROP_NONE;
 }
 
-static size_t respond(const struct stunmsg *m, const struct generation *g, const struct ice_pair *pair,
-                      unsigned error, uint8_t *buf, size_t room) {
+size_t ice_respond(const struct stunmsg *m, const char *pwd, const struct ice_pair *pair, unsigned error,
+                   uint8_t *buf, size_t room) {
   struct stunmsg_out o;
   stunmsg_begin(&o, buf, room, error ? STUNMSG_ERROR : STUNMSG_SUCCESS, m->id);
   if (error)
@@ -213,7 +226,7 @@ static size_t respond(const struct stunmsg *m, const struct generation *g, const
     stunmsg_put_mapped(&o, &pair->remote);
   if (error == 420)
     stunmsg_put_unknown(&o, m->unknown, m->unknowns);
-  stunmsg_put_integrity(&o, slice_of(g->cred.pwd));
+  stunmsg_put_integrity(&o, slice_of(pwd));
   stunmsg_put_fingerprint(&o);
   return stunmsg_end(&o);
 }
@@ -227,7 +240,7 @@ static unsigned error_of(const struct stunmsg *m, enum drop *ret) {
 enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_pair *pair,
                     uint64_t now_us, uint8_t *buf, size_t room, struct ice_result *ret) {
   struct stunmsg m;
-  const struct generation *g = NULL;
+  struct generation *g = NULL;
   memset(ret, 0, sizeof(*ret));
   if (ice_is_denied(a, &pair->remote))
     return DROP_ICE_DENIED;
@@ -237,13 +250,13 @@ enum drop ice_input(struct ice *a, const uint8_t *p, size_t n, const struct ice_
   if (d != DROP_NONE)
     return d;
   unsigned error = error_of(&m, &d);
-  ret->response_bytes = respond(&m, g, pair, error, buf, room);
+  ret->response_bytes = ice_respond(&m, g->cred.pwd, pair, error, buf, room);
   if (error)
     return d;
   pair_verified(a, pair, now_us, ret);
   if (is_selected(a, pair))
     ret->events |= consent_given(a, now_us);
-  if (m.use_candidate && !nominate(a, pair, g == &a->now, now_us, ret))
+  if (is_nomination(&m, g) && !nominate(a, pair, g == &a->now, now_us, ret))
     return DROP_ICE_RATE;
   return DROP_NONE;
 }

@@ -33,9 +33,10 @@ enum ice_event {
   ICE_EVENT_CONSENT_BACK = 8, /* sending may go on */
   ICE_EVENT_RESTARTED = 16,   /* the new generation nominated: the old credentials are void */
   ICE_EVENT_EVICTED = 32,     /* result.evicted is no longer verified: release it */
+  ICE_EVENT_FAILED = 64,      /* full agents: no pair works, and patience is over */
 };
 
-enum ice_state { ICE_STATE_CHECKING, ICE_STATE_CONNECTED, ICE_STATE_LOST };
+enum ice_state { ICE_STATE_CHECKING, ICE_STATE_CONNECTED, ICE_STATE_LOST, ICE_STATE_FAILED };
 
 struct ice_result {
   unsigned events;       /* events is an OR of enum ice_event. */

@@ -115,6 +115,7 @@ static uint32_t ice_now(const struct session *s) {
   case ICE_STATE_CONNECTED:
     return MSET_ICE_CONNECTED;
   case ICE_STATE_LOST:
+  case ICE_STATE_FAILED:
     return MSET_ICE_LOST;
   case ICE_STATE_CHECKING:
   default:

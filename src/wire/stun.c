@@ -103,6 +103,10 @@ static int read_attr(struct stunmsg *m, uint16_t type, struct reader r) {
     return read_flag(&m->has_priority, n, 4);
   case STUNATTR_USE_CANDIDATE:
     return read_flag(&m->use_candidate, n, 0);
+  case STUNATTR_NOMINATION:
+    if (n == 4 && !m->nomination)
+      m->nomination = reader_u32(&r);
+    return 0;
   case STUNATTR_ICE_CONTROLLED:
     return read_role(m, &m->has_controlled, r, n);
   case STUNATTR_ICE_CONTROLLING:
@@ -189,6 +193,24 @@ bool stunmsg_is_intact(const struct stunmsg *m, struct slice key) {
                          slice_from(m->bytes + at + ATTR_HEAD_BYTES, HMAC_SHA1_BYTES));
 }
 
+struct slice stunmsg_find(const struct stunmsg *m, uint16_t type) {
+  struct reader r = reader_of(m->bytes + STUNMSG_HEAD_BYTES, m->n - STUNMSG_HEAD_BYTES);
+  while (reader_left(&r)) {
+    uint16_t is = reader_u16(&r), n = reader_u16(&r);
+    struct slice value = reader_slice(&r, n);
+    reader_skip(&r, (4u - n % 4u) % 4u);
+    if (r.bad || is == STUNATTR_MESSAGE_INTEGRITY || is == STUNATTR_MESSAGE_INTEGRITY_SHA256)
+      break;
+    if (is == type)
+      return value;
+  }
+  return (struct slice){NULL, 0};
+}
+
+int stunmsg_address(const struct stunmsg *m, struct slice value, struct addr *ret) {
+  return read_address(ret, reader_of((const uint8_t *)value.p, value.n), true, m->id);
+}
+
 struct slice stunmsg_ufrag(const struct stunmsg *m) {
   struct slice rest = m->username;
   if (!m->has_username || !memchr(rest.p, ':', rest.n))
@@ -229,6 +251,14 @@ void stunmsg_begin(struct stunmsg_out *o, void *buf, size_t room, enum stunmsg_c
   bytes_put_u32(head + 4, STUNMSG_COOKIE);
   memcpy(head + 8, id, STUNMSG_ID_BYTES);
   set_length(o);
+}
+
+void stunmsg_set_method(struct stunmsg_out *o, uint16_t method) {
+  if (o->bad)
+    return;
+  unsigned class = bytes_u16(o->base) & 0x0110u;
+  unsigned bits = (method & 0xfu) | (method & 0x70u) << 1 | (method & 0xf80u) << 2;
+  bytes_put_u16(o->base, (uint16_t)(class | bits));
 }
 
 /* The head of an attribute and room for its padded value, all zero. */
@@ -276,9 +306,13 @@ static const uint8_t *plain_ip(const struct addr *a, size_t *ret_n) {
 }
 
 void stunmsg_put_mapped(struct stunmsg_out *o, const struct addr *a) {
+  stunmsg_put_xored(o, STUNATTR_XOR_MAPPED_ADDRESS, a);
+}
+
+void stunmsg_put_xored(struct stunmsg_out *o, uint16_t type, const struct addr *a) {
   size_t n;
   const uint8_t *ip = plain_ip(a, &n);
-  uint8_t *at = attr_room(o, STUNATTR_XOR_MAPPED_ADDRESS, 4 + n);
+  uint8_t *at = attr_room(o, type, 4 + n);
   if (!at)
     return;
   at[1] = n == 4 ? 1 : 2;

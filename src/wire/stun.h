@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * STUN Binding messages (RFC 8489) with the attributes of ICE (RFC 8445), parsed and built. Old
- * RFC 3489 messages (no magic cookie) are refused. Functions are stunmsg_*: stun_* is a library's.
- * Pure. */
+ * STUN messages (RFC 8489) with the attributes of ICE (RFC 8445) and what TURN (RFC 8656) needs, parsed
+ * and built. Old RFC 3489 messages (no magic cookie) are refused. Functions are stunmsg_*: stun_* is a
+ * library's. Pure. */
 #pragma once
 #include "base/addr.h"
 
@@ -33,6 +33,7 @@ enum stunmsg_attr {
   STUNATTR_FINGERPRINT = 0x8028,
   STUNATTR_ICE_CONTROLLED = 0x8029,
   STUNATTR_ICE_CONTROLLING = 0x802a,
+  STUNATTR_NOMINATION = 0xc001, /* renomination, as libwebrtc numbers it: 32 bits, the highest counts */
 };
 
 /* A parsed message: views into the datagram, which must outlive it. */
@@ -44,6 +45,7 @@ struct stunmsg {
   uint8_t id[STUNMSG_ID_BYTES]; /* id is the transaction id. */
   bool has_username, has_priority, has_integrity, has_integrity256, has_fingerprint, use_candidate,
       has_controlling, has_controlled, has_mapped;
+  uint32_t nomination;   /* nomination is the number of NOMINATION, 0 without one. */
   struct slice username; /* username is "local:remote" of the receiver's view. */
   uint32_t priority;
   uint64_t tie_breaker;                  /* tie_breaker of the role attribute. */
@@ -62,6 +64,10 @@ struct stunmsg {
 int stunmsg_parse(struct stunmsg *ret, const uint8_t *p, size_t n) must_check;
 /* MESSAGE-INTEGRITY (SHA-1, short-term: key is the password) is there and right. */
 bool stunmsg_is_intact(const struct stunmsg *m, struct slice key) must_check;
+/* The value of the first attribute of that type before the integrity; p NULL: there is none. */
+struct slice stunmsg_find(const struct stunmsg *m, uint16_t type);
+/* A value as of XOR-MAPPED-ADDRESS (XOR-RELAYED-ADDRESS, XOR-PEER-ADDRESS). 0 or -EBADMSG. */
+int stunmsg_address(const struct stunmsg *m, struct slice value, struct addr *ret) must_check;
 /* The part of USERNAME before the colon; empty without one. */
 struct slice stunmsg_ufrag(const struct stunmsg *m);
 /* The same straight from a datagram, for demultiplexing: empty if it is no well-formed Binding
@@ -76,11 +82,13 @@ struct stunmsg_out {
 };
 void stunmsg_begin(struct stunmsg_out *o, void *buf, size_t room, enum stunmsg_class class,
                    const uint8_t id[STUNMSG_ID_BYTES]);
+void stunmsg_set_method(struct stunmsg_out *o, uint16_t method); /* after begin; begin says Binding */
 void stunmsg_put(struct stunmsg_out *o, uint16_t type, struct slice value); /* padded */
 void stunmsg_put_u32(struct stunmsg_out *o, uint16_t type, uint32_t v);     /* PRIORITY */
 void stunmsg_put_u64(struct stunmsg_out *o, uint16_t type, uint64_t v);     /* ICE-CONTROLLED/ING */
 void stunmsg_put_mapped(struct stunmsg_out *o, const struct addr *a);       /* XOR-MAPPED-ADDRESS */
-void stunmsg_put_error(struct stunmsg_out *o, unsigned code);               /* 400 401 420 487 … */
+void stunmsg_put_xored(struct stunmsg_out *o, uint16_t type, const struct addr *a); /* the same form */
+void stunmsg_put_error(struct stunmsg_out *o, unsigned code); /* 400 401 420 487 … */
 void stunmsg_put_unknown(struct stunmsg_out *o, const uint16_t *types, size_t n);
 void stunmsg_put_integrity(struct stunmsg_out *o, struct slice key);
 void stunmsg_put_fingerprint(struct stunmsg_out *o);

@@ -11,6 +11,7 @@ enum { S = 1000000 };
 struct ask { /* a check as a browser sends it; each field may be made wrong */
   const char *user, *pwd;
   bool nominate, controlled, no_integrity, indication, unknown;
+  uint32_t number; /* of the nomination, by those who renominate */
 };
 
 static struct ice *a;
@@ -43,6 +44,8 @@ static size_t ask_build(const struct ask *q, uint8_t *buf, size_t room) {
   stunmsg_put_u64(&o, q->controlled ? STUNATTR_ICE_CONTROLLED : STUNATTR_ICE_CONTROLLING, 7);
   if (q->nominate)
     stunmsg_put(&o, STUNATTR_USE_CANDIDATE, SLICE(""));
+  if (q->number)
+    stunmsg_put_u32(&o, STUNATTR_NOMINATION, q->number);
   if (q->unknown)
     stunmsg_put(&o, 0x7f01, SLICE("?"));
   if (!q->no_integrity)
@@ -150,6 +153,19 @@ Test(ice, the_last_nomination_selects) {
   cr_assert_eq(result.events, ICE_EVENT_SELECTED);
   cr_assert(addr_eq(&ice_selected(a)->remote, &two.remote));
   cr_assert_eq(ice_state(a), ICE_STATE_CONNECTED);
+}
+
+Test(ice, numbered_nominations_do_not_go_back) {
+  struct ice_pair one = pair_of("198.51.100.7:1"), two = pair_of("198.51.100.7:2");
+  cr_assert_eq(check("198.51.100.7:1", (struct ask){.number = 1}, S), DROP_NONE);
+  cr_assert(ice_selected(a) && addr_eq(&ice_selected(a)->remote, &one.remote));
+  cr_assert_eq(check("198.51.100.7:2", (struct ask){.number = 2, .nominate = true}, S), DROP_NONE);
+  cr_assert(addr_eq(&ice_selected(a)->remote, &two.remote));
+  cr_assert_eq(check("198.51.100.7:1", (struct ask){.number = 1, .nominate = true}, S), DROP_NONE);
+  cr_assert_gt(result.response_bytes, 0);
+  cr_assert(addr_eq(&ice_selected(a)->remote, &two.remote), "a late one of before");
+  cr_assert_eq(check("198.51.100.7:1", (struct ask){.number = 3}, S), DROP_NONE);
+  cr_assert(addr_eq(&ice_selected(a)->remote, &one.remote));
 }
 
 Test(ice, ten_changes_a_second) {
