@@ -23,12 +23,16 @@ LIBRARY = {
     "pcre2.h": {"route"},
     "seccomp.h": {"base/jail.c"},
     "liburing.h": {"flow", "media"},
+    "opus.h": {"codec"},
+    "spandsp": {"codec"},
+    "speex/": {"codec"},
+    "ogg/": {"codec"},
 }
 # OpenSSL in trunk: only its TLS rooms, which know no SIP
 TRUNK_TLS = re.compile(r"src/trunk/(?!.*(inbound|outbound|dialog|agent))")
 # prefixes of our libraries' symbols: a function of ours of such a name would silently replace theirs
 TAKEN = re.compile(r"^(sip|su|msg|http|nua|nta|tport|soa|stun|sres|sdp|auth|url|tls|srtp|MHD|sqlite3|json|yaml|"
-                   r"pcre2|gnutls|SSL|EVP|BIO|X509|seccomp)_")
+                   r"pcre2|gnutls|SSL|EVP|BIO|X509|seccomp|opus|speex|ogg|g722|plc|dtmf|jitter_buffer)_")
 INTERPOSED = {"src/trunk/sofia_tls.c", "src/trunk/sofia_hooks.c", "src/trunk/sofia_send.c"}
 FUNCTION = re.compile(r"^(?!static\b|typedef\b|#|extern\b|return\b|else\b)[A-Za-z_][\w \t\*]*?\b(\w+)\([^;]*\)?\s*\{?$")
 MAX_LINES = 700
