@@ -52,7 +52,7 @@ static enum drop pass_audio(struct link *l, const struct heard *h, struct packet
     return d;
   peer->forwarded_us = peer->w->now_us;
   peer->tx.codec = codec->kind;
-  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, h->rtp.payload_bytes};
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, h->rtp.payload_bytes, false};
   return session_send(peer, to, &o);
 }
 
@@ -96,7 +96,7 @@ static enum drop pass_event(struct link *l, const struct heard *h, const struct 
         telev_scale(h->remote->event.segments + t->duration, h->codec->clock_hz, codec->clock_hz);
   telev_put(payload, &out);
   peer->forwarded_us = peer->w->now_us;
-  struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload)};
+  struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload), true};
   return session_send(peer, to, &o);
 }
 

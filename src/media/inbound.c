@@ -64,6 +64,8 @@ static void retire(struct session *s, struct strm *t) {
   s->gone.packets += t->packets;
   s->gone.bytes += t->bytes;
   s->gone.expected += t->packets + strm_lost(t);
+  s->gone.burst.lost += t->burst.lost;
+  s->gone.burst.runs += t->burst.runs;
   s->gone.late += t->late;
   s->gone.duplicate += t->duplicate;
   s->gone.reordered += t->reordered;

@@ -90,6 +90,8 @@ enum drop session_send(struct session *s, struct remote *r, const struct out *o)
   io_send(s->w->io, port, &to, n, s->handle);
   s->tx.packets++;
   s->tx.bytes += o->n;
+  if (o->is_event)
+    s->report.events_us = s->w->now_us;
   return DROP_NONE;
 }
 
@@ -102,8 +104,11 @@ void session_send_report(struct session *s, bool bye) {
     s->report.next_us = now_us + REPORT_FIRST_US;
     return;
   }
-  struct report_ours ours = {s->ssrc, sink_ts(&s->sink, now_us), s->tx.packets, s->tx.bytes,
-                             slice_of(s->cname)};
+  struct rtcpxr_voip voip;
+  struct report_ours ours = {s->ssrc,     sink_ts(&s->sink, now_us), s->tx.packets,
+                             s->tx.bytes, slice_of(s->cname),        r->rtcp_xr ? &voip : NULL};
+  if (r->rtcp_xr)
+    session_metrics(s, &voip);
   uint8_t *p = io_slot(s->w->io);
   size_t n =
       report_put(&s->report, &ours, s->strms, COUNT_OF(s->strms), bye, now_us, p, IO_PACKET_BYTES);

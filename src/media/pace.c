@@ -27,7 +27,7 @@ static enum drop send_digit(struct session *s, const struct digits_step *step) {
     s->digits_ts = at.ts;
     s->tx.digits++;
   }
-  struct out o = {codec->pt, step->is_begin, at.index, s->digits_ts, payload, sizeof(payload)};
+  struct out o = {codec->pt, step->is_begin, at.index, s->digits_ts, payload, sizeof(payload), true};
   return session_send(s, to, &o);
 }
 
@@ -58,7 +58,7 @@ static enum drop send_frame(struct session *s) {
   tone_fill(&s->tone, codec->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW, payload, sizeof(payload));
   sink_own(&s->sink, true, s->w->now_us, &at);
   s->tx.codec = codec->kind;
-  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, sizeof(payload)};
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, sizeof(payload), false};
   return session_send(s, to, &o);
 }
 

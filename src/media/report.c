@@ -21,31 +21,74 @@ void report_init(struct report *r, uint64_t now_us) {
   *r = (struct report){.next_us = now_us + REPORT_FIRST_US + rand_below(REPORT_FIRST_US)};
 }
 
+static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_t now_us) {
+  uint32_t middle = (uint32_t)(report_ntp(now_us) >> 16);
+  int32_t rtt = (int32_t)(middle - last - delay); /* 1/65536 s */
+  uint64_t us = rtt > 0 ? (uint64_t)rtt * 1000000u / 65536u : 1;
+  if (last && us < RTT_MAX_US)
+    r->rtt_us = (uint32_t)us;
+}
+
 static void take_block(struct report *r, const struct rtcp_block *b, uint64_t now_us) {
   r->remote_lost = b->lost > 0 ? (uint32_t)b->lost : 0;
   r->remote_fraction = b->fraction;
-  r->remote_jitter = b->jitter;
+  r->remote_max_seq = b->max_seq;
+  if (!r->events_us || now_us - r->events_us > REPORT_EVENTS_US)
+    r->remote_jitter = b->jitter;
   r->has_remote = true;
-  if (!b->lsr)
+  take_middle(r, b->lsr, b->dlsr, now_us);
+}
+
+static void take_sender(const struct rtcp_packet *p, struct strm *strms, unsigned n_strms,
+                        uint64_t now_us) {
+  struct rtcp_sender sender;
+  if (!rtcp_sender(p, &sender))
     return;
-  uint32_t middle = (uint32_t)(report_ntp(now_us) >> 16);
-  int32_t rtt = (int32_t)(middle - b->lsr - b->dlsr); /* 1/65536 s */
-  uint64_t us = rtt > 0 ? (uint64_t)rtt * 1000000u / 65536u : 1;
-  if (us < RTT_MAX_US)
-    r->rtt_us = (uint32_t)us;
+  for (unsigned i = 0; i < n_strms; i++)
+    if (strms[i].is_used && strms[i].ssrc == sender.ssrc)
+      strm_sender_report(&strms[i], &sender, now_us);
+}
+
+static void take_dlrr(struct report *r, const struct rtcpxr_block *b, uint32_t our_ssrc,
+                      uint64_t now_us) {
+  struct rtcpxr_dlrr d;
+  for (unsigned i = 0; i < RTCP_BLOCKS_MAX && rtcpxr_read_dlrr(b, i, &d); i++)
+    if (d.ssrc == our_ssrc)
+      take_middle(r, d.lrr, d.dlrr, now_us);
+}
+
+static void take_xr(struct report *r, const struct rtcp_packet *p, uint32_t our_ssrc, uint64_t now_us) {
+  struct rtcpxr_walk w;
+  struct rtcpxr_block b;
+  struct rtcpxr_voip voip;
+  uint64_t ntp;
+  uint32_t from;
+  if (!rtcpxr_walk_of(p, &from, &w))
+    return;
+  r->xr_rx++;
+  while (rtcpxr_next(&w, &b)) {
+    if (rtcpxr_read_voip(&b, &voip) && voip.ssrc == our_ssrc)
+      r->xr = voip;
+    if (rtcpxr_read_rrt(&b, &ntp)) {
+      r->rrt_ssrc = from;
+      r->rrt_middle = (uint32_t)(ntp >> 16);
+      r->rrt_us = now_us;
+    }
+    take_dlrr(r, &b, our_ssrc, now_us);
+  }
 }
 
 static void take_packet(struct report *r, const struct rtcp_packet *p, uint32_t our_ssrc,
                         struct strm *strms, unsigned n_strms, uint64_t now_us) {
-  struct rtcp_sender sender;
   struct rtcp_block b;
-  if (rtcp_sender(p, &sender))
-    for (unsigned i = 0; i < n_strms; i++)
-      if (strms[i].is_used && strms[i].ssrc == sender.ssrc)
-        strm_sender_report(&strms[i], &sender, now_us);
+  take_sender(p, strms, n_strms, now_us);
   for (unsigned i = 0; rtcp_block(p, i, &b); i++)
     if (b.ssrc == our_ssrc)
       take_block(r, &b, now_us);
+  take_xr(r, p, our_ssrc, now_us);
+  r->nacks += rtcp_is_nack(p);
+  r->picture_losses += rtcp_is_pli(p);
+  r->byes += p->type == RTCP_BYE;
 }
 
 bool report_input(struct report *r, const uint8_t *p, size_t n, uint32_t our_ssrc, struct strm *strms,
@@ -58,6 +101,21 @@ bool report_input(struct report *r, const uint8_t *p, size_t n, uint32_t our_ssr
   while (rtcp_next(&w, &one))
     take_packet(r, &one, our_ssrc, strms, n_strms, now_us);
   return true;
+}
+
+static size_t put_xr(struct report *r, const struct report_ours *ours, bool is_sender, uint64_t now_us,
+                     uint8_t *dst, size_t room) {
+  struct rtcpxr_dlrr dlrr = {r->rrt_ssrc, r->rrt_middle,
+                             (uint32_t)((now_us - r->rrt_us) * 65536u / 1000000u)};
+  struct rtcpxr_out o = {.ssrc = ours->ssrc, .dlrr = r->rrt_ssrc ? &dlrr : NULL};
+  if (ours->voip) { /* who takes metrics takes a reference time, where no SR is there to measure by */
+    o.voip = ours->voip->ssrc ? ours->voip : NULL;
+    o.rrt_ntp = is_sender ? 0 : report_ntp(now_us);
+  }
+  size_t n = rtcpxr_put(dst, room, &o);
+  r->rrt_ssrc = 0;
+  r->xr_tx += n > 0;
+  return n;
 }
 
 size_t report_put(struct report *r, const struct report_ours *ours, struct strm *strms, unsigned n_strms,
@@ -76,18 +134,11 @@ size_t report_put(struct report *r, const struct report_ours *ours, struct strm 
   r->next_us = now_us + REPORT_INTERVAL_US / 2 + rand_below(REPORT_INTERVAL_US);
   r->sent_prior = ours->packets;
   size_t bytes =
-      rtcp_put(dst, room, ours->ssrc, is_sender ? &sender : NULL, blocks, n, ours->cname, bye);
+      rtcp_put(dst, room, ours->ssrc, is_sender ? &sender : NULL, blocks, n, ours->cname, false);
+  if (bytes)
+    bytes += put_xr(r, ours, is_sender, now_us, dst + bytes, room - bytes);
+  if (bytes && bye)
+    bytes += rtcp_put_bye(dst + bytes, room - bytes, ours->ssrc);
   r->rtcp_tx += bytes > 0;
   return bytes;
-}
-
-double report_mos(double loss, uint32_t jitter_ms, uint32_t rtt_ms) {
-  double delay = rtt_ms / 2.0 + 2.0 * jitter_ms + 20, percent = loss * 100;
-  double id = 0.024 * delay + (delay > 177.3 ? 0.11 * (delay - 177.3) : 0);
-  double ie = 95 * percent / (percent + 25.1); /* G.711 with concealment */
-  double r = 93.2 - id - ie;
-  if (r <= 0)
-    return 1;
-  double mos = 1 + 0.035 * r + r * (r - 60) * (100 - r) * 7e-6;
-  return mos < 1 ? 1 : mos > 4.5 ? 4.5 : mos;
 }

@@ -4,7 +4,7 @@
 
 #include "base/rand.h"
 
-enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144, QUALITY_US = 5000000 };
+enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144 };
 
 static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
 
@@ -101,7 +101,9 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   s->family = (uint8_t)m->family;
   s->has_rtcp_port = m->rtcp_pair && m->kind == MSET_TRUNK_LEG;
   s->media_timeout_us = (uint64_t)m->media_timeout_s * 1000000u;
-  s->heard_us = s->quality_us = w->now_us;
+  s->heard_us = w->now_us;
+  quality_init(&s->quality, w->now_us);
+  s->level_rx_dbov = MSET_LEVEL_UNKNOWN;
   s->rtp.fd = s->rtcp.fd = -1;
   s->ssrc = rand_u32() | 1u;
   rand_text(s->cname, CNAME_CHARS);
@@ -179,56 +181,6 @@ void session_drop_remote(struct session *s, struct remote *r) {
     s->latest = 0;
 }
 
-/* Figures ---------------------------------------------------------------------------------------- */
-static void add_strm(struct mset_way *way, const struct strm *t, bool is_live) {
-  uint32_t jitter_us = strm_jitter_us(t);
-  way->packets += t->packets;
-  way->bytes += t->bytes;
-  way->lost += strm_lost(t);
-  way->late += t->late;
-  way->duplicate += t->duplicate;
-  way->reordered += t->reordered;
-  if (is_live)
-    way->jitter_us = jitter_us;
-  if (t->max_jitter_us > way->max_jitter_us)
-    way->max_jitter_us = t->max_jitter_us;
-}
-
-static void add_ends(const struct session *s, struct mset_facts *f) {
-  const struct remote *r = session_target((struct session *)s);
-  f->suite = r ? r->suite : SUITE_NONE;
-  if (s->kind == MSET_NATIVE_LEG) {
-    const struct ice_pair *pair = ice_selected(s->ice);
-    f->local = pair ? pair->local : s->w->native[0].local;
-    if (pair)
-      f->remote = pair->remote;
-    return;
-  }
-  f->local = s->rtp.shown;
-  if (r && !remote_target(r, false, s->w->now_us, &f->remote))
-    f->remote = r->rtp;
-}
-
-void session_facts(const struct session *s, struct mset_facts *ret) {
-  *ret = (struct mset_facts){.session = s->id, .rx = s->rx, .tx = s->tx};
-  add_strm(&ret->rx, &s->gone, false);
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++)
-    if (s->strms[i].is_used)
-      add_strm(&ret->rx, &s->strms[i], s->strms[i].ssrc == s->last_ssrc);
-  ret->rx.ssrc = s->last_ssrc;
-  ret->tx.ssrc = s->ssrc;
-  ret->tx.lost = s->report.remote_lost;
-  ret->tx.jitter_us = s->report.remote_jitter * 1000u / (SINK_CLOCK_HZ / 1000u);
-  ret->remote_lost = s->report.remote_lost;
-  ret->remote_jitter_us = ret->tx.jitter_us;
-  ret->rtt_us = s->report.rtt_us;
-  ret->ssrc_changes = s->ssrc_changes;
-  ret->rtcp_rx = s->report.rtcp_rx;
-  ret->rtcp_tx = s->report.rtcp_tx;
-  ret->updated_us = s->w->now_us;
-  add_ends(s, ret);
-}
-
 /* Slow timer ------------------------------------------------------------------------------------- */
 void session_tell_flow(struct session *s, struct remote *r, bool is_active) {
   if (r->is_flowing == is_active)
@@ -252,7 +204,7 @@ static void tick_remotes(struct session *s) {
   }
 }
 
-static bool is_receiving(const struct session *s) {
+bool session_is_receiving(const struct session *s) {
   for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
     if (s->remotes[i].number && s->remotes[i].may_recv)
       return true;
@@ -260,7 +212,7 @@ static bool is_receiving(const struct session *s) {
 }
 
 static void tick_timeout(struct session *s) {
-  if (!is_receiving(s)) { /* held: the time does not run */
+  if (!session_is_receiving(s)) { /* held: the time does not run */
     s->heard_us = s->w->now_us;
     return;
   }
@@ -272,46 +224,13 @@ static void tick_timeout(struct session *s) {
   s->has_timed_out = is_over;
 }
 
-static void tell_quality(struct session *s, bool is_up, double loss, uint32_t jitter_us) {
-  uint32_t jitter_ms = (jitter_us + 500) / 1000, rtt_ms = (s->report.rtt_us + 500) / 1000;
-  union up m = {.quality = {.h = {.bytes = sizeof(m.quality), .type = MSET_QUALITY, .session = s->id},
-                            .up = is_up,
-                            .jitter_ms = jitter_ms,
-                            .rtt_ms = rtt_ms,
-                            .loss = loss,
-                            .mos = report_mos(loss, jitter_ms, rtt_ms)}};
-  worker_tell(s->w, &m, true);
-}
-
-static void tick_quality(struct session *s) {
-  uint64_t expected = 0, packets = 0;
-  uint32_t jitter_us = 0;
-  if (s->kind != MSET_NATIVE_LEG || s->w->now_us - s->quality_us < QUALITY_US)
-    return;
-  s->quality_us = s->w->now_us;
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++) {
-    expected += s->strms[i].expected;
-    packets += s->strms[i].packets;
-    if (s->strms[i].is_used && s->strms[i].ssrc == s->last_ssrc)
-      jitter_us = strm_jitter_us(&s->strms[i]);
-  }
-  uint64_t due = expected - s->quality_expected, came = packets - s->quality_packets;
-  if (due && due < UINT32_MAX)
-    tell_quality(s, true, came < due ? (double)(due - came) / (double)due : 0, jitter_us);
-  if (s->report.has_remote)
-    tell_quality(s, false, s->report.remote_fraction / 256.0, s->report.remote_jitter * 125u);
-  s->report.has_remote = false;
-  s->quality_expected = expected;
-  s->quality_packets = packets;
-}
-
 void session_tick_slow(struct session *s) {
   struct mset_facts f;
   if (s->ice)
     assoc_tick(s);
   tick_remotes(s);
   tick_timeout(s);
-  tick_quality(s);
+  session_tick_quality(s);
   if (s->w->now_us >= s->report.next_us)
     session_send_report(s, false);
   session_facts(s, &f);

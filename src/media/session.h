@@ -7,6 +7,7 @@
 #include "media/digits.h"
 #include "media/link.h"
 #include "media/remote.h"
+#include "media/quality.h"
 #include "media/report.h"
 #include "media/sink.h"
 #include "media/worker.h"
@@ -45,8 +46,8 @@ struct session {
   uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
   struct port rtp, rtcp; /* private ones of a trunk leg; fd -1 else */
   struct remote remotes[MSET_REMOTES_MAX];
-  struct list links;     /* links are the sinks of what we receive. */
-  struct link bridge;    /* bridge is the sink to peer. */
+  struct list links;  /* links are the sinks of what we receive. */
+  struct link bridge; /* bridge is the sink to peer. */
   struct strm strms[OPENER_SSRCS_MAX];
   struct strm gone; /* gone has the totals of streams that made room. */
   uint32_t last_ssrc, ssrc_changes;
@@ -63,7 +64,8 @@ struct session {
   struct digits digits;
   uint32_t digits_ts; /* digits_ts is the timestamp of the event that we send. */
   struct report report;
-  uint64_t quality_us, quality_expected, quality_packets;
+  struct quality quality;
+  uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
   struct timer slow, fast;
   /* Native legs: */
   struct ice *ice;
@@ -82,10 +84,16 @@ struct session *session_peer(const struct session *s);             /* NULL: none
 struct remote *session_remote(struct session *s, uint32_t number); /* NULL if not described */
 int session_set_remote(struct session *s, const struct mset_remote *m) must_check;
 void session_drop_remote(struct session *s, struct remote *r);
-void session_facts(const struct session *s, struct mset_facts *ret);
 void session_hurry(struct session *s); /* arms the 20 ms timer */
 void session_tick_slow(struct session *s);
 void session_tell_flow(struct session *s, struct remote *r, bool is_active); /* FLOW, if it changed */
+
+bool session_is_receiving(const struct session *s); /* of any remote, by the descriptions */
+
+/* Figures (figures.c) --------------------------------------------------------------------------- */
+void session_facts(const struct session *s, struct mset_facts *ret);
+void session_tick_quality(struct session *s);
+void session_metrics(struct session *s, struct rtcpxr_voip *ret); /* ssrc 0: nothing was heard */
 
 /* In (inbound.c) ------------------------------------------------------------------------------- */
 /* An RTP or RTCP datagram that came to a socket of s. from_remote: the remote that the 5-tuple says
@@ -104,6 +112,7 @@ struct out {
   uint32_t ts;
   const uint8_t *payload;
   size_t n;
+  bool is_event; /* is_event: a telephone-event */
 };
 enum drop session_send(struct session *s, struct remote *r, const struct out *o) must_check;
 void session_send_report(struct session *s, bool bye);

@@ -11,18 +11,50 @@ void strm_init(struct strm *s, uint32_t ssrc, uint32_t clock_hz) {
 static void begin(struct strm *s, uint16_t seq) {
   s->max_ext = 0x10000u + seq; /* one cycle ahead, so that an earlier packet has a number too */
   s->expected = 1;
-  s->seen = 1;
+  s->seen = s->window = 1;
+}
+
+static void settle(struct strm *s, unsigned bit) {
+  if (s->seen >> bit & 1)
+    burst_add_came(&s->burst);
+  else
+    burst_add_lost(&s->burst);
+}
+
+/* The oldest step numbers leave the window: what has not come by now is lost. */
+static void settle_oldest(struct strm *s, unsigned step) {
+  for (unsigned i = 0; i < step && i < STRM_WINDOW; i++)
+    if (STRM_WINDOW - 1 - i < s->window)
+      settle(s, STRM_WINDOW - 1 - i);
+  for (unsigned i = STRM_WINDOW; i < step; i++)
+    burst_add_lost(&s->burst);
+}
+
+/* What comes from now on has nothing to do with what came before, but for being of one source. */
+static void restart(struct strm *s) {
+  settle_oldest(s, STRM_WINDOW);
+  s->expected++;
+  s->seen = s->window = 1;
+  s->has_transit = false;
 }
 
 static void advance(struct strm *s, unsigned step) {
   s->max_ext += step;
-  s->expected += step > STRM_JUMP ? 1 : step;
+  if (step > STRM_JUMP) {
+    restart(s);
+    return;
+  }
+  settle_oldest(s, step);
+  s->expected += step;
   s->seen = step < STRM_WINDOW ? s->seen << step | 1 : 1;
+  s->window = s->window + step < STRM_WINDOW ? (uint8_t)(s->window + step) : STRM_WINDOW;
 }
 
 /* A number before the highest: in the window it may fill a hole; two in a row far behind are a
  * source that began anew. */
 static enum drop behind(struct strm *s, uint16_t seq, unsigned back) {
+  if (back >= s->window && back < STRM_WINDOW)
+    s->expected += back + 1u - s->window; /* before the first one that came */
   if (back < STRM_WINDOW) {
     uint64_t bit = 1ull << back;
     if (s->seen & bit) {
@@ -30,6 +62,7 @@ static enum drop behind(struct strm *s, uint16_t seq, unsigned back) {
       return DROP_DUPLICATE;
     }
     s->seen |= bit;
+    s->window = s->window > back ? s->window : (uint8_t)(back + 1);
     s->reordered++;
     return DROP_NONE;
   }
@@ -40,17 +73,17 @@ static enum drop behind(struct strm *s, uint16_t seq, unsigned back) {
   }
   s->bad_seq = NO_BAD_SEQ;
   s->max_ext += 0x10000u - back;
-  s->expected++;
-  s->seen = 1;
-  s->has_transit = false;
+  restart(s);
   return DROP_NONE;
 }
 
-static void measure_jitter(struct strm *s, uint32_t ts, uint64_t now_us) {
+/* A.8. Ringback that gives way to speech, a source that was held: its timestamps begin anew, and that
+ * is no delay on the way. */
+static void measure_jitter(struct strm *s, uint32_t ts, bool marker, uint64_t now_us) {
   uint32_t arrival = (uint32_t)(now_us * s->clock_hz / 1000000u), transit = arrival - ts;
-  int64_t d = (int32_t)(transit - s->transit);
+  int64_t d = (int32_t)(transit - s->transit), hz = s->clock_hz;
   s->transit = transit;
-  if (!s->has_transit || llabs(d) > (int64_t)s->clock_hz * TRANSIT_JUMP_S) {
+  if (!s->has_transit || llabs(d) > (marker ? hz * STRM_TALK_MS / 1000 : hz * TRANSIT_JUMP_S)) {
     s->has_transit = true;
     return;
   }
@@ -84,7 +117,7 @@ enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32
     s->jitter_q4 = 0;
   }
   if (has_clock && is_newest)
-    measure_jitter(s, p->ts, now_us);
+    measure_jitter(s, p->ts, p->marker, now_us);
   return DROP_NONE;
 }
 

@@ -4,12 +4,14 @@
  * Media worker; no clock. */
 #pragma once
 #include "flow/flow.h"
+#include "media/burst.h"
 #include "wire/rtcp.h"
 #include "wire/rtp.h"
 
 enum {
-  STRM_WINDOW = 64, /* so far behind, a packet is out of order; beyond, late */
-  STRM_JUMP = 3000, /* a larger step ahead is a restart and not a loss */
+  STRM_WINDOW = 64,   /* so far behind, a packet is out of order; beyond, late */
+  STRM_JUMP = 3000,   /* a larger step ahead is a restart and not a loss */
+  STRM_TALK_MS = 250, /* a marked packet whose timestamp jumped further begins its clock anew */
 };
 
 struct strm {
@@ -20,9 +22,11 @@ struct strm {
   uint64_t expected; /* expected counts the numbers from the first to the highest, without restarts. */
   uint64_t packets, bytes; /* packets and payload bytes taken (without duplicates and late ones) */
   uint64_t late, duplicate, reordered;
-  uint64_t seen;    /* seen has bit i set when max_ext - i came. */
-  uint32_t bad_seq; /* bad_seq is the number after one that was far behind; 0x10000: none. */
-  uint32_t transit; /* transit of the last packet, in units of the clock. */
+  uint64_t seen;      /* seen has bit i set when max_ext - i came. */
+  uint8_t window;     /* window is how many of seen's numbers exist: 1-64 once begun. */
+  struct burst burst; /* burst is told of each number that left the window. */
+  uint32_t bad_seq;   /* bad_seq is the number after one that was far behind; 0x10000: none. */
+  uint32_t transit;   /* transit of the last packet, in units of the clock. */
   bool has_transit;
   uint32_t clock_hz, jitter_q4, max_jitter_us; /* jitter_q4 is 16 times the jitter in clock units. */
   uint64_t expected_prior, packets_prior;      /* at the last report */

@@ -32,6 +32,7 @@ union up {
   struct mset_digit digit;
   struct mset_digits_done digits_done;
   struct mset_quality quality;
+  struct mset_oneway oneway;
   struct mset_ended ended;
   struct mset_live live; /* the last two are the control thread's own */
   struct mset_welcome welcome;

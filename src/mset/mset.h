@@ -19,6 +19,7 @@ enum {
   MSET_TEXT_BYTES = 40,
   MSET_ADDRS_MAX = 4,
   MSET_DEADLINE_MS = 2000,
+  MSET_LEVEL_UNKNOWN = 255,
   MSET_ORPHAN_S = 30, /* sessions of a lost controller end after this */
 };
 
@@ -89,9 +90,10 @@ struct mset_source {
 };
 struct mset_remote { /* command; reply: OK. Adds remote `remote`, or replaces all of it. */
   struct mset_head h;
-  uint32_t remote;   /* remote is 1-8. */
-  uint32_t security; /* security is an enum mset_security. */
-  uint32_t rtcp_mux, rtcp_off;
+  uint32_t remote;                      /* remote is 1-8. */
+  uint32_t security;                    /* security is an enum mset_security. */
+  uint32_t rtcp_mux, rtcp_off, rtcp_xr; /* rtcp_xr: it takes VoIP metrics (RFC 3611) */
+  uint32_t level_ext;  /* level_ext is the header extension of audio levels (RFC 6464), 1-14; 0: none. */
   uint32_t symmetric;  /* symmetric is an enum mset_symmetric. */
   uint32_t send, recv; /* send: we may send audio; recv: we take audio (from the SDP directions). */
   uint32_t rx_ptime_ms, n_codecs, n_sources, n_deny, dtls_active; /* dtls_active: we are the client */
@@ -165,11 +167,15 @@ struct mset_digits_done {
   uint64_t op;
   uint32_t ok, pad;
 };
-struct mset_quality { /* every 5 s of a native leg with media, for each direction */
+struct mset_quality { /* every 5 s of a leg with media, for each direction */
   struct mset_head h;
-  uint32_t up; /* up: what we receive from the client; else what it receives (its RRs) */
+  uint32_t up; /* up: what we receive from the peer; else what it receives (its RRs) */
   uint32_t jitter_ms, rtt_ms, pad;
   double loss, mos; /* loss is a share, 0-1, of the last 5 s. */
+};
+struct mset_oneway { /* nothing comes from a linked, not held leg while the other direction flows */
+  struct mset_head h;
+  uint32_t active, since_ms; /* active: told after 3.5 s and each second; else it comes again */
 };
 
 /* Facts: counted by the media process, in a memfd that signaling maps read-only. A reader copies the
@@ -182,6 +188,12 @@ struct mset_way { /* one direction of one leg */
   uint32_t ssrc, codec; /* codec is an enum codec_kind. */
   uint64_t digits;
 };
+struct mset_xr { /* the peer's last VoIP metrics about what we send, as they came (RFC 3611, 4.7) */
+  uint8_t loss, discard, burst_density, gap_density;
+  uint16_t burst_ms, gap_ms, round_trip_ms, end_delay_ms;
+  uint8_t r_factor, mos_listening, mos_conversational, is_given;
+  uint32_t rx, tx; /* XR packets received and sent */
+};
 struct mset_facts {
   uint32_t seq, suite; /* suite is an enum srtp_suite. */
   uint64_t session;    /* session is 0 for a free slot. */
@@ -190,6 +202,13 @@ struct mset_facts {
   uint64_t rtcp_rx, rtcp_tx;
   struct addr local, remote;
   uint64_t updated_us;
+  uint16_t mos_rx_centi, mos_tx_centi; /* mean opinion score × 100, mean of 5 s; 0: none yet */
+  uint8_t level_rx_dbov,
+      level_tx_dbov; /* below overload, 0-127, as header extensions say; 255 unknown */
+  uint8_t pad[2];
+  uint32_t nacks, picture_losses, byes; /* what the peer's RTCP had of these */
+  uint32_t silent_ms;                   /* silent_ms sums up one-way silence of this peer. */
+  struct mset_xr xr;
 };
 /* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start:
  * how many packets went no further, by enum drop of flow. Read with relaxed atomics. */
@@ -220,6 +239,7 @@ union mset_any {
   struct mset_digit digit;
   struct mset_digits_done digits_done;
   struct mset_quality quality;
+  struct mset_oneway oneway;
   struct mset_ended ended;
 };
 

@@ -120,6 +120,14 @@ static size_t put_sdes(uint8_t *p, uint32_t ssrc, struct slice cname) {
   return bytes;
 }
 
+size_t rtcp_put_bye(uint8_t *dst, size_t room, uint32_t ssrc) {
+  if (room < 8)
+    return 0;
+  put_head(dst, 1, RTCP_BYE, 8);
+  bytes_put_u32(dst + 4, ssrc);
+  return 8;
+}
+
 size_t rtcp_put(uint8_t *dst, size_t dst_bytes, uint32_t ssrc, const struct rtcp_sender *sender,
                 const struct rtcp_block *blocks, unsigned n, struct slice cname, bool bye) {
   size_t report = HEAD + 4 + (sender ? SENDER - 4 : 0) + BLOCK * (size_t)n;
@@ -135,10 +143,7 @@ size_t rtcp_put(uint8_t *dst, size_t dst_bytes, uint32_t ssrc, const struct rtcp
   for (unsigned i = 0; i < n; i++)
     at += put_block(dst + at, &blocks[i]);
   at += put_sdes(dst + at, ssrc, cname);
-  if (bye) {
-    put_head(dst + at, 1, RTCP_BYE, 8);
-    bytes_put_u32(dst + at + 4, ssrc);
-    at += 8;
-  }
+  if (bye)
+    at += rtcp_put_bye(dst + at, dst_bytes - at, ssrc);
   return at;
 }

@@ -63,3 +63,4 @@ struct slice rtcp_cname(const struct rtcp_packet *p);
  * asked. Returns its length, 0 if it does not fit. */
 size_t rtcp_put(uint8_t *dst, size_t dst_bytes, uint32_t ssrc, const struct rtcp_sender *sender,
                 const struct rtcp_block *blocks, unsigned n, struct slice cname, bool bye);
+size_t rtcp_put_bye(uint8_t *dst, size_t room, uint32_t ssrc); /* 8, or 0 */

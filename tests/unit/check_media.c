@@ -301,13 +301,6 @@ Test(report, round_trip_and_loss) {
   cr_assert_not(report_input(&a, buf, n - 1, 1, &at_a, 1, 3040 * MS));
 }
 
-Test(report, score) {
-  cr_assert(report_mos(0, 0, 20) > 4.3);
-  cr_assert(report_mos(0.05, 10, 100) < 4.1);
-  cr_assert(report_mos(0.05, 10, 100) > 2.5);
-  cr_assert(report_mos(1, 500, 2000) < 1.6);
-}
-
 /* remote ------------------------------------------------------------------------------------------- */
 static struct addr at(const char *text) {
   struct addr a;

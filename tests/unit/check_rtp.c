@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of wire/rtp, wire/rtcp, wire/telev. */
 #include "wire/bytes.h"
-#include "wire/rtcp.h"
+#include "wire/rtcpxr.h"
 #include "wire/rtp.h"
 #include "wire/telev.h"
 
@@ -92,6 +92,55 @@ Test(rtcp, count_larger_than_body) {
   struct rtcp_walk w = rtcp_walk_of(buf, 8);
   cr_assert(rtcp_next(&w, &p));
   cr_assert_not(rtcp_block(&p, 0, &b));
+}
+
+Test(rtcpxr, comes_back_as_written) {
+  struct rtcpxr_voip v = {9,  1,  2,  3,   4,  500, 6000, 70, 80, 0xe0, 0xc0,
+                          55, 16, 90, 127, 42, 41,  0xb5, 60, 90, 120},
+                     voip;
+  struct rtcpxr_dlrr d = {7, 0x11223344, 65536}, dlrr;
+  struct rtcpxr_out o = {.ssrc = 5, .voip = &v, .dlrr = &d, .rrt_ntp = 0x1122334455667788u};
+  uint8_t buf[RTCPXR_MAX_BYTES];
+  uint64_t ntp;
+  uint32_t from;
+  struct rtcp_packet p;
+  struct rtcpxr_walk x;
+  struct rtcpxr_block b;
+  size_t n = rtcpxr_put(buf, sizeof(buf), &o);
+  struct rtcp_walk w = rtcp_walk_of(buf, n);
+  cr_assert(n == sizeof(buf) && rtcp_is_sound(buf, n) && rtcp_next(&w, &p));
+  cr_assert(rtcpxr_walk_of(&p, &from, &x) && from == 5);
+  cr_assert(rtcpxr_next(&x, &b) && rtcpxr_read_rrt(&b, &ntp) && ntp == o.rrt_ntp);
+  cr_assert(!rtcpxr_read_voip(&b, &voip) && !rtcpxr_read_dlrr(&b, 0, &dlrr));
+  cr_assert(rtcpxr_next(&x, &b) && rtcpxr_read_dlrr(&b, 0, &dlrr) && !rtcpxr_read_dlrr(&b, 1, &dlrr));
+  cr_assert(dlrr.ssrc == 7 && dlrr.lrr == 0x11223344 && dlrr.dlrr == 65536);
+  cr_assert(rtcpxr_next(&x, &b) && rtcpxr_read_voip(&b, &voip));
+  cr_assert_eq(memcmp(&voip, &v, sizeof(v)), 0);
+  cr_assert_not(rtcpxr_next(&x, &b));
+  cr_assert_eq(rtcpxr_put(buf, sizeof(buf) - 1, &o), 0);
+  o = (struct rtcpxr_out){.ssrc = 5};
+  cr_assert_eq(rtcpxr_put(buf, sizeof(buf), &o), 0);
+}
+
+/* The layout of RFC 3611, 4.7, by hand; an unknown block before it; one that does not fit after it. */
+Test(rtcpxr, layout_and_strange_blocks) {
+  uint8_t buf[] = {0x80, 207, 0,  13,  0,  0,  0, 5, 9, 0,  0,  1,  1,  2,   3,  4, 7,  0,    0,
+                   8,    0,   0,  0,   9,  1,  2, 3, 4, 0,  10, 0,  20, 0,   30, 0, 40, 0xe0, 0xc0,
+                   55,   16,  90, 127, 42, 41, 0, 0, 0, 60, 0,  90, 0,  120, 7,  0, 0,  9};
+  struct rtcp_packet p;
+  struct rtcpxr_walk x;
+  struct rtcpxr_block b;
+  struct rtcpxr_voip v;
+  uint32_t from;
+  struct rtcp_walk w = rtcp_walk_of(buf, sizeof(buf));
+  cr_assert(rtcp_next(&w, &p) && rtcpxr_walk_of(&p, &from, &x));
+  cr_assert(rtcpxr_next(&x, &b) && b.kind == 9 && b.body_bytes == 4 && !rtcpxr_read_voip(&b, &v));
+  cr_assert(rtcpxr_next(&x, &b) && rtcpxr_read_voip(&b, &v));
+  cr_assert(v.ssrc == 9 && v.gap_density == 4 && v.burst_ms == 10 && v.end_delay_ms == 40 &&
+            v.gmin == 16);
+  cr_assert(v.r_factor == 90 && v.mos_conversational == 41 && v.buffer_ms == 60 &&
+            v.buffer_abs_ms == 120);
+  cr_assert_not(rtcpxr_next(&x, &b));
 }
 
 Test(telev, digits_and_clocks) {
