@@ -111,6 +111,8 @@ void assoc_restart(struct session *s) {
 
 /* Telling ----------------------------------------------------------------------------------------- */
 static uint32_t ice_now(const struct session *s) {
+  if (!s->ice)
+    return MSET_ICE_NONE;
   switch (ice_state(s->ice)) {
   case ICE_STATE_CONNECTED:
     return MSET_ICE_CONNECTED;
@@ -124,7 +126,7 @@ static uint32_t ice_now(const struct session *s) {
 }
 
 void assoc_tell(struct session *s, const struct remote *r) {
-  const struct ice_pair *pair = ice_selected(s->ice);
+  const struct ice_pair *pair = s->ice ? ice_selected(s->ice) : NULL;
   const struct port *port = pair ? assoc_port(s->w, &pair->local) : NULL;
   union up m = {.state = {.h = {.bytes = sizeof(m.state), .type = MSET_STATE, .session = s->id},
                           .ice = ice_now(s),
@@ -145,39 +147,6 @@ static struct remote *newest(struct session *s) {
 }
 
 /* DTLS -------------------------------------------------------------------------------------------- */
-static enum drop hand_over(struct session *s, const struct remote *r, const uint8_t *p, size_t n) {
-  struct handshake_message m = {
-      .assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_DATAGRAM, .n = (uint32_t)n};
-  m.is_wary = s->w->now_us < s->w->wary_until_us;
-  if (n > sizeof(m.bytes))
-    return DROP_TOO_LONG;
-  memcpy(m.bytes, p, n);
-  return handshake_put(s->w->handshake, &m) ? DROP_NONE : DROP_QUEUE_FULL;
-}
-
-static void end_association(struct session *s, struct remote *r) {
-  struct handshake_message m = {.assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_END};
-  if (r->assoc && !handshake_put(s->w->handshake, &m))
-    worker_drop(s->w, DROP_QUEUE_FULL);
-  r->assoc = 0;
-}
-
-static void begin_association(struct session *s, struct remote *r) {
-  struct handshake_message m = {.session = s->handle, .type = HANDSHAKE_BEGIN};
-  if (r->dtls != MSET_DTLS_NONE || (r->is_client && !r->has_pair))
-    return;
-  m.assoc = r->assoc = ++s->w->last_assoc;
-  m.begin.role = r->is_client ? DTLS_CLIENT : DTLS_SERVER;
-  m.begin.cert = atomic_load(&s->w->cert);
-  m.begin.fingerprint = r->fingerprint;
-  r->dtls = MSET_DTLS_CONNECTING;
-  if (!handshake_put(s->w->handshake, &m)) {
-    worker_drop(s->w, DROP_QUEUE_FULL);
-    r->dtls = MSET_DTLS_FAILED;
-  }
-  assoc_tell(s, r);
-}
-
 static enum drop keep_early(struct session *s, const struct packet *p) {
   if (p->n > HANDSHAKE_DATAGRAM_MAX)
     return DROP_TOO_LONG;
@@ -205,7 +174,7 @@ static void take_early(struct session *s, struct remote *r) {
     r->has_pair = true;
   }
   for (unsigned i = 0; i < e->n; i++) {
-    enum drop d = hand_over(s, r, e->datagram[i], e->bytes[i]);
+    enum drop d = keying_put(s, r, e->datagram[i], e->bytes[i]);
     if (d)
       worker_drop(s->w, d);
   }
@@ -221,7 +190,7 @@ static enum drop dtls_datagram(struct session *s, const struct tuple *t, struct 
     r->pair = t->pair;
     r->has_pair = true;
   }
-  return hand_over(s, r, p->bytes, p->n);
+  return keying_put(s, r, p->bytes, p->n);
 }
 
 /* ICE --------------------------------------------------------------------------------------------- */
@@ -234,7 +203,7 @@ static void on_selected(struct session *s) {
   r->pair = *pair;
   r->has_pair = true;
   if (r->is_client)
-    begin_association(s, r);
+    keying_begin(s, r);
 }
 
 static void on_events(struct session *s, unsigned events, const struct ice_result *result) {
@@ -332,10 +301,10 @@ int assoc_set_remote(struct session *s, struct remote *r, const struct mset_remo
   for (uint32_t i = 0; i < m->n_deny; i++)
     deny(s, &m->deny[i]);
   if (r->dtls == MSET_DTLS_NONE) { /* new, or another fingerprint: another association */
-    end_association(s, r);
+    keying_end(s, r);
     r->is_client = m->dtls_active != 0;
     on_selected(s);
-    begin_association(s, r);
+    keying_begin(s, r);
     take_early(s, r);
   }
   if (!s->latest)
@@ -343,17 +312,9 @@ int assoc_set_remote(struct session *s, struct remote *r, const struct mset_remo
   return 0;
 }
 
-void assoc_drop_remote(struct session *s, struct remote *r) {
-  if (s->ice)
-    end_association(s, r);
-}
-
 void assoc_close(struct session *s) {
   if (!s->ice)
     return;
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
-    if (s->remotes[i].number)
-      end_association(s, &s->remotes[i]);
   LIST_EACH_SAFE(&s->tuples, node)
     tuple_release(s->w, CONTAINER_OF(node, struct tuple, node));
   for (unsigned i = 0; i < 2; i++)
@@ -361,44 +322,4 @@ void assoc_close(struct session *s) {
   free(s->early);
   s->early = NULL;
   s->ice = ice_free(s->ice);
-}
-
-/* Results of the handshake thread ------------------------------------------------------------------ */
-static void on_up(struct session *s, struct remote *r, struct handshake_message *m) {
-  int error = remote_set_keys(r, &m->keys.send, &m->keys.receive);
-  r->dtls = error ? MSET_DTLS_FAILED : MSET_DTLS_UP;
-  if (!error) {
-    s->latest = r->number;
-    if (session_reseal(s, session_target(s)) < 0)
-      worker_drop(s->w, DROP_CRYPTO);
-  }
-  assoc_tell(s, r);
-}
-
-static void on_result(struct session *s, struct remote *r, struct handshake_message *m) {
-  if (m->type == HANDSHAKE_UP) {
-    on_up(s, r, m);
-  } else if (m->type == HANDSHAKE_FAILED) {
-    r->dtls = MSET_DTLS_FAILED;
-    assoc_tell(s, r);
-  } else if (m->type == HANDSHAKE_DATAGRAM && r->has_pair && m->n <= IO_DATAGRAM_MAX) {
-    const struct port *port = assoc_port(s->w, &r->pair.local);
-    memcpy(io_slot(s->w->io), m->bytes, m->n);
-    if (port)
-      io_send(s->w->io, port, &r->pair.remote, m->n, s->handle);
-  }
-}
-
-void assoc_results(struct worker *w) {
-  struct handshake_message m;
-  while (handshake_get(w->handshake, &m)) {
-    struct session *s = pool_get(w->sessions, m.session);
-    for (unsigned i = 0; s && i < MSET_REMOTES_MAX; i++)
-      if (s->remotes[i].number && s->remotes[i].assoc == m.assoc) {
-        on_result(s, &s->remotes[i], &m);
-        break;
-      }
-    if (m.type == HANDSHAKE_UP)
-      explicit_bzero(&m, sizeof(m));
-  }
 }

@@ -45,10 +45,9 @@ static int cmd_open(struct worker *w, struct session *s, const union mset_any *m
   o->ssrc = s->ssrc;
   memcpy(o->cname, s->cname, sizeof(o->cname));
   put_addresses(w, s, o);
-  if (s->ice) {
+  memcpy(o->fingerprint, dtlscert_sha256(atomic_load(&w->cert)), sizeof(o->fingerprint));
+  if (s->ice)
     put_credentials(s, o->ufrag, o->pwd);
-    memcpy(o->fingerprint, dtlscert_sha256(atomic_load(&w->cert)), sizeof(o->fingerprint));
-  }
   return 0;
 }
 

@@ -167,6 +167,8 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
   enum packet_kind kind = packet_classify(p->bytes, p->n);
   struct remote *r = NULL;
   bool is_rtcp = kind == PACKET_RTCP;
+  if (kind == PACKET_DTLS && p->port->kind == PORT_RTP)
+    return keying_input(s, p);
   if (kind != PACKET_RTP && kind != PACKET_RTCP)
     return DROP_NOT_FOR_US;
   if (p->port->kind == PORT_RTCP && !is_rtcp)

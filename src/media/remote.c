@@ -101,7 +101,7 @@ int remote_set_keys(struct remote *r, const struct srtp_key *tx, const struct sr
   return 0;
 }
 
-static bool is_in_sources(const struct remote *r, const struct addr *from) {
+bool remote_is_source(const struct remote *r, const struct addr *from) {
   for (unsigned i = 0; i < r->n_sources; i++)
     if (cidr_has(&r->sources[i].range, from))
       return true;
@@ -113,7 +113,7 @@ bool remote_may_come(const struct remote *r, const struct addr *from, bool is_rt
     return true;
   if (r->has_kept)
     return is_rtcp ? addr_eq_ip(&r->kept, from) : addr_eq(&r->kept, from);
-  return addr_eq_ip(&r->rtp, from) || is_in_sources(r, from);
+  return addr_eq_ip(&r->rtp, from) || remote_is_source(r, from);
 }
 
 void remote_heard(struct remote *r, const struct addr *from, bool is_rtcp, uint64_t now_us) {

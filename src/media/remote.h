@@ -58,6 +58,8 @@ void remote_drop(struct remote *r); /* wipes; the place is free */
 /* Keys of a DTLS association that came up. 0 or -errno. */
 int remote_set_keys(struct remote *r, const struct srtp_key *tx, const struct srtp_key *rx) must_check;
 
+/* Does it lie in the trunk's media_sources? */
+bool remote_is_source(const struct remote *r, const struct addr *from);
 /* May this address send as r, before anything is opened? Only a plain remote says no. */
 bool remote_may_come(const struct remote *r, const struct addr *from, bool is_rtcp);
 /* A packet of r was verified (of a plain one: came from where it may). Learns the source. */

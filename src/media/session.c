@@ -144,6 +144,8 @@ void session_close(struct session *s) {
   io_flush(w->io, NULL, NULL); /* before its socket is closed */
   timer_cancel(&w->timers, &s->slow);
   timer_cancel(&w->timers, &s->fast);
+  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+    keying_end(s, &s->remotes[i]);
   assoc_close(s);
   for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
     remote_drop(&s->remotes[i]);
@@ -158,20 +160,26 @@ void session_close(struct session *s) {
 int session_set_remote(struct session *s, const struct mset_remote *m) {
   struct remote *r = &s->remotes[m->remote - 1];
   bool is_native = s->kind == MSET_NATIVE_LEG;
-  if (is_native != (m->security == MSET_DTLS))
+  if (is_native && m->security != MSET_DTLS)
     return -ENOTSUP;
   int error = remote_set(r, m, s->w->now_us);
   if (error)
     return error;
+  if (m->security != MSET_DTLS && r->assoc) { /* its keys would replace those of the description */
+    keying_end(s, r);
+    r->dtls = MSET_DTLS_NONE;
+  }
   if (is_native)
     return assoc_set_remote(s, r, m);
+  if (m->security == MSET_DTLS)
+    return keying_set_remote(s, r, m);
   s->latest = r->number;
   return session_reseal(s, session_target(s));
 }
 
 void session_drop_remote(struct session *s, struct remote *r) {
   uint8_t number = r->number;
-  assoc_drop_remote(s, r);
+  keying_end(s, r);
   remote_drop(r);
   if (s->selected == number)
     s->selected = 0;

@@ -125,17 +125,25 @@ void session_refused(struct worker *w, uint64_t owner, const struct addr *to,
 void session_tick_fast(struct session *s);
 void session_play(struct session *s, enum mset_tone tone);
 
-/* ICE and DTLS (assoc.c) ------------------------------------------------------------------------- */
+/* DTLS (keying.c) ----------------------------------------------------------------------------------- */
+void keying_begin(struct session *s, struct remote *r);
+void keying_end(struct session *s, struct remote *r);
+enum drop keying_put(struct session *s, const struct remote *r, const uint8_t *p, size_t n) must_check;
+int keying_set_remote(struct session *s, struct remote *r,
+                      const struct mset_remote *m) must_check; /* a trunk leg's */
+enum drop keying_input(struct session *s,
+                       const struct packet *p) must_check; /* DTLS at a trunk leg's port */
+void keying_results(struct worker *w);                     /* what the handshake thread has */
+
+/* ICE (assoc.c) ------------------------------------------------------------------------- */
 int assoc_open(struct session *s) must_check; /* a native leg's agent */
 void assoc_close(struct session *s);
 int assoc_set_remote(struct session *s, struct remote *r, const struct mset_remote *m) must_check;
-void assoc_drop_remote(struct session *s, struct remote *r);
 void assoc_restart(struct session *s);
 void assoc_tick(struct session *s);
 void assoc_heard(struct session *s, const struct packet *p); /* an authenticated packet: consent */
 enum drop assoc_native_input(struct worker *w,
                              struct packet *p) must_check;  /* any datagram of a shared port */
-void assoc_results(struct worker *w);                       /* what the handshake thread has */
 void assoc_tell(struct session *s, const struct remote *r); /* STATE; r may be NULL */
 const struct port *assoc_port(const struct worker *w,
                               const struct addr *local); /* the shared port bound to it */

@@ -65,7 +65,7 @@ void worker_turn(struct worker *w, int timeout_ms) {
   io_wait(w->io, timeout_ms);
   w->now_us = clock_now_us();
   io_receive(w->io, on_packet, w);
-  assoc_results(w);
+  keying_results(w);
   run_commands(w);
   timers_run(&w->timers, w->now_us);
   io_flush(w->io, on_refused, w);

@@ -72,7 +72,7 @@ struct mset_opened {
   struct addr rtp[MSET_ADDRS_MAX]; /* rtp are the advertised addresses with port; the first is c=. */
   struct addr rtcp; /* rtcp is the RTCP port's address; family AF_UNSPEC without a pair. */
   char ufrag[16], pwd[40], cname[24];
-  uint8_t fingerprint[32]; /* fingerprint is sha-256 of the DTLS certificate (native legs). */
+  uint8_t fingerprint[32]; /* fingerprint is sha-256 of the DTLS certificate. */
 };
 
 enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };

@@ -174,14 +174,16 @@ struct leg {
 
 static uint64_t last_id;
 
-static int udp(struct addr *ret) {
+static int udp_at(struct addr *ret, const char *ip) {
   socklen_t n = sizeof(*ret);
   int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  (void)!addr_parse(ret, SLICE("127.0.0.1"), 0);
+  (void)!addr_parse(ret, slice_of(ip), 0);
   if (bind(fd, &ret->sa, addr_len(ret)) < 0 || getsockname(fd, &ret->sa, &n) < 0)
     perror("bind");
   return fd;
 }
+
+static int udp(struct addr *ret) { return udp_at(ret, "127.0.0.1"); }
 
 static bool leg_open(struct leg *l, enum mset_kind kind, uint64_t beside) {
   union mset_any m, r;
@@ -680,7 +682,7 @@ static bool is_answered(int fd, uint8_t *first_byte) {
   return n > 0;
 }
 
-static bool app_describe(struct app *a) {
+static bool app_describe_as(struct app *a, bool we_begin) {
   union mset_any m;
   mset_init(&m, MSET_REMOTE, a->l.id);
   m.remote.remote = 1;
@@ -689,9 +691,14 @@ static bool app_describe(struct app *a) {
   m.remote.fingerprint_bytes = 32;
   memcpy(m.remote.fingerprint, dtlscert_sha256(a->cert), 32);
   (void)!slice_copy(m.remote.ufrag, sizeof(m.remote.ufrag), slice_of(a->ufrag));
+  if (a->l.o.ufrag[0] == 0) /* a trunk leg: no ICE, the address is the description's */
+    m.remote.rtp = m.remote.rtcp = a->l.at;
+  m.remote.dtls_active = we_begin;
   codecs_set(&m.remote, &a->l, 8000);
   return ask_ok(&m);
 }
+
+static bool app_describe(struct app *a) { return app_describe_as(a, false); }
 
 static void app_flush(struct app *a) {
   uint8_t buf[DTLS_DATAGRAM_BYTES];
@@ -722,16 +729,20 @@ static bool app_handshake(struct app *a) {
          opener_new(&a->l.opener, &receive_key) == 0;
 }
 
-static bool app_open(struct app *a, uint64_t beside) {
+static bool app_open_as(struct app *a, enum mset_kind kind, enum dtls_role role, uint64_t beside) {
   memset(a, 0, sizeof(*a));
-  if (!leg_open(&a->l, MSET_NATIVE_LEG, beside))
+  if (!leg_open(&a->l, kind, beside))
     return false;
   a->l.pt = 0;
   a->l.kind = CODEC_PCMU;
   a->ufrag = "peer";
   a->theirs.bytes = 32;
   memcpy(a->theirs.value, a->l.o.fingerprint, 32);
-  return dtlscert_new(&a->cert) == 0 && dtls_new(&a->dtls, a->cert, DTLS_CLIENT) == 0;
+  return dtlscert_new(&a->cert) == 0 && dtls_new(&a->dtls, a->cert, role) == 0;
+}
+
+static bool app_open(struct app *a, uint64_t beside) {
+  return app_open_as(a, MSET_NATIVE_LEG, DTLS_CLIENT, beside);
 }
 
 static void app_close(struct app *a) {
@@ -809,6 +820,51 @@ static void app_to_trunk(void) {
   CHECK(leg_take_rtp(&a.l, 500, &g), "audio follows the newly nominated pair");
   CHECK(!addr_eq(&old_at, &a.l.at));
   close(old_fd);
+  leg_close(&b);
+  app_close(&a);
+}
+
+/* A trunk's leg whose keys come by DTLS, in either role; a stranger's ClientHello is not answered. */
+static void trunk_with_dtls(bool we_begin) {
+  struct app a;
+  struct leg b;
+  struct got g;
+  union mset_any m;
+  uint8_t hello[DTLS_DATAGRAM_BYTES], first;
+  struct addr at;
+  CHECK(app_open_as(&a, MSET_TRUNK_LEG, we_begin ? DTLS_SERVER : DTLS_CLIENT, 0));
+  CHECK(leg_open(&b, MSET_TRUNK_LEG, a.l.id));
+  b.pt = 8;
+  b.kind = CODEC_PCMA;
+  CHECK(leg_describe(&b, 1, SUITE_AEAD_AES_256_GCM, 8000, MSET_SYMMETRIC_AUTO));
+  CHECK(link_legs(a.l.id, b.id));
+  CHECK(app_describe_as(&a, we_begin));
+  uint64_t before = drops(DROP_DTLS_STRANGER);
+  struct dtls *other = NULL;
+  CHECK(dtls_new(&other, a.cert, DTLS_CLIENT) == 0);
+  dtls_expect(other, &a.theirs, clock_now_us());
+  size_t n = dtls_output(other, hello, sizeof(hello));
+  int fd = udp_at(&at, "127.0.0.9");
+  send_to(fd, hello, n, &a.l.o.rtp[0]);
+  CHECK(!is_answered(fd, &first), "a stranger was answered");
+  CHECK(drops(DROP_DTLS_STRANGER) == before + 1);
+  dtls_free(other);
+  close(fd);
+  dtls_expect(a.dtls, &a.theirs, clock_now_us());
+  CHECK(app_handshake(&a), "%s", dtls_failure(a.dtls));
+  bool is_up = false;
+  while (!is_up && event_wait(MSET_STATE, a.l.id, 2000, &m))
+    is_up = m.state.dtls == MSET_DTLS_UP && m.state.ice == MSET_ICE_NONE && m.state.assoc == 1;
+  CHECK(is_up && m.state.suite == SUITE_AEAD_AES_256_GCM);
+  for (unsigned i = 0; i < 10; i++) {
+    leg_send_frame(&a.l, (uint8_t)i);
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 8, "%u", i);
+    leg_send_frame(&b, (uint8_t)i);
+    CHECK(leg_take_rtp(&a.l, 500, &g) && g.rtp.pt == 0 && g.rtp.ssrc == a.l.o.ssrc, "%u", i);
+  }
+  CHECK(app_describe_as(&a, we_begin)); /* the same fingerprint: the association stays */
+  leg_send_frame(&b, 3);
+  CHECK(leg_take_rtp(&a.l, 500, &g));
   leg_close(&b);
   app_close(&a);
 }
@@ -909,6 +965,8 @@ int main(void) {
   reports_and_a_bye_from_the_wire();
   silence_is_told();
   app_to_trunk();
+  trunk_with_dtls(false);
+  trunk_with_dtls(true);
   faults();
   ports_run_out();
   controller_dies();
