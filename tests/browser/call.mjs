@@ -5,8 +5,8 @@
 //   node call.mjs --demo build/run/demo.json --action receive --user bob --timeout 30
 //
 // --wav file | --tone hz [--level dbfs]  what the microphone hears; --hangup far waits for the other side to end
-// it. Progress goes to standard error, a word a line: ready incoming connected ended. Exit status: 0 the call
-// stood for its time, 1 it did not, 2 wrong use.
+// it; --policy relay: media by relays only. Progress goes to standard error, a word a line: ready incoming
+// connected ended. Exit status: 0 the call stood for its time, 1 it did not, 2 wrong use.
 
 import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
@@ -22,6 +22,7 @@ const OPTIONS = {
   timeout: { type: 'string', default: '30' },
   digits: { type: 'string', default: '' },
   hangup: { type: 'string', default: 'self' },
+  policy: { type: 'string', default: 'all' },
   wav: { type: 'string' },
   tone: { type: 'string', default: '1004' },
   level: { type: 'string', default: '-10' },
@@ -107,7 +108,7 @@ const user = demo.users?.[args.user] ?? wrongUse(`${args.demo} knows no user ${a
 const result = { ok: false };
 let phone;
 try {
-  phone = await HeadlessPhone.open({ base: demo.base, token: user.token, wav: args.wav, tone_hz: args.tone, tone_dbfs: args.level });
+  phone = await HeadlessPhone.open({ base: demo.base, token: user.token, policy: args.policy, wav: args.wav, tone_hz: args.tone, tone_dbfs: args.level });
   say('ready');
   await begin(phone, args);
   const measured = await stand(phone, args);

@@ -11,9 +11,9 @@ import { launch } from './chrome.mjs';
 import { toneWav } from './tone.mjs';
 
 // Runs in the page. Frequencies: a window of 0.7 s, peaks refined between bins.
-async function makeKit({ base, token, device }) {
+async function makeKit({ base, token, device, iceTransportPolicy }) {
   const { Client } = await import(`${base}/phone/sallyport.js`);
-  const client = new Client({ base, token, device });
+  const client = new Client({ base, token, device, iceTransportPolicy });
   const kit = (window.kit = { client, call: null, digits: '', marks: {}, incoming: [], errors: [] });
   const constraints = { audio: { echoCancellation: false, noiseSuppression: false, autoGainControl: false } };
   const microphone = async () => (await navigator.mediaDevices.getUserMedia(constraints)).getAudioTracks()[0];
@@ -88,7 +88,7 @@ export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
 export class HeadlessPhone {
   /**
-   * @param {{base: string, token: string, device?: string, wav?: string, tone_hz?: number, tone_dbfs?: number}} options
+   * @param {{base: string, token: string, device?: string, policy?: string, wav?: string, tone_hz?: number, tone_dbfs?: number}} options
    *   wav is looped; without it a tone
    */
   static async open(options) {
@@ -102,7 +102,7 @@ export class HeadlessPhone {
     return phone;
   }
 
-  async #start({ base, token, device = 'headless', wav, tone_hz = 1004, tone_dbfs = -10 }) {
+  async #start({ base, token, device = 'headless', policy = 'all', wav, tone_hz = 1004, tone_dbfs = -10 }) {
     this.folder = await mkdtemp(join(tmpdir(), 'sallyport-'));
     const file = wav ?? join(this.folder, 'tone.wav');
     if (!wav) await writeFile(file, toneWav(tone_hz, tone_dbfs));
@@ -113,7 +113,7 @@ export class HeadlessPhone {
     await context.route(blank, (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
     this.page = await context.newPage();
     await this.page.goto(blank);
-    await this.page.evaluate(makeKit, { base: new URL(base).origin, token, device });
+    await this.page.evaluate(makeKit, { base: new URL(base).origin, token, device, iceTransportPolicy: policy });
     await this.until('the event stream', () => this.page.evaluate(() => window.kit.client.state === 'ready'), 15_000);
   }
 

@@ -45,7 +45,12 @@ certs_need() {
     # another address has a certificate of its own: names are never wider than what is used
     [ "$address" = 127.0.0.1 ] || [ -f "gateway-$address.pem" ] ||
       cert_make "gateway-$address" "DNS:gw.sallyport.test,DNS:localhost,IP:127.0.0.1,IP:$address" || exit 1
+    [ "$relay" = "$address" ] || [ -f "relay-$relay.pem" ] || cert_make "relay-$relay" "DNS:relay.sallyport.test,IP:$relay" || exit 1
   )
+}
+
+cert_relay() {
+  if [ "$relay" = "$address" ]; then cert_gateway; else echo "relay-$relay"; fi
 }
 
 cert_carrier() {

@@ -39,6 +39,8 @@ house_configure() {
     -e "s|@PORT_SERVICE@|$port_service|g; s|@PORT_ADMIN@|$port_admin|g; s|@PORT_TLS@|$port_tls|g" \
     -e "s|@PORT_LAB@|$port_lab|g; s|@PORT_LAB_PEER@|$port_lab_peer|g; s|@PORT_NATIVE@|$port_native|g" \
     -e "s|@PORT_RTP_MIN@|$port_rtp_min|g; s|@PORT_RTP_MAX@|$port_rtp_max|g" \
+    -e "s|@RELAY@|$relay|g; s|@RELAY_CERT@|$(cert_relay)|g; s|@PORT_RELAY@|$port_relay|g; s|@PORT_RELAY_TLS@|$port_relay_tls|g" \
+    -e "s|@PORT_RELAY_MIN@|$port_relay_min|g; s|@PORT_RELAY_MAX@|$port_relay_max|g" \
     -e "s|@PORT_CARRIER_TLS@|$port_carrier_tls|g" "$template" >"$run_dir/sallyport.yaml" &&
     "$build/sallyportd" --config "$run_dir/sallyport.yaml" --check-config >/dev/null
 }
@@ -66,9 +68,9 @@ house_lock() {
 
 house_start() {
   local port
-  for port in "$port_admin" "$port_ctrl"; do
-    if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
-      echo "port $port is taken: another one runs? (SALLYPORT_PORT_BASE chooses other ports)" >&2
+  for port in "127.0.0.1/$port_admin" "127.0.0.1/$port_ctrl" "$relay/$port_relay"; do
+    if (exec 3<>"/dev/tcp/$port") 2>/dev/null; then
+      echo "port ${port#*/} is taken: another one runs? (SALLYPORT_PORT_BASE chooses other ports)" >&2
       return 1
     fi
   done

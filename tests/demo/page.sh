@@ -22,6 +22,7 @@ page_write() {
     "lab": {"sip": "sip:127.0.0.1:$port_lab"}
   },
   "dial": {"echo": "$number_echo", "tone": "$number_tone", "lab": "$number_lab"},
+  "relay": {"address": "$relay", "port": $port_relay, "tls_port": $port_relay_tls},
   "lab_peer": "127.0.0.1:$port_lab_peer"
 }
 END

@@ -6,10 +6,10 @@
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
   libsofia-sip-ua-dev libsrtp2-dev libssl-dev libmicrohttpd-dev libjansson-dev libyaml-dev
   libsqlite3-dev libpcre2-dev libseccomp-dev libopus-dev libspandsp-dev libspeexdsp-dev libogg-dev openssl ca-certificates"
-PACKAGES_DEMO="baresip-core curl python3"
+PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"
 PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
-  kamailio-tls-modules coturn tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
+  kamailio-tls-modules tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

@@ -84,7 +84,7 @@ class House:
             shutil.rmtree(self.dir, ignore_errors=True)
 
     def port(self, name):
-        return self.base + {"service": 0, "admin": 1, "tls": 2, "lab": 3, "lab_peer": 4, "ctrl": 5, "native": 8}[name]
+        return self.base + {"service": 0, "admin": 1, "tls": 2, "lab": 3, "lab_peer": 4, "ctrl": 5, "native": 8, "relay": 9, "relay_tls": 10}[name]
 
     def pid(self, program):
         def written():  # ./run truncates the file before it writes the next one's number

@@ -271,7 +271,9 @@ function showMe(me) {
 
 async function logIn(token) {
   device ??= await deviceName();
-  client = new Client({ base: location.origin, token, device });
+  // /phone?relay=only#token=…: sound goes by the gateway's relays only, for networks that pass nothing else.
+  const iceTransportPolicy = new URLSearchParams(location.search).get('relay') === 'only' ? 'relay' : 'all';
+  client = new Client({ base: location.origin, token, device, iceTransportPolicy });
   client.addEventListener('state', ({ detail }) => showStream(detail));
   client.addEventListener('incoming', ({ detail: call }) => {
     addCard(call);

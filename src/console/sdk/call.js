@@ -254,7 +254,7 @@ export class Call extends EventTarget {
   // Descriptions -------------------------------------------------------------------------------
 
   async #newPeer() {
-    const peer = new Peer(await this.#client.iceServers(), this.#track, {
+    const peer = new Peer(await this.#client.ice(), this.#track, {
       onStream: () => peer === this.#peer && this.#tell('stream'),
       onState: (state) => this.#peerState(peer, state),
       onLost: () => peer === this.#peer && this.#lost(),
@@ -296,6 +296,7 @@ export class Call extends EventTarget {
     return this.#inTurn(async () => {
       const peer = this.#peer;
       if (!peer) return;
+      peer.refresh(await this.#client.ice());
       if (peer.pc.remoteDescription?.type !== 'answer') return this.#exchange(peer, { iceRestart: true });
       const answer = peer.pc.remoteDescription.sdp;
       peer.holdTrickle();

@@ -18,12 +18,12 @@ export class Peer {
   #previous = null;
 
   /**
-   * @param {RTCIceServer[]} iceServers
+   * @param {{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}} ice how media may go
    * @param {MediaStreamTrack|null} track what we send
    * @param {{onStream: (stream: MediaStream) => void, onState: (state: string) => void, onLost: () => void}} told
    */
-  constructor(iceServers, track, told) {
-    this.pc = new RTCPeerConnection({ iceServers, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
+  constructor(ice, track, told) {
+    this.pc = new RTCPeerConnection({ ...ice, bundlePolicy: 'max-bundle', rtcpMuxPolicy: 'require' });
     this.track = track;
     this.stream = null;
     this.pc.onicecandidate = ({ candidate }) => this.#candidate(candidate);
@@ -39,6 +39,11 @@ export class Peer {
 
   get connected() {
     return this.pc.connectionState === 'connected';
+  }
+
+  /** Fresh credentials of relays, for a restart. @param {{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}} ice */
+  refresh(ice) {
+    this.pc.setConfiguration({ ...this.pc.getConfiguration(), ...ice });
   }
 
   /** @param {{iceRestart?: boolean}} [options] */

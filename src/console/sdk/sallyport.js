@@ -41,13 +41,14 @@ export class Client extends EventTarget {
   #ice = null;
 
   /**
-   * @param {{base: string, token: string, device?: string, ringback?: boolean}} options `ringback: false`
-   *   leaves the tone to the page
+   * @param {{base: string, token: string, device?: string, ringback?: boolean, iceTransportPolicy?: RTCIceTransportPolicy}} options
+   *   `ringback: false` leaves the tone to the page; `iceTransportPolicy: 'relay'` sends media by the native relays only
    */
-  constructor({ base, token, device, ringback = true }) {
+  constructor({ base, token, device, ringback = true, iceTransportPolicy = 'all' }) {
     super();
     this.api = new Api({ base, token, device });
     this.ringback = ringback;
+    this.iceTransportPolicy = iceTransportPolicy;
     /** Live calls by id. @type {Map<string, Call>} */
     this.calls = new Map();
     /** @type {'closed'|'connecting'|'ready'|'waiting'|'unauthorized'} */
@@ -94,6 +95,11 @@ export class Client extends EventTarget {
     const life_ms = got.expires_at ? Date.parse(got.expires_at) - Date.now() : 120_000;
     this.#ice = { servers: got.iceServers ?? [], until: Date.now() + life_ms / 2 };
     return this.#ice.servers;
+  }
+
+  /** How media may go, for a peer connection. @returns {Promise<{iceServers: RTCIceServer[], iceTransportPolicy: RTCIceTransportPolicy}>} */
+  async ice() {
+    return { iceServers: await this.iceServers(), iceTransportPolicy: this.iceTransportPolicy };
   }
 
   // Stream -------------------------------------------------------------------------------------
