@@ -19,6 +19,12 @@ void hmac_sha256(struct slice key, struct slice data, uint8_t ret[HMAC_SHA256_BY
   keyed(EVP_sha256(), key, data, ret);
 }
 
+void hash_md5(struct slice data, uint8_t ret[HASH_MD5_BYTES]) {
+  unsigned n = 0;
+  if (!EVP_Digest(data.p, data.n, ret, &n, EVP_md5(), NULL))
+    abort();
+}
+
 void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]) {
   unsigned n = 0;
   if (!EVP_Digest(data.p, data.n, ret, &n, EVP_sha256(), NULL))

@@ -7,6 +7,8 @@
 #define HMAC_SHA256_BYTES 32
 void hmac_sha1(struct slice key, struct slice data, uint8_t ret[HMAC_SHA1_BYTES]);
 void hmac_sha256(struct slice key, struct slice data, uint8_t ret[HMAC_SHA256_BYTES]);
+#define HASH_MD5_BYTES 16
+void hash_md5(struct slice data, uint8_t ret[HASH_MD5_BYTES]); /* for protocols that prescribe it */
 void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]);
 /* RFC 4648. dst holds 4 * ((n + 2) / 3) + 1 bytes. url: the URL-safe alphabet without padding. */
 size_t base64_encode(char *dst, const void *src, size_t n, bool url);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The door of flow: secure transport without sockets and clocks. Rooms: drop (reasons), suite
- * (primitives), keys (open and seal), ice (ICE-lite, consent), agent (full ICE), dtls (association,
- * certificate). */
+ * (primitives), keys (open and seal), ice (ICE-lite, consent), agent (full ICE), turn (client),
+ * dtls (association, certificate). */
 #pragma once
 #include "flow/agent.h"
 #include "flow/drop.h"
@@ -9,3 +9,4 @@
 #include "flow/ice.h"
 #include "flow/keys.h"
 #include "flow/suite.h"
+#include "flow/turn.h"
