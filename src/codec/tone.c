@@ -26,14 +26,14 @@ void tone_start(void) {
 
 void tone_init(struct tone *t, enum tone_kind kind) { *t = (struct tone){.kind = (uint8_t)kind}; }
 
-static int16_t next_sample(struct tone *t) {
+static int16_t next_sample(struct tone *t, uint32_t rate_hz) {
   int sum = 0;
-  bool on = !tones[t->kind].period_ms || t->at < 8u * tones[t->kind].on_ms;
-  if (++t->at >= 8u * tones[t->kind].period_ms)
+  bool on = !tones[t->kind].period_ms || t->at < rate_hz / 1000 * tones[t->kind].on_ms;
+  if (++t->at >= rate_hz / 1000 * tones[t->kind].period_ms)
     t->at = 0;
   for (int i = 0; i < 2 && on && tones[t->kind].hz[i]; i++) {
     sum += sine[t->phase[i] >> 22] * tones[t->kind].amplitude / 32768;
-    t->phase[i] += (uint32_t)((uint64_t)tones[t->kind].hz[i] * 0x100000000u / G711_RATE_HZ);
+    t->phase[i] += (uint32_t)((uint64_t)tones[t->kind].hz[i] * 0x100000000u / rate_hz);
   }
   return (int16_t)sum;
 }
@@ -44,5 +44,10 @@ void tone_fill(struct tone *t, enum g711_law law, uint8_t *dst, size_t n) {
     return;
   }
   for (size_t i = 0; i < n; i++)
-    dst[i] = g711_encode(law, next_sample(t));
+    dst[i] = g711_encode(law, next_sample(t, G711_RATE_HZ));
+}
+
+void tone_make(struct tone *t, uint32_t rate_hz, int16_t *dst, size_t n) {
+  for (size_t i = 0; i < n; i++)
+    dst[i] = next_sample(t, rate_hz);
 }
