@@ -33,10 +33,12 @@ static json_t *stored_json(const char *text) {
   return j ? j : json_null();
 }
 
+static json_t *mos_or_null(uint16_t x100) { return x100 ? json_real(x100 / 100.0) : json_null(); }
+
 static json_t *show_flow(const struct record_flow *f) {
-  return json_pack("{s:I, s:I, s:I, s:f, s:I}", "packets", (json_int_t)f->packets, "bytes",
+  return json_pack("{s:I, s:I, s:I, s:f, s:o, s:I}", "packets", (json_int_t)f->packets, "bytes",
                    (json_int_t)f->bytes, "lost", (json_int_t)f->lost, "jitter_ms", f->jitter_us / 1000.0,
-                   "auth_failures", (json_int_t)f->auth_failures);
+                   "mos", mos_or_null(f->mos_x100), "auth_failures", (json_int_t)f->auth_failures);
 }
 
 static json_t *show_leg(const char *role, const struct record_leg *l) {
@@ -46,12 +48,12 @@ static json_t *show_leg(const char *role, const struct record_leg *l) {
                 text_or_null(l->sip_call_id), "remote_addr", text_or_null(l->remote_addr), "media_addr",
                 text_or_null(l->media_addr), "local_user", text_or_null(l->local_user), "remote_user",
                 text_or_null(l->remote_user), "device", text_or_null(l->device));
-  json_t *media =
-      json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i}", "codec", text_or_null(l->codec), "srtp",
-                text_or_null(l->suite), "dtls", text_or_null(l->dtls), "rx", show_flow(&l->rx), "tx",
-                show_flow(&l->tx), "rtt_ms", l->rtt_us ? json_real(l->rtt_us / 1000.0) : json_null(),
-                "mos", l->mos_x100 ? json_real(l->mos_x100 / 100.0) : json_null(), "dtmf_in",
-                (int)l->dtmf_in, "dtmf_out", (int)l->dtmf_out);
+  json_t *media = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:i, s:i}", "codec",
+                            text_or_null(l->codec), "srtp", text_or_null(l->suite), "dtls",
+                            text_or_null(l->dtls), "rx", show_flow(&l->rx), "tx", show_flow(&l->tx),
+                            "rtt_ms", l->rtt_us ? json_real(l->rtt_us / 1000.0) : json_null(), "mos",
+                            mos_or_null(l->mos_x100), "silent_ms", (json_int_t)l->silent_ms, "dtmf_in",
+                            (int)l->dtmf_in, "dtmf_out", (int)l->dtmf_out);
   json_object_update(j, media);
   json_decref(media);
   return j;

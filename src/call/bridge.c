@@ -66,7 +66,7 @@ static int play_if_other(struct leg *l, enum mset_tone tone) {
 /* State → media and doors ----------------------------------------------------------------------------
  */
 
-static bool is_pausing(const struct leg *l) { return l->held_local || leg_in(l)->ice_lost; }
+bool bridge_is_pausing(const struct leg *l) { return l->held_local || leg_in(l)->ice_lost; }
 
 static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
   const struct call_inner *in = call_in(l->call);
@@ -74,7 +74,7 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
     return MSET_TONE_SILENCE;
   if (!far && in->action == ROUTE_TONE && l->call->answered)
     return MSET_TONE_1004;
-  if (far && is_pausing(far))
+  if (far && bridge_is_pausing(far))
     return l->trunk && l->trunk->hold == HOLD_INACTIVE ? MSET_TONE_SILENCE : MSET_TONE_HOLD;
   if (l->role == LEG_CALLER && in->ringback && l->ringing_ms && !l->call->answered)
     return MSET_TONE_RINGBACK;
@@ -82,13 +82,13 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
 }
 
 static int apply_alone(struct leg *a) {
-  bool echo = call_in(a->call)->action == ROUTE_ECHO && !is_pausing(a);
+  bool echo = call_in(a->call)->action == ROUTE_ECHO && !bridge_is_pausing(a);
   int r = link_to(a, echo ? a->media.session : 0);
   return r < 0 ? r : play_if_other(a, tone_for(a, NULL));
 }
 
 static int apply_pair(struct leg *a, struct leg *b) {
-  bool pause = is_pausing(a) || is_pausing(b);
+  bool pause = bridge_is_pausing(a) || bridge_is_pausing(b);
   int r = pause ? link_to(a, 0) : link_both(a, b);
   if (r == 0 && pause)
     r = link_to(b, 0);
@@ -101,7 +101,7 @@ static void update_hold(struct leg *l) { l->held_local = leg_in(l)->hold_verb ||
 
 static void tell_held(struct leg *l) {
   struct leg *far = leg_far(l);
-  bool on = far && l->call->answered && is_pausing(far);
+  bool on = far && l->call->answered && bridge_is_pausing(far);
   if (leg_is_over(l) || leg_in(l)->told_held == on)
     return;
   leg_in(l)->told_held = on;

@@ -133,6 +133,8 @@ void call_check_connected(struct call *c) {
   if (c->caller->state != LEG_LIVE || (far && far->state != LEG_LIVE))
     return;
   loop_disarm(in->cs->env.loop, &in->media);
+  if (!in->connected_us)
+    in->connected_us = clock_now_us();
   tell_connected(c->caller);
   if (far)
     tell_connected(far);

@@ -81,13 +81,6 @@ static void on_digits_done(struct leg *l, const union mset_any *m) {
     far->door->operation(far->door_arg, far, m->digits_done.op, &v);
 }
 
-static void on_quality(struct leg *l, const union mset_any *m) {
-  if (m->quality.up)
-    leg_in(l)->mos = m->quality.mos;
-  if (l->kind == LEG_NATIVE && l->door->quality)
-    l->door->quality(l->door_arg, l, &m->quality);
-}
-
 static void on_timeout(struct leg *l, const union mset_any *m) {
   if (m->h.session == l->media.session)
     leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "no media came for media_timeout_s"));
@@ -111,10 +104,10 @@ static void on_ended(struct leg *l, const union mset_any *m) {
 
 void events_take(void *arg, const union mset_any *m) {
   static void (*const rows[MSET_COUNT_])(struct leg *, const union mset_any *) = {
-      [MSET_STATE] = on_state,     [MSET_FLOW] = on_flow,
-      [MSET_DIGIT] = on_digit,     [MSET_DIGITS_DONE] = on_digits_done,
-      [MSET_QUALITY] = on_quality, [MSET_TIMEOUT] = on_timeout,
-      [MSET_ENDED] = on_ended,
+      [MSET_STATE] = on_state,       [MSET_FLOW] = on_flow,
+      [MSET_DIGIT] = on_digit,       [MSET_DIGITS_DONE] = on_digits_done,
+      [MSET_QUALITY] = quality_told, [MSET_TIMEOUT] = on_timeout,
+      [MSET_ENDED] = on_ended,       [MSET_ONEWAY] = quality_oneway,
   };
   struct leg *l = calls_leg_of_session(arg, m->h.session);
   if (l && !leg_is_over(l) && rows[m->h.type])

@@ -31,6 +31,7 @@ enum call_count {
   CALLS_MEDIA_READY,
   CALLS_FRESH,
   CALLS_OFFERS_REFUSED,
+  CALLS_ONEWAY,
   CALLS_COUNT_
 };
 
@@ -67,8 +68,8 @@ struct call_inner {
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char telemetry[RECORD_TELEMETRY_BYTES];
-  uint64_t ended_us;
-  uint64_t config_version; /* config_version is that in force when it was placed. */
+  uint64_t ended_us, connected_us; /* monotonic; 0: not yet */
+  uint64_t config_version;         /* config_version is that in force when it was placed. */
 };
 
 struct leg_inner {
@@ -93,7 +94,9 @@ struct leg_inner {
   struct timer consent, fresh_late;
   struct mset_facts facts; /* the sum over sessions that ended */
   bool has_facts;
-  double mos;
+  uint64_t restart_us; /* restart_us is when the client was last asked for a new offer; 0: never. */
+  bool is_lossy;       /* is_lossy: it was for loss: opus goes first from then on. */
+  bool told_oneway;    /* told_oneway: nothing comes from it, and that was told. */
 };
 
 static inline struct call_inner *call_in(const struct call *c) { return c->inner; }
@@ -153,9 +156,14 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
 void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */
 uint8_t bridge_direction(const struct leg *l); /* the direction that we want toward the peer */
 void bridge_ringback(struct call *c);
+bool bridge_is_pausing(const struct leg *l); /* it holds, or its consent is lost */
 void consent_check(struct leg *l);
 void consent_set(struct leg *l, bool lost);
 void events_take(void *arg, const union mset_any *m); /* from the media process */
+
+/* quality: events of the media process */
+void quality_told(struct leg *l, const union mset_any *m);
+void quality_oneway(struct leg *l, const union mset_any *m);
 
 /* sessionid */
 void sessionid_make(char ret[33]);

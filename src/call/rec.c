@@ -22,29 +22,30 @@ static void add_way(struct mset_way *to, const struct mset_way *w) {
   to->jitter_us = w->jitter_us;
 }
 
-/* Counts of a session that is over; a leg that was renewed has several. */
-void rec_facts(struct leg *l, const struct mset_facts *f) {
-  struct leg_inner *in = leg_in(l);
-  struct mset_facts *to = &in->facts;
+static void add_facts(struct mset_facts *to, const struct mset_facts *f) {
   add_way(&to->rx, &f->rx);
   add_way(&to->tx, &f->tx);
   to->remote_lost += f->remote_lost;
   to->remote_jitter_us = f->remote_jitter_us;
   to->rtt_us = f->rtt_us;
   to->remote = f->remote;
-  in->has_facts = true;
+  to->silent_ms += f->silent_ms;
+  if (f->mos_rx_centi)
+    to->mos_rx_centi = f->mos_rx_centi;
+  if (f->mos_tx_centi)
+    to->mos_tx_centi = f->mos_tx_centi;
+}
+
+/* Counts of a session that is over; a leg that was renewed has several. */
+void rec_facts(struct leg *l, const struct mset_facts *f) {
+  add_facts(&leg_in(l)->facts, f);
+  leg_in(l)->has_facts = true;
 }
 
 static struct mset_facts facts_of(const struct leg *l) {
   struct mset_facts sum = leg_in(l)->facts, now;
-  if (leg_is_over(l) || !leg_facts(l, &now))
-    return sum;
-  add_way(&sum.rx, &now.rx);
-  add_way(&sum.tx, &now.tx);
-  sum.remote_lost += now.remote_lost;
-  sum.remote_jitter_us = now.remote_jitter_us;
-  sum.rtt_us = now.rtt_us;
-  sum.remote = now.remote;
+  if (!leg_is_over(l) && leg_facts(l, &now))
+    add_facts(&sum, &now);
   return sum;
 }
 
@@ -56,6 +57,9 @@ static void put_flow(struct record_flow *to, const struct mset_way *w) {
   to->auth_failures = w->auth_failures;
 }
 
+/* 0 is unknown. */
+static uint16_t worse_of(uint16_t a, uint16_t b) { return !a || (b && b < a) ? b : a; }
+
 static void put_media(struct record_leg *r, const struct leg *l) {
   struct mset_facts f = facts_of(l);
   const struct addr *from = addr_family(&f.remote) != AF_UNSPEC ? &f.remote : &l->media.pair_remote;
@@ -64,7 +68,10 @@ static void put_media(struct record_leg *r, const struct leg *l) {
   r->tx.lost = f.remote_lost;
   r->tx.jitter_us = f.remote_jitter_us;
   r->rtt_us = f.rtt_us;
-  r->mos_x100 = (uint16_t)(leg_in(l)->mos * 100 + 0.5);
+  r->rx.mos_x100 = f.mos_rx_centi;
+  r->tx.mos_x100 = f.mos_tx_centi;
+  r->mos_x100 = worse_of(f.mos_rx_centi, f.mos_tx_centi);
+  r->silent_ms = f.silent_ms;
   r->dtmf_in = (uint32_t)f.rx.digits;
   r->dtmf_out = (uint32_t)f.tx.digits;
   if (addr_family(from) != AF_UNSPEC)

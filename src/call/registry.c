@@ -23,6 +23,9 @@ static const struct count_row count_rows[CALLS_COUNT_] = {
                            COUNT_GAUGE},
     [CALLS_FRESH] = {"sallyport_media_fresh_total", "", "Associations replaced in mid-call",
                      COUNT_COUNTER},
+    [CALLS_ONEWAY] = {"sallyport_oneway_audio_total", "",
+                      "Times that nothing came from one side of a call while the other was heard",
+                      COUNT_COUNTER},
     [CALLS_OFFERS_REFUSED] = {"sallyport_offers_refused_total", "", "Re-offers refused", COUNT_COUNTER},
 };
 

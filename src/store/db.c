@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define SQL_BYTES 16384
 
 struct db {
@@ -57,12 +57,36 @@ static int schema_make(struct db *d) {
   return db_exec(d, sql);
 }
 
+/* An older program's file: the columns that it lacks. */
+static int schema_grow(struct db *d) {
+  char sql[200];
+  int r = db_exec(d, "BEGIN");
+  for (size_t i = 0; r == 0 && i < fields_n; i++) {
+    int64_t n = 0;
+    snprintf(sql, sizeof(sql), "SELECT count(*) FROM pragma_table_info('records') WHERE name='%s'",
+             fields[i].column);
+    r = db_number(d, sql, &n);
+    snprintf(sql, sizeof(sql), "ALTER TABLE records ADD COLUMN %s %s", fields[i].column,
+             fields[i].is_text ? "TEXT NOT NULL DEFAULT ''" : "INTEGER NOT NULL DEFAULT 0");
+    if (r == 0 && n == 0)
+      r = db_exec(d, sql);
+  }
+  snprintf(sql, sizeof(sql), "PRAGMA user_version=%d; COMMIT;", SCHEMA_VERSION);
+  if (r == 0)
+    r = db_exec(d, sql);
+  if (r < 0)
+    (void)db_exec(d, "ROLLBACK");
+  return r;
+}
+
 static int schema_check(struct db *d) {
   int64_t version = 0;
   int r = db_number(d, "PRAGMA user_version", &version);
   if (r < 0 || version == SCHEMA_VERSION)
     return r;
-  return version == 0 ? schema_make(d) : -EIO; /* a newer program's file is left alone */
+  if (version > SCHEMA_VERSION)
+    return -EIO; /* a newer program's file is left alone */
+  return version == 0 ? schema_make(d) : schema_grow(d);
 }
 
 static int put_prepare(struct db *d) {

@@ -21,6 +21,7 @@ struct record_flow {
   uint64_t lost;
   uint32_t jitter_us;
   uint64_t auth_failures;
+  uint16_t mos_x100; /* mos_x100 is the mean opinion score of this direction times 100; 0 unknown. */
 };
 
 struct record_leg {
@@ -36,7 +37,8 @@ struct record_leg {
   char dtls[24];             /* dtls is "DTLSv1.2" …, "" without. */
   struct record_flow rx, tx; /* tx: lost and jitter as the peer reported them */
   uint32_t rtt_us;
-  uint16_t mos_x100;          /* mos_x100 is the estimated MOS times 100; 0 unknown. */
+  uint16_t mos_x100;          /* mos_x100 is the worse one of rx and tx. */
+  uint32_t silent_ms;         /* silent_ms: nothing came from it while the far side was heard. */
   uint32_t dtmf_in, dtmf_out; /* digits received from, sent to this peer */
 };
 

@@ -59,7 +59,7 @@ r = j["records"][0]
 check(r["from"].startswith("<script>") and r["started_at"] == "2027-01-15T08:00:11.000Z" and r["setup_ms"] == 1500 and
       r["duration_ms"] == 3500 and r["metadata"] == {"a": 11} and r["telemetry"] is None, r)
 leg = r["legs"][0]
-check(leg["kind"] == "trunk" and leg["rx"] == {"packets": 100, "bytes": 17200, "lost": 3, "jitter_ms": 2.5,
+check(leg["kind"] == "trunk" and leg["rx"] == {"packets": 100, "bytes": 17200, "lost": 3, "jitter_ms": 2.5, "mos": None,
                                                "auth_failures": 1} and leg["mos"] == 4.31 and leg["codec"] is None, leg)
 check(a.getheader("Content-Type") == "application/json" and a.getheader("X-Content-Type-Options") == "nosniff", "type")
 seen, cursor = [], ""

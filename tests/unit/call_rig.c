@@ -164,7 +164,10 @@ static void operation(void *arg, struct leg *l, uint64_t op, const struct verdic
 }
 static void media(void *arg, struct leg *l) { (void)arg, (void)l; }
 static void quality(void *arg, struct leg *l, const struct mset_quality *q) {
-  (void)arg, (void)q, said("%c.quality", letter(l));
+  (void)arg, said("%c.quality:%s:%.0f", letter(l), q->up ? "up" : "down", q->loss * 100);
+}
+static void restart(void *arg, struct leg *l, const char *reason) {
+  (void)arg, said("%c.restart:%s", letter(l), reason);
 }
 static void ended(void *arg, struct leg *l) {
   static const char *const by[] = {"gateway", "caller", "callee"};
@@ -176,7 +179,7 @@ static void ended(void *arg, struct leg *l) {
     .name = #ring_, .kind = kind_, .ring = ring_, .ring_stop = ring_stop, .opened = opened, \
     .ringing = ringing, .progress = progress, .early = early, .answered = answered, \
     .connected = connected, .reoffered = reoffered, .held = held, .digit = digit, \
-    .operation = operation, .media = media, .quality = quality, .ended = ended \
+    .operation = operation, .media = media, .quality = quality, .restart = restart, .ended = ended \
   }
 static const struct door native_door = DOOR(LEG_NATIVE, ring_native),
                          trunk_door = DOOR(LEG_TRUNK, ring_trunk);
@@ -377,6 +380,20 @@ void rig_digit(uint32_t n, char d) {
   mset_init(&m, MSET_DIGIT, 0);
   m.digit.digit = (uint32_t)d;
   m.digit.ms = 100;
+  event(n, &m);
+}
+void rig_quality(uint32_t n, bool up, double loss) {
+  union mset_any m;
+  mset_init(&m, MSET_QUALITY, 0);
+  m.quality.up = up;
+  m.quality.loss = loss;
+  event(n, &m);
+}
+void rig_oneway(uint32_t n, bool on) {
+  union mset_any m;
+  mset_init(&m, MSET_ONEWAY, 0);
+  m.oneway.active = on;
+  m.oneway.since_ms = 3600;
   event(n, &m);
 }
 void rig_event(uint32_t n, enum mset_type type) {

@@ -226,7 +226,7 @@ Test(mid, a_reloaded_page_takes_the_call_up) {
   eq(rig_media(), "");
   rig_state(3, MSET_ICE_CONNECTED, MSET_DTLS_UP);
   eq(rig_media(), "LINK3-2 PLAY2:0 END1");
-  eq(rig_log(), "B.held:1 B.held:0");
+  eq(rig_log(), "B.held:1 A.restart:loss B.held:0");
   cr_assert_eq(a->media.session, rig.sessions[2]);
   cr_assert_eq(a->fresh.session, 0);
   rig_pass(60000);
@@ -256,7 +256,7 @@ Test(mid, no_port_for_a_fresh_association) {
 
 Test(mid, consent_lost_ends_30_s_later) {
   rig_state(1, MSET_ICE_LOST, MSET_DTLS_UP);
-  eq(rig_log(), "B.held:1");
+  eq(rig_log(), "B.held:1 A.restart:loss");
   rig_pass(29000);
   eq(rig_log(), "");
   rig_pass(1200);
@@ -267,7 +267,7 @@ Test(mid, consent_that_comes_back_goes_on) {
   rig_state(1, MSET_ICE_LOST, MSET_DTLS_UP);
   rig_pass(20000);
   rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
-  eq(rig_log(), "B.held:1 B.held:0");
+  eq(rig_log(), "B.held:1 A.restart:loss B.held:0");
   rig_pass(60000);
   cr_assert_eq(rig_leg('A')->state, LEG_LIVE);
 }
@@ -315,6 +315,58 @@ Test(mid, digits_both_ways) {
   cr_assert_eq(leg_send_digits(rig_leg('A'), SLICE(""), 0, 0, 78).refusal, REFUSE_MALFORMED);
   leg_got_info_digit(rig_leg('B'), '9', 120);
   eq(rig_log(), "A.digit:9:info");
+}
+
+Test(mid, quality_goes_to_the_app_and_loss_asks_for_opus_once_a_minute) {
+  rig_quality(2, true, 0.2); /* the trunk's is for the record */
+  eq(rig_log(), "");
+  rig_quality(1, true, 0.03);
+  eq(rig_log(), "A.quality:up:3");
+  rig_quality(1, true, 0.04);
+  eq(rig_log(), "A.quality:up:4 A.restart:loss");
+  cr_assert(leg_in(rig_leg('A'))->is_lossy);
+  rig_pass(55000);
+  rig_quality(1, false, 0.5);
+  eq(rig_log(), "A.quality:down:50");
+  rig_pass(6000);
+  rig_quality(1, false, 0.5);
+  eq(rig_log(), "A.quality:down:50 A.restart:loss");
+}
+
+Test(mid, loss_asks_nothing_of_who_cannot_opus_or_negotiates) {
+  struct desc *remote = rig_leg('A')->remote;
+  rig_leg('A')->offer_pending = true;
+  rig_quality(1, true, 0.5);
+  eq(rig_log(), "A.quality:up:50");
+  rig_leg('A')->offer_pending = false;
+  for (uint8_t i = 0; i < remote->audio.n_codecs; i++)
+    if (remote->audio.codecs[i].kind == CODEC_OPUS)
+      remote->audio.codecs[i].kind = CODEC_OTHER;
+  rig_quality(1, true, 0.5);
+  eq(rig_log(), "A.quality:up:50");
+}
+
+Test(mid, one_way_audio_is_told_once_each_time) {
+  rig_oneway(2, true); /* silent since before the answer: that is no news yet */
+  eq(rig_log(), "");
+  rig_pass(3600);
+  rig_oneway(2, true);
+  eq(rig_log(), "A.quality:down:100");
+  rig_oneway(2, true);
+  rig_oneway(2, false);
+  eq(rig_log(), "");
+  rig_oneway(1, true);
+  eq(rig_log(), "A.quality:up:100");
+  rig_oneway(1, false);
+  cr_assert(on_hold('A', true));
+  rig_log();
+  rig_oneway(2, true);
+  eq(rig_log(), "");
+  cr_assert(on_hold('A', false));
+  rig_log();
+  rig_oneway(2, true);
+  eq(rig_log(), "A.quality:down:100");
+  cr_assert_eq(count_get(calls_counts(rig.calls), CALLS_ONEWAY), 3);
 }
 
 Test(mid, media_events_that_end_a_call) {

@@ -231,6 +231,33 @@ Test(store, a_newer_file_is_left_alone) {
   cr_assert_eq(store_new(&s, &(struct store_settings){.file = "/nonexistent/records.db"}), -ENOENT);
 }
 
+/* A file of the first release: its records are there, what it had no column for is 0, and new ones go
+ * in. */
+Test(store, an_older_file_grows) {
+  sqlite3 *other = NULL;
+  own(reader) rd = NULL;
+  struct record r = numbered(1, RECORD_ENDED);
+  struct store *old = store_open(0);
+  cr_assert_eq(store_put(old, &r), 0);
+  store_free(old);
+  cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(other,
+                            "ALTER TABLE records DROP COLUMN caller_rx_mos_x100;"
+                            "ALTER TABLE records DROP COLUMN callee_silent_ms; PRAGMA user_version=1",
+                            NULL, NULL, NULL),
+               SQLITE_OK);
+  sqlite3_close(other);
+  own(store) s = store_open(0);
+  r = numbered(2, RECORD_ENDED);
+  r.caller.rx.mos_x100 = 421;
+  cr_assert_eq(store_put(s, &r), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  static struct record out;
+  cr_assert(reader_get(rd, "c_0001", &out) == 0 && out.caller.rx.mos_x100 == 0);
+  cr_assert(reader_get(rd, "c_0002", &out) == 0 && out.caller.rx.mos_x100 == 421);
+}
+
 Test(store, old_records_go) {
   own(store) s = store_open(0);
   own(db) d = NULL;
