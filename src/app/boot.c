@@ -66,8 +66,24 @@ static const struct count_row drop_rows[DROP_COUNT_] = {
 #undef DROP
 };
 
+static const struct count_row backend_rows[MSET_BACKEND_COUNT_] = {
+#define BACKEND(id, text) \
+  [MSET_BACKEND_##id] = {"sallyport_media_backend_info", "backend=\"" text "\"", \
+                         "1: how the media process reads and writes packets", COUNT_GAUGE},
+#include "mset/backend.def"
+#undef BACKEND
+};
+static const char *const backend_names[MSET_BACKEND_COUNT_] = {
+#define BACKEND(id, text) text,
+#include "mset/backend.def"
+#undef BACKEND
+};
+
 static void on_tick(void *arg) {
   struct house *h = arg;
+  const char *backend = calls_media_backend(h->calls);
+  for (uint32_t i = 0; i < MSET_BACKEND_COUNT_; i++)
+    count_set(&h->backends, i, strcmp(backend, backend_names[i]) == 0);
   for (uint32_t i = 1; i < DROP_COUNT_; i++)
     atomic_store_explicit(&h->drop_values[i], calls_media_count(h->calls, i), memory_order_relaxed);
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
@@ -171,8 +187,9 @@ static int start_admin(struct house *h) {
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
     return failed("operators' door", r, why);
+  h->backends = (struct counts){backend_rows, MSET_BACKEND_COUNT_, h->backend_values};
   h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
-  struct counts *tables[] = {&h->drops,
+  struct counts *tables[] = {&h->drops, &h->backends,
                              (struct counts *)guard_counts(h->guard),
                              (struct counts *)calls_counts(h->calls),
                              (struct counts *)trunks_counts(),
@@ -218,7 +235,7 @@ int house_start(struct house *h) {
     return r;
   r = jail_give(c->node.state_dir, c->node.user); /* what was made meanwhile */
   if (r == 0)
-    r = jail_enter(c->node.user);
+    r = jail_enter(c->node.user, JAIL_NOTHING);
   if (r < 0)
     return failed("node.user", r, c->node.user);
   h->tick = (struct timer){.fn = on_tick, .arg = h};

@@ -28,6 +28,8 @@ struct house {
   struct admin *admin;
   struct native_file *files;
   struct counts drops; /* drops are the media process' own, copied from its table. */
+  struct counts backends;
+  _Atomic uint64_t backend_values[MSET_BACKEND_COUNT_];
   _Atomic uint64_t drop_values[DROP_COUNT_];
   struct watch signals;
   struct timer tick;

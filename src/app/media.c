@@ -18,6 +18,7 @@ static const char usage[] =
     "Usage: sallyport-media --config FILE\n"
     "       sallyport-media --socket PATH --address IP[,ADVERTISED] [--address …] --trunk-ports A-B\n"
     "                       [--native-port N] [--workers N] [--orphan-s N] [--user NAME]\n"
+    "                       [--backend NAME]\n"
     "\n"
     "  --config FILE       the configuration, the same as sallyportd's (docs/configuration.md)\n"
     "  --socket PATH       where sallyportd connects\n"
@@ -25,6 +26,7 @@ static const char usage[] =
     "  --native-port N     UDP port for apps of the first worker; 0: any\n"
     "  --trunk-ports A-B   UDP ports for carriers\n"
     "  --orphan-s N        sessions of a lost controller end after this, default 30\n"
+    "  --backend NAME      auto, io_uring or epoll; default auto\n"
     "  --version\n";
 
 struct program {
@@ -83,6 +85,7 @@ static int load(struct program *p, const char *file) {
   o->trunk_port_min = c->media.trunk_port_min;
   o->trunk_port_max = c->media.trunk_port_max;
   o->dscp = c->media.dscp;
+  memcpy(o->backend, c->media.backend, sizeof(o->backend));
   o->max_sessions = 4 * c->node.max_calls; /* two legs a call, and as many early ones */
   p->level = (enum log_level)c->node.log_level;
   memcpy(p->user, c->node.user, sizeof(p->user));
@@ -106,6 +109,8 @@ static int set_option(struct program *p, int option, const char *text) {
     return number_of(text, 64, &p->media.workers);
   case 'o':
     return number_of(text, 3600, &p->media.orphan_s);
+  case 'b':
+    return slice_copy(p->media.backend, sizeof(p->media.backend), slice_of(text));
   case 'u':
     return slice_copy(p->user, sizeof(p->user), slice_of(text));
   default:
@@ -123,6 +128,7 @@ static int options_read(struct program *p, int argc, char **argv) {
                                         {"workers", required_argument, NULL, 'w'},
                                         {"orphan-s", required_argument, NULL, 'o'},
                                         {"user", required_argument, NULL, 'u'},
+                                        {"backend", required_argument, NULL, 'b'},
                                         {"version", no_argument, NULL, 'v'},
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};
@@ -169,8 +175,9 @@ static void block_signals(void) {
 
 static int give_up_root(const struct program *p, const struct media *m) {
   const struct passwd *user = getuid() == 0 && p->user[0] ? getpwnam(p->user) : NULL;
+  enum jail_need need = strcmp(media_backend(m), "io_uring") == 0 ? JAIL_URING : JAIL_NOTHING;
   int error = user ? media_chown(m, user->pw_uid, user->pw_gid) : 0;
-  return error || !p->user[0] ? error : jail_enter(p->user);
+  return error || !p->user[0] ? error : jail_enter(p->user, need);
 }
 
 static int serve(const struct program *p) {
@@ -190,7 +197,8 @@ static int serve(const struct program *p) {
   error = -pthread_create(&waiter, NULL, await_signal, m);
   if (error)
     return error;
-  log_info(media, "listening on %s, %u workers", p->media.socket, p->media.workers);
+  log_info(media, "listening on %s, %u workers, backend %s (%s asked for)", p->media.socket,
+           p->media.workers, media_backend(m), p->media.backend[0] ? p->media.backend : "auto");
   notify_send("READY=1");
   media_run(m);
   pthread_join(waiter, NULL);

@@ -46,7 +46,17 @@ int jail_give(const char *dir, const char *user) {
   return r;
 }
 
-static int filter(void) {
+/* Rings do what the filter cannot see: none is made any more, and who has none uses none. */
+static int deny_rings(scmp_filter_ctx ctx, enum jail_need need) {
+  static const int calls[] = {SCMP_SYS(io_uring_setup), SCMP_SYS(io_uring_enter),
+                              SCMP_SYS(io_uring_register)};
+  int r = 0;
+  for (size_t i = 0; r == 0 && i < (need == JAIL_URING ? 1 : COUNT_OF(calls)); i++)
+    r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), calls[i], 0);
+  return r;
+}
+
+static int filter(enum jail_need need) {
   static const int denied[] = {SCMP_SYS(execve),
                                SCMP_SYS(execveat),
                                SCMP_SYS(ptrace),
@@ -76,6 +86,8 @@ static int filter(void) {
   int r = ctx ? 0 : -ENOMEM;
   for (size_t i = 0; r == 0 && i < COUNT_OF(denied); i++)
     r = seccomp_rule_add(ctx, SCMP_ACT_ERRNO(EPERM), denied[i], 0);
+  if (r == 0)
+    r = deny_rings(ctx, need);
   if (r == 0) {
     (void)seccomp_attr_set(ctx, SCMP_FLTATR_CTL_TSYNC, 1);
     r = seccomp_load(ctx);
@@ -85,7 +97,7 @@ static int filter(void) {
   return r;
 }
 
-int jail_enter(const char *user) {
+int jail_enter(const char *user, enum jail_need need) {
   uid_t uid;
   gid_t gid;
   if (geteuid() == 0) {
@@ -100,10 +112,10 @@ int jail_enter(const char *user) {
     return -errno;
   (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  (void)filter; /* LeakSanitizer stops its own process by ptrace at the end */
+  (void)filter, (void)need; /* LeakSanitizer stops its own process by ptrace at the end */
   return 0;
 #else
-  return filter();
+  return filter(need);
 #endif
 }
 

@@ -173,6 +173,7 @@ bool calls_is_ready(const struct calls *cs); /* the media process is connected a
 uint64_t
 calls_media_count(const struct calls *cs,
                   uint32_t i);      /* packets dropped, by enum drop; since the media process' start */
+const char *calls_media_backend(const struct calls *cs); /* as backend.def names it; "" while none */
 void calls_drain(struct calls *cs); /* refuse new calls from now on */
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */

@@ -38,6 +38,7 @@ struct medium {
   uint32_t n_unended;
   const struct mset_facts *facts;
   uint32_t n_facts;
+  char backend[16];
 };
 
 static void arm(struct medium *m, struct timer *t, uint64_t in_us) {
@@ -207,6 +208,7 @@ static void on_welcome(struct medium *m, const struct mset_welcome *w, int fd) {
     return;
   }
   map_facts(m, fd, w->facts_slots);
+  memcpy(m->backend, w->backend, sizeof(m->backend));
   m->welcomed = true;
   arm(m, &m->ping, PING_US);
   m->user.ready(m->user.arg, true);
@@ -352,6 +354,7 @@ struct medium *medium_free(struct medium *m) {
   return NULL;
 }
 
+const char *medium_backend(const struct medium *m) { return m->welcomed ? m->backend : ""; }
 bool medium_is_ready(const struct medium *m) { return m->welcomed; }
 uint64_t medium_lost_count(const struct medium *m) { return m->lost; }
 

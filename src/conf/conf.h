@@ -111,7 +111,7 @@ struct conf {
     uint32_t native_port;                    /* base: worker i has native_port + i; default 40000 */
     uint32_t trunk_port_min, trunk_port_max; /* default 41000-42999 */
     uint32_t dscp;                           /* 0-63, default 46 */
-    char backend[16];                        /* auto, epoll */
+    char backend[16];                        /* auto, io_uring, epoll */
   } media;
   struct {
     struct addr listen;         /* HTTPS of the service door */

@@ -1,39 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Sockets of a worker behind a small interface: batches in, batches out. The backend is epoll with
- * recvmmsg and sendmmsg; others (io_uring, AF_XDP) take its place by the same table. One worker owns
- * one; nothing here blocks but io_wait(). */
+ * Sockets of a worker behind a small interface: batches in, batches out. A backend is a row in io.c:
+ * io_uring, or epoll with recvmmsg and sendmmsg. One worker owns one; nothing here blocks but
+ * io_wait(). */
 #pragma once
 #include "flow/flow.h"
+#include "media/port.h"
 
 enum {
   IO_BATCH = 64,
   IO_PACKET_BYTES = 2048, /* room of a buffer, in and out */
   IO_DATAGRAM_MAX = 1600, /* a longer datagram is dropped: nobody sends such media */
+  IO_GATHER = 64,         /* so many end a gathering early, where the backend can tell */
 };
-
-enum port_kind { PORT_NATIVE, PORT_RTP, PORT_RTCP };
-
-struct port { /* a bound, never connected UDP socket */
-  int fd;     /* fd is -1 while closed. */
-  enum port_kind kind;
-  struct addr local; /* local is what it is bound to, shown what is told to peers. */
-  struct addr shown;
-  void *owner; /* owner is the session of a private port. */
-};
-
-struct port_options {
-  uint32_t dscp, receive_bytes;
-};
-/* Binds; port->local gets the port. 0 or -errno (-EADDRINUSE). */
-int port_open(struct port *p, const struct addr *local, const struct addr *shown,
-              const struct port_options *o) must_check;
-void port_close(struct port *p);
 
 struct packet {
   struct port *port;
   struct addr from;
-  uint8_t *bytes; /* bytes may be changed in place, within IO_PACKET_BYTES. */
+  uint8_t *bytes; /* bytes may be changed in place, within IO_DATAGRAM_MAX. */
   size_t n;
+  uint64_t at_wall_us; /* at_wall_us is when the kernel had it, by the wall clock; 0: not known. */
 };
 typedef void io_receive_fn(void *arg, struct packet *p);
 /* A datagram that the socket refused: owner is what io_send() was given. */
@@ -44,7 +29,7 @@ struct io_ops {
   const char *name;
   int (*add)(struct io *io, struct port *p);
   void (*del)(struct io *io, struct port *p);
-  int (*wait)(struct io *io, int timeout_ms);
+  int (*wait)(struct io *io, uint32_t gather_us, int timeout_ms);
   void (*receive)(struct io *io, io_receive_fn *fn, void *arg);
   uint8_t *(*slot)(struct io *io);
   void (*send)(struct io *io, const struct port *p, const struct addr *to, size_t n, uint64_t owner);
@@ -53,16 +38,32 @@ struct io_ops {
 };
 struct io {
   const struct io_ops *ops;
+  uint64_t too_long, refused; /* datagrams over IO_DATAGRAM_MAX; those that a socket did not take */
 };
 
-/* wake_fd is an eventfd: it ends io_wait() and is emptied. 0 or -errno. */
-int io_epoll_new(struct io **ret, int wake_fd) must_check;
+struct io_options {
+  int wake_fd;        /* wake_fd is an eventfd: it ends io_wait() and is emptied. */
+  uint32_t ports_max; /* ports_max are added at most. */
+};
+/* The named backend; "auto" or "": the first of the table that this machine allows. 0, -EINVAL (no such
+ * name), or -errno of what the machine refused. */
+int io_new(struct io **ret, const char *name, const struct io_options *o) must_check;
 struct io *io_free(struct io *io);
 OWN_DEFINE(io)
+/* The name of a row of the table, or NULL at its end. "auto" is none. */
+const char *io_name(unsigned row);
+/* Backends (io_epoll.c, io_uring.c): 0 or -errno. */
+int epollio_new(struct io **ret, const struct io_options *o) must_check;
+int uringio_new(struct io **ret, const struct io_options *o) must_check;
+
 static inline int io_add(struct io *io, struct port *p) { return io->ops->add(io, p); }
 static inline void io_del(struct io *io, struct port *p) { io->ops->del(io, p); } /* before port_close */
-/* Until something is ready, woken, or the time is over (-1: no limit). Number of ready ports. */
-static inline int io_wait(struct io *io, int timeout_ms) { return io->ops->wait(io, timeout_ms); }
+/* First lets datagrams come for gather_us (0: not at all), then waits until something is there, woken,
+ * or the time is over (-1: no limit). The thread that calls it first is the owner from then on. Returns
+ * how many things are ready. */
+static inline int io_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
+  return io->ops->wait(io, gather_us, timeout_ms);
+}
 static inline void io_receive(struct io *io, io_receive_fn *fn, void *arg) {
   io->ops->receive(io, fn, arg);
 }
@@ -72,7 +73,8 @@ static inline void io_send(struct io *io, const struct port *p, const struct add
                            uint64_t owner) {
   io->ops->send(io, p, to, n, owner);
 }
+/* What was sent has left when it returns. fn is told what was refused, by this call or a later one. */
 static inline void io_flush(struct io *io, io_refused_fn *fn, void *arg) { io->ops->flush(io, fn, arg); }
-/* Datagrams longer than IO_DATAGRAM_MAX, and those that a socket refused, since the start. */
-uint64_t io_too_long(const struct io *io);
-uint64_t io_refused(const struct io *io);
+struct msghdr;
+/* The kernel's receive time among a message's control data, in wall microseconds; 0: none. */
+uint64_t io_stamp_us(struct msghdr *m);

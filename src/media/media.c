@@ -212,8 +212,7 @@ static int send_welcome(struct media *m, const struct mset_hello *hello) {
                             .version = MSET_VERSION,
                             .workers = m->options.workers,
                             .live = (uint32_t)map_count(m->by_id),
-                            .facts_slots = m->facts.slots,
-                            .backend = "epoll"}};
+                            .facts_slots = m->facts.slots}};
   union {
     struct cmsghdr align;
     char bytes[CMSG_SPACE(sizeof(int))];
@@ -226,6 +225,7 @@ static int send_welcome(struct media *m, const struct mset_hello *hello) {
       .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
   memcpy(CMSG_DATA(c), &m->facts.fd, sizeof(int));
   memcpy(u.welcome.instance, m->instance, sizeof(m->instance));
+  (void)!slice_copy(u.welcome.backend, sizeof(u.welcome.backend), slice_of(media_backend(m)));
   return sendmsg(m->controller.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
@@ -367,6 +367,8 @@ static int renew_cert(struct media *m, uint64_t now_us) {
   return 0;
 }
 
+const char *media_backend(const struct media *m) { return m->workers[0]->io->ops->name; }
+
 uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_text) {
   uint64_t sum = 0;
   if (reason >= DROP_COUNT_)
@@ -477,7 +479,7 @@ static int make_workers(struct media *m, const char **ret_text) {
   uint32_t each = m->options.max_sessions / m->options.workers + 1;
   *ret_text = "media: the table of figures";
   int error = facts_init(&m->facts, each * m->options.workers);
-  *ret_text = error ? *ret_text : "media: the ports for apps (media.native_port), or memory";
+  *ret_text = error ? *ret_text : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
   for (uint32_t i = 0; !error && i < m->options.workers; i++)
     error = worker_new(&m->workers[i], &m->options, i, &m->facts, m->events_fd);
   if (error)

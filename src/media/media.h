@@ -19,6 +19,7 @@ struct media_options {
   uint32_t native_port; /* worker i has native_port + i; 0: any free one (tests) */
   uint32_t trunk_port_min, trunk_port_max;
   uint32_t dscp;
+  char backend[16];      /* a name of io.h; "" and "auto": the best that this machine allows */
   uint32_t max_sessions; /* in all; 0: 4096 */
   uint32_t orphan_s;     /* 0: MSET_ORPHAN_S; tests take less */
 };
@@ -35,5 +36,6 @@ void media_run(struct media *m);
 void media_stop(struct media *m); /* any thread, and signal handlers */
 /* Hands the socket to this user when the program gives up root. 0 or -errno. */
 int media_chown(const struct media *m, unsigned uid, unsigned gid) must_check;
+const char *media_backend(const struct media *m); /* its name: what "auto" came to */
 /* Drops of one reason, of all workers since the start; text is drop_text(). For the log. */
 uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_text);

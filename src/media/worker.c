@@ -9,8 +9,9 @@
 
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 
-enum { NATIVE_RECEIVE_BYTES = 4 << 20, COMMANDS_A_TURN = 32 };
+enum { NATIVE_RECEIVE_BYTES = 4 << 20, COMMANDS_A_TURN = 32, TIMER_SLACK_NS = 5000 };
 
 void worker_drop(struct worker *w, enum drop d) {
   uint64_t was = atomic_load_explicit(&w->drops[d], memory_order_relaxed);
@@ -41,6 +42,7 @@ bool worker_get(struct worker *w, union up *ret) { return ring_get(&w->events, r
 
 static void on_packet(void *arg, struct packet *p) {
   struct worker *w = arg;
+  w->harvest++;
   enum drop d = p->port->owner ? session_input(p->port->owner, p, NULL) : assoc_native_input(w, p);
   if (d)
     worker_drop(w, d);
@@ -61,10 +63,12 @@ static void run_commands(struct worker *w) {
   wake(w->wake_fd); /* packets first, then the rest */
 }
 
-void worker_turn(struct worker *w, int timeout_ms) {
-  io_wait(w->io, timeout_ms);
+static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
+  io_wait(w->io, gather_us, timeout_ms);
   w->now_us = clock_now_us();
+  w->harvest = 0;
   io_receive(w->io, on_packet, w);
+  coalesce_harvest(&w->coalesce, w->harvest, w->now_us);
   keying_results(w);
   run_commands(w);
   timers_run(&w->timers, w->now_us);
@@ -74,8 +78,10 @@ void worker_turn(struct worker *w, int timeout_ms) {
   w->has_told = false;
 }
 
-static int wait_ms(const struct worker *w) {
-  uint64_t next = timers_next_us(&w->timers), now = clock_now_us();
+void worker_turn(struct worker *w, int timeout_ms) { turn(w, 0, timeout_ms); }
+
+static int wait_ms(const struct worker *w, uint64_t now) {
+  uint64_t next = timers_next_us(&w->timers);
   if (next == UINT64_MAX)
     return 1000;
   return next <= now ? 0 : next - now > 1000000 ? 1000 : (int)((next - now + 999) / 1000);
@@ -94,11 +100,23 @@ static void pin(const struct worker *w) {
   (void)pthread_setaffinity_np(pthread_self(), sizeof(one), &one);
 }
 
+static void close_sessions(struct worker *w) {
+  uint32_t slot = 0;
+  struct session *s;
+  while (w->sessions && (s = pool_next(w->sessions, &slot, NULL)))
+    session_close(s);
+}
+
 static void *run(void *arg) {
   struct worker *w = arg;
   pin(w);
-  while (!atomic_load(&w->is_ending))
-    worker_turn(w, wait_ms(w));
+  (void)prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS, 0, 0, 0);
+  while (!atomic_load(&w->is_ending)) {
+    uint64_t now_us = clock_now_us();
+    int ms = wait_ms(w, now_us);
+    turn(w, ms ? coalesce_wait_us(&w->coalesce, now_us) : 0, ms);
+  }
+  close_sessions(w); /* here: sockets belong to the thread that uses them */
   return NULL;
 }
 
@@ -129,7 +147,8 @@ static int make_parts(struct worker *w) {
   w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (w->wake_fd < 0)
     return -errno;
-  int error = io_epoll_new(&w->io, w->wake_fd);
+  struct io_options io = {w->wake_fd, 2 * max + MSET_ADDRS_MAX};
+  int error = io_new(&w->io, w->options->backend, &io);
   return error ? error : handshake_new(&w->handshake, w->wake_fd);
 }
 
@@ -164,13 +183,6 @@ int worker_start(struct worker *w) {
   int error = pthread_create(&w->thread, NULL, run, w);
   w->has_thread = !error;
   return -error;
-}
-
-static void close_sessions(struct worker *w) {
-  uint32_t slot = 0;
-  struct session *s;
-  while (w->sessions && (s = pool_next(w->sessions, &slot, NULL)))
-    session_close(s);
 }
 
 struct worker *worker_free(struct worker *w) {

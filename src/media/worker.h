@@ -7,6 +7,7 @@
 #include "base/pool.h"
 #include "base/ring.h"
 #include "base/timer.h"
+#include "media/coalesce.h"
 #include "media/facts.h"
 #include "media/handshake.h"
 #include "media/io.h"
@@ -46,6 +47,8 @@ struct worker {
   atomic_bool is_ending;
   uint64_t now_us; /* now_us is read once a turn. */
   struct io *io;
+  struct coalesce coalesce;
+  uint32_t harvest; /* harvest counts the datagrams of this turn. */
   struct timers timers;
   struct pool *sessions; /* of struct session */
   uint32_t sessions_max;

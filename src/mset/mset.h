@@ -23,6 +23,13 @@ enum {
   MSET_ORPHAN_S = 30, /* sessions of a lost controller end after this */
 };
 
+enum mset_backend {
+#define BACKEND(id, name) MSET_BACKEND_##id,
+#include "mset/backend.def"
+#undef BACKEND
+  MSET_BACKEND_COUNT_
+};
+
 enum mset_type {
 #define MSET(id, dir, text) MSET_##id,
 #include "mset/mset.def"
@@ -49,7 +56,7 @@ struct mset_welcome { /* carries the descriptor of the facts table (SCM_RIGHTS) 
   struct mset_head h;
   uint32_t version, workers, live, facts_slots;
   uint8_t instance[16];
-  char backend[16]; /* "epoll", "io_uring" */
+  char backend[16]; /* a name of backend.def */
 };
 struct mset_live { /* one for each session that is alive from an earlier controller */
   struct mset_head h;

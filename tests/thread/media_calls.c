@@ -20,6 +20,10 @@
 #include <sys/mman.h>
 #include <sys/un.h>
 
+#ifndef TEST_BACKEND
+#define TEST_BACKEND "auto"
+#endif
+
 static unsigned failures;
 #define CHECK(c, ...) \
   do { \
@@ -944,6 +948,7 @@ int main(void) {
                                    .trunk_port_min = ports,
                                    .trunk_port_max = ports + 39,
                                    .dscp = 46,
+                                   .backend = TEST_BACKEND,
                                    .max_sessions = 64,
                                    .orphan_s = 2};
   snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-test.%d", (int)getpid());
