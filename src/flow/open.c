@@ -320,7 +320,7 @@ static enum drop open_first(struct opener *o, const struct heard *h, const struc
 static enum drop open_now(struct opener *o, const struct knock *k) {
   struct heard *h = heard_find(o->now, k->ssrc);
   enum drop d;
-  if (h && h->live && h->has_rtp) {
+  if (h && h->live && h->has_rtp && !h->other_key) { /* its RTCP alone may have made it live */
     uint64_t index = context_guess(h->index, k->seq);
     d = unprotect(h->own ? h->own : o->now->common, o->now, k);
     if (d == DROP_NONE)

@@ -7,7 +7,7 @@
 #include "base/rand.h"
 #include "wire/bytes.h"
 
-enum { RTP_HEAD_BYTES = 12, RTCP_HEAD_BYTES = 8, SSRCS_A_KEY = 8, WINDOW = 128 };
+enum { RTP_HEAD_BYTES = 12, RTCP_HEAD_BYTES = 8, SSRCS_A_KEY = 8, WINDOW = 128, RENEW_FROM = 0xf000 };
 
 struct sealer {
   srtp_t session;   /* session is NULL for a plain stream. */
@@ -15,6 +15,7 @@ struct sealer {
   uint64_t sent[2]; /* sent has a bit for each of the last 128 indexes; bit 0 is index itself. */
   uint32_t ssrc;
   bool began; /* began: something was sent. */
+  bool was_secured;
   uint8_t n_used;
   uint32_t used[SSRCS_A_KEY]; /* used are the SSRCs that this key has seen: none comes back */
   struct srtp_key key;
@@ -35,6 +36,7 @@ int sealer_new(struct sealer **ret, const struct srtp_key *key, uint32_t ssrc) {
   if (e < 0)
     return e;
   s->key = *key;
+  s->was_secured = key->suite != SUITE_NONE;
   s->used[s->n_used++] = ssrc;
   begin(s, ssrc);
   *ret = take(s);
@@ -50,26 +52,44 @@ struct sealer *sealer_free(struct sealer *s) {
   return NULL;
 }
 
-/* Between plain and secured there is no roll-over counter to carry: it starts at 0. */
-static int switch_security(struct sealer *s, const struct srtp_key *key) {
+static int replace(struct sealer *s, const struct srtp_key *key, uint32_t ssrc) {
   srtp_t session = NULL;
-  int e = key->suite == SUITE_NONE ? 0 : context_new(&session, key, ssrc_specific, s->ssrc);
+  int e = key->suite == SUITE_NONE ? 0 : context_new(&session, key, ssrc_specific, ssrc);
   if (e < 0)
     return e;
   context_free(&s->session);
   s->session = session;
-  s->index &= 0xffff;
   return 0;
+}
+
+/* Another SSRC begins at roll-over counter 0 for everybody. */
+static int renew(struct sealer *s, const struct srtp_key *key) {
+  uint32_t ssrc = rand_u32() | 1u;
+  if (ssrc == s->ssrc)
+    ssrc ^= 2;
+  int e = replace(s, key, ssrc);
+  if (e == 0)
+    begin(s, ssrc);
+  return e;
+}
+
+/* Some peers go on counting over a rekey (RFC 3711 3.3.1), some begin at 0, and a key that comes back
+ * after plain packets has lost its SRTCP index: where these differ, or would if what was sent before the
+ * roll-over were lost, the stream is a new one. */
+static bool must_renew(const struct sealer *s, const struct srtp_key *key) {
+  return s->index >= RENEW_FROM || (s->was_secured && !s->session && key->suite != SUITE_NONE);
 }
 
 int sealer_rekey(struct sealer *s, const struct srtp_key *key) {
   if (context_same_key(&s->key, key))
     return 0;
-  int e = s->session && key->suite != SUITE_NONE ? context_rekey(s->session, key, s->ssrc)
-                                                 : switch_security(s, key);
+  int e = must_renew(s, key)                       ? renew(s, key)
+          : s->session && key->suite != SUITE_NONE ? context_rekey(s->session, key, s->ssrc)
+                                                   : replace(s, key, s->ssrc);
   if (e < 0)
     return e;
   s->key = *key;
+  s->was_secured |= key->suite != SUITE_NONE;
   s->n_used = 0;
   s->used[s->n_used++] = s->ssrc;
   return 0;

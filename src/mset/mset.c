@@ -32,7 +32,9 @@ static bool is_addr(const struct addr *a) {
   return f == AF_INET || f == AF_INET6 || f == AF_UNSPEC;
 }
 
-static bool is_key(const struct srtp_key *k) { return k->suite < SUITE_COUNT_ && k->mki_bytes <= SRTPKEY_MKI_MAX_BYTES; }
+static bool is_key(const struct srtp_key *k) {
+  return k->suite < SUITE_COUNT_ && k->mki_bytes <= SRTPKEY_MKI_MAX_BYTES;
+}
 
 static bool remote_is_sound(const struct mset_remote *r) {
   if (r->remote < 1 || r->remote > MSET_REMOTES_MAX || r->security > MSET_DTLS ||

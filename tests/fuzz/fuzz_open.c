@@ -10,9 +10,11 @@ enum { ROOM = 4096 };
 
 static void key_of(struct srtp_key *k, unsigned pick) {
   static const enum srtp_suite all[] = {SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AES_CM_128_HMAC_SHA1_32,
-                                        SUITE_AEAD_AES_128_GCM, SUITE_AEAD_AES_256_GCM,
+                                        SUITE_AEAD_AES_128_GCM,        SUITE_AEAD_AES_256_GCM,
                                         SUITE_AES_256_CM_HMAC_SHA1_80, SUITE_AES_256_CM_HMAC_SHA1_32};
-  *k = (struct srtp_key){.suite = all[(pick & 3) + (pick & 16 ? 2 : 0)], .mki_bytes = pick & 4 ? 2 : 0, .mki = {0, 0, 0, 1}};
+  *k = (struct srtp_key){.suite = all[(pick & 3) + (pick & 16 ? 2 : 0)],
+                         .mki_bytes = pick & 4 ? 2 : 0,
+                         .mki = {0, 0, 0, 1}};
   memset(k->bytes, 0x5a, sizeof(k->bytes));
 }
 
