@@ -24,12 +24,21 @@ struct remote *session_target(struct session *s) {
   return r;
 }
 
+/* A rekey may have begun a new stream. */
+static void follow_sealer(struct session *s) {
+  if (sealer_ssrc(s->sealer) == s->ssrc)
+    return;
+  s->ssrc = sealer_ssrc(s->sealer);
+  sink_restart(&s->sink, sealer_next_index(s->sealer));
+}
+
 int session_reseal(struct session *s, struct remote *r) {
   int error;
   if (!r)
     return 0;
   if (s->sealer) {
     error = sealer_rekey(s->sealer, &r->tx);
+    follow_sealer(s);
   } else {
     error = sealer_new(&s->sealer, &r->tx, s->ssrc);
     if (!error)

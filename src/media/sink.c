@@ -8,6 +8,12 @@ void sink_init(struct sink *k, uint64_t first_index, uint32_t first_ts) {
   *k = (struct sink){.next = first_index, .last_ts = first_ts};
 }
 
+void sink_restart(struct sink *k, uint64_t first_index) {
+  k->next = first_index;
+  k->source = 0;
+  k->holes = 0;
+}
+
 static uint32_t elapsed_ts(const struct sink *k, uint64_t now_us) {
   return (uint32_t)((now_us - k->last_us) * SINK_CLOCK_HZ / 1000000u);
 }

@@ -40,6 +40,8 @@ struct sink_out {
 };
 
 void sink_init(struct sink *k, uint64_t first_index, uint32_t first_ts);
+/* A new stream begins there (another SSRC); timestamps go on. */
+void sink_restart(struct sink *k, uint64_t first_index);
 /* DROP_NONE and *ret, or LATE: its place was given away. */
 enum drop sink_map(struct sink *k, const struct sink_in *in, uint64_t now_us,
                    struct sink_out *ret) must_check;

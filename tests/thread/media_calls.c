@@ -562,6 +562,52 @@ static void keys_change(void) {
   leg_close(&b);
 }
 
+/* Packets of the peer that never come: the gateway passes the gap on. */
+static void leg_skip(struct leg *l, unsigned packets) {
+  uint8_t p[64];
+  for (; packets; packets--, l->ts += 160) {
+    size_t n = rtp_put(p, l->pt, false, 0, l->ts, l->ssrc);
+    CHECK(seal_rtp_next(l->sealer, p, &n, sizeof(p)) == DROP_NONE);
+  }
+}
+
+/* A re-offer with other keys after our sequence wrapped: its peer begins at roll-over counter 0, as many
+ * do, and hears us. */
+static void keys_change_after_a_roll_over(void) {
+  struct leg a, b;
+  struct got g = {0};
+  CHECK(pair_open(&a, &b, SUITE_AES_CM_128_HMAC_SHA1_80, SUITE_AEAD_AES_128_GCM));
+  uint16_t seq = 0, wraps = 0;
+  for (unsigned i = 0; i < 1000 && !wraps; i++) {
+    leg_send_frame(&b, 1);
+    if (!leg_take_rtp(&a, 500, &g))
+      continue;
+    wraps = g.rtp.seq < seq;
+    seq = g.rtp.seq;
+    leg_skip(&b, 95);
+  }
+  CHECK(wraps == 1);
+  uint32_t ssrc = g.rtp.ssrc;
+  for (unsigned i = 0; i < 3; i++) { /* the second time it is no longer needed */
+    sealer_free(a.sealer);
+    opener_free(a.opener);
+    a.sealer = NULL;
+    a.opener = NULL;
+    a.ssrc = rand_u32();
+    CHECK(leg_describe(&a, 1, i == 1 ? SUITE_AES_256_CM_HMAC_SHA1_32 : SUITE_AEAD_AES_256_GCM, 8000,
+                       MSET_SYMMETRIC_AUTO));
+    leg_send_frame(&a, 2);
+    leg_send_frame(&b, 2);
+    CHECK(leg_take_rtp(&b, 500, &g) && leg_take_rtp(&a, 500, &g));
+    CHECK((g.rtp.ssrc != ssrc) == (i == 0), "%x %x in turn %u", g.rtp.ssrc, ssrc, i);
+    CHECK(g.rtp.seq < 0x8000 + 8);
+    ssrc = g.rtp.ssrc;
+  }
+  leg_close(&a);
+  leg_close(&b);
+  CHECK(drops(DROP_INTERNAL) == 0, "a report of another source number");
+}
+
 /* Early dialogs: the last one that began is heard, SELECT decides. */
 static void forked_remotes(void) {
   struct leg a, b;
@@ -966,6 +1012,7 @@ int main(void) {
   hold_has_silence();
   digits_between_clocks();
   keys_change();
+  keys_change_after_a_roll_over();
   forked_remotes();
   reports_and_a_bye_from_the_wire();
   silence_is_told();
