@@ -351,7 +351,7 @@ Test(srtp, our_sequence_never_goes_back) {
     n = rtp_make(p, 9, (uint16_t)(first + 199));
     cr_assert_eq(seal_rtp(s, p, &n, ROOM), DROP_OLD_SEQ, "a new key does not make it new");
     cr_assert_eq(sealer_next_index(s), (uint64_t)first + 200);
-    n = rtp_make(p, 9, 0);
+    n = rtp_make(p, 9, first);
     cr_assert_eq(seal_rtp(s, p, &n, n + 3), suites[i] == SUITE_NONE ? DROP_OLD_SEQ : DROP_TOO_LONG);
   }
 }
