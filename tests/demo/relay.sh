@@ -21,7 +21,7 @@ relay_start() {
   has_relay || return 0
   local become=() ours
   [ "$(id -u)" != 0 ] || become=(--proc-user nobody --proc-group nogroup)
-  ours=(--userdb "$run_dir/relay.db" --pidfile "$run_dir/relay.coturn" --log-file stdout --simple-log --relay-threads 1)
+  ours=(--userdb "$state_dir/relay.db" --pidfile "$run_dir/relay.coturn" --log-file stdout --simple-log --relay-threads 1)
   setsid turnserver -c "$run_dir/relay.conf" "${ours[@]}" "${become[@]}" </dev/null >>"$run_dir/relay.log" 2>&1 &
   relay_pid=$!
   echo "$relay_pid" >"$run_dir/relay.pid"

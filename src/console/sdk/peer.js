@@ -187,5 +187,6 @@ function shareLost(before, now) {
 
 function pairText(report, pair) {
   const [local, remote] = [report.get(pair.localCandidateId), report.get(pair.remoteCandidateId)];
-  return `${local?.candidateType ?? '?'}/${local?.protocol ?? '?'} → ${remote?.candidateType ?? '?'}`;
+  // Of a relayed pair it matters how we reach the relay.
+  return `${local?.candidateType ?? '?'}/${local?.relayProtocol ?? local?.protocol ?? '?'} → ${remote?.candidateType ?? '?'}`;
 }
