@@ -18,13 +18,14 @@ static const char usage[] =
     "Usage: sallyport-media --config FILE\n"
     "       sallyport-media --socket PATH --address IP[,ADVERTISED] [--address …] --trunk-ports A-B\n"
     "                       [--native-port N] [--workers N] [--orphan-s N] [--user NAME]\n"
-    "                       [--backend NAME]\n"
+    "                       [--backend NAME] [--max-sessions N]\n"
     "\n"
     "  --config FILE       the configuration, the same as sallyportd's (docs/configuration.md)\n"
     "  --socket PATH       where sallyportd connects\n"
     "  --address IP        bind media to it, and show it (or ADVERTISED) to peers\n"
     "  --native-port N     UDP port for apps of the first worker; 0: any\n"
     "  --trunk-ports A-B   UDP ports for carriers\n"
+    "  --max-sessions N    legs in all, default 4096\n"
     "  --orphan-s N        sessions of a lost controller end after this, default 30\n"
     "  --backend NAME      auto, io_uring or epoll; default auto\n"
     "  --version\n";
@@ -111,6 +112,8 @@ static int set_option(struct program *p, int option, const char *text) {
     return number_of(text, 3600, &p->media.orphan_s);
   case 'b':
     return slice_copy(p->media.backend, sizeof(p->media.backend), slice_of(text));
+  case 'm':
+    return number_of(text, 1u << 20, &p->media.max_sessions);
   case 'u':
     return slice_copy(p->user, sizeof(p->user), slice_of(text));
   default:
@@ -127,6 +130,7 @@ static int options_read(struct program *p, int argc, char **argv) {
                                         {"trunk-ports", required_argument, NULL, 't'},
                                         {"workers", required_argument, NULL, 'w'},
                                         {"orphan-s", required_argument, NULL, 'o'},
+                                        {"max-sessions", required_argument, NULL, 'm'},
                                         {"user", required_argument, NULL, 'u'},
                                         {"backend", required_argument, NULL, 'b'},
                                         {"version", no_argument, NULL, 'v'},

@@ -10,12 +10,13 @@ PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"
 PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
   kamailio-tls-modules tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
+PACKAGES_BENCH="rtpengine-daemon janus python3 util-linux procps"
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# need_packages WORD…: installs those of the named lists (build demo browser test) that are missing.
+# need_packages WORD…: installs those of the named lists (build demo browser test bench) that are missing.
 need_packages() {
   local list word name missing=""
   for word in "$@"; do

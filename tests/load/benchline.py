@@ -1,0 +1,169 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the benches share: processes pinned to a core, the load generator, medians, the table and the
+last line, a JSON object {"bench", "ours", "peer", "floor", "ratio", "goal", "held"}. A goal is
+{"min": x} or {"max": x} for the ratio (or figure) of the same name; held: every one is met."""
+import contextlib
+import json
+import os
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+QUICK = bool(os.environ.get("BENCH_QUICK"))
+BUILD = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
+PROCESSES = []
+
+
+def cores():
+    """(the core of the system under test, the generator's)"""
+    have = sorted(os.sched_getaffinity(0))
+    if len(have) < 2:
+        sys.exit("a bench needs two cores")
+    return have[0], have[1]
+
+
+def address(last):
+    """An address of loopback that this run has for itself."""
+    pid = os.getpid()
+    return f"127.{64 + pid // 62500 % 64}.{1 + pid // 250 % 250}.{last + 10 * (pid % 25)}"
+
+
+def prepare():
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def go_ahead():
+    """In the child: ahead of what else this machine does, both sides of a bench alike (a session's
+    processes share one weight where autogroups are on)."""
+    os.setsid()
+    with contextlib.suppress(OSError):
+        os.nice(-15)
+        with open("/proc/self/autogroup", "w") as group:
+            group.write("-15")
+
+
+def pinned(core, arguments):
+    return ["taskset", "-c", str(core), *map(str, arguments)]
+
+
+def run_pinned(core, arguments, log, **more):
+    with open(log, "ab") as out:
+        process = subprocess.Popen(pinned(core, arguments), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                   preexec_fn=go_ahead, **more)
+    PROCESSES.append(process)
+    return process
+
+
+def end(process):
+    process.terminate()
+    try:
+        process.wait(5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    PROCESSES.remove(process)
+
+
+@contextlib.contextmanager
+def workshop():
+    """A directory for sockets and logs; every process that is left ends with it."""
+    where = tempfile.mkdtemp(prefix="sp-bench-")
+    try:
+        yield where
+    except BaseException:
+        for name in os.listdir(where):
+            if name.endswith(".log"):
+                with open(os.path.join(where, name), errors="replace") as text:
+                    sys.stderr.write(f"--- {name}\n" + text.read()[-2000:])
+        raise
+    finally:
+        for process in list(PROCESSES):
+            end(process)
+        shutil.rmtree(where, ignore_errors=True)
+
+
+def wait_for(check, what, seconds=10):
+    until = time.monotonic() + seconds
+    while not check():
+        if time.monotonic() > until:
+            raise RuntimeError(f"{what} did not come up")
+        time.sleep(0.05)
+
+
+def loadgen(core, arguments, seconds=60):
+    """The generator's figures."""
+    made = subprocess.run(pinned(core, [os.path.join(BUILD, "tests/load/loadgen"), *arguments]),
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False,
+                          preexec_fn=go_ahead)
+    if made.returncode:
+        raise RuntimeError(f"loadgen {' '.join(map(str, arguments))}: {made.stderr}")
+    return json.loads(made.stdout.splitlines()[-1])
+
+
+def sure(step, calls):
+    """A step that failed is tried again, and oftener if it was the generator that came late."""
+    for left in (2, 1, 0):
+        found = step(calls)
+        if found["passed"] or not left or (left == 1 and found["behind"] < 0.001):
+            return found
+
+
+def find_max(step, start, ceiling):
+    """The most calls that pass: (calls, that step's figures, the generator's share of late packets when
+    the next step failed). step(calls) gives the generator's figures of a fresh process."""
+    low, high, at, best, behind = 0, ceiling + 1, start, None, 0.0
+    while high - low > 1 + high // 40 and at:
+        found = sure(step, at)
+        if found["passed"]:
+            low, best = at, found
+        else:
+            high, behind = at, found["behind"]
+        at = min(at + at // 5 + 1, ceiling) if high > ceiling else at * 3 // 4 if not low else (low + high) // 2
+        if low == ceiling:
+            break
+    return low, best, behind
+
+
+def median(values):
+    values = [v for v in values if v is not None]
+    return statistics.median(values) if values else None
+
+
+def medians(runs):
+    """Of a list of dicts of figures: a dict of medians."""
+    return {key: median([run.get(key) for run in runs]) for key in runs[0]} if runs else {}
+
+
+def ratio(a, b):
+    return round(a / b, 3) if a is not None and b else None
+
+
+def table(names, columns):
+    """columns: {"ours": {...}, ...}; a line for each name."""
+    print(f"{'':34}" + "".join(f"{title:>14}" for title in columns))
+    for name in names:
+        cells = [column.get(name) for column in columns.values()]
+        texts = ["-" if v is None else f"{v:.5f}" if isinstance(v, float) and 0 < abs(v) < 0.01 else
+                 f"{v:.2f}" if isinstance(v, float) else str(v) for v in cells]
+        print(f"{name:34}" + "".join(f"{text:>14}" for text in texts))
+    sys.stdout.flush()
+
+
+def meets(value, goal):
+    return value is not None and value >= goal.get("min", float("-inf")) and value <= goal.get("max", float("inf"))
+
+
+def finish(bench, ours, peer, floor, ratios, goals):
+    """Says which goals are missed, and the last line."""
+    found = {**ours, **ratios}
+    missed = [name for name, goal in goals.items() if not meets(found.get(name), goal)]
+    for name in missed:
+        print(f"missed: {name} is {found.get(name)}, goal {goals[name]}")
+    tidy = [{k: round(v, 6) if isinstance(v, float) else v for k, v in d.items()} for d in (ours, peer, floor)]
+    print(json.dumps({"bench": bench, "ours": tidy[0], "peer": tidy[1], "floor": tidy[2], "ratio": ratios,
+                      "goal": goals, "held": not missed}), flush=True)

@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The load generator's driver of sallyport-media: trunk legs with SDES keys by the message set. */
+#include "base/rand.h"
+#include "gen.h"
+#include "mset/mset.h"
+#include "wire/desc.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <sys/un.h>
+
+static int fd = -1;
+static uint64_t last_seq, last_id;
+
+static int take_message(union mset_any *m, int timeout_ms) {
+  struct pollfd p = {.fd = fd, .events = POLLIN};
+  if (poll(&p, 1, timeout_ms) <= 0)
+    return -ETIMEDOUT;
+  ssize_t n = recv(fd, m, sizeof(*m), 0);
+  return n <= 0 ? -EPIPE : mset_check(m, (size_t)n, false);
+}
+
+/* Sends m, puts the reply in its place. 0, what a FAULT says, or -ETIMEDOUT. */
+static int ask(union mset_any *m, uint32_t want) {
+  uint64_t seq = ++last_seq;
+  m->h.seq = seq;
+  if (send(fd, m, m->h.bytes, 0) < 0)
+    return -errno;
+  do {
+    int error = take_message(m, 5000);
+    if (error)
+      return error;
+  } while (m->h.seq != seq);
+  return m->h.type == want ? 0 : m->h.type == MSET_FAULT ? m->fault.error : -EPROTO;
+}
+
+static int ours_start(struct gen *g) {
+  struct sockaddr_un un = {.sun_family = AF_UNIX};
+  union mset_any m;
+  int error = slice_copy(un.sun_path, sizeof(un.sun_path), slice_of(g->control));
+  if (error)
+    return error;
+  fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+  if (fd < 0 || connect(fd, (struct sockaddr *)&un, sizeof(un)) < 0)
+    return -errno;
+  mset_init(&m, MSET_HELLO, 0);
+  m.hello.version = MSET_VERSION;
+  rand_bytes(m.hello.instance, sizeof(m.hello.instance));
+  error = ask(&m, MSET_WELCOME);
+  if (!error)
+    fprintf(stderr, "sallyport-media: %u workers, %s\n", m.welcome.workers, m.welcome.backend);
+  return error;
+}
+
+static int leg_open(struct gen *g, struct leg *l, const char *name, uint64_t beside) {
+  union mset_any m;
+  uint64_t id = ++last_id;
+  mset_init(&m, MSET_OPEN, id);
+  m.open.kind = MSET_TRUNK_LEG;
+  m.open.family = (uint32_t)addr_family(&g->at[l->index % 2]);
+  m.open.beside = beside;
+  (void)!slice_copy(m.open.call, sizeof(m.open.call), slice_of(name));
+  int error = ask(&m, MSET_OPENED);
+  if (error)
+    return error;
+  l->id = id;
+  l->target = m.opened.rtp[0];
+  l->rx_ssrc = m.opened.ssrc;
+  return 0;
+}
+
+static int leg_describe(struct gen *g, struct leg *l) {
+  union mset_any m;
+  mset_init(&m, MSET_REMOTE, l->id);
+  m.remote.remote = 1;
+  m.remote.security = l->tx_key.suite ? MSET_SDES : MSET_PLAIN;
+  m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
+  m.remote.rtp = m.remote.rtcp = g->at[l->index % 2];
+  m.remote.rx = l->tx_key;
+  m.remote.tx = l->rx_key;
+  m.remote.n_codecs = 1;
+  m.remote.codecs[0] = (struct mset_codec){.pt = 0, .kind = CODEC_PCMU, .clock_hz = 8000};
+  return ask(&m, MSET_OK);
+}
+
+static void leg_end(struct leg *l) {
+  union mset_any m;
+  if (!l->id)
+    return;
+  mset_init(&m, MSET_END, l->id);
+  (void)!ask(&m, MSET_ENDED);
+  l->id = 0;
+}
+
+static void ours_close(struct gen *g, struct call *c) {
+  (void)g;
+  leg_end(&c->leg[0]);
+  leg_end(&c->leg[1]);
+}
+
+static int ours_open(struct gen *g, struct call *c) {
+  union mset_any m;
+  int error = leg_open(g, &c->leg[0], c->name, 0);
+  if (!error)
+    error = leg_open(g, &c->leg[1], c->name, c->leg[0].id);
+  for (unsigned i = 0; i < 2 && !error; i++)
+    error = leg_describe(g, &c->leg[i]);
+  if (!error) {
+    mset_init(&m, MSET_LINK, c->leg[0].id);
+    m.link.peer = c->leg[1].id;
+    error = ask(&m, MSET_OK);
+  }
+  if (error)
+    ours_close(g, c);
+  return error;
+}
+
+static void ours_poll(struct gen *g) {
+  union mset_any m;
+  (void)g;
+  while (take_message(&m, 0) == 0)
+    ;
+}
+
+const struct driver drive_ours = {"ours", ours_start, ours_open, ours_poll, ours_close};
