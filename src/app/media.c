@@ -87,6 +87,9 @@ static int load(struct program *p, const char *file) {
   o->trunk_port_max = c->media.trunk_port_max;
   o->dscp = c->media.dscp;
   memcpy(o->backend, c->media.backend, sizeof(o->backend));
+  o->dsp_threads = c->media.dsp_threads;
+  o->dsp_share = c->media.dsp_share;
+  o->opus_complexity = c->media.opus_complexity;
   o->max_sessions = 4 * c->node.max_calls; /* two legs a call, and as many early ones */
   p->level = (enum log_level)c->node.log_level;
   memcpy(p->user, c->node.user, sizeof(p->user));
@@ -211,9 +214,12 @@ static int serve(const struct program *p) {
 }
 
 int main(int argc, char **argv) {
-  struct program p = {
-      .media = {.workers = 1, .dscp = 46, .trunk_port_min = 41000, .trunk_port_max = 42999},
-      .level = LOG_INFO};
+  struct program p = {.media = {.workers = 1,
+                                .dscp = 46,
+                                .opus_complexity = 5,
+                                .trunk_port_min = 41000,
+                                .trunk_port_max = 42999},
+                      .level = LOG_INFO};
   int error = options_read(&p, argc, argv);
   if (error)
     return error > 0 ? 0 : 2;

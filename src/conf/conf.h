@@ -110,6 +110,8 @@ struct conf {
     struct conf_media_addr addresses[4];     /* e.g. one IPv4, one IPv6 */
     uint32_t native_port;                    /* base: worker i has native_port + i; default 40000 */
     uint32_t trunk_port_min, trunk_port_max; /* default 41000-42999 */
+    uint32_t dsp_threads, dsp_share;         /* default 1, 80 (percent) */
+    uint32_t opus_complexity;                /* 0-10, default 5 */
     uint32_t dscp;                           /* 0-63, default 46 */
     char backend[16];                        /* auto, io_uring, epoll */
   } media;

@@ -5,5 +5,7 @@
 #pragma once
 #include "media/link.h"
 
-void bridge_open(struct session *s, struct session *peer); /* one direction; replaces */
-void bridge_close(struct session *s);                      /* s's media goes nowhere */
+/* One direction; replaces. 0 or -EBUSY: it needs an encoder, and none is free; what the far end takes
+ * as it is passes all the same. */
+int bridge_open(struct session *s, struct session *peer) must_check;
+void bridge_close(struct session *s); /* s's media goes nowhere */

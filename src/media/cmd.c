@@ -94,10 +94,12 @@ static int cmd_link(struct worker *w, struct session *s, const union mset_any *m
   if (!peer)
     return 0;
   unlink_one(peer);
-  bridge_open(s, peer);
-  if (peer != s)
-    bridge_open(peer, s);
-  return 0;
+  int error = bridge_open(s, peer);
+  if (!error && peer != s)
+    error = bridge_open(peer, s);
+  if (error)
+    unlink_one(s);
+  return error;
 }
 
 static int cmd_play(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {

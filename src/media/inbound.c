@@ -148,15 +148,18 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
   }
   h.codec = remote_codec(r, h.rtp.pt);
   uint32_t clock_hz = h.codec ? h.codec->clock_hz : SINK_CLOCK_HZ;
-  bool is_audio = h.codec && h.codec->kind != CODEC_TELEV && h.codec->kind != CODEC_CN;
+  bool is_noise = h.codec && h.codec->kind == CODEC_CN;
+  bool is_audio = h.codec && h.codec->kind != CODEC_TELEV && !is_noise;
   struct strm *t = strm_heard(s, h.rtp.ssrc, clock_hz);
   enum drop d = strm_input(t, &h.rtp, is_audio, clock_hz, s->w->now_us, &h.ext);
   if (d)
     return d;
-  if (!h.codec || h.codec->kind == CODEC_CN)
+  if (!h.codec)
     d = DROP_PAYLOAD_TYPE;
   else if (!r->may_recv)
     d = DROP_DIRECTION;
+  if (!d && is_noise)
+    return is_chosen(s, r) ? link_audio(&h, p) : DROP_NOT_SELECTED;
   if (!d)
     return is_audio ? take_audio(&h, p) : take_event(&h);
   link_skip(&h);

@@ -24,7 +24,7 @@ struct link;
 struct link_ops { /* NULL: the kind does not care */
   const char *name;
   bool is_last; /* is_last: it may change the payload; at most one such in a list. */
-  /* DROP_NONE, or why it went no further here. */
+  /* Sound, or comfort noise (codec CN). DROP_NONE, or why it went no further here. */
   enum drop (*audio)(struct link *l, const struct heard *h, struct packet *p);
   enum drop (*event)(struct link *l, const struct heard *h, const struct telev *t,
                      const struct event_told *told);

@@ -44,6 +44,7 @@ struct waiting {
 struct media {
   struct media_options options;
   struct facts facts;
+  struct dsps *dsps;
   struct loop *loop;
   struct worker *workers[64];
   uint32_t live[64]; /* live counts the sessions of each worker. */
@@ -375,6 +376,7 @@ uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_te
     return 0;
   for (uint32_t i = 0; i < m->options.workers; i++)
     sum += atomic_load_explicit(&m->workers[i]->drops[reason], memory_order_relaxed);
+  sum += dsps_drops(m->dsps, (enum drop)reason);
   if (ret_text)
     *ret_text = drop_text((enum drop)reason);
   return sum;
@@ -479,9 +481,12 @@ static int make_workers(struct media *m, const char **ret_text) {
   uint32_t each = m->options.max_sessions / m->options.workers + 1;
   *ret_text = "media: the table of figures";
   int error = facts_init(&m->facts, each * m->options.workers);
+  struct dsps_options dsp = {m->options.dsp_threads, m->options.dsp_share, m->options.workers, each};
+  if (!error)
+    error = dsps_new(&m->dsps, &dsp);
   *ret_text = error ? *ret_text : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
   for (uint32_t i = 0; !error && i < m->options.workers; i++)
-    error = worker_new(&m->workers[i], &m->options, i, &m->facts, m->events_fd);
+    error = worker_new(&m->workers[i], &m->options, i, &m->facts, m->dsps, m->events_fd);
   if (error)
     return error;
   *ret_text = "media: the DTLS certificate";
@@ -525,6 +530,8 @@ static int start(struct media *m, const char **ret_text) {
     error = map_new(&m->by_id, m->options.max_sessions + 64);
   if (!error)
     error = make_workers(m, ret_text);
+  if (!error)
+    error = dsps_start(m->dsps);
   for (uint32_t i = 0; !error && i < m->options.workers; i++)
     error = worker_start(m->workers[i]);
   return error;
@@ -563,12 +570,14 @@ void media_stop(struct media *m) {
 struct media *media_free(struct media *m) {
   if (!m)
     return NULL;
+  dsps_stop(m->dsps); /* they wake workers */
   for (uint32_t i = 0; i < m->options.workers && i < COUNT_OF(m->workers); i++)
     m->workers[i] = worker_free(m->workers[i]);
   if (m->controller.on)
     let_go(m, "we stop");
   LIST_EACH_SAFE(&m->sessions, node)
     known_free(m, CONTAINER_OF(node, struct known, node));
+  dsps_free(m->dsps);
   loop_free(m->loop);
   map_free(m->by_id);
   facts_done(&m->facts);

@@ -21,7 +21,10 @@ struct media_options {
   uint32_t dscp;
   char backend[16];      /* a name of io.h; "" and "auto": the best that this machine allows */
   uint32_t max_sessions; /* in all; 0: 4096 */
-  uint32_t orphan_s;     /* 0: MSET_ORPHAN_S; tests take less */
+  uint32_t dsp_threads;  /* of transcoding, 1-16; 0: 1 */
+  uint32_t dsp_share;    /* percent of their time that is given away; 0: 80 */
+  uint32_t opus_complexity;
+  uint32_t orphan_s; /* 0: MSET_ORPHAN_S; tests take less */
 };
 
 struct media;

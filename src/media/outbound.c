@@ -32,6 +32,13 @@ static void follow_sealer(struct session *s) {
   sink_restart(&s->sink, sealer_next_index(s->sealer));
 }
 
+const struct remote *session_expected(struct session *s) {
+  const struct remote *r = session_target(s);
+  for (unsigned i = 0; !r && i < MSET_REMOTES_MAX; i++)
+    r = s->remotes[i].number ? &s->remotes[i] : NULL;
+  return r;
+}
+
 int session_reseal(struct session *s, struct remote *r) {
   int error;
   if (!r)
@@ -44,9 +51,13 @@ int session_reseal(struct session *s, struct remote *r) {
     if (!error)
       sink_init(&s->sink, sealer_next_index(s->sealer), rand_u32());
   }
-  if (!error)
-    s->sealed_for = r->number;
-  return error;
+  if (error)
+    return error;
+  const struct mset_codec *codec = remote_audio(r);
+  if (codec)
+    sink_set_clock(&s->sink, codec->clock_hz);
+  s->sealed_for = r->number;
+  return 0;
 }
 
 /* From which socket to which address; false: nowhere yet. */

@@ -3,6 +3,8 @@
  * See session.h. */
 #include "media/session.h"
 
+enum { FRAME_BYTES = G711_RATE_HZ / 1000 * SINK_FRAME_MS };
+
 static void tell_done(struct session *s, uint64_t op, bool ok) {
   union up m = {
       .digits_done = {.h = {.bytes = sizeof(m.digits_done), .type = MSET_DIGITS_DONE, .session = s->id},
@@ -13,7 +15,7 @@ static void tell_done(struct session *s, uint64_t op, bool ok) {
 
 static enum drop send_digit(struct session *s, const struct digits_step *step) {
   struct remote *to = session_target(s);
-  const struct mset_codec *codec = to ? remote_event(to, SINK_CLOCK_HZ) : NULL;
+  const struct mset_codec *codec = to ? remote_event(to, s->sink.clock_hz) : NULL;
   uint8_t payload[TELEV_BYTES];
   struct sink_out at;
   enum drop d = codec ? session_may_send(s, to) : DROP_PAYLOAD_TYPE;
@@ -48,13 +50,17 @@ static void tick_digits(struct session *s) {
 static enum drop send_frame(struct session *s) {
   struct remote *to = session_target(s);
   enum drop d = session_may_send(s, to);
-  uint8_t payload[SINK_FRAME];
+  uint8_t payload[FRAME_BYTES];
   struct sink_out at;
   if (d)
     return d;
   const struct mset_codec *codec = remote_audio(to);
-  if (!codec || (codec->kind != CODEC_PCMU && codec->kind != CODEC_PCMA))
+  if (!codec)
     return DROP_CODEC;
+  if (codec->kind != CODEC_PCMU && codec->kind != CODEC_PCMA) /* its frames come by themselves */
+    return voice_tone(s, s->tone.kind) < 0 ? DROP_DSP_FULL : DROP_NONE;
+  (void)!voice_tone(s, -1);
+  sink_set_clock(&s->sink, codec->clock_hz);
   tone_fill(&s->tone, codec->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW, payload, sizeof(payload));
   sink_own(&s->sink, true, s->w->now_us, &at);
   s->tx.codec = codec->kind;
@@ -68,6 +74,8 @@ void session_tick_fast(struct session *s) {
     tick_digits(s);
   else if (s->is_playing && now_us - s->forwarded_us > SESSION_FORWARD_US)
     (void)!send_frame(s);
+  else
+    (void)!voice_tone(s, -1);
   if (!digits_are_due(&s->digits) && !s->is_playing)
     return;
   if (next_us + 5 * SESSION_FAST_US < now_us)
@@ -78,6 +86,7 @@ void session_tick_fast(struct session *s) {
 
 void session_play(struct session *s, enum mset_tone tone) {
   s->is_playing = tone != MSET_TONE_NONE;
+  (void)!voice_tone(s, -1);
   if (!s->is_playing)
     return;
   tone_init(&s->tone, (enum tone_kind)(tone - 1)); /* the rows are the same but NONE */

@@ -178,6 +178,13 @@ const struct mset_codec *remote_audio(const struct remote *r) {
   return NULL;
 }
 
+const struct mset_codec *remote_of_kind(const struct remote *r, uint8_t kind) {
+  for (unsigned i = 0; i < r->n_codecs; i++)
+    if (r->codecs[i].kind == kind)
+      return &r->codecs[i];
+  return NULL;
+}
+
 const struct mset_codec *remote_event(const struct remote *r, uint32_t clock_hz) {
   const struct mset_codec *any = NULL;
   for (unsigned i = 0; i < r->n_codecs; i++) {

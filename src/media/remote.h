@@ -68,6 +68,7 @@ void remote_heard(struct remote *r, const struct addr *from, bool is_rtcp, uint6
 bool remote_target(const struct remote *r, bool is_rtcp, uint64_t now_us, struct addr *ret);
 const struct mset_codec *remote_codec(const struct remote *r, uint8_t pt); /* NULL: not negotiated */
 const struct mset_codec *remote_audio(const struct remote *r);             /* what we send; NULL: none */
+const struct mset_codec *remote_of_kind(const struct remote *r, uint8_t kind); /* NULL: none */
 /* Our telephone-event: that of the clock, else any; NULL: none. */
 const struct mset_codec *remote_event(const struct remote *r, uint32_t clock_hz);
 /* The order in which remotes are tried for a packet: by source, then the others; at most max. */

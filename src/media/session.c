@@ -109,6 +109,7 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   rand_text(s->cname, CNAME_CHARS);
   list_init(&s->links);
   list_init(&s->tuples);
+  s->sink.clock_hz = SINK_CLOCK_HZ;
   report_init(&s->report, w->now_us);
   s->slow = (struct timer){.fn = slow_fn, .arg = s};
   s->fast = (struct timer){.fn = fast_fn, .arg = s};
@@ -139,6 +140,7 @@ void session_close(struct session *s) {
   struct worker *w = s->w;
   struct mset_facts none = {0};
   link_close(s);
+  voice_close(s);
   session_send_report(s, true);
   facts_write(w->facts, w->facts_base + (uint32_t)s->handle, &none);
   io_flush(w->io, NULL, NULL); /* before its socket is closed */
@@ -239,6 +241,7 @@ void session_tick_slow(struct session *s) {
   tick_remotes(s);
   tick_timeout(s);
   session_tick_quality(s);
+  voice_tick(s);
   if (s->w->now_us >= s->report.next_us)
     session_send_report(s, false);
   session_facts(s, &f);

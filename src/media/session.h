@@ -10,6 +10,7 @@
 #include "media/quality.h"
 #include "media/report.h"
 #include "media/sink.h"
+#include "media/voice.h"
 #include "media/worker.h"
 
 enum {
@@ -46,6 +47,7 @@ struct session {
   uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
   struct port rtp, rtcp; /* private ones of a trunk leg; fd -1 else */
   struct remote remotes[MSET_REMOTES_MAX];
+  struct voice voice; /* voice is the encoder of what we send. */
   struct list links;  /* links are the sinks of what we receive. */
   struct link bridge; /* bridge is the sink to peer. */
   struct strm strms[OPENER_SSRCS_MAX];
@@ -103,6 +105,8 @@ void session_tell_digits(struct session *s, const struct event_told *told);
 
 /* Out (outbound.c) ----------------------------------------------------------------------------- */
 struct remote *session_target(struct session *s); /* whom we send to; NULL: nobody yet */
+/* The same, or whom we will send to when there are keys. */
+const struct remote *session_expected(struct session *s);
 /* Could something be sent now? DROP_NONE, or why not. */
 enum drop session_may_send(struct session *s, struct remote *r) must_check;
 struct out {

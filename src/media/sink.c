@@ -5,7 +5,7 @@
 enum { FRAME_US = 20000, STEADY_US = 30000 };
 
 void sink_init(struct sink *k, uint64_t first_index, uint32_t first_ts) {
-  *k = (struct sink){.next = first_index, .last_ts = first_ts};
+  *k = (struct sink){.next = first_index, .last_ts = first_ts, .clock_hz = SINK_CLOCK_HZ};
 }
 
 void sink_restart(struct sink *k, uint64_t first_index) {
@@ -15,7 +15,7 @@ void sink_restart(struct sink *k, uint64_t first_index) {
 }
 
 static uint32_t elapsed_ts(const struct sink *k, uint64_t now_us) {
-  return (uint32_t)((now_us - k->last_us) * SINK_CLOCK_HZ / 1000000u);
+  return (uint32_t)((now_us - k->last_us) * k->clock_hz / 1000000u);
 }
 
 /* At least one step ahead of the last one, as far as time went. */
@@ -61,7 +61,7 @@ static uint32_t map_ts(struct sink *k, const struct sink_in *in, uint64_t now_us
   uint32_t ts = in->ts + k->ts_shift;
   int64_t ahead = (int32_t)(ts - k->last_ts);
   if (k->is_started && !in->is_event &&
-      (ahead < 0 || ahead > (int64_t)elapsed_ts(k, now_us) + SINK_TS_JUMP_S * SINK_CLOCK_HZ)) {
+      (ahead < 0 || ahead > (int64_t)elapsed_ts(k, now_us) + SINK_TS_JUMP_S * k->clock_hz)) {
     ts = sink_ts(k, now_us);
     k->ts_shift = ts - in->ts;
   }
@@ -94,12 +94,26 @@ void sink_skip(struct sink *k, uint64_t source) {
     k->seq_shift--;
 }
 
+void sink_insert(struct sink *k, uint32_t ts, uint64_t now_us, struct sink_out *ret) {
+  *ret = (struct sink_out){.index = k->next, .ts = ts};
+  give(k, k->next);
+  k->seq_shift++;
+  stamp(k, ts, now_us);
+}
+
+void sink_set_clock(struct sink *k, uint32_t clock_hz) {
+  if (k->clock_hz == clock_hz || clock_hz < 1000)
+    return;
+  k->clock_hz = clock_hz;
+  k->source = 0;
+}
+
 void sink_own(struct sink *k, bool is_clocked, uint64_t now_us, struct sink_out *ret) {
   bool is_new = k->source != SINK_OWN;
   k->source = SINK_OWN;
   k->holes = 0;
   *ret = (struct sink_out){k->next++, sink_ts(k, now_us), is_new};
   if (!is_new && is_clocked && now_us - k->last_us < FRAME_US + STEADY_US)
-    ret->ts = k->last_ts + SINK_FRAME;
+    ret->ts = k->last_ts + k->clock_hz / 1000 * SINK_FRAME_MS;
   stamp(k, ret->ts, now_us);
 }

@@ -7,10 +7,10 @@
 #include "flow/flow.h"
 
 enum {
-  SINK_CLOCK_HZ = 8000,
-  SINK_GAP_MAX = 100, /* a larger step of the source's sequence is not passed on */
-  SINK_TS_JUMP_S = 2, /* a timestamp further ahead than the time that passed is re-anchored */
-  SINK_FRAME = 160,   /* of what we make ourselves: 20 ms */
+  SINK_CLOCK_HZ = 8000, /* until sink_set_clock() says another */
+  SINK_GAP_MAX = 100,   /* a larger step of the source's sequence is not passed on */
+  SINK_TS_JUMP_S = 2,   /* a timestamp further ahead than the time that passed is re-anchored */
+  SINK_FRAME_MS = 20,   /* of what we make ourselves */
 };
 
 struct sink {
@@ -23,6 +23,7 @@ struct sink {
   uint32_t last_ts;   /* last_ts is the newest timestamp given out, */
   uint64_t last_us;   /* at last_us. */
   bool is_started;    /* is_started: last_ts is meant. */
+  uint32_t clock_hz;  /* clock_hz is of the timestamps that go out. */
 };
 #define SINK_OWN UINT64_MAX
 
@@ -47,6 +48,11 @@ enum drop sink_map(struct sink *k, const struct sink_in *in, uint64_t now_us,
                    struct sink_out *ret) must_check;
 /* A packet of the source that is not to be sent at all: leaves no gap. */
 void sink_skip(struct sink *k, uint64_t source);
+/* A packet between those of the source, with a place but no time of its own (a telephone-event while
+ * the audio comes from elsewhere): the source's packets go on after it without a gap. */
+void sink_insert(struct sink *k, uint32_t ts, uint64_t now_us, struct sink_out *ret);
+/* The clock of what is sent from now on. Sequence and timestamp go on; who sends is mapped anew. */
+void sink_set_clock(struct sink *k, uint32_t clock_hz);
 /* A packet of our own, is_clocked: a frame of audio (20 ms), else with the time of now. */
 void sink_own(struct sink *k, bool is_clocked, uint64_t now_us, struct sink_out *ret);
 uint32_t sink_ts(const struct sink *k, uint64_t now_us); /* what a packet made now is stamped with */

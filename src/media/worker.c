@@ -70,6 +70,7 @@ static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   io_receive(w->io, on_packet, w);
   coalesce_harvest(&w->coalesce, w->harvest, w->now_us);
   keying_results(w);
+  voice_results(w);
   run_commands(w);
   timers_run(&w->timers, w->now_us);
   io_flush(w->io, on_refused, w);
@@ -153,7 +154,7 @@ static int make_parts(struct worker *w) {
 }
 
 int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
-               int events_fd) {
+               struct dsps *dsps, int events_fd) {
   own(worker) w = aligned_alloc(_Alignof(struct worker), sizeof(*w)); /* the rings' cache lines */
   if (!w)
     return -ENOMEM;
@@ -165,6 +166,7 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
   w->facts = facts;
   w->facts_base = index * w->sessions_max;
   w->events_fd = events_fd;
+  w->dsps = dsps;
   w->wake_fd = -1;
   w->next_port = rand_below(1u << 16);
   w->now_us = clock_now_us();
@@ -175,6 +177,8 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
     error = open_native(w);
   if (error)
     return error;
+  if (dsps)
+    dsps_set_wake(dsps, index, w->wake_fd);
   *ret = take(w);
   return 0;
 }

@@ -8,6 +8,7 @@
 #include "base/ring.h"
 #include "base/timer.h"
 #include "media/coalesce.h"
+#include "media/dsp.h"
 #include "media/facts.h"
 #include "media/handshake.h"
 #include "media/io.h"
@@ -64,7 +65,8 @@ struct worker {
   uint32_t facts_base;
   const struct dtlscert *_Atomic cert; /* cert is the current one, set by the control thread. */
   struct handshake *handshake;
-  int wake_fd; /* wake_fd wakes this worker, events_fd the control thread. */
+  struct dsps *dsps; /* dsps are the DSP threads, of all workers; NULL: none. */
+  int wake_fd;       /* wake_fd wakes this worker, events_fd the control thread. */
   int events_fd;
   bool has_told; /* has_told: something went up in this turn. */
   struct ring commands, events;
@@ -73,6 +75,7 @@ struct worker {
 };
 
 int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
+               struct dsps *dsps,
                int events_fd) must_check; /* sockets are bound; the thread is not started */
 int worker_start(struct worker *w) must_check;
 struct worker *worker_free(struct worker *w); /* ends the thread, ends its sessions without a word */

@@ -5,6 +5,7 @@
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mbox.h"
+#include "base/pipe.h"
 #include "base/pool.h"
 #include "base/ring.h"
 
@@ -141,6 +142,52 @@ Test(ring, is_bounded) {
   cr_assert(ring_put(&r, &v) && ring_put(&r, &v) && !ring_put(&r, &v));
   cr_assert(ring_get(&r, &v) && v == 5);
   ring_done(&r);
+}
+
+Test(pipe, records_of_any_length_in_order) {
+  static struct pipe p;
+  uint8_t put_n = 0, got_n = 0;
+  size_t n;
+  cr_assert_eq(pipe_init(&p, 100), -EINVAL);
+  cr_assert_eq(pipe_init(&p, 1024), 0);
+  cr_assert_null(pipe_peek(&p, &n));
+  cr_assert_null(pipe_reserve(&p, 1024));
+  srand(1);
+  for (unsigned i = 0; i < 100000; i++) {
+    size_t want = (size_t)(put_n * 7 % 300);
+    uint8_t *to = rand() % 2 ? pipe_reserve(&p, want) : NULL;
+    if (to) {
+      memset(to, put_n, want);
+      pipe_commit(&p);
+      put_n++;
+    }
+    const uint8_t *from = rand() % 2 ? pipe_peek(&p, &n) : NULL;
+    if (!from)
+      continue;
+    cr_assert_eq(n, (size_t)(got_n * 7 % 300));
+    for (size_t k = 0; k < n; k++)
+      cr_assert_eq(from[k], got_n);
+    pipe_pop(&p);
+    got_n++;
+  }
+  pipe_done(&p);
+}
+
+Test(pipe, is_bounded) {
+  static struct pipe p;
+  size_t n;
+  cr_assert_eq(pipe_init(&p, 64), 0);
+  cr_assert_not_null(pipe_reserve(&p, 24));
+  pipe_commit(&p);
+  cr_assert_not_null(pipe_reserve(&p, 24));
+  cr_assert_not_null(pipe_reserve(&p, 20)); /* the other was not committed */
+  pipe_commit(&p);
+  cr_assert_null(pipe_reserve(&p, 0));
+  cr_assert_not_null(pipe_peek(&p, &n));
+  pipe_pop(&p);
+  cr_assert_null(pipe_reserve(&p, 25));
+  cr_assert_not_null(pipe_reserve(&p, 0));
+  pipe_done(&p);
 }
 
 Test(hmac, rfc2202_and_base64) {
