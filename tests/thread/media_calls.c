@@ -4,7 +4,10 @@
  * fails is printed and makes the exit status 1. */
 #include "base/clock.h"
 #include "base/rand.h"
+#include "codec/coder.h"
 #include "codec/g711.h"
+#include "codec/level.h"
+#include "codec/tone.h"
 #include "flow/flow.h"
 #include "media/media.h"
 #include "wire/bytes.h"
@@ -207,7 +210,8 @@ static bool leg_open(struct leg *l, enum mset_kind kind, uint64_t beside) {
 }
 
 static void codecs_set(struct mset_remote *r, const struct leg *l, uint32_t event_hz) {
-  r->codecs[0] = (struct mset_codec){.pt = l->pt, .kind = l->kind, .clock_hz = 8000};
+  r->codecs[0] = (struct mset_codec){
+      .pt = l->pt, .kind = l->kind, .clock_hz = l->kind == CODEC_OPUS ? 48000 : 8000};
   r->codecs[1] = (struct mset_codec){.pt = 101, .kind = CODEC_TELEV, .clock_hz = event_hz};
   r->n_codecs = 2;
 }
@@ -985,6 +989,168 @@ static void malformed_command(void) {
   CHECK(controller_connect(2));
 }
 
+/* Every octet of G.711 passes as it is: fax and modems live on that. */
+static void all_octets_pass(void) {
+  struct leg a, b;
+  struct got g;
+  uint8_t payload[256];
+  for (unsigned i = 0; i < sizeof(payload); i++)
+    payload[i] = (uint8_t)i;
+  for (unsigned law = 0; law < 2; law++) {
+    CHECK(leg_open(&a, MSET_TRUNK_LEG, 0) && leg_open(&b, MSET_TRUNK_LEG, a.id));
+    a.pt = b.pt = law ? 8 : 0;
+    a.kind = b.kind = law ? CODEC_PCMA : CODEC_PCMU;
+    CHECK(leg_describe(&a, 1, SUITE_AES_CM_128_HMAC_SHA1_80, 8000, MSET_SYMMETRIC_OFF));
+    CHECK(leg_describe(&b, 1, SUITE_AEAD_AES_128_GCM, 8000, MSET_SYMMETRIC_OFF) &&
+          link_legs(a.id, b.id));
+    leg_send(&a, a.pt, false, a.ts, payload, sizeof(payload));
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.payload_bytes == sizeof(payload));
+    CHECK(memcmp(g.rtp.payload, payload, sizeof(payload)) == 0);
+    leg_close(&a);
+    leg_close(&b);
+  }
+}
+
+/* A conversation between PCMU and Opus ----------------------------------------------------------- */
+struct talk {
+  struct leg a, b; /* a speaks PCMU, b Opus */
+  struct encoder *encoder;
+  struct decoder *decoder;
+  struct tone tone;
+  unsigned to_a, to_b, steps_back, gaps;
+  uint16_t seq_a, seq_b;
+  uint32_t ts_a, ts_b;
+  double level_a, level_b; /* level_a and level_b of the newest frame, dBm0 */
+};
+
+static void talk_hear_a(struct talk *t) {
+  struct got g;
+  while (leg_take(&t->a, 0, &g)) {
+    if (g.is_rtcp)
+      continue;
+    CHECK(g.rtp.pt == 0 && g.rtp.payload_bytes == 160, "%u, %zu", g.rtp.pt, g.rtp.payload_bytes);
+    t->gaps += t->to_a && g.rtp.seq != (uint16_t)(t->seq_a + 1);
+    t->steps_back += t->to_a && (int32_t)(g.rtp.ts - t->ts_a) <= 0;
+    t->level_a = level_dbm0(G711_ULAW, g.rtp.payload, g.rtp.payload_bytes);
+    t->seq_a = g.rtp.seq;
+    t->ts_a = g.rtp.ts;
+    t->to_a++;
+  }
+}
+
+static void talk_hear_b(struct talk *t) {
+  struct got g;
+  int16_t pcm[960];
+  uint8_t law[960];
+  while (leg_take(&t->b, 0, &g)) {
+    if (g.is_rtcp || g.rtp.pt == 101)
+      continue;
+    size_t n = 0;
+    bool is_left = t->b.kind != CODEC_OPUS && g.rtp.pt == 111; /* was on its way */
+    CHECK(g.rtp.pt == t->b.pt || is_left, "%u", g.rtp.pt);
+    if (g.rtp.pt == 111) {
+      n = decoder_decode(t->decoder, g.rtp.payload, g.rtp.payload_bytes, pcm, COUNT_OF(pcm));
+      CHECK(n == 160, "%zu samples", n);
+    }
+    for (size_t i = 0; i < n; i++)
+      law[i] = g711_encode(G711_ULAW, pcm[i]);
+    t->level_b = level_dbm0(G711_ULAW, n ? law : g.rtp.payload, n ? n : g.rtp.payload_bytes);
+    t->gaps += t->to_b && g.rtp.seq != (uint16_t)(t->seq_b + 1);
+    t->steps_back += t->to_b && (int32_t)(g.rtp.ts - t->ts_b) <= 0;
+    t->seq_b = g.rtp.seq;
+    t->ts_b = g.rtp.ts;
+    t->to_b++;
+  }
+}
+
+/* Both speak for so many packets of 20 ms, at their pace. */
+static void talk_on(struct talk *t, unsigned frames) {
+  uint8_t law[160], payload[CODER_PAYLOAD_MAX];
+  int16_t pcm[160];
+  uint64_t next_us = clock_now_us();
+  for (unsigned i = 0; i < frames; i++, next_us += 20000) {
+    tone_fill(&t->tone, G711_ULAW, law, sizeof(law));
+    leg_send(&t->a, 0, false, t->a.ts, law, sizeof(law));
+    t->a.ts += 160;
+    for (unsigned k = 0; k < 160; k++)
+      pcm[k] = g711_decode(G711_ULAW, law[k]);
+    size_t n =
+        t->b.kind == CODEC_OPUS ? encoder_encode(t->encoder, pcm, 160, payload, sizeof(payload)) : 0;
+    leg_send(&t->b, t->b.pt, false, t->b.ts, n ? payload : law, n ? n : sizeof(law));
+    t->b.ts += n ? 960 : 160;
+    while (clock_now_us() < next_us + 20000) {
+      talk_hear_a(t);
+      talk_hear_b(t);
+      nap(2);
+    }
+  }
+}
+
+static void transcoded(void) {
+  struct talk t = {0};
+  struct coder_format f = {.kind = CODER_OPUS, .rate_hz = 8000, .complexity = 0};
+  struct got g;
+  union mset_any m;
+  tone_init(&t.tone, TONE_1004);
+  CHECK(encoder_new(&t.encoder, &f) == 0 && decoder_new(&t.decoder, &f) == 0);
+  CHECK(leg_open(&t.a, MSET_TRUNK_LEG, 0) && leg_open(&t.b, MSET_TRUNK_LEG, t.a.id));
+  t.a.kind = CODEC_PCMU;
+  t.b.kind = CODEC_OPUS;
+  t.b.pt = 111;
+  CHECK(leg_describe(&t.a, 1, SUITE_AES_CM_128_HMAC_SHA1_80, 8000, MSET_SYMMETRIC_OFF));
+  CHECK(leg_describe(&t.b, 1, SUITE_AEAD_AES_128_GCM, 48000, MSET_SYMMETRIC_OFF));
+  CHECK(link_legs(t.a.id, t.b.id));
+  talk_on(&t, 75);
+  CHECK(t.to_a > 50 && t.to_b > 50, "%u to a, %u to b", t.to_a, t.to_b);
+  CHECK(t.level_a > -15 && t.level_a < -6 && t.level_b > -15 && t.level_b < -6, "%.1f and %.1f dBm0",
+        t.level_a, t.level_b);
+  CHECK(!t.gaps && !t.steps_back, "%u gaps, %u steps back", t.gaps, t.steps_back);
+  uint32_t ts = t.ts_b;
+  CHECK(ts != 0);
+  /* A digit, between the clocks, while the encoder is quiet. */
+  for (unsigned i = 0; i < 6; i++) {
+    uint8_t event[4] = {7, (uint8_t)(i > 2 ? 0x8a : 0x0a), 0, (uint8_t)(i < 3 ? 40 * (i + 1) : 160)};
+    leg_send(&t.a, 101, i == 0, t.a.ts, event, sizeof(event));
+  }
+  unsigned events = 0;
+  while (leg_take_rtp(&t.b, 200, &g) && events < 6)
+    if (g.rtp.pt == 101) {
+      CHECK(g.rtp.payload[0] == 7 && g.rtp.marker == (events == 0));
+      CHECK((g.rtp.payload[2] << 8 | g.rtp.payload[3]) % 240 == 0, "scaled");
+      events++;
+    }
+  CHECK(events == 6, "%u", events);
+  CHECK(event_wait(MSET_DIGIT, t.a.id, 1000, &m) && m.digit.digit == '7');
+  /* b goes over to PCMU: what it sends and hears passes as it is, its numbers go on. */
+  talk_hear_b(&t);
+  t.a.ts += 160;
+  t.gaps = t.steps_back = 0;
+  talk_on(&t, 10); /* what the pause upset */
+  t.gaps = t.steps_back = t.to_b = 0;
+  t.b.kind = CODEC_PCMU;
+  t.b.pt = 0;
+  mset_init(&m, MSET_REMOTE, t.b.id);
+  m.remote.remote = 1;
+  m.remote.security = MSET_SDES;
+  m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
+  m.remote.rtp = m.remote.rtcp = t.b.at;
+  m.remote.rx = t.b.theirs;
+  m.remote.tx = t.b.ours;
+  codecs_set(&m.remote, &t.b, 8000);
+  CHECK(ask_ok(&m));
+  uint16_t seq = t.seq_b;
+  talk_hear_b(&t); /* of the old kind */
+  talk_on(&t, 20);
+  CHECK(t.to_b >= 19 && (uint16_t)(t.seq_b - seq) >= 19 && (uint16_t)(t.seq_b - seq) < 26, "%u, %u",
+        t.to_b, (uint16_t)(t.seq_b - seq));
+  CHECK(t.level_b > -15 && t.level_b < -6, "%.1f", t.level_b);
+  CHECK(!t.gaps && !t.steps_back, "%u gaps, %u steps back", t.gaps, t.steps_back);
+  leg_close(&t.a);
+  leg_close(&t.b);
+  encoder_free(t.encoder);
+  decoder_free(t.decoder);
+}
+
 int main(void) {
   pthread_t thread;
   const char *text = "";
@@ -1011,6 +1177,8 @@ int main(void) {
   plain_leg();
   hold_has_silence();
   digits_between_clocks();
+  all_octets_pass();
+  transcoded();
   keys_change();
   keys_change_after_a_roll_over();
   forked_remotes();
