@@ -301,6 +301,7 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
     if (c)
       crypto_add(a, &ret->audio, c->tag, (enum srtp_suite)c->key.suite);
   }
+  reports_answer(a, o, &ret->audio);
   if (addr_port(&o->rtp) == 0)
     addr_set_port(&ret->audio.rtp, 0);
   desc_continue(ret, a->local);
@@ -331,6 +332,7 @@ void offer_make(const struct ability *a, struct desc *ret) {
   base_fill(a, ret);
   media_make(a, ret);
   ret->audio.direction = a->direction;
+  reports_offer(a, &ret->audio);
   codecs_all(&ret->audio);
   if (a->kind == LEG_TRUNK) {
     offer_trunk(a, ret);

@@ -20,6 +20,9 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
 void offer_make(const struct ability *a, struct desc *ret);
 /* The description in force once more, with the direction wanted: a re-offer for hold or resume. */
 void offer_again(const struct ability *a, struct desc *ret);
+/* Reports and header extensions in them (reports.c). */
+void reports_answer(const struct ability *a, const struct desc_audio *o, struct desc_audio *ret);
+void reports_offer(const struct ability *a, struct desc_audio *ret);
 /* Does the answer fit our offer? */
 struct verdict answer_check(const struct desc *offer, const struct desc *answer) must_check;
 /* The pair of a=crypto lines (one of each) that an offer and its answer agree on; false: none. */

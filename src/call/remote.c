@@ -63,6 +63,8 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
   const struct leg_inner *in = leg_in(l);
   uint8_t d = direction_agreed(local, remote);
   r->rtcp_mux = ours->rtcp_mux && theirs->rtcp_mux;
+  r->rtcp_xr = ours->rtcp_xr_voip && theirs->rtcp_xr_voip;
+  r->level_ext = ours->level_ext && theirs->level_ext ? theirs->level_ext : 0;
   r->send = (d & DIR_SEND) != 0;
   r->recv = (d & DIR_RECV) != 0;
   r->rx_ptime_ms = theirs->ptime_ms ? theirs->ptime_ms : 20;

@@ -60,6 +60,7 @@ struct conf_trunk {
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */
+  bool rtcp_xr;      /* rtcp_xr: VoIP metrics are sent to it and taken (RFC 3611) */
   bool options;      /* options: we send OPTIONS every options_interval_s */
   uint32_t options_interval_s; /* default 60 */
   uint32_t max_calls;          /* default 100 */

@@ -129,10 +129,18 @@ static enum drop take_event(const struct heard *h) {
   return link_event(h, &t, &told);
 }
 
+static void note_level(const struct heard *h) {
+  int level = rtp_level(&h->rtp, h->remote->level_ext);
+  if (level >= 0)
+    h->session->level_rx_dbov = (uint8_t)level;
+}
+
 static enum drop take_audio(const struct heard *h, struct packet *p) {
   struct session *s = h->session;
   h->remote->audio_us = s->w->now_us;
   s->rx.codec = h->codec->kind;
+  if (h->remote->level_ext)
+    note_level(h);
   if (!h->remote->is_flowing) {
     s->feeding = h->remote->number; /* the last one that begins is heard, until SELECT */
     session_tell_flow(s, h->remote, true);

@@ -18,9 +18,10 @@ struct remote_source {
 };
 
 struct remote {
-  uint8_t number;                              /* number is 1-8; 0: the place is free. */
-  uint8_t security, symmetric;                 /* enum mset_security, enum mset_symmetric */
+  uint8_t number;                                       /* number is 1-8; 0: the place is free. */
+  uint8_t security, symmetric;                          /* enum mset_security, enum mset_symmetric */
   bool rtcp_mux, rtcp_off, rtcp_xr, may_send, may_recv; /* may_send: we may send; may_recv: we take. */
+  uint8_t level_ext;  /* level_ext is the header extension of its audio levels; 0: none. */
   bool is_unroutable; /* is_unroutable: the socket refused the description's address. */
   bool is_flowing;    /* is_flowing: its audio was told as active. */
   bool has_kept;      /* has_kept: kept is the plain leg's first good source. */

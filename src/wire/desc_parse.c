@@ -289,6 +289,24 @@ static int take_mux_only(struct reader *r, struct slice v) {
   return (void)v, r->at->rtcp_mux_only = true, 0;
 }
 static int take_rsize(struct reader *r, struct slice v) { return (void)v, r->at->rtcp_rsize = true, 0; }
+/* Of the report blocks only this one matters here; forms that we don't know are passed over. */
+static int take_xr(struct reader *r, struct slice v) {
+  for (struct slice w = line_word(&v); w.n; w = line_word(&v))
+    if (slice_ieq(slice_cut(&w, '='), SLICE("voip-metrics")))
+      r->at->rtcp_xr_voip = true;
+  return 0;
+}
+
+static int take_extmap(struct reader *r, struct slice v) {
+  struct slice where = line_word(&v), uri = line_word(&v);
+  uint64_t id;
+  if (slice_u64(slice_cut(&where, '/'), 65535, &id) < 0)
+    return -EBADMSG;
+  if (id >= 1 && id <= 14 && slice_eq(uri, SLICE("urn:ietf:params:rtp-hdrext:ssrc-audio-level")))
+    r->at->level_ext = (uint8_t)id;
+  return 0;
+}
+
 static int take_ice_lite(struct reader *r, struct slice v) { return (void)v, r->at->ice_lite = true, 0; }
 static int take_end(struct reader *r, struct slice v) {
   return (void)v, r->at->end_of_candidates = true, 0;
@@ -315,6 +333,8 @@ static const struct attribute {
     {"rtcp-mux", MEDIA, take_mux, ""},
     {"rtcp-mux-only", MEDIA, take_mux_only, ""},
     {"rtcp-rsize", MEDIA, take_rsize, ""},
+    {"rtcp-xr", BOTH, take_xr, ""},
+    {"extmap", BOTH, take_extmap, "a=extmap:ID[/DIRECTION] URI"},
     {"rtcp", MEDIA, take_rtcp, "a=rtcp:PORT [IN IP4 ADDRESS]"},
     {"ice-ufrag", BOTH, take_ufrag, "a=ice-ufrag of 4 to 256 characters"},
     {"ice-pwd", BOTH, take_pwd, "a=ice-pwd of 22 to 256 characters"},

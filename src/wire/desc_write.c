@@ -74,6 +74,9 @@ static void rtcp_write(struct text *t, const struct desc_audio *a) {
   flag_write(t, a->rtcp_mux, "rtcp-mux");
   flag_write(t, a->rtcp_mux_only, "rtcp-mux-only");
   flag_write(t, a->rtcp_rsize, "rtcp-rsize");
+  flag_write(t, a->rtcp_xr_voip, "rtcp-xr:voip-metrics");
+  if (a->level_ext)
+    text_add(t, "a=extmap:%u urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n", a->level_ext);
   if (a->rtcp_mux || addr_family(&a->rtcp) == AF_UNSPEC)
     return;
   bool other_ip = !addr_eq_ip(&a->rtcp, &a->rtp);

@@ -326,12 +326,29 @@ Test(desc, webrtc_answer_text) {
   cr_assert_str_eq(
       out, "v=0\r\no=- 4611731400430051336 2 IN IP4 192.0.2.5\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
            "a=ice-lite\r\nm=audio 40000 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 192.0.2.5\r\na=mid:0\r\n"
-           "a=sendrecv\r\na=msid:sallyport audio\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=ice-ufrag:eo8/\r\n"
+           "a=sendrecv\r\na=msid:sallyport audio\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
+           "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=ice-ufrag:eo8/\r\n"
            "a=ice-pwd:2tLqYbY3pBTCXFzKtTqPdUAb\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:passive\r\n"
            "a=rtpmap:0 PCMU/8000\r\na=ssrc:77 cname:abc\r\n"
            "a=candidate:1467250027 1 udp 2122260223 192.0.2.40 46243 typ host\r\na=end-of-candidates\r\n"
            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n"
            "a=inactive\r\n");
+}
+
+Test(desc, extended_reports_and_audio_levels) {
+  static char out[8192];
+  size_t n;
+  struct desc d = good(
+      HEAD "m=audio 4 RTP/AVP 0\r\na=rtcp-xr:rcvr-rtt=all:10000 stat-summary=loss,dup voip-metrics\r\n"
+           "a=extmap:3/sendonly urn:ietf:params:rtp-hdrext:ssrc-audio-level vad=on\r\n"
+           "a=extmap:4 http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time\r\n");
+  cr_assert(d.audio.rtcp_xr_voip && d.audio.level_ext == 3);
+  cr_assert_eq(desc_write(&d, out, sizeof(out), &n), 0);
+  cr_assert(strstr(out, "a=rtcp-xr:voip-metrics\r\n") &&
+            strstr(out, "a=extmap:3 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"));
+  d = good(HEAD "a=rtcp-xr\r\nm=audio 4 RTP/AVP 0\r\na=rtcp-xr:pkt-loss-rle\r\n"
+                "a=extmap:15 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n");
+  cr_assert(!d.audio.rtcp_xr_voip && d.audio.level_ext == 0);
 }
 
 Test(desc, sip_text_has_no_browser_lines) {

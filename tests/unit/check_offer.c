@@ -213,6 +213,27 @@ Test(offer, our_offers) {
   cr_assert(back.bundle);
 }
 
+/* Metrics where both the trunk's setting and the peer say so; levels and reduced size toward apps. */
+Test(offer, reports_and_levels) {
+  static const char with_xr[] =
+      "v=0" CRLF "o=user1 5 2 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF "t=0 0" CRLF
+      "m=audio 6000 RTP/AVP 0" CRLF "a=rtcp-xr:voip-metrics" CRLF;
+  struct conf_trunk xr = lab;
+  struct ability plain = can(LEG_TRUNK, &lab), takes = can(LEG_TRUNK, &xr), app = can(LEG_NATIVE, NULL);
+  struct desc d;
+  xr.rtcp_xr = true;
+  cr_assert_not(answer(&plain, with_xr).audio.rtcp_xr_voip);
+  cr_assert_not(answer(&takes, sdp_sipp).audio.rtcp_xr_voip);
+  cr_assert(answer(&takes, with_xr).audio.rtcp_xr_voip);
+  offer_make(&takes, &d);
+  cr_assert(d.audio.rtcp_xr_voip && !d.audio.level_ext && !d.audio.rtcp_rsize);
+  offer_make(&app, &d);
+  cr_assert(!d.audio.rtcp_xr_voip && d.audio.level_ext == 1 && d.audio.rtcp_rsize);
+  d = answer(&app, sdp_firefox);
+  cr_assert(d.audio.level_ext == 1 && !d.audio.rtcp_rsize);
+  cr_assert_not(answer(&app, sdp_aiortc).audio.level_ext);
+}
+
 Test(offer, answers_that_do_not_fit) {
   struct ability trunk = can(LEG_TRUNK, &demo);
   struct desc ours, d = rig_desc(sdp_trunk_answer), bad;

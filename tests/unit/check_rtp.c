@@ -55,6 +55,38 @@ static size_t sample(uint8_t *buf, size_t room, bool bye) {
   return rtcp_put(buf, room, 7, &s, b, 2, SLICE("abc"), bye);
 }
 
+static struct rtp with_ext(uint8_t *p, uint16_t profile, const char *ext, size_t n) {
+  struct rtp r;
+  rtp_put(p, 0, false, 1, 2, 3);
+  p[0] |= 0x10;
+  bytes_put_u16(p + 12, profile);
+  bytes_put_u16(p + 14, (uint16_t)(n / 4));
+  memcpy(p + 16, ext, n);
+  cr_assert(rtp_parse(&r, p, 16 + n + 4) && r.payload_bytes == 4 && r.ext_bytes == n);
+  return r;
+}
+
+Test(rtp, audio_level_of_either_form) {
+  uint8_t p[64] = {0};
+  struct rtp r = with_ext(p, 0xbede,
+                          "\x22"
+                          "abc"
+                          "\0\x30\x9a\0",
+                          8);
+  cr_assert(rtp_level(&r, 3) == 0x1a && rtp_level(&r, 2) == 'a' && rtp_level(&r, 1) == -1);
+  r = with_ext(p, 0xbede, "\xf0\x05\x30\x7f", 4); /* 15 ends the list */
+  cr_assert_eq(rtp_level(&r, 3), -1);
+  r = with_ext(p, 0xbede, "\x3f\x05\x30\x7f", 4); /* longer than what is there */
+  cr_assert_eq(rtp_level(&r, 3), -1);
+  r = with_ext(p, 0x1000, "\x09\x00\x03\x01\x7f\0\0\x04", 8); /* an empty one before; cut after */
+  cr_assert(rtp_level(&r, 3) == 127 && rtp_level(&r, 9) == -1 && rtp_level(&r, 4) == -1);
+  r = with_ext(p, 0x1234, "\x30\x7f\0\0", 4);
+  cr_assert_eq(rtp_level(&r, 3), -1);
+  cr_assert(rtp_parse(&r, p, 12) == false);
+  rtp_put(p, 0, false, 1, 2, 3);
+  cr_assert(rtp_parse(&r, p, 20) && !r.ext && rtp_level(&r, 3) == -1);
+}
+
 Test(rtcp, compound_comes_back) {
   uint8_t buf[200];
   size_t n = sample(buf, sizeof(buf), true);
