@@ -76,7 +76,8 @@ size_t decoder_conceal(struct decoder *d, size_t samples, const uint8_t *next, s
 }
 
 int encoder_new(struct encoder **ret, const struct coder_format *f) {
-  if (!coder_takes((enum coder_kind)f->kind, f->rate_hz))
+  if (!coder_takes((enum coder_kind)f->kind, f->rate_hz) ||
+      f->channels > (f->kind == CODER_OPUS ? 2 : 1))
     return -EINVAL;
   own(encoder) e = calloc(1, sizeof(*e));
   if (!e)
@@ -103,6 +104,8 @@ size_t encoder_encode(struct encoder *e, const int16_t *src, size_t samples, uin
     return 0;
   return e->ops->encode(e, src, samples, dst, room < CODER_PAYLOAD_MAX ? room : CODER_PAYLOAD_MAX);
 }
+
+size_t encoder_delay(const struct encoder *e) { return e->ops->delay ? e->ops->delay(e) : 0; }
 
 void encoder_set_loss(struct encoder *e, unsigned percent) {
   if (e->ops->set_loss)

@@ -19,7 +19,9 @@ struct coder_format {
   uint32_t bitrate;   /* bitrate of an Opus encoder, 6,000-128,000; 0: 24,000 from 8 kHz, else 32,000. */
   uint8_t complexity; /* complexity of an Opus encoder, 0-10. */
   uint8_t loss_percent; /* loss_percent expected at the far side, for FEC. */
-  bool fec, dtx;        /* of Opus: in-band FEC; nothing sent in silence. */
+  uint8_t
+      channels;  /* channels of an Opus encoder for a recording: 2 of interleaved samples; 0, 1: mono. */
+  bool fec, dtx; /* of Opus: in-band FEC; nothing sent in silence. */
 };
 
 struct decoder;
@@ -49,8 +51,11 @@ size_t decoder_samples(const struct decoder *d, const uint8_t *payload, size_t n
 int encoder_new(struct encoder **ret, const struct coder_format *f) must_check;
 struct encoder *encoder_free(struct encoder *e); /* NULL */
 OWN_DEFINE(encoder)
-/* Bytes written to dst; 0: nothing to send (Opus in DTX), or room too small, or a length that the coder
- * does not take (Opus: 2.5, 5, 10, 20, 40 or 60 ms; G.722: an even number at 16,000 Hz). */
+/* samples are of each channel. Bytes written to dst; 0: nothing to send (Opus in DTX), or room too
+ * small, or a length that the coder does not take (Opus: 2.5, 5, 10, 20, 40 or 60 ms; G.722: an even
+ * number at 16,000 Hz). */
 size_t encoder_encode(struct encoder *e, const int16_t *src, size_t samples, uint8_t *dst, size_t room);
+/* Samples by which what it makes is behind what it took (Opus's look-ahead). */
+size_t encoder_delay(const struct encoder *e);
 void encoder_set_loss(struct encoder *e,
                       unsigned percent); /* what the far side reports; Opus alone cares */

@@ -48,6 +48,12 @@ static void set_loss(struct encoder *e, unsigned percent) {
   opus_encoder_ctl(e->state, OPUS_SET_PACKET_LOSS_PERC((opus_int32)percent));
 }
 
+static size_t delay(const struct encoder *e) {
+  opus_int32 samples = 0;
+  opus_encoder_ctl(e->state, OPUS_GET_LOOKAHEAD(&samples));
+  return samples > 0 ? (size_t)samples : 0;
+}
+
 static int tune(struct encoder *e) {
   const struct coder_format *f = &e->format;
   opus_int32 bitrate = f->bitrate ? (opus_int32)f->bitrate : f->rate_hz == 8000 ? 24000 : 32000;
@@ -63,7 +69,8 @@ static int tune(struct encoder *e) {
 
 static int encoder_init(struct encoder *e) {
   int error = 0;
-  e->state = opus_encoder_create((opus_int32)e->format.rate_hz, 1, OPUS_APPLICATION_VOIP, &error);
+  e->state = opus_encoder_create((opus_int32)e->format.rate_hz, e->format.channels == 2 ? 2 : 1,
+                                 OPUS_APPLICATION_VOIP, &error);
   if (!e->state)
     return error == OPUS_BAD_ARG ? -EINVAL : -ENOMEM;
   return tune(e);
@@ -88,5 +95,6 @@ const struct coder_ops coder_opus = {
     .encoder_init = encoder_init,
     .encoder_done = encoder_done,
     .encode = encode,
+    .delay = delay,
     .set_loss = set_loss,
 };

@@ -14,6 +14,7 @@ struct coder_ops {
   int (*encoder_init)(struct encoder *e);
   void (*encoder_done)(struct encoder *e);
   size_t (*encode)(struct encoder *e, const int16_t *src, size_t samples, uint8_t *dst, size_t room);
+  size_t (*delay)(const struct encoder *e);              /* NULL: 0 */
   void (*set_loss)(struct encoder *e, unsigned percent); /* NULL: does not care */
 };
 
