@@ -135,9 +135,13 @@ static enum drop pass_event(struct link *l, const struct heard *h, const struct 
   if (d)
     return d;
   struct telev out = *t;
-  if (!is_one_clock)
-    out.duration =
-        telev_scale(h->remote->event.segments + t->duration, h->codec->clock_hz, codec->clock_hz);
+  if (!is_one_clock) {
+    struct event *e = &h->remote->event;
+    if (told->is_begin)
+      e->out_cut.offset = 0;
+    uint32_t lasted = telev_scale(e->segments + t->duration, h->codec->clock_hz, codec->clock_hz);
+    at.ts += telev_scale(telev_cut(&e->out_cut, lasted, &out), codec->clock_hz, SINK_CLOCK_HZ);
+  }
   telev_put(payload, &out);
   peer->forwarded_us = peer->w->now_us;
   struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload), true};

@@ -1,25 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Telephone-events as they are received (RFC 4733): what belongs to one event, one digit for each,
- * at its end, even when its end packets are lost, repeated, or stamped anew. An event is named by
- * source number, timestamp and code; the marker bit is not relied on. Media worker; no clock. */
+ * at its end, even when its end packets are lost, repeated, out of order, or stamped anew. An event is
+ * named by source number, timestamp and code; the marker bit is not relied on. Media worker; no clock.
+ */
 #pragma once
 #include "wire/rtp.h"
 #include "wire/telev.h"
 
 enum {
   EVENT_SILENT_US = 300000, /* an event without end ends when nothing came for so long */
-  EVENT_REPEAT_US = 80000, /* an end alone, so soon after the end of the same digit, is its repetition */
+  EVENT_OLD_US = 2000000,   /* what comes so much later is of no earlier event */
+  EVENT_PAST = 3,           /* events before the current one whose late packets are known */
+};
+
+struct event_name {
+  uint32_t ts;
+  uint8_t code;
 };
 
 struct event {
-  bool is_live; /* is_live: not ended yet. */
+  bool is_live; /* is_live: not told yet. */
   bool has_any; /* has_any: the fields below are meant. */
+  bool has_end; /* has_end: an end packet came. */
+  uint8_t code, n_past;
   uint32_t ssrc, ts, clock_hz;
-  uint8_t code;
   uint32_t segments; /* segments is the duration of the segments before this one (RFC 4733 2.5.1.3). */
   uint32_t duration;
   uint64_t heard_us;
-  uint32_t out_ts; /* out_ts is the caller's: the timestamp that it goes on with. */
+  struct event_name past[EVENT_PAST];
+  uint32_t out_ts;          /* out_ts is the caller's: the timestamp that it goes on with, */
+  struct telev_cut out_cut; /* and its segments. */
 };
 
 struct event_told {

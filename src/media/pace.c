@@ -22,14 +22,17 @@ static enum drop send_digit(struct session *s, const struct digits_step *step) {
   if (d)
     return d;
   struct telev t = step->event;
-  t.duration = telev_scale(t.duration, SINK_CLOCK_HZ, codec->clock_hz);
-  telev_put(payload, &t);
   sink_own(&s->sink, false, s->w->now_us, &at);
   if (step->is_begin) {
     s->digits_ts = at.ts;
+    s->digits_cut.offset = 0;
     s->tx.digits++;
   }
-  struct out o = {codec->pt, step->is_begin, at.index, s->digits_ts, payload, sizeof(payload), true};
+  uint32_t lasted = telev_scale(t.duration, SINK_CLOCK_HZ, codec->clock_hz);
+  uint32_t ts =
+      s->digits_ts + telev_scale(telev_cut(&s->digits_cut, lasted, &t), codec->clock_hz, SINK_CLOCK_HZ);
+  telev_put(payload, &t);
+  struct out o = {codec->pt, step->is_begin, at.index, ts, payload, sizeof(payload), true};
   return session_send(s, to, &o);
 }
 

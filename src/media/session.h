@@ -64,7 +64,8 @@ struct session {
   struct tone tone;
   bool is_playing;
   struct digits digits;
-  uint32_t digits_ts; /* digits_ts is the timestamp of the event that we send. */
+  uint32_t digits_ts;          /* digits_ts is the timestamp of the event that we send, */
+  struct telev_cut digits_cut; /* and its segments. */
   struct report report;
   struct quality quality;
   uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */

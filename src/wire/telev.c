@@ -4,6 +4,8 @@
 
 #include "wire/bytes.h"
 
+enum { SEGMENT = 0xffff };
+
 static const char digits[TELEV_DIGITS + 1] = "0123456789*#ABCD";
 
 bool telev_parse(struct telev *ret, const uint8_t *p, size_t n) {
@@ -29,9 +31,21 @@ int telev_event(char digit) {
   return p ? (int)(p - digits) : -EINVAL;
 }
 
-uint16_t telev_scale(uint32_t duration, uint32_t from_hz, uint32_t to_hz) {
+uint32_t telev_scale(uint32_t duration, uint32_t from_hz, uint32_t to_hz) {
   if (!from_hz)
     return 0;
   uint64_t v = ((uint64_t)duration * to_hz + from_hz / 2) / from_hz;
-  return v > 0xffff ? 0xffff : (uint16_t)v;
+  return v > UINT32_MAX ? UINT32_MAX : (uint32_t)v;
+}
+
+uint32_t telev_cut(struct telev_cut *c, uint32_t duration, struct telev *t) {
+  uint32_t at = c->offset;
+  if (duration > at && duration - at > SEGMENT) { /* the segment's whole length is shown once */
+    t->duration = SEGMENT;
+    t->end = false;
+    c->offset += SEGMENT;
+    return at;
+  }
+  t->duration = duration > at ? (uint16_t)(duration - at) : 0;
+  return at;
 }

@@ -16,5 +16,14 @@ bool telev_parse(struct telev *ret, const uint8_t *payload, size_t n) must_check
 size_t telev_put(uint8_t *dst, const struct telev *t); /* TELEV_BYTES */
 char telev_char(uint8_t event);                        /* '0'-'9' '*' '#' 'A'-'D', or 0 */
 int telev_event(char digit);                           /* 0-15, or -EINVAL */
-/* A duration in another clock, rounded, at most 0xffff. */
-uint16_t telev_scale(uint32_t duration, uint32_t from_hz, uint32_t to_hz);
+/* A duration in another clock, rounded. */
+uint32_t telev_scale(uint32_t duration, uint32_t from_hz, uint32_t to_hz);
+
+/* One event on its way out, of any length: in segments of 0xffff, each with a timestamp of its own
+ * (RFC 4733 2.5.1.3). Zero it where the event begins. */
+struct telev_cut {
+  uint32_t offset; /* offset is where the current segment begins, after the event's timestamp. */
+};
+/* Puts what a packet shows of an event that has lasted so long into t (duration; end, which waits until
+ * the last segment is shown), and returns what to add to the event's timestamp. */
+uint32_t telev_cut(struct telev_cut *c, uint32_t duration, struct telev *t);
