@@ -2,7 +2,7 @@
  * Native legs: the shared port's demultiplexer, ICE, consent, and the glue to DTLS on the handshake
  * thread. A 5-tuple belongs to a session only after a verified Binding request; from anybody else
  * nothing is kept and nobody is answered (but verified requests). See session.h. */
-#include "media/session.h"
+#include "media/path.h"
 
 #include "wire/classify.h"
 #include "wire/stun.h"
@@ -112,7 +112,7 @@ void assoc_restart(struct session *s) {
 /* Telling ----------------------------------------------------------------------------------------- */
 static uint32_t ice_now(const struct session *s) {
   if (!s->ice)
-    return MSET_ICE_NONE;
+    return s->path ? path_state(s) : MSET_ICE_NONE;
   switch (ice_state(s->ice)) {
   case ICE_STATE_CONNECTED:
     return MSET_ICE_CONNECTED;
@@ -126,8 +126,8 @@ static uint32_t ice_now(const struct session *s) {
 }
 
 void assoc_tell(struct session *s, const struct remote *r) {
-  const struct ice_pair *pair = s->ice ? ice_selected(s->ice) : NULL;
-  const struct port *port = pair ? assoc_port(s->w, &pair->local) : NULL;
+  const struct ice_pair *pair = s->ice ? ice_selected(s->ice) : s->path ? path_selected(s) : NULL;
+  const struct port *port = !pair ? NULL : s->path ? &s->rtp : assoc_port(s->w, &pair->local);
   union up m = {.state = {.h = {.bytes = sizeof(m.state), .type = MSET_STATE, .session = s->id},
                           .ice = ice_now(s),
                           .dtls = r ? r->dtls : MSET_DTLS_NONE,

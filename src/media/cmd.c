@@ -4,6 +4,9 @@
 #include "media/cmd.h"
 
 #include "media/bridge.h"
+#include "media/path.h"
+
+enum { CMD_LATER = 1 }; /* not -errno: the reply comes later */
 
 typedef int cmd_fn(struct worker *w, struct session *s, const union mset_any *m, union up *reply);
 
@@ -34,20 +37,37 @@ static void put_credentials(const struct session *s, char ufrag[16], char pwd[40
   explicit_bzero(&c, sizeof(c));
 }
 
-static int cmd_open(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
-  int error = s ? -EEXIST : session_open(w, &m->open, &s);
-  if (error)
-    return error;
-  reply_as(reply, MSET_OPENED, sizeof(reply->opened));
-  struct mset_opened *o = &reply->opened;
+static void put_opened(const struct worker *w, const struct session *s, struct mset_opened *o) {
   o->worker = w->index;
   o->facts_slot = w->facts_base + (uint32_t)s->handle;
   o->ssrc = s->ssrc;
   memcpy(o->cname, s->cname, sizeof(o->cname));
   put_addresses(w, s, o);
-  memcpy(o->fingerprint, dtlscert_sha256(atomic_load(&w->cert)), sizeof(o->fingerprint));
   if (s->ice)
     put_credentials(s, o->ufrag, o->pwd);
+  if (s->path)
+    path_fill(s, o);
+  memcpy(o->fingerprint, dtlscert_sha256(atomic_load(&w->cert)), sizeof(o->fingerprint));
+}
+
+void cmd_opened(struct session *s, uint64_t seq) {
+  union up reply = {.h = {.bytes = sizeof(reply.opened), .type = MSET_OPENED, .seq = seq}};
+  reply.h.session = s->id;
+  put_opened(s->w, s, &reply.opened);
+  worker_tell(s->w, &reply, false);
+  explicit_bzero(&reply, sizeof(reply));
+}
+
+static int cmd_open(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  int error = s ? -EEXIST : session_open(w, &m->open, &s);
+  if (error)
+    return error;
+  if (!path_is_gathered(s)) {
+    path_wait(s, m->h.seq);
+    return CMD_LATER;
+  }
+  reply_as(reply, MSET_OPENED, sizeof(reply->opened));
+  put_opened(w, s, &reply->opened);
   return 0;
 }
 
@@ -57,6 +77,12 @@ static int cmd_remote(struct worker *w, struct session *s, const union mset_any 
   if (!error)
     link_retarget(s);
   return error;
+}
+
+static int cmd_candidates(struct worker *w, struct session *s, const union mset_any *m,
+                          union up *reply) {
+  (void)w, (void)reply;
+  return path_candidates(s, &m->candidates);
 }
 
 static int cmd_select(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
@@ -142,7 +168,7 @@ static cmd_fn *const rows[MSET_COUNT_] = {
     [MSET_SELECT] = cmd_select, [MSET_DROP] = cmd_drop,
     [MSET_LINK] = cmd_link,     [MSET_PLAY] = cmd_play,
     [MSET_DIGITS] = cmd_digits, [MSET_ICE_RESTART] = cmd_ice_restart,
-    [MSET_END] = cmd_end,
+    [MSET_END] = cmd_end,       [MSET_CANDIDATES] = cmd_candidates,
 };
 
 void cmd_run(struct worker *w, const union mset_any *m) {
@@ -151,6 +177,8 @@ void cmd_run(struct worker *w, const union mset_any *m) {
   int error = -ENOSYS;
   if (rows[m->h.type])
     error = s || m->h.type == MSET_OPEN ? rows[m->h.type](w, s, m, &reply) : -ENOENT;
+  if (error == CMD_LATER)
+    return;
   if (error) {
     reply_as(&reply, MSET_FAULT, sizeof(reply.fault));
     reply.fault.error = error;

@@ -4,5 +4,7 @@
 #pragma once
 #include "media/session.h"
 
+/* The reply to the OPEN of that sequence number, where it had to wait. */
+void cmd_opened(struct session *s, uint64_t seq);
 /* Runs one and tells the reply. */
 void cmd_run(struct worker *w, const union mset_any *m);

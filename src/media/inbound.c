@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a session receives: whose it is (by source, then by tag), its statistics, then to its sinks
  * (link.h). Nothing changes before a packet verified. See session.h. */
-#include "media/session.h"
+#include "media/path.h"
 
 #include "wire/classify.h"
 
@@ -175,8 +175,11 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
 }
 
 enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) {
-  enum packet_kind kind = packet_classify(p->bytes, p->n);
   struct remote *r = NULL;
+  enum drop d;
+  if (s->path && path_takes(s, p, &d))
+    return d;
+  enum packet_kind kind = packet_classify(p->bytes, p->n);
   bool is_rtcp = kind == PACKET_RTCP;
   if (kind == PACKET_DTLS && p->port->kind == PORT_RTP)
     return keying_input(s, p);
@@ -184,12 +187,14 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
     return DROP_NOT_FOR_US;
   if (p->port->kind == PORT_RTCP && !is_rtcp)
     return DROP_WRONG_PORT;
-  enum drop d = open_any(s, p, is_rtcp, from_remote, &r);
+  d = open_any(s, p, is_rtcp, from_remote, &r);
   if (d)
     return d;
   remote_heard(r, &p->from, is_rtcp, s->w->now_us);
   if (s->ice)
     assoc_heard(s, p);
+  if (s->path)
+    path_heard(s, r, p);
   if (is_rtcp)
     return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, COUNT_OF(s->strms), s->w->now_us)
                ? DROP_NONE

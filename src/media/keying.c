@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Keys of a leg by DTLS (RFC 5763, 5764): the glue between sessions and the handshake thread, for
  * native legs over ICE's pair, for trunk legs over the addresses of the SDP. See session.h. */
-#include "media/session.h"
+#include "media/path.h"
 
 enum drop keying_put(struct session *s, const struct remote *r, const uint8_t *p, size_t n) {
   struct handshake_message m = {
@@ -41,9 +41,9 @@ static bool has_address(const struct addr *a) {
   return addr_family(a) != AF_UNSPEC && addr_port(a) != 0 && !addr_is_any(a);
 }
 
-/* Without ICE the pair is that of the descriptions. */
+/* Without ICE the pair is that of the descriptions; with it that is what was selected. */
 int keying_set_remote(struct session *s, struct remote *r, const struct mset_remote *m) {
-  if (has_address(&m->rtp)) {
+  if (has_address(&m->rtp) && !path_has(s, r)) {
     r->pair = (struct ice_pair){s->rtp.local, m->rtp};
     r->has_pair = true;
   }
@@ -57,14 +57,20 @@ int keying_set_remote(struct session *s, struct remote *r, const struct mset_rem
   return session_reseal(s, session_target(s));
 }
 
-/* Whose handshake: who the description names, from any port (a NAT may change it). Strangers get no
- * answer: what they send goes to no association. */
-static struct remote *from_peer(struct session *s, const struct addr *from) {
+/* Whose handshake: who the description names, from any port (a NAT may change it), with ICE who passed
+ * a check. Strangers get no answer: what they send goes to no association. */
+static struct remote *from_peer(struct session *s, const struct packet *p) {
+  const struct addr *from = &p->from;
   struct remote *found = NULL;
   for (unsigned i = 0; i < MSET_REMOTES_MAX; i++) {
     struct remote *r = &s->remotes[i];
     if (!r->number || r->security != MSET_DTLS || !r->assoc)
       continue;
+    if (path_has(s, r)) {
+      if (path_is_verified(s, r, p))
+        return r;
+      continue;
+    }
     if (addr_eq(&r->pair.remote, from) || addr_eq(&r->rtp, from))
       return r;
     if (!found && (addr_eq_ip(&r->rtp, from) || remote_is_source(r, from)))
@@ -74,12 +80,14 @@ static struct remote *from_peer(struct session *s, const struct addr *from) {
 }
 
 enum drop keying_input(struct session *s, const struct packet *p) {
-  struct remote *r = from_peer(s, &p->from);
+  struct remote *r = from_peer(s, p);
   if (!r) {
     s->rx.wrong_source++;
     return DROP_DTLS_STRANGER;
   }
-  if (r->dtls != MSET_DTLS_UP)
+  if (path_has(s, r))
+    path_meet(s, r, p);
+  else if (r->dtls != MSET_DTLS_UP)
     r->pair.remote = p->from;
   return keying_put(s, r, p->bytes, p->n);
 }
@@ -98,8 +106,11 @@ static void on_up(struct session *s, struct remote *r, struct handshake_message 
 
 static void send_out(struct session *s, const struct remote *r, const struct handshake_message *m) {
   const struct port *port = s->kind == MSET_NATIVE_LEG ? assoc_port(s->w, &r->pair.local) : &s->rtp;
-  memcpy(io_slot(s->w->io), m->bytes, m->n);
-  if (port)
+  uint8_t *slot = io_slot(s->w->io);
+  memcpy(slot, m->bytes, m->n);
+  if (s->path)
+    path_send(s, r, &s->rtp, &r->pair.remote, slot, m->n);
+  else if (port)
     io_send(s->w->io, port, &r->pair.remote, m->n, s->handle);
 }
 

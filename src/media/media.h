@@ -24,6 +24,8 @@ struct media_options {
   uint32_t dsp_threads;  /* of transcoding, 1-16; 0: 1 */
   uint32_t dsp_share;    /* percent of their time that is given away; 0: 80 */
   uint32_t opus_complexity;
+  struct addr turn_server; /* where trunk legs with full ICE get a relayed address; AF_UNSPEC: nowhere */
+  char turn_username[257], turn_password[257];
   uint32_t orphan_s; /* 0: MSET_ORPHAN_S; tests take less */
 };
 

@@ -3,6 +3,7 @@
 #include "media/session.h"
 
 #include "base/rand.h"
+#include "media/path.h"
 
 enum { PAYLOAD_MAX = IO_DATAGRAM_MAX - 200 };
 
@@ -77,9 +78,19 @@ static enum drop may_reach(struct session *s, struct remote *r) {
     return DROP_NO_KEYS;
   if (s->ice && !ice_may_send(s->ice))
     return DROP_NO_CONSENT;
+  if (s->path && !path_may_send(s, r))
+    return DROP_NO_CONSENT;
   if (s->sealed_for != r->number && session_reseal(s, r) < 0)
     return DROP_CRYPTO;
   return DROP_NONE;
+}
+
+static void put(struct session *s, const struct remote *r, const struct port *port,
+                const struct addr *to, uint8_t *slot, size_t n) {
+  if (s->path)
+    path_send(s, r, port, to, slot, n);
+  else
+    io_send(s->w->io, port, to, n, s->handle);
 }
 
 enum drop session_may_send(struct session *s, struct remote *r) {
@@ -107,7 +118,7 @@ enum drop session_send(struct session *s, struct remote *r, const struct out *o)
   enum drop d = seal_rtp(s->sealer, p, &n, IO_PACKET_BYTES);
   if (d)
     return d;
-  io_send(s->w->io, port, &to, n, s->handle);
+  put(s, r, port, &to, p, n);
   s->tx.packets++;
   s->tx.bytes += o->n;
   if (o->is_event)
@@ -136,7 +147,7 @@ void session_send_report(struct session *s, bool bye) {
   if (d)
     worker_drop(s->w, d);
   else
-    io_send(s->w->io, port, &to, n, s->handle);
+    put(s, r, port, &to, p, n);
 }
 
 void session_refused(struct worker *w, uint64_t owner, const struct addr *to, int error) {

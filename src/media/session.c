@@ -3,6 +3,7 @@
 #include "media/session.h"
 
 #include "base/rand.h"
+#include "media/path.h"
 
 enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144 };
 
@@ -127,6 +128,8 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
   int error = map_put(w->by_id, key_of(&s->id), s);
   if (!error)
     error = s->kind == MSET_NATIVE_LEG ? assoc_open(s) : open_ports(s, m->family);
+  if (!error && s->kind == MSET_TRUNK_LEG && (m->flags & MSET_OPEN_ICE))
+    error = path_open(s, m);
   if (error) {
     session_close(s);
     return error;
@@ -149,6 +152,7 @@ void session_close(struct session *s) {
   for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
     keying_end(s, &s->remotes[i]);
   assoc_close(s);
+  path_close(s);
   for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
     remote_drop(&s->remotes[i]);
   unbind(s, &s->rtp);
@@ -173,6 +177,9 @@ int session_set_remote(struct session *s, const struct mset_remote *m) {
   }
   if (is_native)
     return assoc_set_remote(s, r, m);
+  error = path_set_remote(s, r, m);
+  if (error)
+    return error;
   if (m->security == MSET_DTLS)
     return keying_set_remote(s, r, m);
   s->latest = r->number;
@@ -182,6 +189,7 @@ int session_set_remote(struct session *s, const struct mset_remote *m) {
 void session_drop_remote(struct session *s, struct remote *r) {
   uint8_t number = r->number;
   keying_end(s, r);
+  path_drop_remote(s, r);
   remote_drop(r);
   if (s->selected == number)
     s->selected = 0;

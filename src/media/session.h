@@ -75,7 +75,8 @@ struct session {
   struct list tuples;
   char ufrags[2][16]; /* ufrags are what by_ufrag knows of us. */
   struct early *early;
-  uint8_t told_ice; /* told_ice is the enum mset_ice_state told last. */
+  struct path *path; /* path is ICE of a trunk leg (path.c); NULL: none. */
+  uint8_t told_ice;  /* told_ice is the enum mset_ice_state told last. */
   char call[MSET_TEXT_BYTES];
 };
 

@@ -57,6 +57,13 @@ static bool remote_is_sound(const struct mset_remote *r) {
   return true;
 }
 
+static bool candidates_are_sound(const struct mset_candidate *c, uint32_t n, uint32_t max) {
+  for (uint32_t i = 0; n <= max && i < n; i++)
+    if (!is_addr(&c[i].address) || c[i].type > 3 || c[i].component > 255 || !IS_TEXT(c[i].foundation))
+      return false;
+  return n <= max;
+}
+
 static bool digits_are_sound(const struct mset_digits *d) {
   return IS_TEXT(d->digits) && strspn(d->digits, "0123456789*#ABCD,") == strlen(d->digits);
 }
@@ -65,13 +72,17 @@ static bool digits_are_sound(const struct mset_digits *d) {
 static bool is_sound(const union mset_any *m) {
   switch ((enum mset_type)m->h.type) {
   case MSET_OPEN:
-    return m->open.kind <= MSET_TRUNK_LEG && IS_TEXT(m->open.call) &&
+    return m->open.kind <= MSET_TRUNK_LEG && IS_TEXT(m->open.call) && m->open.flags <= MSET_OPEN_ALL_ &&
            (m->open.family == AF_INET || m->open.family == AF_INET6);
   case MSET_REMOTE:
     return remote_is_sound(&m->remote);
   case MSET_SELECT:
   case MSET_DROP:
     return m->pick.remote >= 1 && m->pick.remote <= MSET_REMOTES_MAX;
+  case MSET_CANDIDATES:
+    return m->candidates.remote >= 1 && m->candidates.remote <= MSET_REMOTES_MAX &&
+           candidates_are_sound(m->candidates.candidates, m->candidates.n_candidates,
+                                MSET_CANDIDATES_MAX);
   case MSET_PLAY:
     return m->play.tone <= MSET_TONE_BUSY;
   case MSET_DIGITS:
@@ -82,7 +93,8 @@ static bool is_sound(const union mset_any *m) {
     return IS_TEXT(m->welcome.backend);
   case MSET_OPENED:
     return m->opened.n_addrs <= MSET_ADDRS_MAX && IS_TEXT(m->opened.ufrag) && IS_TEXT(m->opened.pwd) &&
-           IS_TEXT(m->opened.cname);
+           IS_TEXT(m->opened.cname) &&
+           candidates_are_sound(m->opened.candidates, m->opened.n_candidates, MSET_CANDIDATES_OURS);
   case MSET_ICE:
     return IS_TEXT(m->ice.ufrag) && IS_TEXT(m->ice.pwd);
   case MSET_STATE:

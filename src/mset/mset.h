@@ -18,6 +18,8 @@ enum {
   MSET_DIGITS_MAX = 64,
   MSET_TEXT_BYTES = 40,
   MSET_ADDRS_MAX = 4,
+  MSET_CANDIDATES_MAX = 16, /* in one message; there may be more messages */
+  MSET_CANDIDATES_OURS = 4,
   MSET_DEADLINE_MS = 2000,
   MSET_LEVEL_UNKNOWN = 255,
   MSET_ORPHAN_S = 30, /* sessions of a lost controller end after this */
@@ -64,6 +66,12 @@ struct mset_live { /* one for each session that is alive from an earlier control
 };
 
 enum mset_kind { MSET_NATIVE_LEG, MSET_TRUNK_LEG };
+enum mset_open_flag {
+  MSET_OPEN_ICE = 1,         /* trunk leg: ICE for every remote that has credentials */
+  MSET_OPEN_LITE = 2,        /* with ICE: as a lite agent; else a full one */
+  MSET_OPEN_CONTROLLING = 4, /* with ICE: we make the offer */
+  MSET_OPEN_ALL_ = 7,
+};
 struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
   struct mset_head h;
   uint32_t kind;            /* kind is an enum mset_kind: shared ICE port, or private port(s). */
@@ -71,7 +79,14 @@ struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE cred
   uint64_t beside;          /* beside is a session on whose worker to be; 0: the least loaded. */
   uint32_t rtcp_pair;       /* rtcp_pair: a port of its own for RTCP too (trunks; not used with mux). */
   uint32_t media_timeout_s; /* TIMEOUT event after this long without packets while receiving; 0 never */
+  uint32_t flags, pad;      /* flags is an OR of enum mset_open_flag. */
   char call[MSET_TEXT_BYTES];
+};
+struct mset_candidate { /* of ICE, UDP */
+  struct addr address;
+  uint32_t priority, component, type; /* type is an enum cand_type of wire/desc.h. */
+  char foundation[33];
+  uint8_t pad[3];
 };
 struct mset_opened {
   struct mset_head h;
@@ -80,6 +95,8 @@ struct mset_opened {
   struct addr rtcp; /* rtcp is the RTCP port's address; family AF_UNSPEC without a pair. */
   char ufrag[16], pwd[40], cname[24];
   uint8_t fingerprint[32]; /* fingerprint is sha-256 of the DTLS certificate. */
+  struct mset_candidate candidates[MSET_CANDIDATES_OURS]; /* trunk legs with ICE; native: rtp */
+  uint32_t n_candidates, pad;
 };
 
 enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };
@@ -108,10 +125,16 @@ struct mset_remote { /* command; reply: OK. Adds remote `remote`, or replaces al
   struct srtp_key tx, rx;                                         /* SDES only */
   uint32_t fingerprint_bytes;                                     /* 32, 48 or 64 */
   uint8_t fingerprint[64];
-  char ufrag[260], pwd[260];                 /* the peer's ICE credentials */
+  char ufrag[260], pwd[260];                 /* the peer's ICE credentials; "": none (trunks) */
+  uint32_t peer_lite, pad_ice;               /* peer_lite: it is a lite agent */
   struct mset_codec codecs[MSET_CODECS_MAX]; /* first audio codec: what we send; telephone-event any */
   struct mset_source sources[MSET_SOURCES_MAX]; /* media_sources of the trunk */
   struct addr deny[MSET_DENY_MAX]; /* discarded foreign relays: never answered (ports ignored) */
+};
+struct mset_candidates { /* command: the peer's candidates, after its REMOTE; reply OK */
+  struct mset_head h;
+  uint32_t remote, n_candidates, is_end, pad; /* is_end: no more will come */
+  struct mset_candidate candidates[MSET_CANDIDATES_MAX];
 };
 struct mset_pick { /* SELECT and DROP of a remote; reply OK */
   struct mset_head h;
@@ -236,6 +259,7 @@ union mset_any {
   struct mset_opened opened;
   struct mset_remote remote;
   struct mset_pick pick;
+  struct mset_candidates candidates;
   struct mset_link link;
   struct mset_play play;
   struct mset_digits digits;
