@@ -501,6 +501,30 @@ export const tests = {
     assert.ok(wide <= 0, `${wide} px too wide`);
   },
 
+  async 'library: credentials of relays are kept for half of their life, and go into the connection'({ open, mock }) {
+    const page = await open({ token: null });
+    mock.relays = [{ urls: ['turn:127.0.0.1:9?transport=udp', 'turns:127.0.0.1:9?transport=tcp'], username: '1:a', credential: 'b' }];
+    mock.relaysUntil = new Date(Date.now() + 1200).toISOString();
+    const asked = () => mock.log.filter((line) => line === 'POST /relay-credentials').length;
+    const got = await page.evaluate(async () => {
+      const { Client } = await import('/phone/sallyport.js');
+      const { Peer } = await import('/phone/peer.js');
+      const client = (window.client = new Client({ base: location.origin, token: 'token-alice', iceTransportPolicy: 'relay' }));
+      const [ice] = [await client.ice(), await client.ice()];
+      const told = { onStream() {}, onState() {}, onLost() {} };
+      const peer = new Peer(ice, null, told);
+      peer.refresh({ ...ice, iceServers: [{ ...ice.iceServers[0], username: '2:a' }] });
+      const { iceServers, iceTransportPolicy, bundlePolicy } = peer.pc.getConfiguration();
+      peer.close();
+      return { policy: iceTransportPolicy, bundle: bundlePolicy, urls: iceServers[0].urls, name: iceServers[0].username };
+    });
+    assert.deepEqual(got, { policy: 'relay', bundle: 'max-bundle', urls: mock.relays[0].urls, name: '2:a' });
+    assert.equal(asked(), 1);
+    await page.waitForTimeout(800);
+    await page.evaluate(() => window.client.ice());
+    assert.equal(asked(), 2);
+  },
+
   async 'library: numbers, fragments, words'({ open }) {
     const page = await open({ token: null });
     const got = await page.evaluate(async () => {

@@ -7,6 +7,7 @@ import contextlib
 import glob
 import json
 import os
+import signal
 import socket
 import subprocess
 import tempfile
@@ -302,3 +303,51 @@ def bound(address):
     s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     s.bind((address, 0))
     return s
+
+
+# On this machine alone, as ./run starts it ------------------------------------------------------------
+
+AT_HOME = Group("relay at home", programs=["baresip", "turnserver"])
+
+
+def home_credentials(house):
+    with App(house.demo, "alice") as alice:
+        return alice.run(alice.client.ask("POST", "/relay-credentials", {}))["iceServers"][0]
+
+
+def allocates(house, server):
+    with Turn(("127.0.0.1", house.port("relay")), server["username"], server["credential"]) as t:
+        return t.allocate()
+
+
+@AT_HOME.scenario("kill -9 of the relay: it comes back, credentials of before still work")
+def death(house):
+    server = home_credentials(house)
+    check(allocates(house, server) == 0, "no allocation")
+    dead = house.pid("relay")
+    os.kill(dead, signal.SIGKILL)
+    wait_for("another relay", lambda: house.pid("relay") != dead and allocates(house, server) == 0, 15)
+
+
+@AT_HOME.scenario("another secret by a reload; one that cannot be used leaves the old one in force")
+def rotation(house):
+    file = house.dir + "/state/relay.secret"
+    old, new = open(file).read().strip(), "a-new-secret-of-24-chars"
+
+    def signed_by(secret):
+        server = home_credentials(house)
+        return server["credential"] == password_of(secret, server["username"])
+
+    def reload_with(text, secret):
+        with open(file, "w") as f:
+            f.write(text)
+        os.kill(house.pid("sallyportd"), signal.SIGHUP)
+        wait_for("credentials by the secret", lambda: signed_by(secret), 5, 0.3)
+    check(signed_by(old), "the control: credentials by the first secret")
+    reload_with(new + "\n" + old + "\n", new)
+    known = house.log().count("the secret stays as it was loaded")
+    reload_with("short\n", new)
+    wait_for("the warning", lambda: house.log().count("the secret stays as it was loaded") > known, 5)
+    check(new not in house.log() and old not in house.log(), "a secret in the log")
+    reload_with(old + "\n", old)
+    check(allocates(house, home_credentials(house)) == 0, "the relay does not take it")

@@ -46,7 +46,7 @@ export class Mock {
     this.dropStreams();
     this.calls.clear();
     this.forgetful = false;
-    this.slowAnswer = undefined;
+    this.slowAnswer = this.relays = this.relaysUntil = undefined;
     this.users = new Map([['token-alice', ALICE]]);
     this.log.length = this.telemetry.length = this.faults.length = this.ring.length = 0;
   }

@@ -137,7 +137,7 @@ const inAnHour = () => new Date(Date.now() + 3.6e6).toISOString();
 
 export const ROUTES = [
   ['GET', /^\/me$/, (mock, { user }) => ({ body: user })],
-  ['POST', /^\/relay-credentials$/, () => ({ body: { iceServers: [], expires_at: inAnHour() } })],
+  ['POST', /^\/relay-credentials$/, (mock) => ({ body: { iceServers: mock.relays ?? [], expires_at: mock.relaysUntil ?? inAnHour() } })],
   ['POST', /^\/event-tickets$/, (mock, { user, device }) => ({ status: 201, body: { ticket: mock.ticket(user.identity, device), expires_in: 60 } })],
   ['POST', /^\/calls$/, place],
   ['GET', /^\/calls$/, (mock) => ({ body: { calls: listed(mock) } })],
