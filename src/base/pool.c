@@ -2,7 +2,7 @@
  * Fixed pools with generation handles: see pool.h. */
 #include "base/pool.h"
 
-enum { CHUNK = 64 };
+enum { CHUNK = 64, LINE_BYTES = 64 };
 
 struct slot {
   uint32_t generation; /* generation is odd while the slot is in use. */
@@ -20,7 +20,8 @@ int pool_new(struct pool **ret_pool, size_t object_bytes, uint32_t capacity) {
   own(pool) p = calloc(1, sizeof(*p));
   if (!p)
     return -ENOMEM;
-  p->object_bytes = (object_bytes + 15) & ~(size_t)15;
+  size_t align = object_bytes < 4 * LINE_BYTES ? 16 : LINE_BYTES;
+  p->object_bytes = (object_bytes + align - 1) & ~(align - 1);
   p->capacity = capacity;
   p->slots = calloc(capacity ? capacity : 1, sizeof(*p->slots));
   p->chunks = calloc(capacity / CHUNK + 1, sizeof(*p->chunks));
@@ -41,8 +42,10 @@ struct pool *pool_free(struct pool *p) {
   return NULL;
 }
 
+/* Objects of several cache lines begin with one. */
 static void *object(const struct pool *p, uint32_t slot) {
-  return p->chunks[slot / CHUNK] + (slot % CHUNK) * p->object_bytes;
+  uintptr_t first = ((uintptr_t)p->chunks[slot / CHUNK] + LINE_BYTES - 1) & ~(uintptr_t)(LINE_BYTES - 1);
+  return (char *)first + (slot % CHUNK) * p->object_bytes;
 }
 
 static int take_slot(struct pool *p, uint32_t *ret_slot) {
@@ -54,7 +57,7 @@ static int take_slot(struct pool *p, uint32_t *ret_slot) {
   if (p->made == p->capacity)
     return -ENOSPC;
   char **chunk = &p->chunks[p->made / CHUNK];
-  if (!*chunk && !(*chunk = calloc(CHUNK, p->object_bytes)))
+  if (!*chunk && !(*chunk = calloc(1, CHUNK * p->object_bytes + LINE_BYTES)))
     return -ENOMEM;
   *ret_slot = p->made++;
   return 0;

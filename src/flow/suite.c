@@ -198,10 +198,26 @@ static srtp_err_status_t gcm_decrypt(void *state, uint8_t *buf, unsigned *n) {
 }
 
 /* HMAC-SHA1 -------------------------------------------------------------------------------------- */
-struct mac {
-  SHA_CTX inner, outer; /* after the padded key, computed once */
-  SHA_CTX now;
+struct mac { /* the states of SHA-1 after the padded key, computed once */
+  uint32_t inner[SHA_DIGEST_LENGTH / 4], outer[SHA_DIGEST_LENGTH / 4];
 };
+/* Of the packet under way: the library begins, updates and computes one before it begins another. */
+static _Thread_local SHA_CTX mac_now;
+
+static void mac_keep(uint32_t ret[5], const SHA_CTX *c) {
+  const uint32_t all[] = {c->h0, c->h1, c->h2, c->h3, c->h4};
+  memcpy(ret, all, sizeof(all));
+}
+
+static void mac_resume(SHA_CTX *ret, const uint32_t h[5]) {
+  ret->h0 = h[0];
+  ret->h1 = h[1];
+  ret->h2 = h[2];
+  ret->h3 = h[3];
+  ret->h4 = h[4];
+  ret->Nl = HMAC_BLOCK_BYTES * 8;
+  ret->Nh = ret->num = 0;
+}
 
 extern const srtp_auth_type_t suite_hmac;
 
@@ -226,12 +242,15 @@ static srtp_err_status_t mac_dealloc(srtp_auth_pointer_t a) {
   return srtp_err_status_ok;
 }
 
-static void mac_pad(SHA_CTX *ret, const uint8_t *key, int n, uint8_t with) {
+static void mac_pad(uint32_t ret[5], const uint8_t *key, int n, uint8_t with) {
   uint8_t block[HMAC_BLOCK_BYTES];
   for (int i = 0; i < HMAC_BLOCK_BYTES; i++)
     block[i] = (uint8_t)((i < n ? key[i] : 0) ^ with);
-  SHA1_Init(ret);
-  SHA1_Update(ret, block, sizeof(block));
+  SHA_CTX c;
+  SHA1_Init(&c);
+  SHA1_Update(&c, block, sizeof(block));
+  mac_keep(ret, &c);
+  OPENSSL_cleanse(&c, sizeof(c));
   OPENSSL_cleanse(block, sizeof(block));
 }
 
@@ -239,36 +258,35 @@ static srtp_err_status_t mac_init(void *state, const uint8_t *key, int n) {
   struct mac *m = state;
   if (n < 0 || n > SHA_DIGEST_LENGTH)
     return srtp_err_status_bad_param;
-  mac_pad(&m->inner, key, n, 0x36);
-  mac_pad(&m->outer, key, n, 0x5c);
-  m->now = m->inner;
+  mac_pad(m->inner, key, n, 0x36);
+  mac_pad(m->outer, key, n, 0x5c);
+  mac_resume(&mac_now, m->inner);
   return srtp_err_status_ok;
 }
 
 static srtp_err_status_t mac_start(void *state) {
-  struct mac *m = state;
-  m->now = m->inner;
+  const struct mac *m = state;
+  mac_resume(&mac_now, m->inner);
   return srtp_err_status_ok;
 }
 
 static srtp_err_status_t mac_update(void *state, const uint8_t *p, int n) {
-  struct mac *m = state;
-  SHA1_Update(&m->now, p, (size_t)n);
+  (void)state;
+  SHA1_Update(&mac_now, p, (size_t)n);
   return srtp_err_status_ok;
 }
 
 static srtp_err_status_t mac_compute(void *state, const uint8_t *p, int n, int tag_len, uint8_t *tag) {
-  struct mac *m = state;
+  const struct mac *m = state;
   uint8_t digest[SHA_DIGEST_LENGTH];
   if (tag_len > SHA_DIGEST_LENGTH || tag_len < 0)
     return srtp_err_status_bad_param;
-  SHA1_Update(&m->now, p, (size_t)n);
-  SHA1_Final(digest, &m->now);
-  m->now = m->outer;
-  SHA1_Update(&m->now, digest, sizeof(digest));
-  SHA1_Final(digest, &m->now);
+  SHA1_Update(&mac_now, p, (size_t)n);
+  SHA1_Final(digest, &mac_now);
+  mac_resume(&mac_now, m->outer);
+  SHA1_Update(&mac_now, digest, sizeof(digest));
+  SHA1_Final(digest, &mac_now);
   memcpy(tag, digest, (size_t)tag_len);
-  m->now = m->inner;
   return srtp_err_status_ok;
 }
 

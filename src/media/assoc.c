@@ -62,7 +62,7 @@ static enum drop tuple_claim(struct session *s, const struct packet *p, struct s
 
 /* The remote that a 5-tuple is of: by the generation of credentials that it was verified with. */
 static struct remote *tuple_remote(struct session *s, const struct tuple *t) {
-  for (unsigned i = 0; t && i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; t && i < s->n_remotes; i++)
     if (s->remotes[i].number && strcmp(s->remotes[i].ufrag, t->ufrag) == 0)
       return &s->remotes[i];
   return NULL;

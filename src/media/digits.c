@@ -13,6 +13,8 @@ static uint32_t within(uint32_t v, uint32_t normal, uint32_t low, uint32_t high)
 int digits_add(struct digits *d, const struct mset_digits *m) {
   if (d->n_orders == DIGITS_ORDERS_MAX)
     return -EAGAIN;
+  if (!d->orders && !(d->orders = calloc(DIGITS_ORDERS_MAX, sizeof(*d->orders))))
+    return -ENOMEM;
   struct digits_order *o = &d->orders[d->n_orders++];
   *o = (struct digits_order){
       .op = m->op,
@@ -21,6 +23,13 @@ int digits_add(struct digits *d, const struct mset_digits *m) {
   memcpy(o->text, m->digits, sizeof(o->text));
   o->text[MSET_DIGITS_MAX] = 0;
   return 0;
+}
+
+void digits_done(struct digits *d) {
+  if (d->orders)
+    explicit_bzero(d->orders, DIGITS_ORDERS_MAX * sizeof(*d->orders));
+  free(d->orders);
+  *d = (struct digits){0};
 }
 
 bool digits_drop(struct digits *d, uint64_t *ret_op) {

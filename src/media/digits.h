@@ -27,7 +27,7 @@ struct digits_order {
 enum digits_phase { DIGITS_IDLE, DIGITS_TONE, DIGITS_END, DIGITS_GAP };
 
 struct digits {
-  struct digits_order orders[DIGITS_ORDERS_MAX];
+  struct digits_order *orders; /* orders has DIGITS_ORDERS_MAX places, or is NULL before the first. */
   uint32_t n_orders;
   uint8_t phase;      /* phase is an enum digits_phase. */
   uint8_t code, ends; /* ends counts the end packets that are sent. */
@@ -43,7 +43,8 @@ struct digits_step {
 };
 
 int digits_add(struct digits *d,
-               const struct mset_digits *m) must_check; /* 0, -EAGAIN: the queue is full */
+               const struct mset_digits *m) must_check; /* 0, -EAGAIN: the queue is full, -ENOMEM */
+void digits_done(struct digits *d);
 static inline bool digits_are_due(const struct digits *d) { return d->n_orders > 0; }
 /* To be called every DIGITS_TICK_US while due. */
 void digits_tick(struct digits *d, struct digits_step *ret);

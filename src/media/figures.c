@@ -85,7 +85,7 @@ static void add_quality(const struct session *s, struct mset_facts *ret) {
 void session_facts(const struct session *s, struct mset_facts *ret) {
   *ret = (struct mset_facts){.session = s->id, .rx = s->rx, .tx = s->tx};
   add_strm(&ret->rx, &s->gone, false);
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++)
+  for (unsigned i = 0; i < s->n_strms; i++)
     if (s->strms[i].is_used)
       add_strm(&ret->rx, &s->strms[i], s->strms[i].ssrc == s->last_ssrc);
   ret->rx.ssrc = s->last_ssrc;
@@ -107,7 +107,7 @@ static void add_totals(struct quality_in *in, const struct strm *t) {
 }
 
 static const struct strm *live_strm(const struct session *s) {
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++)
+  for (unsigned i = 0; i < s->n_strms; i++)
     if (s->strms[i].is_used && s->strms[i].ssrc == s->last_ssrc)
       return &s->strms[i];
   return NULL;
@@ -133,7 +133,7 @@ static void fill(struct session *s, struct quality_in *ret) {
       .is_open = session_peer(s) && session_is_receiving(s),
   };
   add_totals(ret, &s->gone);
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++)
+  for (unsigned i = 0; i < s->n_strms; i++)
     if (s->strms[i].is_used)
       add_totals(ret, &s->strms[i]);
 }

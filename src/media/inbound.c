@@ -9,18 +9,18 @@
 static unsigned candidates(struct session *s, const struct packet *p, bool is_rtcp, struct remote *first,
                            struct remote **ret) {
   if (s->kind == MSET_TRUNK_LEG)
-    return remote_order(s->remotes, MSET_REMOTES_MAX, &p->from, is_rtcp, ret, SESSION_TRIES_MAX);
+    return remote_order(s->remotes, s->n_remotes, &p->from, is_rtcp, ret, SESSION_TRIES_MAX);
   unsigned n = 0;
   if (first && first->opener)
     ret[n++] = first;
-  for (unsigned i = 0; i < MSET_REMOTES_MAX && n < SESSION_TRIES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes && n < SESSION_TRIES_MAX; i++)
     if (s->remotes[i].number && s->remotes[i].opener && &s->remotes[i] != first)
       ret[n++] = &s->remotes[i];
   return n;
 }
 
 static enum drop nobody(struct session *s) {
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes; i++)
     if (s->remotes[i].number && s->remotes[i].opener) {
       s->rx.wrong_source++;
       return DROP_WRONG_SOURCE;
@@ -75,15 +75,17 @@ static void retire(struct session *s, struct strm *t) {
 
 static struct strm *strm_of(struct session *s, uint32_t ssrc, uint32_t clock_hz) {
   struct strm *oldest = &s->strms[0];
-  for (unsigned i = 0; i < COUNT_OF(s->strms); i++) {
+  for (unsigned i = 0; i < s->n_strms; i++) {
     struct strm *t = &s->strms[i];
     if (t->is_used && t->ssrc == ssrc)
       return t;
     if (!t->is_used || (oldest->is_used && t->heard_us < oldest->heard_us))
       oldest = oldest->is_used ? t : oldest;
   }
-  if (oldest->is_used)
+  if (oldest->is_used) {
+    s->wants_strms = true;
     retire(s, oldest);
+  }
   strm_init(oldest, ssrc, clock_hz);
   return oldest;
 }
@@ -196,7 +198,7 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
   if (s->path)
     path_heard(s, r, p);
   if (is_rtcp)
-    return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, COUNT_OF(s->strms), s->w->now_us)
+    return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, s->n_strms, s->w->now_us)
                ? DROP_NONE
                : DROP_NOT_RTCP;
   s->heard_us = s->w->now_us;

@@ -62,7 +62,7 @@ int keying_set_remote(struct session *s, struct remote *r, const struct mset_rem
 static struct remote *from_peer(struct session *s, const struct packet *p) {
   const struct addr *from = &p->from;
   struct remote *found = NULL;
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++) {
+  for (unsigned i = 0; i < s->n_remotes; i++) {
     struct remote *r = &s->remotes[i];
     if (!r->number || r->security != MSET_DTLS || !r->assoc)
       continue;
@@ -129,7 +129,7 @@ void keying_results(struct worker *w) {
   struct handshake_message m;
   while (handshake_get(w->handshake, &m)) {
     struct session *s = pool_get(w->sessions, m.session);
-    for (unsigned i = 0; s && i < MSET_REMOTES_MAX; i++)
+    for (unsigned i = 0; s && i < s->n_remotes; i++)
       if (s->remotes[i].number && s->remotes[i].assoc == m.assoc) {
         on_result(s, &s->remotes[i], &m);
         break;

@@ -20,7 +20,7 @@ struct remote *session_target(struct session *s) {
     r = with_keys(s, s->feeding);
   if (!r)
     r = with_keys(s, s->latest);
-  for (uint8_t i = 1; !r && i <= MSET_REMOTES_MAX; i++)
+  for (uint8_t i = 1; !r && i <= s->n_remotes; i++)
     r = with_keys(s, i);
   return r;
 }
@@ -35,7 +35,7 @@ static void follow_sealer(struct session *s) {
 
 const struct remote *session_expected(struct session *s) {
   const struct remote *r = session_target(s);
-  for (unsigned i = 0; !r && i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; !r && i < s->n_remotes; i++)
     r = s->remotes[i].number ? &s->remotes[i] : NULL;
   return r;
 }
@@ -141,8 +141,7 @@ void session_send_report(struct session *s, bool bye) {
   if (r->rtcp_xr)
     session_metrics(s, &voip);
   uint8_t *p = io_slot(s->w->io);
-  size_t n =
-      report_put(&s->report, &ours, s->strms, COUNT_OF(s->strms), bye, now_us, p, IO_PACKET_BYTES);
+  size_t n = report_put(&s->report, &ours, s->strms, s->n_strms, bye, now_us, p, IO_PACKET_BYTES);
   enum drop d = n ? seal_rtcp(s->sealer, p, &n, IO_PACKET_BYTES) : DROP_INTERNAL;
   if (d)
     worker_drop(s->w, d);
@@ -158,7 +157,7 @@ void session_refused(struct worker *w, uint64_t owner, const struct addr *to, in
   s->tx.dropped++;
   if (error != ENETUNREACH && error != EHOSTUNREACH && error != EINVAL && error != EADDRNOTAVAIL)
     return;
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes; i++)
     if (s->remotes[i].number && addr_eq(&s->remotes[i].rtp, to))
       s->remotes[i].is_unroutable = true;
 }

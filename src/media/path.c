@@ -126,7 +126,7 @@ static void on_agent(struct path *c, unsigned i, unsigned events) {
 
 static void on_lite(struct path *c, unsigned events) {
   const struct ice_pair *pair = ice_selected(c->lite);
-  for (unsigned i = 0; pair && (events & ICE_EVENT_SELECTED) && i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; pair && (events & ICE_EVENT_SELECTED) && i < c->s->n_remotes; i++)
     if (c->s->remotes[i].number && c->s->remotes[i].peer_ufrag == c->selecting)
       take_pair(c, &c->s->remotes[i], pair);
   if (events & (ICE_EVENT_CONSENT_LOST | ICE_EVENT_CONSENT_BACK))

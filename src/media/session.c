@@ -18,7 +18,7 @@ struct session *session_peer(const struct session *s) {
 }
 
 struct remote *session_remote(struct session *s, uint32_t number) {
-  struct remote *r = number >= 1 && number <= MSET_REMOTES_MAX ? &s->remotes[number - 1] : NULL;
+  struct remote *r = number >= 1 && number <= s->n_remotes ? &s->remotes[number - 1] : NULL;
   return r && r->number ? r : NULL;
 }
 
@@ -106,6 +106,8 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   quality_init(&s->quality, w->now_us);
   s->level_rx_dbov = MSET_LEVEL_UNKNOWN;
   s->rtp.fd = s->rtcp.fd = -1;
+  s->strms = s->first;
+  s->n_strms = COUNT_OF(s->first);
   s->ssrc = rand_u32() | 1u;
   rand_text(s->cname, CNAME_CHARS);
   list_init(&s->links);
@@ -149,12 +151,16 @@ void session_close(struct session *s) {
   io_flush(w->io, NULL, NULL); /* before its socket is closed */
   timer_cancel(&w->timers, &s->slow);
   timer_cancel(&w->timers, &s->fast);
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes; i++)
     keying_end(s, &s->remotes[i]);
   assoc_close(s);
   path_close(s);
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes; i++)
     remote_drop(&s->remotes[i]);
+  free(s->remotes);
+  if (s->strms != s->first)
+    free(s->strms);
+  digits_done(&s->digits);
   unbind(s, &s->rtp);
   unbind(s, &s->rtcp);
   sealer_free(s->sealer);
@@ -163,7 +169,26 @@ void session_close(struct session *s) {
   pool_del(w->sessions, s->handle);
 }
 
+/* The places of remotes move: none is held beyond a turn. */
+static int make_room(struct session *s, uint32_t number) {
+  if (number <= s->n_remotes)
+    return 0;
+  struct remote *more = calloc(number, sizeof(*more));
+  if (!more)
+    return -ENOMEM;
+  if (s->n_remotes) {
+    memcpy(more, s->remotes, s->n_remotes * sizeof(*more));
+    explicit_bzero(s->remotes, s->n_remotes * sizeof(*more));
+  }
+  free(s->remotes);
+  s->remotes = more;
+  s->n_remotes = (uint8_t)number;
+  return 0;
+}
+
 int session_set_remote(struct session *s, const struct mset_remote *m) {
+  if (make_room(s, m->remote) < 0)
+    return -ENOMEM;
   struct remote *r = &s->remotes[m->remote - 1];
   bool is_native = s->kind == MSET_NATIVE_LEG;
   if (is_native && m->security != MSET_DTLS)
@@ -210,9 +235,20 @@ void session_tell_flow(struct session *s, struct remote *r, bool is_active) {
   worker_tell(s->w, &m, true);
 }
 
+static void tick_strms(struct session *s) {
+  struct strm *more =
+      s->wants_strms && s->strms == s->first ? calloc(OPENER_SSRCS_MAX, sizeof(*more)) : NULL;
+  s->wants_strms = false;
+  if (!more)
+    return;
+  memcpy(more, s->first, sizeof(s->first));
+  s->strms = more;
+  s->n_strms = OPENER_SSRCS_MAX;
+}
+
 static void tick_remotes(struct session *s) {
   struct event_told told;
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++) {
+  for (unsigned i = 0; i < s->n_remotes; i++) {
     struct remote *r = &s->remotes[i];
     if (!r->number)
       continue;
@@ -223,7 +259,7 @@ static void tick_remotes(struct session *s) {
 }
 
 bool session_is_receiving(const struct session *s) {
-  for (unsigned i = 0; i < MSET_REMOTES_MAX; i++)
+  for (unsigned i = 0; i < s->n_remotes; i++)
     if (s->remotes[i].number && s->remotes[i].may_recv)
       return true;
   return false;
@@ -246,6 +282,7 @@ void session_tick_slow(struct session *s) {
   struct mset_facts f;
   if (s->ice)
     assoc_tick(s);
+  tick_strms(s);
   tick_remotes(s);
   tick_timeout(s);
   session_tick_quality(s);

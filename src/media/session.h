@@ -18,6 +18,7 @@ enum {
   SESSION_FAST_US = 20000,     /* tones and digits */
   SESSION_TRIES_MAX = 4,       /* remotes tried for one packet */
   SESSION_EARLY_MAX = 3,       /* DTLS datagrams kept until the description comes */
+  SESSION_STRMS = 2,           /* streams coming in before there is room for more */
   SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
 };
 
@@ -35,48 +36,54 @@ struct early { /* DTLS before the description; a session has at most one of thes
   struct ice_pair pair;
 };
 
+/* What each packet touches comes first. Most sessions have one remote and one stream coming in: room
+ * for more is made by the commands that need it, and between packets. */
 struct session {
   struct worker *w;
-  uint64_t id;
   pool_handle handle, peer; /* peer is whom our received audio goes to; 0: nowhere. */
   uint8_t kind, family;     /* kind is an enum mset_kind. */
-  bool has_rtcp_port, has_timed_out;
+  bool has_rtcp_port, has_timed_out, is_playing;
+  bool wants_strms;      /* wants_strms: a stream had to make room. */
   uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
   uint8_t feeding;       /* feeding is the remote whose audio began last. */
   uint8_t latest;        /* latest is the remote that was described (or came up) last. */
   uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
-  struct port rtp, rtcp; /* private ones of a trunk leg; fd -1 else */
-  struct remote remotes[MSET_REMOTES_MAX];
-  struct voice voice; /* voice is the encoder of what we send. */
-  struct list links;  /* links are the sinks of what we receive. */
-  struct link bridge; /* bridge is the sink to peer. */
-  struct strm strms[OPENER_SSRCS_MAX];
-  struct strm gone; /* gone has the totals of streams that made room. */
-  uint32_t last_ssrc, ssrc_changes;
-  struct mset_way rx, tx; /* figures that no engine counts */
-  uint64_t heard_us;      /* heard_us is when anything verified came; at first the OPEN. */
-  uint64_t media_timeout_us;
-  uint32_t ssrc;
-  char cname[24];
+  uint8_t n_remotes;     /* n_remotes are the places in remotes, free ones included. */
+  uint8_t n_strms;       /* n_strms are those in strms. */
+  uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
+  uint8_t told_ice;      /* told_ice is the enum mset_ice_state told last. */
+  struct remote *remotes;
+  struct strm *strms;    /* strms is first, or longer. */
   struct sealer *sealer; /* sealer is NULL before there are keys. */
-  struct sink sink;
+  struct ice *ice;       /* native legs */
+  struct list links;     /* links are the sinks of what we receive. */
+  struct link bridge;    /* bridge is the sink to peer. */
+  uint32_t ssrc, last_ssrc, ssrc_changes;
+  uint64_t heard_us;     /* heard_us is when anything verified came; at first the OPEN. */
   uint64_t forwarded_us; /* forwarded_us is when audio or an event of the peer was last sent. */
-  struct tone tone;
-  bool is_playing;
+  struct sink sink;
+  struct voice voice;     /* voice is the encoder of what we send. */
+  struct port rtp;        /* a private one of a trunk leg; fd -1 else */
+  struct mset_way rx, tx; /* figures that no engine counts */
   struct digits digits;
+  struct strm first[SESSION_STRMS];
+  /* Between packets: */
+  uint64_t id;
+  struct port rtcp; /* like rtp */
+  struct strm gone; /* gone has the totals of streams that made room. */
+  uint64_t media_timeout_us;
+  char cname[24];
+  struct tone tone;
   uint32_t digits_ts;          /* digits_ts is the timestamp of the event that we send, */
   struct telev_cut digits_cut; /* and its segments. */
   struct report report;
   struct quality quality;
-  uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
   struct timer slow, fast;
   /* Native legs: */
-  struct ice *ice;
   struct list tuples;
   char ufrags[2][16]; /* ufrags are what by_ufrag knows of us. */
   struct early *early;
   struct path *path; /* path is ICE of a trunk leg (path.c); NULL: none. */
-  uint8_t told_ice;  /* told_ice is the enum mset_ice_state told last. */
   char call[MSET_TEXT_BYTES];
 };
 

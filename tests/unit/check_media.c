@@ -263,6 +263,7 @@ Test(digits, three_ends_and_a_pause) {
   cr_assert(begins == 2 && ends == 6 && done == 1 && last == 11);
   cr_assert_eq(packets, 2 * (4 + 3));
   cr_assert(ticks * 20 > 2000 && ticks * 20 < 2700, "%u", ticks);
+  digits_done(&d);
 }
 
 Test(digits, queue_is_bounded) {
@@ -274,6 +275,7 @@ Test(digits, queue_is_bounded) {
   cr_assert_eq(digits_add(&d, &m), -EAGAIN);
   cr_assert(digits_drop(&d, &op) && op == 1);
   cr_assert_eq(digits_add(&d, &m), 0);
+  digits_done(&d);
 }
 
 /* report ------------------------------------------------------------------------------------------- */
