@@ -8,14 +8,15 @@
 enum {
   CHUNK_BYTES = 192,
   CHUNKS = 64,
-  LOST_MAX_US = 120000, /* a longer hole is a gap */
-  JUMP_US = 2000000,    /* timestamps off by more are a new count, and not a delay */
-  STEPS_MAX = 3000,     /* numbers between two packets that are looked at */
-  FORCE_US = 80000,     /* so far over the target, frames go even while there is sound, */
-  FORCE_FRAMES = 10,    /* one in so many */
-  QUIET_FRAMES = 2,     /* and in silence one in so many. */
-  SHRINK_PACKETS = 8,   /* after so many packets the target is looked at, */
-  SHRINK_US = 1000,     /* and gives up at most so much. */
+  LOST_MAX_US = 120000,   /* a longer hole is a gap */
+  JUMP_US = 2000000,      /* timestamps off by more are a new count, and not a delay */
+  LONGEST_US = 600000000, /* time between two packets that is looked at */
+  STEPS_MAX = 3000,       /* numbers between two packets that are looked at */
+  FORCE_US = 80000,       /* so far over the target, frames go even while there is sound, */
+  FORCE_FRAMES = 10,      /* one in so many */
+  QUIET_FRAMES = 2,       /* and in silence one in so many. */
+  SHRINK_PACKETS = 8,     /* after so many packets the target is looked at, */
+  SHRINK_US = 1000,       /* and gives up at most so much. */
   LIMIT_MIN_US = 10000,
   LIMIT_MAX_US = 500000,
 };
@@ -147,16 +148,20 @@ static void aim(struct jitter *j, int64_t transit_us) {
 static int64_t distance(int64_t a, int64_t b) { return a > b ? a - b : b - a; }
 
 /* Where p stands on the one count of time: its timestamp without wraps; and when neither the packets
- * between nor the time that passed explain a jump, what follows the packet before it. */
+ * between nor the time that passed explain a jump, as much later as it came, or what follows the packet
+ * before. */
 static int64_t unwrap(const struct jitter *j, const struct jitter_packet *p, uint64_t now_us) {
   int32_t step = (int32_t)(p->ts - j->top_raw);
   int64_t between = (int64_t)(p->ext - j->top_ext);
   between = between > STEPS_MAX ? STEPS_MAX : between < -STEPS_MAX ? -STEPS_MAX : between;
   int64_t step_us = us_of(j, step), passed_us = (int64_t)(now_us - j->top_us);
-  int64_t counted_us = us_of(j, between * (int64_t)(j->top_units ? j->top_units : j->last_units));
-  if (distance(step_us, passed_us) > JUMP_US && distance(step_us, counted_us) > JUMP_US)
-    return j->top_ts + counted_us * j->clock_hz / 1000000;
-  return j->top_ts + step;
+  int64_t each = j->top_units ? j->top_units : j->last_units, counted_us = us_of(j, between * each);
+  if (distance(step_us, passed_us) <= JUMP_US || distance(step_us, counted_us) <= JUMP_US)
+    return j->top_ts + step;
+  if (between < 0)
+    return j->top_ts + between * each;
+  int64_t passed = (passed_us < LONGEST_US ? passed_us : LONGEST_US) * j->clock_hz / 1000000;
+  return j->top_ts + (passed > each ? passed : each);
 }
 
 static void note_top(struct jitter *j, const struct jitter_packet *p, int64_t ts, uint64_t now_us) {

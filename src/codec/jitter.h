@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Adaptive jitter buffer of payloads, before a decoder: packets go in as they come, frames are asked for
- * as play-out needs them. The delay follows the spread of transit times (97 of 100 of the last 256
+ * as play-out needs them. The delay follows the spread of transit times (99 of 100 of the last 256
  * packets in time): it grows at once and shrinks slowly, by frames left out in silence or at a hole; so
- * does a drift between the clocks. Bounded: 32 packets, 12 KB. Virtual time, pure; one DSP thread's.
+ * does a drift between the clocks. Bounded: 32 packets, 17 KB in all. Virtual time, pure; one DSP thread's.
  *
  * The turn: while (queued samples < tick) { v = jitter_get(j, now_us, &f); FRAME: decode f and queue it;
  * LOST: queue f.units of concealment, by f.next if there; GAP, EMPTY: queue a tick of comfort noise or

@@ -31,7 +31,7 @@ uint32_t spread_us(const struct spread *s) {
     uint8_t *c = &counts[step < SPREAD_STEPS ? step : SPREAD_STEPS - 1];
     *c = *c < UINT8_MAX ? (uint8_t)(*c + 1) : *c;
   }
-  unsigned out = s->count * 3 / 100, seen = 0, i = SPREAD_STEPS - 1;
+  unsigned out = s->count / 100, seen = 0, i = SPREAD_STEPS - 1;
   while (i > 0 && seen + counts[i] <= out)
     seen += counts[i--];
   return s->count ? (i + 1) * SPREAD_STEP_US : 0;

@@ -14,5 +14,5 @@ struct spread {
 
 void spread_reset(struct spread *s);
 void spread_add(struct spread *s, int64_t transit_us);
-/* How much longer than the least 97 of 100 took, rounded up to 2.5 ms; at most 640 ms. */
+/* How much longer than the least 99 of 100 took, rounded up to 2.5 ms; at most 640 ms. */
 uint32_t spread_us(const struct spread *s);

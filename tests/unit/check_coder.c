@@ -181,7 +181,7 @@ Test(coder, what_follows_a_hole_is_met_without_a_click) {
       last = out[k];
     }
   }
-  cr_assert_lt(most, 2 * 1330, "a step of %d; the tone's own are at most 1,330", most);
+  cr_assert_lt(most, 1600, "a step of %d; the tone's own are at most 1,330", most);
 }
 
 /* Speech-like: a sweep of harmonics, so that the FEC has something to tell. */

@@ -24,6 +24,7 @@ struct net {
   } flight[IN_FLIGHT];
   /* play-out */
   int64_t queued_us;
+  uint64_t arrived;
   uint64_t last_ext, frames, lost, empty, gap, fec, most_empty, run_empty;
   uint32_t most_delay_us;
   bool has_last, is_quiet;
@@ -76,6 +77,7 @@ static void arrive(struct net *n) {
                               .payload = payload,
                               .bytes = n->flight[first].units};
     (void)jitter_put(n->j, &p, n->flight[first].at_us);
+    n->arrived++;
     n->flight[first].at_us = 0;
   }
 }
@@ -179,7 +181,7 @@ Test(jitter, the_delay_follows_the_spread_and_shrinks_slowly) {
   uint64_t late = g.late;
   run(&n, 60000, true);
   g = figures(&n);
-  cr_assert_lt(g.late - late, 3000 * 4 / 100, "%lu late", g.late - late);
+  cr_assert_lt(g.late - late, 3000 * 15 / 1000, "%lu late", g.late - late);
   n.jitter_us = 2000;
   run(&n, 8000, true);
   cr_assert_gt(figures(&n).target_us, 40000, "not at once");
@@ -203,7 +205,7 @@ Test(jitter, reordering_and_doubles_lose_nothing) {
   struct jitter_figures g = figures(&n);
   cr_assert_gt(n.frames, 2900, "%lu", n.frames);
   cr_assert_gt(g.duplicate - before.duplicate, 200);
-  cr_assert_lt(g.late - before.late, 90);
+  cr_assert_lt(g.late - before.late, 45);
   jitter_free(n.j);
 }
 
@@ -283,8 +285,8 @@ Test(jitter, timestamps_jump) {
     counts_start(&n);
     n.ts += jumps[i];
     run(&n, 3000, true);
-    cr_expect_geq(n.frames, 147, "jump %zu: %lu frames", i, n.frames);
-    cr_expect_leq(n.lost + n.empty, 6, "jump %zu", i);
+    cr_expect_geq(n.frames, 150, "jump %zu: %lu frames", i, n.frames);
+    cr_expect_eq(n.lost + n.empty, 0, "jump %zu: %lu, %lu", i, n.lost, n.empty);
   }
   jitter_free(n.j);
 }
@@ -390,4 +392,46 @@ Test(jitter, is_bounded) {
   cr_assert(!put(j, 100, 0, 160, 160, 3000000), "long past");
   jitter_free(j);
   cr_assert_eq(jitter_new(&j, 0), -EINVAL);
+}
+
+/* Any order of all of it: numbers ascend, payloads are their own (take_frame()), the delay stays
+ * bounded, and each packet that came is given, or told as late, doubled or discarded. */
+Test(jitter, any_order_of_troubles) {
+  static const uint32_t units[] = {80, 160, 240, 320, 480};
+  for (uint64_t seed = 1; seed <= 40; seed++) {
+    struct net n;
+    net_init(&n);
+    n.seed = seed;
+    for (unsigned i = 0; i < 40; i++) {
+      n.units = units[draw(&n, COUNT_OF(units))];
+      n.jitter_us = draw(&n, 3) ? draw(&n, 20000) : draw(&n, 180000);
+      n.delay_us = 20000 + draw(&n, 60000);
+      n.loss = draw(&n, 2) ? 0 : draw(&n, 200);
+      n.doubles = draw(&n, 2) ? 0 : draw(&n, 200);
+      n.ppm = (double)draw(&n, 400) - 200;
+      n.is_quiet = draw(&n, 2);
+      if (draw(&n, 8) == 0)
+        n.ts += draw(&n, 0x7fffffff);
+      if (draw(&n, 8) == 0)
+        n.ext += draw(&n, 1000);
+      run(&n, 500 + draw(&n, 4000), draw(&n, 4) != 0);
+    }
+    run(&n, 1000, false); /* all is played */
+    struct jitter_figures g = figures(&n);
+    cr_assert_eq(g.frames, n.frames);
+    cr_assert_eq(g.frames + g.late + g.duplicate + g.discarded, n.arrived, "seed %lu", seed);
+    cr_assert(n.most_delay_us < 800000, "seed %lu: %u", seed, n.most_delay_us);
+    n.jitter_us = n.loss = n.doubles = 0;
+    n.ppm = 0;
+    n.units = 160;
+    n.is_quiet = true;
+    n.delay_us = 40000;
+    run(&n, 60000, true);
+    counts_start(&n);
+    run(&n, 10000, true);
+    g = figures(&n);
+    cr_assert(n.frames >= 499 && n.lost == 0 && g.delay_us < 60000, "seed %lu: %lu frames, %u", seed,
+              n.frames, g.delay_us);
+    jitter_free(n.j);
+  }
 }

@@ -5,6 +5,7 @@
 
 #include <criterion/criterion.h>
 #include <math.h>
+#include <ogg/ogg.h>
 
 /* WAV -------------------------------------------------------------------------------------------- */
 
@@ -214,6 +215,27 @@ Test(ogg, damage_is_passed_over_or_refused) {
   memset(file.bytes, 'x', file.n);
   cr_assert_eq(play(&file, 4096, &units, &power), OGGIN_MORE, "nothing in it");
   cr_assert_eq(units, 0);
+}
+
+/* A byte of the head changed, and the page's checksum made to fit it. */
+static enum oggin_verdict with_head(size_t at, uint8_t v) {
+  uint64_t units;
+  double power;
+  record(&file, 1, 1);
+  file.bytes[28 + at] = v;
+  ogg_page page = {.header = file.bytes, .header_len = 28, .body = file.bytes + 28, .body_len = 19};
+  ogg_page_checksum_set(&page);
+  return play(&file, 4096, &units, &power);
+}
+
+Test(ogg, a_head_that_is_not_understood_is_refused) {
+  cr_assert_eq(with_head(8, 1), OGGIN_END);
+  cr_assert_eq(with_head(8, 15), OGGIN_END, "a minor version");
+  cr_assert_eq(with_head(8, 16), OGGIN_BAD, "another version");
+  cr_assert_eq(with_head(0, 'o'), OGGIN_BAD, "another codec");
+  cr_assert_eq(with_head(9, 3), OGGIN_BAD, "3 channels");
+  cr_assert_eq(with_head(9, 0), OGGIN_BAD);
+  cr_assert_eq(with_head(18, 1), OGGIN_BAD, "another mapping");
 }
 
 Test(ogg, bounds) {
