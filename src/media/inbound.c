@@ -131,6 +131,8 @@ static enum drop take_event(const struct heard *h) {
   return link_event(h, &t, &told);
 }
 
+enum { PT_COMFORT_NOISE = 13 }; /* some send it unasked */
+
 static void note_level(const struct heard *h) {
   int level = rtp_level(&h->rtp, h->remote->level_ext);
   if (level >= 0)
@@ -164,6 +166,7 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
   enum drop d = strm_input(t, &h.rtp, is_audio, clock_hz, s->w->now_us, &h.ext);
   if (d)
     return d;
+  s->is_resting = is_noise || h.rtp.pt == PT_COMFORT_NOISE;
   if (!h.codec)
     d = DROP_PAYLOAD_TYPE;
   else if (!r->may_recv)

@@ -50,6 +50,7 @@ struct session {
   uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
   uint8_t n_remotes;     /* n_remotes are the places in remotes, free ones included. */
   uint8_t n_strms;       /* n_strms are those in strms. */
+  bool is_resting;       /* is_resting: it said comfort noise last: silence is what it means. */
   uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
   uint8_t told_ice;      /* told_ice is the enum mset_ice_state told last. */
   struct remote *remotes;

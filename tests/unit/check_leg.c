@@ -337,7 +337,7 @@ Test(leg, one_way_audio_is_told_within_5_s) {
   cr_assert(f.silent_ms >= 4500 && f.silent_ms <= 5500, "%u", f.silent_ms);
 }
 
-Test(leg, held_or_unlinked_or_both_mute_is_not_one_way) {
+Test(leg, held_unlinked_both_mute_or_comfort_noise_is_not_one_way) {
   start(MUX, MUX);
   run(2000);
   rig.a.flags |= MUTE;
@@ -348,6 +348,13 @@ Test(leg, held_or_unlinked_or_both_mute_is_not_one_way) {
   run(8000);
   link_to(1, 2);
   rig.b.flags |= MUTE;
+  run(8000);
+  rig.b.flags &= ~(unsigned)MUTE;
+  uint8_t noise[13];
+  rtp_put(noise, 13, false, rig.a.seq, rig.a.seq * 160u, rig.a.ssrc);
+  rig.a.seq++;
+  noise[12] = 60;
+  send_to(&rig.a, false, noise, sizeof(noise)); /* silence that is meant */
   run(8000);
   cr_assert_eq(rig.silent, 0);
 }
