@@ -19,7 +19,7 @@ enum {
   DTLS_1_2 = 0xfefd,
   SECOND_US = 1000000,
   FIRST_TIMEOUT_US = 250000,
-  LAST_TIMEOUT_US = 4000000,
+  LAST_TIMEOUT_US = 1000000,
 };
 
 struct attempt {

@@ -66,7 +66,7 @@ enum drop dtls_input(struct dtls *d, const uint8_t *p, size_t n, uint64_t now_us
 void dtls_be_wary(struct dtls *d);
 /* The next datagram to send, to be called until 0; buf holds DTLS_DATAGRAM_BYTES. */
 size_t dtls_output(struct dtls *d, uint8_t *buf, size_t room);
-/* When dtls_tick() is due; UINT64_MAX: never. Retransmission times (250 ms, doubled up to 4 s) are
+/* When dtls_tick() is due; UINT64_MAX: never. Retransmission times (250 ms, doubled up to 1 s) are
  * measured by OpenSSL's own clock: ask anew after each call; a tick that comes early does nothing. */
 uint64_t dtls_next_us(const struct dtls *d, uint64_t now_us);
 void dtls_tick(struct dtls *d, uint64_t now_us);
