@@ -63,6 +63,30 @@ static int set_ports(struct media_options *o, const char *text) {
   return 0;
 }
 
+/* The first line of the password's file; it is ours to read, before root is given up. */
+static int load_turn(struct media_options *o, const struct conf *c) {
+  struct slice rest;
+  size_t n;
+  char *text;
+  if (addr_family(&c->media.turn.server) == AF_UNSPEC)
+    return 0;
+  o->turn_server = c->media.turn.server;
+  struct conf_errors *errors = calloc(1, sizeof(*errors));
+  int error = errors ? conf_file_read(&text, &n, c->media.turn.password_file, errors) : -ENOMEM;
+  free(errors);
+  if (error) {
+    fprintf(stderr, "%s: %s\n", c->media.turn.password_file, strerror(-error));
+    return error;
+  }
+  rest = slice_from(text, n);
+  error = slice_copy(o->turn_username, sizeof(o->turn_username), slice_of(c->media.turn.username));
+  if (!error)
+    error = slice_copy(o->turn_password, sizeof(o->turn_password), slice_trim(slice_cut(&rest, '\n')));
+  explicit_bzero(text, n);
+  free(text);
+  return error;
+}
+
 static int load(struct program *p, const char *file) {
   struct conf_errors *errors = calloc(1, sizeof(*errors));
   own(conf) c = NULL;
@@ -90,11 +114,13 @@ static int load(struct program *p, const char *file) {
   o->dsp_threads = c->media.dsp_threads;
   o->dsp_share = c->media.dsp_share;
   o->opus_complexity = c->media.opus_complexity;
+  o->dtls_cookie = c->media.dtls_cookie != 0;
   o->max_sessions = 4 * c->node.max_calls; /* two legs a call, and as many early ones */
   p->level = (enum log_level)c->node.log_level;
   memcpy(p->user, c->node.user, sizeof(p->user));
   memcpy(p->run_dir, c->node.run_dir, sizeof(p->run_dir));
-  return slice_copy(o->socket, sizeof(o->socket), slice_of(c->media.socket));
+  error = slice_copy(o->socket, sizeof(o->socket), slice_of(c->media.socket));
+  return error ? error : load_turn(o, c);
 }
 
 static int set_option(struct program *p, int option, const char *text) {

@@ -260,11 +260,13 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   struct place root = {lines->tree, "", lines->root};
   struct place service = {tree_find(lines->tree, "service"), "service", lines->service};
   struct place admin = {tree_find(lines->tree, "admin"), "admin", lines->admin};
+  struct place turn = {tree_find(tree_find(lines->tree, "media"), "turn"), "media.turn", lines->media};
   const struct tree_node *list = tree_find(lines->tree, "listeners"), *item = list ? list->child : NULL;
   readable_check(&k, &root, "dialplan", c->dialplan);
   readable_check(&k, &service, "certificate", c->service.certificate);
   secret_file_check(&k, &service, "key", c->service.key, false);
   secret_file_check(&k, &service, "token_key", c->service.token_key, true);
+  secret_file_check(&k, &turn, "password_file", c->media.turn.password_file, false);
   readable_check(&k, &admin, "certificate", c->admin.certificate);
   secret_file_check(&k, &admin, "key", c->admin.key, false);
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);

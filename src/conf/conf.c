@@ -50,6 +50,9 @@ static void media_read(struct loader *l, const struct tree_node *map) {
   section_read(l, SECTION_MEDIA, map, "media", l->lines.root, c);
   c->media.n_addresses = list_read(l, SECTION_MEDIA_ADDRESS, list, "media.addresses", c->media.addresses,
                                    sizeof(c->media.addresses[0]), COUNT_OF(c->media.addresses), NULL);
+  const struct tree_node *turn = tree_find(map, "turn");
+  if (turn)
+    section_read(l, SECTION_MEDIA_TURN, turn, "media.turn", turn->line, c);
   if (list && list->kind == TREE_LIST && list->n == 0)
     conf_error_add(l->r.errors, l->r.file, list->line,
                    "media.addresses: expected a list of 1 to 4 maps");

@@ -24,6 +24,7 @@ enum conf_mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
 enum conf_trunk_kind { TRUNK_CARRIER, TRUNK_DIRECT_ROUTING };
 enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
 enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
+enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
 
@@ -59,6 +60,7 @@ struct conf_trunk {
       suites;        /* SRTP suites in order of preference; default four, AEAD_AES_256_GCM first */
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
+  uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */
   bool rtcp_xr;      /* rtcp_xr: VoIP metrics are sent to it and taken (RFC 3611) */
   bool options;      /* options: we send OPTIONS every options_interval_s */
@@ -115,6 +117,12 @@ struct conf {
     uint32_t opus_complexity;                /* 0-10, default 5 */
     uint32_t dscp;                           /* 0-63, default 46 */
     char backend[16];                        /* auto, io_uring, epoll */
+    uint8_t dtls_cookie;                     /* 0: under suspicion, 1: always */
+    struct {
+      struct addr server; /* family AF_UNSPEC: none */
+      char username[CONF_PATH_BYTES];
+      char password_file[CONF_PATH_BYTES];
+    } turn;
   } media;
   struct {
     struct addr listen;         /* HTTPS of the service door */

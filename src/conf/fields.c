@@ -27,7 +27,7 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_SERVICE] = "service", [SECTION_ADMIN] = "admin",
     [SECTION_RECORDS] = "records", [SECTION_LISTENER] = "listeners[]",
     [SECTION_TRUNK] = "trunks[]",  [SECTION_USER] = "users[]",
-    [SECTION_RELAY] = "relays[]",
+    [SECTION_RELAY] = "relays[]",  [SECTION_MEDIA_TURN] = "media.turn",
 };
 
 /* A | inside a table's cell must not end it. */

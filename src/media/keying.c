@@ -6,7 +6,7 @@
 enum drop keying_put(struct session *s, const struct remote *r, const uint8_t *p, size_t n) {
   struct handshake_message m = {
       .assoc = r->assoc, .session = s->handle, .type = HANDSHAKE_DATAGRAM, .n = (uint32_t)n};
-  m.is_wary = s->w->now_us < s->w->wary_until_us;
+  m.is_wary = s->w->options->dtls_cookie || s->w->now_us < s->w->wary_until_us;
   if (n > sizeof(m.bytes))
     return DROP_TOO_LONG;
   memcpy(m.bytes, p, n);

@@ -26,6 +26,7 @@ struct media_options {
   uint32_t opus_complexity;
   struct addr turn_server; /* where trunk legs with full ICE get a relayed address; AF_UNSPEC: nowhere */
   char turn_username[257], turn_password[257];
+  bool dtls_cookie;  /* every DTLS handshake begins with a cookie */
   uint32_t orphan_s; /* 0: MSET_ORPHAN_S; tests take less */
 };
 

@@ -94,6 +94,29 @@ Test(conf, whole) {
   cr_assert_null(conf_relay_find(c, SLICE("none")));
 }
 
+Test(conf, ice_of_trunks_and_the_relay_for_it) {
+  own(conf) c = NULL;
+  own_mem char *text = changed("media:\n", "media:\n"
+                                           "  dtls_cookie: always\n"
+                                           "  turn:\n"
+                                           "    server: 192.0.2.1:3478\n"
+                                           "    username: gate\n"
+                                           "    password_file: turn.password\n");
+  cr_assert_eq(parse(&c, text), 0);
+  cr_assert_eq(addr_port(&c->media.turn.server), 3478);
+  cr_assert_str_eq(c->media.turn.password_file, "etc/turn.password");
+  cr_assert_eq(c->media.dtls_cookie, 1);
+  cr_assert_eq(conf_trunk_find(c, SLICE("lab"))->ice, CONF_ICE_OFF);
+  c = conf_free(c);
+  own_mem char *full = changed("    srtp: off\n", "    srtp: off\n    ice: full\n");
+  cr_assert_eq(parse(&c, full), 0);
+  cr_assert_eq(conf_trunk_find(c, SLICE("lab"))->ice, CONF_ICE_FULL);
+  own_mem char *less = changed("media:\n", "media:\n  turn:\n    username: gate\n");
+  struct conf *none = NULL;
+  cr_assert_eq(parse(&none, less), -EINVAL);
+  cr_assert(has_error(0, "media.turn.server: is missing"));
+}
+
 Test(conf, paths_begin_at_the_files_folder) {
   own(conf) c = NULL;
   own_mem char *text = load("tests/unit/data/good.yaml");
