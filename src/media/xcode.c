@@ -4,17 +4,19 @@
 #include "media/xcode.h"
 
 #include "base/rand.h"
+#include "codec/cn.h"
 #include "codec/coder.h"
 #include "codec/jitter.h"
 #include "codec/tone.h"
+#include "codec/vad.h"
 
 enum {
   STEP_US = 10000,
   CONCEAL_STEPS = 6,     /* so long a hole is concealed, then noise takes over */
   BEHIND_US = 100000,    /* further behind, time is skipped and not made up for */
   TONE_WAIT_US = 120000, /* a tone waits so long after the last packet */
-  CN_LEVEL_UNKNOWN = 70, /* -dBov of the noise in silence that nobody described */
-  QUIET_MEAN = 60,       /* a mean magnitude below this is silence */
+  CN_LEVEL_LOUD = 55,    /* -dBov that the noise in silence that nobody described has at most */
+  QUIET_LEVEL = 40,      /* louder than this, in -dBov, is no silence */
 };
 
 struct xcode {
@@ -29,10 +31,12 @@ struct xcode {
   bool is_own;                /* is_own: a tone is in the frame being made. */
   uint8_t cn[32], n_cn;
   unsigned empty_steps, steps; /* steps of the frame being made */
+  struct cn noise;             /* noise in place of silence, */
+  struct vad vad;              /* as loud as vad's floor where nobody described it. */
   int tone;                    /* tone is an enum tone_kind; -1: none. */
   struct tone tone_state;
   uint64_t next_us, fed_us, ext;
-  uint32_t ts, loss_percent, seed;
+  uint32_t ts, loss_percent;
   size_t have, room; /* have samples wait in pcm. */
   int16_t *pcm;
 };
@@ -148,7 +152,8 @@ int xcode_new(struct xcode **ret, const struct xcode_form *f) {
   x->form = *f;
   x->tone = -1;
   x->is_silent = true;
-  x->seed = rand_u32();
+  cn_init(&x->noise, rand_u32());
+  vad_init(&x->vad);
   int error = set_rate(x, f, narrower(f->in_kind, f->kind));
   if (error)
     return error;
@@ -251,14 +256,11 @@ void xcode_loss(struct xcode *x, uint32_t percent) {
 
 /* Samples ------------------------------------------------------------------------------------------- */
 static void add_noise(struct xcode *x, size_t n) {
-  unsigned level = x->is_cn && x->n_cn ? x->cn[0] & 127u : CN_LEVEL_UNKNOWN;
-  int32_t peak = 32767;
-  for (unsigned db = 6; db <= level; db += 6)
-    peak /= 2;
-  for (size_t i = 0; i < n; i++) {
-    x->seed = x->seed * 1664525u + 1013904223u;
-    x->pcm[x->have++] = (int16_t)((int32_t)(x->seed >> 16) % (2 * peak + 1) - peak);
-  }
+  int floor = -x->vad.floor_centi / 100;
+  if (!x->is_cn)
+    cn_set_level(&x->noise, (uint8_t)(floor < CN_LEVEL_LOUD ? CN_LEVEL_LOUD : floor));
+  cn_fill(&x->noise, x->pcm + x->have, n);
+  x->have += n;
 }
 
 static void add_hole(struct xcode *x, size_t n, const struct jitter_packet *next) {
@@ -281,17 +283,15 @@ static void add_pause(struct xcode *x, bool is_gap, size_t n) {
 }
 
 static void tell_quiet(struct xcode *x, const int16_t *pcm, size_t n) {
-  uint64_t sum = 0;
-  for (size_t i = 0; i < n; i++)
-    sum += (uint64_t)abs(pcm[i]);
-  jitter_quiet(x->jitter, sum < (uint64_t)n * QUIET_MEAN);
+  bool is_speech = vad_run(&x->vad, pcm, n, x->rate_hz);
+  jitter_quiet(x->jitter, !is_speech && x->vad.level >= QUIET_LEVEL);
 }
 
 static void add_frame(struct xcode *x, const struct jitter_packet *p, size_t step) {
   if (p->tag == CODEC_CN) {
     x->n_cn = (uint8_t)(p->bytes < sizeof(x->cn) ? p->bytes : sizeof(x->cn));
     memcpy(x->cn, p->payload, x->n_cn);
-    x->is_cn = x->has_cn = true;
+    x->is_cn = x->has_cn = cn_set(&x->noise, x->cn, x->n_cn);
     return;
   }
   size_t n = decoder_decode(x->decoder, p->payload, p->bytes, x->pcm + x->have, x->room - x->have);
@@ -325,15 +325,9 @@ static void fill(struct xcode *x, uint64_t now_us, size_t need, size_t step) {
 }
 
 static void fill_tone(struct xcode *x, size_t need) {
-  uint8_t law[480];
-  size_t wide = x->rate_hz / G711_RATE_HZ;
-  while (x->have < need) {
-    size_t n = (need - x->have + wide - 1) / wide;
-    n = n < sizeof(law) ? n : sizeof(law);
-    tone_fill(&x->tone_state, G711_ULAW, law, n);
-    for (size_t i = 0; i < n * wide; i++)
-      x->pcm[x->have++] = g711_decode(G711_ULAW, law[i / wide]);
-  }
+  if (x->have < need)
+    tone_make(&x->tone_state, x->rate_hz, x->pcm + x->have, need - x->have);
+  x->have = x->have < need ? need : x->have;
 }
 
 /* What goes out ------------------------------------------------------------------------------------ */
