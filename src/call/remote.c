@@ -74,6 +74,7 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
   } else {
     r->rtp = theirs->rtp;
     r->rtcp = r->rtcp_mux ? theirs->rtp : theirs->rtcp;
+    r->rtcp_off = theirs->rtcp_mute[0] && theirs->rtcp_mute[1];
     put_trunk(r, l->trunk);
     put_sdes(r, ours, theirs);
     put_own_event(r, ours);

@@ -62,6 +62,7 @@ struct desc_audio {  /* the first m=audio with a usable profile */
   uint8_t direction; /* direction is DIR_* after session and media level. */
   uint8_t setup;     /* setup is an enum desc_setup. */
   bool rtcp_mux, rtcp_mux_only, rtcp_rsize;
+  bool rtcp_mute[2]; /* b=RS:0, b=RR:0: both say that there is no RTCP (RFC 3556, 2). */
   bool rtcp_xr_voip; /* rtcp_xr_voip: VoIP metrics are taken (RFC 3611, 5.1). */
   uint8_t level_ext; /* level_ext is the id of audio levels (RFC 6464, 8285), 1-14; 0 none. */
   bool end_of_candidates, ice_lite;

@@ -465,6 +465,17 @@ static int take_m(struct reader *r, struct slice v, const char **rule) {
   return audio_begin(r, profile, (uint16_t)port, v);
 }
 
+/* Of the bandwidths only those of RTCP matter, and of these only none at all. */
+static int take_b(struct reader *r, struct slice v) {
+  struct desc_audio *a = r->media ? r->at : &r->base;
+  struct slice which = slice_cut(&v, ':');
+  uint64_t bits;
+  bool is_rr = slice_eq(which, SLICE("RR"));
+  if (a && (is_rr || slice_eq(which, SLICE("RS"))) && slice_u64(slice_trim(v), UINT64_MAX, &bits) == 0)
+    a->rtcp_mute[is_rr] = bits == 0;
+  return 0;
+}
+
 static int line_take(struct reader *r, char type, struct slice v, uint32_t number, const char **rule) {
   if ((number == 1) != (type == 'v'))
     return *rule = "v=0 as the first line, once", -EBADMSG;
@@ -484,6 +495,8 @@ static int line_take(struct reader *r, char type, struct slice v, uint32_t numbe
     *rule = "c=IN IP4 ADDRESS or c=IN IP6 ADDRESS";
     return take_c(r, v);
   }
+  if (type == 'b')
+    return take_b(r, v);
   return type == 'a' ? take_a(r, v, rule) : 0;
 }
 

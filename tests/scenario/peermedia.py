@@ -91,7 +91,7 @@ class Media:
         self.heard, self.packets, self.ssrcs, self.sources, self.pts = b"", 0, set(), set(), set()
         self.digits, self.events, self.send_digit = "", set(), None
         self.rtcps, self.bad, self.other, self.lengths, self.seqs = [], 0, 0, set(), []
-        self.muted = False
+        self.muted, self.reporting = False, True
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -178,7 +178,7 @@ class Media:
                 self.ts, at = (self.ts + frame) & 0xFFFFFFFF, at + frame
                 if self.send_digit is not None:
                     self._event()
-            if self.peer and time.monotonic() - reported > 0.5:
+            if self.peer and self.reporting and time.monotonic() - reported > 0.5:
                 reported = time.monotonic()
                 self._report()
             self._hear()
@@ -203,6 +203,10 @@ class Media:
         chunk = struct.pack("!I", self.ssrc) + bytes([1, len(cname)]) + cname
         chunk += b"\0" * (4 - len(chunk) % 4)
         self._send(sr + struct.pack("!BBH", 0x81, 202, len(chunk) // 4) + chunk, True)
+
+    def throw_rtcp(self, *packets):
+        for packet in packets:
+            self._send(packet, True)
 
     def _send(self, packet, rtcp=False):
         if self.tx:

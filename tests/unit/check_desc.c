@@ -142,6 +142,23 @@ Test(desc, limits) {
   cr_assert_eq(parse_repeated(audio, "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 "\r\n", 20), 0);
 }
 
+Test(desc, no_rtcp_by_bandwidths) {
+  static const struct {
+    const char *text;
+    bool rs, rr;
+  } rows[] = {{HEAD "m=audio 4 RTP/AVP 0\r\nb=RS:0\r\nb=RR:0\r\n", true, true},
+              {HEAD "b=RS:0\r\nb=RR:0\r\nm=audio 4 RTP/AVP 0\r\n", true, true},
+              {HEAD "b=RS:0\r\nb=RR:0\r\nm=audio 4 RTP/AVP 0\r\nb=RR:800\r\n", true, false},
+              {HEAD "m=audio 4 RTP/AVP 0\r\nb=AS:0\r\nb=RS:00\r\nb=RR:x\r\n", true, false},
+              {HEAD "m=video 6 RTP/AVP 9\r\nb=RS:0\r\nb=RR:0\r\nm=audio 4 RTP/AVP 0\r\n", false, false},
+              {HEAD "m=audio 4 RTP/AVP 0\r\nm=video 6 RTP/AVP 9\r\nb=RS:0\r\nb=RR:0\r\n", false, false},
+              {HEAD "m=audio 4 RTP/AVP 0\r\nb=RS:\r\nb=\r\nb=:\r\nb=RR:-0\r\n", false, false}};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct desc d = good(rows[i].text);
+    cr_assert(d.audio.rtcp_mute[0] == rows[i].rs && d.audio.rtcp_mute[1] == rows[i].rr, "row %zu", i);
+  }
+}
+
 Test(desc, chromium_offer) {
   static char text[16384];
   struct desc d = good(load("chromium_offer", text, sizeof(text)));

@@ -283,7 +283,10 @@ Test(offer, what_the_media_process_is_told) {
   cr_expect_eq(r.n_sources, 1);
   cr_expect_eq(addr_port(&r.rtp), 11780);
   cr_expect_eq(addr_port(&r.rtcp), 11781);
-  cr_expect(r.send && r.recv && !r.rtcp_mux);
+  cr_expect(r.send && r.recv && !r.rtcp_mux && !r.rtcp_off);
+  offer.audio.rtcp_mute[0] = offer.audio.rtcp_mute[1] = true;
+  remote_fill(&r, &in.leg, &ours, &offer);
+  cr_expect(r.rtcp_off);
   memset(&r, 0, sizeof(r));
   in.leg.kind = LEG_NATIVE;
   a = can(LEG_NATIVE, NULL);
