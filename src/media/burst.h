@@ -7,8 +7,8 @@
 enum { BURST_GMIN = 16 };
 
 struct burst {
-  uint64_t lost, runs; /* runs counts groups of neighbouring losses. */
-  uint64_t gap_came, gap_lost, bursts, burst_came, burst_broken, burst_lost;
+  uint32_t lost, runs; /* runs counts groups of neighbouring losses. */
+  uint32_t gap_came, gap_lost, bursts, burst_came, burst_broken, burst_lost;
   uint32_t came;  /* came counts packets since the last loss. */
   uint32_t group; /* group counts losses of the burst that may be going on. */
 };

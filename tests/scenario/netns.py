@@ -14,10 +14,10 @@ import time
 import tone
 from app import App
 from group import Group
-from house import Carrier, Failed, House, check
+from house import Carrier, Failed, House, check, wait_for
 
 here = os.path.dirname(os.path.abspath(__file__))
-NETNS = Group("netns", shared=False, programs=["ip", "baresip"], root=True)
+NETNS = Group("netns", shared=False, programs=["ip", "nft", "baresip"], root=True)
 CARRIER, TOWARD_CARRIER, TOWARD_BROWSER, BROWSER = "10.77.1.2", "10.77.1.1", "10.77.2.1", "10.77.2.2"
 APP_HZ, CARRIER_HZ = 700, 1004
 CLONE_NEWNET = 0x40000000
@@ -206,14 +206,46 @@ def scenario(base, names):
                 wire.close()
 
 
-@NETNS.scenario("nothing of one leg is seen on the other, no tone in secured media")
-def apart(base):
+def lossy(base, names):
+    """One packet of ten from the app is lost on the way."""
+    enter(names["gateway"])
+    env = {"SALLYPORT_ADDRESS": TOWARD_BROWSER, "SALLYPORT_TRUNK_ADDRESS": TOWARD_CARRIER, "SALLYPORT_CARRIER": CARRIER,
+           "SALLYPORT_CARRIER_PREFIX": "ip netns exec " + names["carrier"]}
+
+    def nft(*words):
+        ip("netns", "exec", names["browser"], "nft", *words)
+    with House(base, "netns", template=here + "/netns.yaml.in", env=env) as house, \
+            App(house.demo, "alice", enter=lambda: enter(names["browser"]), hz=APP_HZ) as alice:
+        call = alice.place(house.demo["dial"]["tone"], features={"network": "wired"})
+        alice.wait("call.connected", call=call)
+        alice.hears(CARRIER_HZ)
+        nft("add table inet loss")
+        nft("add chain inet loss out { type filter hook output priority 0; }")
+        nft("add rule inet loss out meta l4proto udp numgen random mod 10 0 drop")
+
+        def told(kind):
+            return [e for e in alice.client.events if e["event"] == kind]
+
+        def up():
+            return [e for e in told("media.quality") if e["direction"] == "up" and 0.03 < e["loss"] < 0.25]
+        wait_for("loss told", lambda: len(up()) >= 2, 20)
+        check(all(2.2 < e["mos"] < 4.3 for e in up()[1:]), up())
+        restart = told("media.restart")
+        check(len(restart) == 1 and restart[0]["reason"] == "loss", "restarts: %s" % restart)
+        nft("delete table inet loss")
+        alice.hangup()
+        record = house.record(lambda r: r["id"] == call)
+        leg = next(leg for leg in record["legs"] if leg["kind"] == "native")
+        check(leg["rx"]["lost"] > 20 and leg["rx"]["mos"] < 4.35, leg)
+
+
+def in_networks(fn, *args):
     with networks() as names:
         failure = []
 
         def run():  # a thread of its own, since it moves into a namespace
             try:
-                scenario(base, names)
+                fn(*args, names)
             except BaseException as error:
                 failure.append(error)
         thread = threading.Thread(target=run)
@@ -221,3 +253,13 @@ def apart(base):
         thread.join()
         if failure:
             raise failure[0]
+
+
+@NETNS.scenario("nothing of one leg is seen on the other, no tone in secured media")
+def apart(base):
+    in_networks(scenario, base)
+
+
+@NETNS.scenario("loss on the app's way is told, scored, and a new offer asked for once")
+def loss(base):
+    in_networks(lossy, base)
