@@ -232,11 +232,11 @@ static union up ask(union mset_any *m) {
   return r;
 }
 
-static void leg_open(uint32_t flags) {
+static void leg_open_as(enum mset_kind kind, uint32_t flags) {
   union mset_any m;
   start();
   mset_init(&m, MSET_OPEN, ++last_id);
-  m.open.kind = MSET_TRUNK_LEG;
+  m.open.kind = kind;
   m.open.family = AF_INET;
   m.open.flags = flags;
   union up r = ask(&m);
@@ -247,6 +247,8 @@ static void leg_open(uint32_t flags) {
   m.link.peer = last_id;
   cr_assert_eq(ask(&m).h.type, MSET_OK);
 }
+
+static void leg_open(uint32_t flags) { leg_open_as(MSET_TRUNK_LEG, flags); }
 
 static struct peer *peer_add(unsigned i, bool is_lite) {
   struct peer *p = &peers[i];
@@ -455,10 +457,8 @@ Test(path, strangers_hear_nothing) {
 }
 
 /* Keys by DTLS over the pair that ICE found, in both roles. */
-static void with_dtls(bool leg_is_client) {
+static void peer_wants_dtls(struct peer *p, bool leg_is_client) {
   struct dtls_fingerprint f = {.bytes = 32};
-  leg_open(MSET_OPEN_ICE | MSET_OPEN_CONTROLLING);
-  struct peer *p = peer_add(0, true);
   p->sealer = sealer_free(p->sealer);
   p->opener = opener_free(p->opener);
   cr_assert_eq(dtlscert_new(&p->cert), 0);
@@ -466,13 +466,9 @@ static void with_dtls(bool leg_is_client) {
   memcpy(f.value, opened.fingerprint, 32);
   dtls_expect(p->dtls, &f, clock_now_us());
   dtls_active = leg_is_client;
-  describe(0, true);
-  if (!leg_is_client) { /* a hello from where no check came is a stranger's */
-    peer_dtls_out(p, &opened.rtp[0]);
-    run(50);
-    cr_assert_eq(atomic_load(&w->drops[DROP_DTLS_STRANGER]), 1);
-  }
-  give_candidates(0);
+}
+
+static void run_dtls(struct peer *p) {
   for (unsigned i = 0; i < 60 && !p->sealer; i++) {
     run(50);
     dtls_tick(p->dtls, clock_now_us());
@@ -482,8 +478,71 @@ static void with_dtls(bool leg_is_client) {
   cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
   cr_assert_geq(echo(p, 10), 9);
 }
+
+static void with_dtls(bool leg_is_client) {
+  leg_open(MSET_OPEN_ICE | MSET_OPEN_CONTROLLING);
+  struct peer *p = peer_add(0, true);
+  peer_wants_dtls(p, leg_is_client);
+  describe(0, true);
+  if (!leg_is_client) { /* a hello from where no check came is a stranger's */
+    peer_dtls_out(p, &opened.rtp[0]);
+    run(50);
+    cr_assert_eq(atomic_load(&w->drops[DROP_DTLS_STRANGER]), 1);
+  }
+  give_candidates(0);
+  run_dtls(p);
+}
 Test(path, dtls_over_ice_as_server) { with_dtls(false); }
 Test(path, dtls_over_ice_as_client) { with_dtls(true); }
+
+/* Native legs: the shared port, a browser made of our own engines. -----------------------------------
+ */
+static struct peer *browser(bool leg_is_client) {
+  struct desc_candidate c = {.component = 1, .is_udp = true, .priority = 1, .address = opened.rtp[0]};
+  struct peer *p = peer_add(0, false);
+  peer_wants_dtls(p, leg_is_client);
+  cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
+  cr_assert_eq(agent_add_remote(p->agent, &c), 0);
+  describe(0, true);
+  return p;
+}
+
+/* Another socket, the old one is gone: what a phone does that leaves the Wi-Fi. */
+static void move(struct peer *p) {
+  struct addr old = p->at;
+  close(p->fd);
+  p->fd = udp(&p->at);
+  cr_assert_eq(agent_add_local(p->agent, CAND_HOST, &p->at, &p->at), 0);
+  (void)agent_del_local(p->agent, &old);
+}
+
+Test(path, a_native_leg_keeps_its_role_as_dtls_client) {
+  leg_open_as(MSET_NATIVE_LEG, 0);
+  run_dtls(browser(true));
+}
+
+Test(path, a_browser_roams_and_nothing_is_described_anew) {
+  leg_open_as(MSET_NATIVE_LEG, 0);
+  struct peer *p = browser(false);
+  run_dtls(p);
+  for (unsigned i = 0; i < 4; i++) {
+    move(p);
+    run(200);
+    cr_assert_eq(agent_state(p->agent), ICE_STATE_CONNECTED);
+    cr_assert_geq(echo(p, 10), 9, "move %u", i);
+    cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
+  }
+  cr_assert_eq(atomic_load(&w->drops[DROP_AUTH]), 0);
+}
+
+Test(path, a_browser_roams_before_its_keys_are_there) {
+  leg_open_as(MSET_NATIVE_LEG, 0);
+  struct peer *p = browser(false);
+  run(100);
+  peer_dtls_out(p, &opened.rtp[0]); /* its hello goes, the answer finds nobody */
+  move(p);
+  run_dtls(p);
+}
 
 /* Through a relay ----------------------------------------------------------------------------------- */
 static void with_relay(uint16_t port) {
