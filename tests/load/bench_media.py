@@ -27,7 +27,7 @@ def system(name, where, core, count=[0]):
     count[0] += 1
     log, ip = os.path.join(where, f"{name}.log"), b.address(1)
     path = os.path.join(where, f"{name}{count[0]}.sock")
-    if name == "ours":
+    if name.startswith("ours"):
         process = b.run_pinned(core, [os.path.join(b.BUILD, "sallyport-media"), "--socket", path, "--address", ip,
                                       "--trunk-ports", "10000-31999", "--max-sessions", 16000, *OURS_MORE], log)
         b.wait_for(lambda: os.path.exists(path), name)

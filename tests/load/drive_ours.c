@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The load generator's driver of sallyport-media: trunk legs with SDES keys by the message set. */
+ * The load generator's driver of sallyport-media: trunk legs with SDES keys by the message
+ * set; "ours-webrtc" has an app's leg (ICE, DTLS) as A. */
 #include "base/rand.h"
 #include "gen.h"
 #include "mset/mset.h"
@@ -52,11 +53,17 @@ static int ours_start(struct gen *g) {
   return error;
 }
 
+static int native_learn(struct native *n, const struct mset_opened *o) {
+  memcpy(n->their_fingerprint, o->fingerprint, sizeof(n->their_fingerprint));
+  int error = slice_copy(n->their_ufrag, sizeof(n->their_ufrag), slice_of(o->ufrag));
+  return error ? error : slice_copy(n->their_pwd, sizeof(n->their_pwd), slice_of(o->pwd));
+}
+
 static int leg_open(struct gen *g, struct leg *l, const char *name, uint64_t beside) {
   union mset_any m;
   uint64_t id = ++last_id;
   mset_init(&m, MSET_OPEN, id);
-  m.open.kind = MSET_TRUNK_LEG;
+  m.open.kind = l->native ? MSET_NATIVE_LEG : MSET_TRUNK_LEG;
   m.open.family = (uint32_t)addr_family(&g->at[l->index % 2]);
   m.open.beside = beside;
   (void)!slice_copy(m.open.call, sizeof(m.open.call), slice_of(name));
@@ -66,18 +73,26 @@ static int leg_open(struct gen *g, struct leg *l, const char *name, uint64_t bes
   l->id = id;
   l->target = m.opened.rtp[0];
   l->rx_ssrc = m.opened.ssrc;
-  return 0;
+  return l->native ? native_learn(l->native, &m.opened) : 0;
 }
 
 static int leg_describe(struct gen *g, struct leg *l) {
   union mset_any m;
   mset_init(&m, MSET_REMOTE, l->id);
   m.remote.remote = 1;
-  m.remote.security = l->tx_key.suite ? MSET_SDES : MSET_PLAIN;
+  if (l->native) {
+    m.remote.security = MSET_DTLS;
+    m.remote.fingerprint_bytes = 32;
+    memcpy(m.remote.fingerprint, native_fingerprint(), 32);
+    (void)!slice_copy(m.remote.ufrag, sizeof(m.remote.ufrag), slice_of(l->native->ufrag));
+    (void)!slice_copy(m.remote.pwd, sizeof(m.remote.pwd), slice_of(l->native->pwd));
+  } else {
+    m.remote.security = l->tx_key.suite ? MSET_SDES : MSET_PLAIN;
+    m.remote.rtp = m.remote.rtcp = g->at[l->index % 2];
+    m.remote.rx = l->tx_key;
+    m.remote.tx = l->rx_key;
+  }
   m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
-  m.remote.rtp = m.remote.rtcp = g->at[l->index % 2];
-  m.remote.rx = l->tx_key;
-  m.remote.tx = l->rx_key;
   m.remote.n_codecs = 1;
   m.remote.codecs[0] = (struct mset_codec){.pt = 0, .kind = CODEC_PCMU, .clock_hz = 8000};
   return ask(&m, MSET_OK);
@@ -85,6 +100,7 @@ static int leg_describe(struct gen *g, struct leg *l) {
 
 static void leg_end(struct leg *l) {
   union mset_any m;
+  l->native = native_free(l->native);
   if (!l->id)
     return;
   mset_init(&m, MSET_END, l->id);
@@ -122,4 +138,6 @@ static void ours_poll(struct gen *g) {
     ;
 }
 
-const struct driver drive_ours = {"ours", ours_start, ours_open, ours_poll, ours_close};
+const struct driver drive_ours = {"ours", false, ours_start, ours_open, ours_poll, ours_close};
+const struct driver drive_ours_webrtc = {"ours-webrtc", true,      ours_start,
+                                         ours_open,     ours_poll, ours_close};

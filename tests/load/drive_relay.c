@@ -54,4 +54,4 @@ static void relay_close(struct gen *g, struct call *c) {
   (void)c;
 }
 
-const struct driver drive_relay = {"relay", relay_start, relay_open, NULL, relay_close};
+const struct driver drive_relay = {"relay", false, relay_start, relay_open, NULL, relay_close};

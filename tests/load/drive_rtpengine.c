@@ -154,4 +154,5 @@ static void engine_close(struct gen *g, struct call *c) {
   (void)!ask(&t);
 }
 
-const struct driver drive_rtpengine = {"rtpengine", engine_start, engine_open, NULL, engine_close};
+const struct driver drive_rtpengine = {"rtpengine", false, engine_start,
+                                       engine_open, NULL,  engine_close};

@@ -19,9 +19,26 @@ enum {
   GEN_DRAIN_US = 300000, /* what is under way at the end of a window gets so long */
 };
 
+/* A WebRTC client until its keys are there. */
+struct native {
+  char ufrag[16], pwd[32], their_ufrag[64], their_pwd[128];
+  uint8_t their_fingerprint[32];
+  uint8_t check_id[12];
+  uint64_t check_us; /* check_us is when the check went out last. */
+  bool is_checked;
+  struct dtls *dtls;
+};
+
+union pktinfo_room {
+  struct cmsghdr align;
+  char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+};
+
 struct leg {
-  struct addr target; /* target is where the system under test takes this leg's packets. */
-  uint64_t id;        /* id names it there. */
+  struct addr local;     /* local is a WebRTC client's own address; else of family 0. */
+  struct native *native; /* native is there while it connects. */
+  struct addr target;    /* target is where the system under test takes this leg's packets. */
+  uint64_t id;           /* id names it there. */
   struct srtp_key tx_key, rx_key;
   struct sealer *sealer;
   struct opener *opener;
@@ -49,12 +66,13 @@ struct stats {
 struct gen;
 struct driver {
   const char *name;
-  int (*start)(struct gen *g);                /* connects; 0 or -errno */
+  bool is_native;              /* is_native: leg A is a WebRTC client; open() fills its struct native */
+  int (*start)(struct gen *g); /* connects; 0 or -errno */
   int (*open)(struct gen *g, struct call *c); /* 0, -EBUSY: not admitted, else -errno: the end */
   void (*poll)(struct gen *g);                /* now and then: events are taken; may be NULL */
   void (*close)(struct gen *g, struct call *c);
 };
-extern const struct driver drive_ours, drive_rtpengine, drive_relay;
+extern const struct driver drive_ours, drive_ours_webrtc, drive_rtpengine, drive_relay;
 
 struct gen {
   const struct driver *driver;
@@ -81,3 +99,13 @@ void *traffic_run(void *gen);
 void call_prepare(struct gen *g, struct call *c, unsigned index);
 /* Sealer and opener from the leg's keys. */
 int call_arm(struct gen *g, struct call *c) must_check;
+
+/* WebRTC clients. */
+int native_start(struct gen *g) must_check;                  /* sockets are there */
+int native_prepare(struct gen *g, struct leg *l) must_check; /* own credentials and address */
+const uint8_t *native_fingerprint(void);                     /* 32 bytes, sha-256 */
+struct native *native_free(struct native *n);
+/* Checks and handshakes of n calls side by side, 10 s at most; then the legs have their keys. */
+int native_connect(struct gen *g, struct call *calls, unsigned n) must_check;
+void native_forward(const struct in_addr *to, const uint8_t *p, size_t n); /* packet thread */
+void pktinfo_put(struct msghdr *m, union pktinfo_room *room, const struct addr *local);

@@ -19,6 +19,7 @@ enum {
   BATCH = 32,
   TAKE = 64,
   ROOM = 512,
+  IN_ROOM = 2048,
   BEHIND_US = 5000,
   MAGIC = 0x53504c47
 };
@@ -27,6 +28,7 @@ struct batch {
   unsigned n;
   struct mmsghdr head[BATCH];
   struct iovec iov[BATCH];
+  union pktinfo_room info[BATCH];
   uint8_t bytes[BATCH][ROOM];
 };
 
@@ -43,7 +45,8 @@ struct traffic {
   struct batch out[2];
   struct mmsghdr in_head[TAKE];
   struct iovec in_iov[TAKE];
-  uint8_t in[TAKE][ROOM];
+  union pktinfo_room in_info[TAKE];
+  uint8_t in[TAKE][IN_ROOM];
   uint64_t at_slot; /* the next slot to send, counted from base_us */
   uint64_t base_us;
   uint64_t from_us, until_us; /* the window */
@@ -122,6 +125,8 @@ static void leg_send(struct traffic *t, struct leg *l, uint64_t now_us) {
                                           .msg_namelen = addr_len(&l->target),
                                           .msg_iov = &b->iov[b->n],
                                           .msg_iovlen = 1};
+  if (addr_family(&l->local))
+    pktinfo_put(&b->head[b->n].msg_hdr, &b->info[b->n], &l->local);
   bool counts = now_us >= t->from_us && now_us < t->until_us;
   t->g->stats.sent += counts;
   t->g->stats.sent_checked += counts && l->is_checked;
@@ -208,11 +213,28 @@ static void take_one(struct traffic *t, uint8_t *p, size_t n, uint64_t now_us) {
     t->g->strays++;
 }
 
+/* What is no RTP is a WebRTC client's. */
+static void forward_one(struct traffic *t, unsigned i) {
+  struct cmsghdr *c = CMSG_FIRSTHDR(&t->in_head[i].msg_hdr);
+  if (!c || c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
+    return;
+  struct in_pktinfo info;
+  memcpy(&info, CMSG_DATA(c), sizeof(info));
+  native_forward(&info.ipi_addr, t->in[i], t->in_head[i].msg_len);
+}
+
 static bool receive(struct traffic *t, unsigned side) {
+  for (unsigned i = 0; i < TAKE && t->g->driver->is_native; i++) {
+    t->in_head[i].msg_hdr.msg_control = &t->in_info[i];
+    t->in_head[i].msg_hdr.msg_controllen = sizeof(t->in_info[i]);
+  }
   int n = recvmmsg(t->g->fd[side], t->in_head, TAKE, MSG_DONTWAIT, NULL);
   uint64_t now = clock_now_us();
   for (int i = 0; i < n; i++)
-    take_one(t, t->in[i], t->in_head[i].msg_len, now);
+    if (t->g->driver->is_native && t->in[i][0] < 128)
+      forward_one(t, (unsigned)i);
+    else
+      take_one(t, t->in[i], t->in_head[i].msg_len, now);
   return n == TAKE;
 }
 
@@ -245,7 +267,7 @@ static void wait_turn(struct traffic *t) {
 
 static void buffers_init(struct traffic *t) {
   for (unsigned i = 0; i < TAKE; i++) {
-    t->in_iov[i] = (struct iovec){t->in[i], ROOM};
+    t->in_iov[i] = (struct iovec){t->in[i], IN_ROOM};
     t->in_head[i].msg_hdr = (struct msghdr){.msg_iov = &t->in_iov[i], .msg_iovlen = 1};
   }
 }

@@ -14,10 +14,11 @@
 #include <time.h>
 
 static const char usage[] =
-    "Usage: loadgen --system ours|rtpengine|relay --control PATH|IP:PORT [options]\n"
+    "Usage: loadgen --system ours|ours-webrtc|rtpengine|relay --control PATH|IP:PORT [options]\n"
     "  --calls N        calls to open (100)           --seconds S    of a window (3)\n"
     "  --find FROM-TO   the most calls that pass      --ramp N       so many new calls a second, in "
     "traffic\n"
+    "  --churn N        beside them so many WebRTC clients a second that connect and go\n"
     "  --suite-a NAME   SRTP suite of leg A           --suite-b NAME of leg B; \"none\": plain RTP\n"
     "  --plain          plain RTP on both\n"
     "  --local-a IP     where the A endpoints live    --local-b IP   and the B ones (127.0.0.1)\n"
@@ -26,9 +27,11 @@ static const char usage[] =
 
 static struct gen gen;
 static struct {
-  unsigned calls, seconds, ramp, pid, refused;
+  unsigned calls, seconds, ramp, pid, refused, churn, at_once, handshakes;
   uint64_t rss0_kb;
-} job = {.calls = 100, .seconds = 3};
+} job = {.calls = 100, .seconds = 3, .at_once = 1};
+
+enum { NATIVES_AT_ONCE = 24, CHURN_AT_ONCE = 24 };
 
 struct cost {
   uint64_t cpu_ns, rss_kb;
@@ -113,16 +116,32 @@ static void nap(unsigned ms) {
     gen.driver->poll(&gen);
 }
 
-/* One more call: 0, -EBUSY, or what makes going on useless. */
-static int call_add(void) {
-  unsigned index = atomic_load(&gen.n_open);
+/* Opens the call of that place; WebRTC clients still have to connect. */
+static int call_open(unsigned index) {
   struct call *c = &gen.calls[index];
   call_prepare(&gen, c, index);
-  int error = gen.driver->open(&gen, c);
-  if (!error)
-    error = call_arm(&gen, c);
-  if (!error)
-    atomic_store_explicit(&gen.n_open, index + 1, memory_order_release);
+  int error = gen.driver->is_native ? native_prepare(&gen, &c->leg[0]) : 0;
+  return error ? error : gen.driver->open(&gen, c);
+}
+
+/* Up to n more calls: how many, or -errno that makes going on useless. Refusals are counted. */
+static int calls_add(unsigned n) {
+  unsigned from = atomic_load(&gen.n_open), added = 0;
+  int error = 0;
+  for (unsigned i = 0; i < n && !error; i++) {
+    error = call_open(from + added);
+    job.refused += error == -EBUSY;
+    added += !error;
+    error = error == -EBUSY ? 0 : error;
+  }
+  if (!error && gen.driver->is_native)
+    error = native_connect(&gen, gen.calls + from, added);
+  for (unsigned i = 0; i < added && !error; i++)
+    error = call_arm(&gen, &gen.calls[from + i]);
+  if (error)
+    fprintf(stderr, "call %u: %s\n", from, strerror(-error));
+  else
+    atomic_store_explicit(&gen.n_open, from + added, memory_order_release);
   return error;
 }
 
@@ -130,23 +149,36 @@ static int call_add(void) {
 static int calls_set(unsigned n) {
   uint64_t begin = clock_now_us();
   unsigned asked = 0;
-  for (unsigned open = atomic_load(&gen.n_open); open + job.refused < n;
-       open = atomic_load(&gen.n_open)) {
-    int error = call_add();
-    if (error && error != -EBUSY) {
-      fprintf(stderr, "call %u: %s\n", open, strerror(-error));
+  while (asked < n) {
+    unsigned some = n - asked < job.at_once ? n - asked : job.at_once;
+    int error = calls_add(some);
+    if (error)
       return error;
-    }
-    job.refused += error == -EBUSY;
+    asked += some;
     if (job.ramp)
       atomic_store(&gen.n_active, atomic_load(&gen.n_open));
-    asked++;
     while (job.ramp && clock_now_us() - begin < (uint64_t)asked * 1000000u / job.ramp)
       nap(1);
   }
-  unsigned open = atomic_load(&gen.n_open);
-  atomic_store_explicit(&gen.n_active, n < open ? n : open, memory_order_release);
+  atomic_store_explicit(&gen.n_active, atomic_load(&gen.n_open), memory_order_release);
   return 0;
+}
+
+/* Clients that connect and go, so many a second, beside the calls. */
+static void churn(unsigned rate, uint64_t until_us) {
+  unsigned from = atomic_load(&gen.n_open), some = rate / 50 < CHURN_AT_ONCE ? rate / 50 : CHURN_AT_ONCE;
+  uint64_t begin = clock_now_us();
+  for (unsigned done = 0; clock_now_us() < until_us; done += some) {
+    unsigned opened = 0;
+    while (opened < some && call_open(from + opened) == 0)
+      opened++;
+    job.handshakes += native_connect(&gen, gen.calls + from, opened) == 0 ? opened : 0;
+    for (unsigned i = 0; i < opened; i++)
+      gen.driver->close(&gen, &gen.calls[from + i]);
+    while (clock_now_us() - begin < (uint64_t)(done + some) * 1000000u / rate &&
+           clock_now_us() < until_us)
+      nap(1);
+  }
 }
 
 /* Steps ----------------------------------------------------------------------------------------------
@@ -187,6 +219,7 @@ static void print(const struct result *r, uint64_t rss_kb) {
   printf("\"bad_auth\": %llu, \"bad_payload\": %llu, \"behind\": %.6f, ",
          (unsigned long long)st->bad_auth, (unsigned long long)st->bad_payload,
          st->sent ? (double)st->behind / (double)st->sent : 0);
+  printf("\"handshakes_s\": %.1f, ", job.handshakes / r->seconds);
   printf("\"cpu_us_packet\": %.3f, \"cpu\": %.3f, \"rss_kb\": %llu, \"rss0_kb\": %llu}\n",
          r->cpu_us_packet, r->cpu, (unsigned long long)rss_kb, (unsigned long long)job.rss0_kb);
   fflush(stdout);
@@ -199,6 +232,8 @@ static void measure(struct result *r) {
   struct cost before = cost_now();
   uint64_t begin = clock_now_us();
   unsigned asked = atomic_fetch_add_explicit(&gen.window, 1, memory_order_release) + 1;
+  if (job.churn)
+    churn(job.churn, begin + job.seconds * 1000000u);
   while (clock_now_us() - begin < job.seconds * 1000000u)
     nap(10);
   struct cost after = cost_now();
@@ -234,7 +269,8 @@ static bool suite_read(const char *text, enum srtp_suite *ret) {
 }
 
 static bool system_read(const char *text) {
-  static const struct driver *const all[] = {&drive_ours, &drive_rtpengine, &drive_relay};
+  static const struct driver *const all[] = {&drive_ours, &drive_ours_webrtc, &drive_rtpengine,
+                                             &drive_relay};
   for (unsigned i = 0; i < COUNT_OF(all); i++)
     if (strcmp(all[i]->name, text) == 0)
       gen.driver = all[i];
@@ -254,6 +290,8 @@ static bool option_set(int c, const char *text) {
     return number_read(text, GEN_SECONDS_MAX, &job.seconds) && job.seconds;
   case 'r':
     return number_read(text, GEN_CALLS_MAX, &job.ramp);
+  case 'h':
+    return number_read(text, 2000, &job.churn) && job.churn >= 50;
   case 'a':
   case 'b':
     return suite_read(text, &gen.suite[c - 'a']);
@@ -273,19 +311,13 @@ static bool option_set(int c, const char *text) {
 }
 
 static bool options_read(int argc, char **argv) {
-  static const struct option longs[] = {{"system", 1, NULL, 's'},
-                                        {"control", 1, NULL, 'c'},
-                                        {"calls", 1, NULL, 'n'},
-                                        {"seconds", 1, NULL, 't'},
-                                        {"ramp", 1, NULL, 'r'},
-                                        {"suite-a", 1, NULL, 'a'},
-                                        {"suite-b", 1, NULL, 'b'},
-                                        {"plain", 0, NULL, 'p'},
-                                        {"local-a", 1, NULL, 'A'},
-                                        {"local-b", 1, NULL, 'B'},
-                                        {"check", 1, NULL, 'k'},
-                                        {"pid", 1, NULL, 'P'},
-                                        {0}};
+  static const struct option longs[] = {{"system", 1, NULL, 's'},  {"control", 1, NULL, 'c'},
+                                        {"calls", 1, NULL, 'n'},   {"seconds", 1, NULL, 't'},
+                                        {"ramp", 1, NULL, 'r'},    {"suite-a", 1, NULL, 'a'},
+                                        {"suite-b", 1, NULL, 'b'}, {"plain", 0, NULL, 'p'},
+                                        {"local-a", 1, NULL, 'A'}, {"local-b", 1, NULL, 'B'},
+                                        {"check", 1, NULL, 'k'},   {"pid", 1, NULL, 'P'},
+                                        {"churn", 1, NULL, 'h'},   {0}};
   gen.check_one_in = 1;
   gen.suite[0] = SUITE_AES_CM_128_HMAC_SHA1_80;
   gen.suite[1] = SUITE_AEAD_AES_128_GCM;
@@ -294,18 +326,25 @@ static bool options_read(int argc, char **argv) {
   for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
     if (!option_set(c, optarg))
       return false;
-  return optind == argc && gen.driver && gen.control;
+  if (gen.driver && gen.driver->is_native) /* each client has its address, one socket takes them all */
+    (void)!addr_parse(&gen.local[0], SLICE("0.0.0.0"), 0);
+  return optind == argc && gen.driver && gen.control && (!job.churn || gen.driver->is_native);
 }
 
 static int run(void) {
   struct result r;
   pthread_t thread;
-  gen.calls = calloc(job.calls, sizeof(*gen.calls));
+  gen.calls_max = job.calls + CHURN_AT_ONCE;
+  gen.calls = calloc(gen.calls_max, sizeof(*gen.calls));
   if (!gen.calls)
     return -ENOMEM;
   int error = suite_start();
   if (!error)
     error = traffic_sockets(&gen);
+  if (!error && gen.driver->is_native) {
+    job.at_once = NATIVES_AT_ONCE;
+    error = native_start(&gen);
+  }
   if (!error)
     error = gen.driver->start(&gen);
   if (error)
