@@ -10,7 +10,7 @@ PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"
 PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
   kamailio-tls-modules tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
-PACKAGES_BENCH="rtpengine-daemon janus python3 util-linux procps"
+PACKAGES_BENCH="rtpengine-daemon janus python3 util-linux iproute2 procps"
 
 as_root() {
   if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi

@@ -7,8 +7,10 @@ sallyport-media. Above 1,000 calls the generator opens every packet of one call 
 and looks at the length, SSRC and sequence of the others. generator_behind is the share of packets that
 the generator itself sent 5 ms late in the step that failed: above 0.001 the maximum is the generator's."""
 import contextlib
+import glob
 import os
 import sys
+import time
 
 import benchline as b
 
@@ -36,6 +38,9 @@ def system(name, where, core, count=[0]):
         process = b.run_pinned(core, [os.path.join(b.BUILD, "tests/load/relay"), path, ip], log)
         b.wait_for(lambda: os.path.exists(path), name)
         control = path
+    elif name == "janus":
+        process = janus_start(core, where, path, ip, log)
+        control = path
     else:
         control = f"{ip}:9{900 + count[0] % 99:03d}"
         process = b.run_pinned(core, ["rtpengine", "--config-file=none", "--table=-1", "--foreground", "--log-stderr",
@@ -45,9 +50,54 @@ def system(name, where, core, count=[0]):
         b.wait_for(lambda: listens(control), name)
     try:
         yield ["--system", name, "--control", control, "--pid", process.pid, "--local-a", b.address(2),
-               "--local-b", b.address(3), *PLAIN]
+               "--local-b", b.address(3), *PLAIN,
+               *(["--clients", "10.98.0.0"] if os.environ.get("BENCH_NETWORK") else [])]
     finally:
         b.end(process)
+
+
+def janus_start(core, where, path, ip, log):
+    """Now and then Janus 1.1.2 gives up at start (its Unix socket's thread ends before it is marked as
+    ready): then again."""
+    for _ in range(10):
+        process = b.run_pinned(core, ["janus", "--configs-folder", janus_folder(where, path, ip), "--log-stdout",
+                                      "--disable-colors"], log)
+        b.wait_for(lambda: os.path.exists(path) or process.poll() is not None, "janus")
+        time.sleep(0.5)
+        if process.poll() is None:
+            return process
+        b.end(process)
+    raise RuntimeError("janus did not come up")
+
+
+def janus_folder(where, path, ip):
+    """Janus with its NoSIP plugin alone, driven by a Unix socket; ICE-lite, one event loop."""
+    folder = os.path.join(where, "janus")
+    libraries = glob.glob("/usr/lib/*/janus")[0]
+    others = {part: ",".join(sorted(os.path.basename(f) for f in glob.glob(f"{libraries}/{part}/*.so")
+                                    if os.path.basename(f) not in ("libjanus_nosip.so", "libjanus_pfunix.so")))
+              for part in ("plugins", "transports")}
+    texts = {
+        "janus.jcfg": f"""general: {{ configs_folder = "{folder}"
+ plugins_folder = "{libraries}/plugins"
+ transports_folder = "{libraries}/transports"
+ debug_level = 2
+ session_timeout = 0
+ event_loops = {os.environ.get("BENCH_JANUS_LOOPS", "1")} }}
+media: {{ rtp_port_range = "10000-34999" }}
+nat: {{ ice_lite = true
+ ice_enforce_list = "v0" }}
+plugins: {{ disable = "{others['plugins']}" }}
+transports: {{ disable = "{others['transports']}" }}
+""",
+        "janus.plugin.nosip.jcfg": f'general: {{ local_ip = "{ip}"\n rtp_port_range = "35000-60000"\n events = false }}\n',
+        "janus.transport.pfunix.jcfg": f'general: {{ enabled = true\n events = false\n json = "compact"\n path = "{path}"\n'
+                                       ' type = "SOCK_SEQPACKET" }\nadmin: { admin_enabled = false }\n'}
+    os.makedirs(folder, exist_ok=True)
+    for name, text in texts.items():
+        with open(os.path.join(folder, name), "w") as out:
+            out.write(text)
+    return folder
 
 
 def listens(control):

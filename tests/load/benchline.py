@@ -16,6 +16,7 @@ import time
 QUICK = bool(os.environ.get("BENCH_QUICK"))
 BUILD = os.environ.get("BUILDDIR", os.path.join(os.path.dirname(__file__), "..", "..", "build"))
 PROCESSES = []
+FAR = []  # the process that holds the generator's network namespace
 
 
 def cores():
@@ -26,8 +27,30 @@ def cores():
     return have[0], have[1]
 
 
+def own_network():
+    """Runs this program again in a network namespace of its own, 10.99.0.1, with the generator in another
+    one (10.99.0.2, 10.99.0.3, and 10.98.0.0/16 for clients) behind a veth pair: Janus takes no address of
+    loopback, and binds its sockets to the interface."""
+    if os.environ.get("BENCH_NETWORK") != str(os.getppid()):
+        os.environ["BENCH_NETWORK"] = str(os.getpid())
+        os.execvp("unshare", ["unshare", "--net", "--fork", "--kill-child", sys.executable, *sys.argv])
+    far = subprocess.Popen(["unshare", "--net", "--kill-child", "sleep", "3600"])
+    PROCESSES.append(far)
+    FAR.append(str(far.pid))
+    near_net = os.readlink("/proc/self/ns/net")
+    wait_for(lambda: os.readlink(f"/proc/{far.pid}/ns/net") != near_net, "the generator's network")
+    for words in ("link set lo up", "link add v0 type veth peer name v1", f"link set v1 netns {far.pid}",
+                  "addr add 10.99.0.1/24 dev v0", "link set v0 up", "route add 10.98.0.0/16 via 10.99.0.2"):
+        subprocess.run(["ip", *words.split()], check=True)
+    for words in ("link set lo up", "addr add 10.99.0.2/24 dev v1", "addr add 10.99.0.3/24 dev v1", "link set v1 up",
+                  "route add local 10.98.0.0/16 dev lo"):
+        subprocess.run(["nsenter", "-t", str(far.pid), "-n", "ip", *words.split()], check=True)
+
+
 def address(last):
-    """An address of loopback that this run has for itself."""
+    """An address of this run alone: in a network of its own, or of loopback by the process id."""
+    if os.environ.get("BENCH_NETWORK"):
+        return f"10.99.0.{last}"
     pid = os.getpid()
     return f"127.{64 + pid // 62500 % 64}.{1 + pid // 250 % 250}.{last + 10 * (pid % 25)}"
 
@@ -97,7 +120,8 @@ def wait_for(check, what, seconds=10):
 
 def loadgen(core, arguments, seconds=60):
     """The generator's figures."""
-    made = subprocess.run(pinned(core, [os.path.join(BUILD, "tests/load/loadgen"), *arguments]),
+    there = ["nsenter", "-t", FAR[0], "-n"] if FAR else []
+    made = subprocess.run(there + pinned(core, [os.path.join(BUILD, "tests/load/loadgen"), *arguments]),
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=seconds, check=False,
                           preexec_fn=go_ahead)
     if made.returncode:

@@ -72,11 +72,12 @@ struct driver {
   void (*poll)(struct gen *g);                /* now and then: events are taken; may be NULL */
   void (*close)(struct gen *g, struct call *c);
 };
-extern const struct driver drive_ours, drive_ours_webrtc, drive_rtpengine, drive_relay;
+extern const struct driver drive_ours, drive_ours_webrtc, drive_rtpengine, drive_relay, drive_janus;
 
 struct gen {
   const struct driver *driver;
   const char *control;         /* where the system is asked: a path, or IP:PORT */
+  struct addr clients;         /* clients is where the addresses of WebRTC clients begin (a /16). */
   struct addr local[2], at[2]; /* at are the sockets' addresses: local with their ports. */
   int fd[2];
   enum srtp_suite suite[2];

@@ -19,7 +19,8 @@ static uint32_t network;          /* the clients' addresses begin here, host ord
 
 int native_start(struct gen *g) {
   int on = 1;
-  network = 127u << 24 | (128 + (uint32_t)getpid() % 100) << 16;
+  network = addr_family(&g->clients) ? ntohl(g->clients.in4.sin_addr.s_addr)
+                                     : 127u << 24 | (128 + (uint32_t)getpid() % 100) << 16;
   if (setsockopt(g->fd[0], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, forward) < 0)
     return -errno;
@@ -113,10 +114,25 @@ static void dtls_flush(struct gen *g, struct leg *l) {
     send_from(g, l, buf, n);
 }
 
-static void stun_take(struct leg *l, const uint8_t *p, size_t n, uint64_t now_us) {
+/* A peer that is no lite agent asks as well. */
+static void check_answer(struct gen *g, struct leg *l, const struct stunmsg *m) {
+  uint8_t buf[256];
+  struct stunmsg_out o;
+  stunmsg_begin(&o, buf, sizeof(buf), STUNMSG_SUCCESS, m->id);
+  stunmsg_put_mapped(&o, &l->target);
+  stunmsg_put_integrity(&o, slice_of(l->native->pwd));
+  stunmsg_put_fingerprint(&o);
+  send_from(g, l, buf, stunmsg_end(&o));
+}
+
+static void stun_take(struct gen *g, struct leg *l, const uint8_t *p, size_t n, uint64_t now_us) {
   struct stunmsg m;
   struct native *native = l->native;
-  if (stunmsg_parse(&m, p, n) < 0 || m.class != STUNMSG_SUCCESS || native->is_checked ||
+  if (stunmsg_parse(&m, p, n) < 0)
+    return;
+  if (m.class == STUNMSG_REQUEST)
+    check_answer(g, l, &m);
+  if (m.class != STUNMSG_SUCCESS || native->is_checked ||
       memcmp(m.id, native->check_id, sizeof(m.id)) != 0)
     return;
   native->is_checked = true;
@@ -132,7 +148,7 @@ static void forwarded_take(struct gen *g, const struct forwarded *f, uint64_t no
   if (!l || !l->native || !f->n)
     return;
   if (f->bytes[0] < 4)
-    stun_take(l, f->bytes, f->n, now_us);
+    stun_take(g, l, f->bytes, f->n, now_us);
   else
     (void)!dtls_input(l->native->dtls, f->bytes, f->n, now_us);
   dtls_flush(g, l);

@@ -14,7 +14,7 @@
 #include <time.h>
 
 static const char usage[] =
-    "Usage: loadgen --system ours|ours-webrtc|rtpengine|relay --control PATH|IP:PORT [options]\n"
+    "Usage: loadgen --system ours|ours-webrtc|rtpengine|janus|relay --control PATH|IP:PORT [options]\n"
     "  --calls N        calls to open (100)           --seconds S    of a window (3)\n"
     "  --find FROM-TO   the most calls that pass      --ramp N       so many new calls a second, in "
     "traffic\n"
@@ -22,6 +22,7 @@ static const char usage[] =
     "  --suite-a NAME   SRTP suite of leg A           --suite-b NAME of leg B; \"none\": plain RTP\n"
     "  --plain          plain RTP on both\n"
     "  --local-a IP     where the A endpoints live    --local-b IP   and the B ones (127.0.0.1)\n"
+    "  --clients IP     where the addresses of WebRTC clients begin, a /16 (in 127.0.0.0/8)\n"
     "  --check N        open one call in N, of the others look at sequence numbers (1)\n"
     "  --pid PID        whose CPU and memory to read\n";
 
@@ -31,7 +32,7 @@ static struct {
   uint64_t rss0_kb;
 } job = {.calls = 100, .seconds = 3, .at_once = 1};
 
-enum { NATIVES_AT_ONCE = 24, CHURN_AT_ONCE = 24 };
+enum { NATIVES_AT_ONCE = 24, CHURN_AT_ONCE = 40 };
 
 struct cost {
   uint64_t cpu_ns, rss_kb;
@@ -166,7 +167,7 @@ static int calls_set(unsigned n) {
 
 /* Clients that connect and go, so many a second, beside the calls. */
 static void churn(unsigned rate, uint64_t until_us) {
-  unsigned from = atomic_load(&gen.n_open), some = rate / 50 < CHURN_AT_ONCE ? rate / 50 : CHURN_AT_ONCE;
+  unsigned from = atomic_load(&gen.n_open), some = rate / 10 < CHURN_AT_ONCE ? rate / 10 : CHURN_AT_ONCE;
   uint64_t begin = clock_now_us();
   for (unsigned done = 0; clock_now_us() < until_us; done += some) {
     unsigned opened = 0;
@@ -270,7 +271,7 @@ static bool suite_read(const char *text, enum srtp_suite *ret) {
 
 static bool system_read(const char *text) {
   static const struct driver *const all[] = {&drive_ours, &drive_ours_webrtc, &drive_rtpengine,
-                                             &drive_relay};
+                                             &drive_relay, &drive_janus};
   for (unsigned i = 0; i < COUNT_OF(all); i++)
     if (strcmp(all[i]->name, text) == 0)
       gen.driver = all[i];
@@ -301,6 +302,8 @@ static bool option_set(int c, const char *text) {
   case 'A':
   case 'B':
     return addr_parse(&gen.local[c - 'A'], slice_of(text), 0) == 0;
+  case 'C':
+    return addr_parse(&gen.clients, slice_of(text), 0) == 0 && addr_family(&gen.clients) == AF_INET;
   case 'k':
     return number_read(text, 1000, &gen.check_one_in) && gen.check_one_in;
   case 'P':
@@ -311,13 +314,12 @@ static bool option_set(int c, const char *text) {
 }
 
 static bool options_read(int argc, char **argv) {
-  static const struct option longs[] = {{"system", 1, NULL, 's'},  {"control", 1, NULL, 'c'},
-                                        {"calls", 1, NULL, 'n'},   {"seconds", 1, NULL, 't'},
-                                        {"ramp", 1, NULL, 'r'},    {"suite-a", 1, NULL, 'a'},
-                                        {"suite-b", 1, NULL, 'b'}, {"plain", 0, NULL, 'p'},
-                                        {"local-a", 1, NULL, 'A'}, {"local-b", 1, NULL, 'B'},
-                                        {"check", 1, NULL, 'k'},   {"pid", 1, NULL, 'P'},
-                                        {"churn", 1, NULL, 'h'},   {0}};
+  static const struct option longs[] = {
+      {"system", 1, NULL, 's'},  {"control", 1, NULL, 'c'}, {"calls", 1, NULL, 'n'},
+      {"seconds", 1, NULL, 't'}, {"ramp", 1, NULL, 'r'},    {"suite-a", 1, NULL, 'a'},
+      {"suite-b", 1, NULL, 'b'}, {"plain", 0, NULL, 'p'},   {"local-a", 1, NULL, 'A'},
+      {"local-b", 1, NULL, 'B'}, {"check", 1, NULL, 'k'},   {"pid", 1, NULL, 'P'},
+      {"churn", 1, NULL, 'h'},   {"clients", 1, NULL, 'C'}, {0}};
   gen.check_one_in = 1;
   gen.suite[0] = SUITE_AES_CM_128_HMAC_SHA1_80;
   gen.suite[1] = SUITE_AEAD_AES_128_GCM;
