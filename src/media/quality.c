@@ -48,9 +48,13 @@ static double remote_loss(struct quality *q, const struct report *r) {
   return is_good ? (double)lost / due : r->remote_fraction / 256.0;
 }
 
-/* The peer's VoIP metrics know how its losses clustered, and its jitter buffer. */
-static double remote_burst(const struct report *r) {
-  return r->xr.ssrc && r->xr.burst_ms && r->xr.burst_density ? 1 + r->xr.burst_density / 128.0 : 1;
+/* The peer's VoIP metrics know how its losses clustered: within a burst, a loss follows a loss with the
+ * chance that is the burst's density. So the mean run is 1 / (1 - density), that of random loss is
+ * 1 / (1 - loss). */
+static double remote_burst(const struct report *r, double loss) {
+  if (!r->xr.ssrc || !r->xr.burst_ms)
+    return 1;
+  return (1 - loss) / (1 - r->xr.burst_density / 256.0);
 }
 
 static void tick_down(struct quality *q, const struct quality_in *in, struct quality_way *ret) {
@@ -62,7 +66,7 @@ static void tick_down(struct quality *q, const struct quality_in *in, struct qua
   double delay_ms = mos_delay_ms(r->rtt_us, in->remote_jitter_us, in->ptime_ms);
   if (r->xr.ssrc && r->xr.end_delay_ms > in->ptime_ms)
     delay_ms = r->rtt_us / 2000.0 + in->ptime_ms + r->xr.end_delay_ms;
-  *ret = (struct quality_way){true, loss, score(in->tx_codec, loss, remote_burst(r), delay_ms),
+  *ret = (struct quality_way){true, loss, score(in->tx_codec, loss, remote_burst(r, loss), delay_ms),
                               in->remote_jitter_us};
   add(&q->down, ret->mos);
 }

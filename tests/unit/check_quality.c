@@ -322,6 +322,22 @@ Test(quality, both_ways_every_5_s) {
   cr_assert(l.up == 3 && l.down == 2);
 }
 
+Test(quality, a_peer_s_metrics_sharpen_what_it_hears) {
+  struct leg l;
+  double mos[3];
+  for (unsigned i = 0; i < 3; i++) {
+    leg_init(&l);
+    l.r = (struct report){.has_remote = true, .remote_fraction = 13};
+    if (i == 1)
+      l.r.xr = (struct rtcpxr_voip){.ssrc = 1, .burst_ms = 400, .burst_density = 192};
+    if (i == 2)
+      l.r.xr = (struct rtcpxr_voip){.ssrc = 1, .end_delay_ms = 300};
+    run(&l, 5000, true, true, 0);
+    mos[i] = l.last.down.mos;
+  }
+  cr_assert(mos[1] < mos[0] - 0.05 && mos[2] < mos[0] - 0.2, "%f %f %f", mos[0], mos[1], mos[2]);
+}
+
 Test(quality, one_way_is_told_within_5_s_and_taken_back) {
   struct leg l;
   leg_init(&l);
