@@ -53,7 +53,6 @@ void xcode_loss(struct xcode *x, uint32_t percent);          /* as the far end r
 uint64_t xcode_next_us(const struct xcode *x);
 /* What is due; false: nothing (more). dst has XCODE_PAYLOAD_MAX. */
 bool xcode_get(struct xcode *x, uint64_t now_us, struct xcode_frame *ret, uint8_t *dst);
-size_t xcode_bytes(const struct xcode *x); /* its memory, with its coders */
 /* What a second of it costs, in microseconds of a core of 2020: for admission. */
 uint32_t xcode_cost_us(const struct xcode_form *f);
 bool xcode_may(uint8_t kind); /* can this kind be coded? */
