@@ -10,15 +10,43 @@ static uint64_t source_of(const struct heard *h) {
          ((uint64_t)1 << 32 | h->rtp.ssrc);
 }
 
-/* The peer and whom it sends to, when it may. */
-static enum drop way_out(const struct heard *h, struct session **ret_peer, struct remote **ret_to) {
-  *ret_peer = session_peer(h->session);
-  if (!*ret_peer)
-    return DROP_NO_SINK;
-  if (digits_are_due(&(*ret_peer)->digits))
+static struct bridged of(const struct heard *h, enum bridged_op op) {
+  return (struct bridged){.source = source_of(h),
+                          .ext = h->ext,
+                          .ts = h->rtp.ts,
+                          .clock_hz = h->codec ? h->codec->clock_hz : 0,
+                          .op = (uint8_t)op,
+                          .kind = h->codec ? h->codec->kind : CODEC_OTHER,
+                          .marker = h->rtp.marker};
+}
+
+struct bridged bridged_audio(const struct heard *h) {
+  struct bridged b = of(h, BRIDGED_AUDIO);
+  b.n = (uint16_t)h->rtp.payload_bytes;
+  return b;
+}
+
+struct bridged bridged_event(const struct heard *h, const struct telev *t,
+                             const struct event_told *told) {
+  struct bridged b = of(h, BRIDGED_EVENT);
+  b.telev = *t;
+  b.segments = h->remote->event.segments;
+  b.is_begin = told->is_begin;
+  b.is_old = told->is_old;
+  b.is_stamped_anew = told->is_stamped_anew;
+  return b;
+}
+
+struct bridged bridged_skip(const struct heard *h) {
+  return of(h, BRIDGED_SKIP);
+}
+
+/* Whom it is sent to, when it may. */
+static enum drop way_out(struct session *peer, struct remote **ret_to) {
+  if (digits_are_due(&peer->digits))
     return DROP_HELD;
-  *ret_to = session_target(*ret_peer);
-  return session_may_send(*ret_peer, *ret_to);
+  *ret_to = session_target(peer);
+  return session_may_send(peer, *ret_to);
 }
 
 static bool is_g711(uint8_t kind) { return kind == CODEC_PCMU || kind == CODEC_PCMA; }
@@ -37,10 +65,8 @@ static const struct mset_codec *near_of(const struct remote *to, uint8_t kind) {
 }
 
 /* What this packet goes out as; NULL: it needs an encoder. */
-static const struct mset_codec *direct(struct session *peer, const struct remote *to,
-                                       const struct heard *h) {
+static const struct mset_codec *direct(struct session *peer, const struct remote *to, uint8_t kind) {
   const struct mset_codec *first = remote_audio(to);
-  uint8_t kind = h->codec->kind;
   if (kind == CODEC_CN) {
     const struct mset_codec *noise = remote_of_kind(to, CODEC_CN);
     return noise && !peer->voice.is_fed && noise->clock_hz == peer->sink.clock_hz ? noise : NULL;
@@ -52,27 +78,19 @@ static const struct mset_codec *direct(struct session *peer, const struct remote
   return NULL;
 }
 
-static void to_law(const struct heard *h, const struct mset_codec *out, uint8_t *payload) {
-  if (h->codec->kind != out->kind)
-    g711_convert(h->codec->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW, payload, payload,
-                 h->rtp.payload_bytes);
-}
-
-static enum drop pass_audio(struct link *l, const struct heard *h, struct packet *p) {
-  struct session *peer;
+static enum drop take_audio(struct session *peer, const struct bridged *b, uint8_t *payload) {
   struct remote *to;
   struct sink_out at;
-  (void)l;
-  enum drop d = way_out(h, &peer, &to);
+  enum drop d = way_out(peer, &to);
   if (d)
     return d;
-  const struct mset_codec *codec = direct(peer, to, h);
+  const struct mset_codec *codec = direct(peer, to, b->kind);
   if (!codec)
-    return voice_put(peer, source_of(h), h);
+    return voice_put(peer, b, payload);
   voice_rest(peer);
-  uint8_t *payload = p->bytes + (h->rtp.payload - p->bytes);
-  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, h->rtp.marker, false};
-  to_law(h, codec, payload);
+  struct sink_in in = {b->source, b->ext, b->ts, b->marker, false};
+  if (b->kind != codec->kind)
+    g711_convert(b->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW, payload, payload, b->n);
   sink_set_clock(&peer->sink, codec->clock_hz);
   d = sink_map(&peer->sink, &in, peer->w->now_us, &at);
   if (d)
@@ -80,83 +98,109 @@ static enum drop pass_audio(struct link *l, const struct heard *h, struct packet
   peer->forwarded_us = peer->w->now_us;
   if (codec->kind != CODEC_CN)
     peer->tx.codec = codec->kind;
-  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, h->rtp.payload_bytes, false};
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, b->n, false};
   return session_send(peer, to, &o);
 }
 
 /* Among the frames of an encoder, which is quiet meanwhile. */
-static void insert_event(struct event *e, struct session *peer, const struct event_told *told,
-                         struct sink_out *ret) {
-  if (told->is_begin)
-    e->out_ts = sink_ts(&peer->sink, peer->w->now_us);
-  sink_insert(&peer->sink, e->out_ts, peer->w->now_us, ret);
+static void insert_event(struct session *peer, bool is_begin, struct sink_out *ret) {
+  if (is_begin)
+    peer->event_out.ts = sink_ts(&peer->sink, peer->w->now_us);
+  sink_insert(&peer->sink, peer->event_out.ts, peer->w->now_us, ret);
   peer->voice.event_us = peer->w->now_us;
 }
 
 /* The timestamp of an event on its way out is fixed when it begins, unless both clocks are one: then
  * each segment has its own. */
-static enum drop map_event(const struct heard *h, struct session *peer, bool is_one_clock,
-                           const struct event_told *told, struct sink_out *ret) {
-  struct event *e = &h->remote->event;
+static enum drop map_event(struct session *peer, const struct bridged *b, bool is_one_clock,
+                           struct sink_out *ret) {
+  struct event_out *e = &peer->event_out;
   if (peer->voice.is_fed) {
-    insert_event(e, peer, told, ret);
+    insert_event(peer, b->is_begin, ret);
     return DROP_NONE;
   }
-  uint32_t ts = told->is_begin ? sink_ts(&peer->sink, peer->w->now_us) : e->out_ts;
-  struct sink_in in = {source_of(h), h->ext, h->rtp.ts, told->is_begin, true};
-  if (!is_one_clock || told->is_stamped_anew)
+  uint32_t ts = b->is_begin ? sink_ts(&peer->sink, peer->w->now_us) : e->ts;
+  struct sink_in in = {b->source, b->ext, b->ts, b->is_begin, true};
+  if (!is_one_clock || b->is_stamped_anew)
     in.ts = ts - peer->sink.ts_shift;
   enum drop d = sink_map(&peer->sink, &in, peer->w->now_us, ret);
-  if (told->is_begin || (is_one_clock && !told->is_stamped_anew))
-    e->out_ts = ret->ts;
+  if (b->is_begin || (is_one_clock && !b->is_stamped_anew))
+    e->ts = ret->ts;
   return d;
+}
+
+/* In the other clock; more than fits goes on as another segment. */
+static void scale_event(struct session *peer, const struct bridged *b, const struct mset_codec *codec,
+                        struct telev *t, uint32_t *ts) {
+  if (b->is_begin)
+    peer->event_out.cut.offset = 0;
+  uint32_t lasted = telev_scale(b->segments + t->duration, b->clock_hz, codec->clock_hz);
+  uint32_t offset = telev_cut(&peer->event_out.cut, lasted, t);
+  *ts += (uint32_t)((uint64_t)offset * peer->sink.clock_hz / codec->clock_hz);
+}
+
+static void skip_one(struct session *peer, uint64_t source) {
+  if (peer->voice.is_fed)
+    voice_skip(peer);
+  else
+    sink_skip(&peer->sink, source);
+}
+
+static enum drop take_event(struct session *peer, const struct bridged *b) {
+  struct remote *to;
+  struct sink_out at;
+  uint8_t payload[TELEV_BYTES];
+  enum drop d = way_out(peer, &to);
+  if (d)
+    return d;
+  const struct mset_codec *codec = remote_event(to, peer->sink.clock_hz);
+  if (!codec || b->is_old) {
+    skip_one(peer, b->source);
+    return codec ? DROP_LATE : DROP_PAYLOAD_TYPE;
+  }
+  bool is_one_clock =
+      !peer->voice.is_fed && b->clock_hz == codec->clock_hz && codec->clock_hz == peer->sink.clock_hz;
+  d = map_event(peer, b, is_one_clock, &at);
+  if (peer->voice.is_fed)
+    voice_skip(peer);
+  if (d)
+    return d;
+  struct telev out = b->telev;
+  if (!is_one_clock)
+    scale_event(peer, b, codec, &out, &at.ts);
+  telev_put(payload, &out);
+  peer->forwarded_us = peer->w->now_us;
+  struct out o = {codec->pt, b->is_begin, at.index, at.ts, payload, sizeof(payload), true};
+  return session_send(peer, to, &o);
+}
+
+enum drop bridge_take(struct session *to, const struct bridged *b, uint8_t *payload) {
+  if (b->op == BRIDGED_AUDIO)
+    return take_audio(to, b, payload);
+  if (b->op == BRIDGED_EVENT)
+    return take_event(to, b);
+  skip_one(to, b->source);
+  return DROP_NONE;
+}
+
+/* The sink ----------------------------------------------------------------------------------------- */
+static enum drop pass_audio(struct link *l, const struct heard *h, struct packet *p) {
+  struct session *peer = session_peer(l->from);
+  struct bridged b = bridged_audio(h);
+  return peer ? bridge_take(peer, &b, p->bytes + (h->rtp.payload - p->bytes)) : DROP_NO_SINK;
 }
 
 static enum drop pass_event(struct link *l, const struct heard *h, const struct telev *t,
                             const struct event_told *told) {
-  (void)l;
-  struct session *peer;
-  struct remote *to;
-  struct sink_out at;
-  uint8_t payload[TELEV_BYTES];
-  enum drop d = way_out(h, &peer, &to);
-  if (d)
-    return d;
-  const struct mset_codec *codec = remote_event(to, peer->sink.clock_hz);
-  if (peer->voice.is_fed)
-    voice_skip(peer);
-  if (!codec || told->is_old) {
-    sink_skip(&peer->sink, source_of(h));
-    return codec ? DROP_LATE : DROP_PAYLOAD_TYPE;
-  }
-  bool is_one_clock = !peer->voice.is_fed && h->codec->clock_hz == codec->clock_hz &&
-                      codec->clock_hz == peer->sink.clock_hz;
-  d = map_event(h, peer, is_one_clock, told, &at);
-  if (d)
-    return d;
-  struct telev out = *t;
-  if (!is_one_clock) {
-    struct event *e = &h->remote->event;
-    if (told->is_begin)
-      e->out_cut.offset = 0;
-    uint32_t lasted = telev_scale(e->segments + t->duration, h->codec->clock_hz, codec->clock_hz);
-    at.ts += telev_scale(telev_cut(&e->out_cut, lasted, &out), codec->clock_hz, SINK_CLOCK_HZ);
-  }
-  telev_put(payload, &out);
-  peer->forwarded_us = peer->w->now_us;
-  struct out o = {codec->pt, told->is_begin, at.index, at.ts, payload, sizeof(payload), true};
-  return session_send(peer, to, &o);
+  struct session *peer = session_peer(l->from);
+  struct bridged b = bridged_event(h, t, told);
+  return peer ? bridge_take(peer, &b, NULL) : DROP_NO_SINK;
 }
 
 static void skip(struct link *l, const struct heard *h) {
-  struct session *peer = session_peer(h->session);
-  (void)l;
-  if (!peer)
-    return;
-  if (peer->voice.is_fed)
-    voice_skip(peer);
-  else
-    sink_skip(&peer->sink, source_of(h));
+  struct session *peer = session_peer(l->from);
+  if (peer)
+    skip_one(peer, source_of(h));
 }
 
 /* An encoder is had before it is needed, where the descriptions say that it will be. */
@@ -204,5 +248,5 @@ int bridge_open(struct session *s, struct session *peer) {
 
 void bridge_close(struct session *s) {
   link_remove(&s->bridge);
-  s->peer = 0;
+  s->peer = s->far = 0;
 }

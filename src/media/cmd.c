@@ -108,10 +108,17 @@ static void unlink_one(struct session *s) {
   struct session *peer = session_peer(s);
   if (peer && peer->peer == s->handle)
     bridge_close(peer);
+  xlink_close(s);
   bridge_close(s);
 }
 
 static int cmd_link(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  uint32_t elsewhere = m->h.pad & XLINK_WORKER;
+  if (elsewhere) {
+    unlink_one(s);
+    xlink_open(s, m->link.peer, elsewhere - 1);
+    return 0;
+  }
   struct session *peer = m->link.peer ? session_find(w, m->link.peer) : NULL;
   (void)reply;
   if (m->link.peer && !peer)
@@ -178,6 +185,8 @@ void cmd_run(struct worker *w, const union mset_any *m) {
   if (rows[m->h.type])
     error = s || m->h.type == MSET_OPEN ? rows[m->h.type](w, s, m, &reply) : -ENOENT;
   if (error == CMD_LATER)
+    return;
+  if (m->h.type == MSET_LINK && m->h.pad & XLINK_SILENT)
     return;
   if (error) {
     reply_as(&reply, MSET_FAULT, sizeof(reply.fault));

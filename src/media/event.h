@@ -28,14 +28,17 @@ struct event {
   uint32_t duration;
   uint64_t heard_us;
   struct event_name past[EVENT_PAST];
-  uint32_t out_ts;          /* out_ts is the caller's: the timestamp that it goes on with, */
-  struct telev_cut out_cut; /* and its segments. */
+};
+
+struct event_out { /* an event on its way out, kept by who sends it on */
+  uint32_t ts;     /* ts is the timestamp that it goes on with, cut its segments. */
+  struct telev_cut cut;
 };
 
 struct event_told {
   bool is_begin;        /* is_begin: the first packet of an event. */
   bool is_old;          /* is_old: of an event before the current one; not to be sent on. */
-  bool is_stamped_anew; /* is_stamped_anew: a repeated end with another timestamp: out_ts stays. */
+  bool is_stamped_anew; /* is_stamped_anew: a repeated end with another timestamp: event_out.ts stays. */
   unsigned digits;      /* digits that ended by this packet, 0-2 */
   struct {
     char digit;

@@ -130,7 +130,7 @@ static void fill(struct session *s, struct quality_in *ret) {
       .report = &s->report,
       .heard_us = s->heard_us,
       .sent_us = s->forwarded_us,
-      .is_open = session_peer(s) && session_is_receiving(s) && !s->is_resting,
+      .is_open = (session_peer(s) || s->far) && session_is_receiving(s) && !s->is_resting,
   };
   add_totals(ret, &s->gone);
   for (unsigned i = 0; i < s->n_strms; i++)

@@ -32,6 +32,7 @@ struct known { /* a session as the control thread sees it */
   struct list node;
   uint64_t id;
   uint32_t worker;
+  uint64_t far;          /* far is the peer on another worker that it is linked with; 0: none. */
   uint64_t orphan_at_us; /* orphan_at_us is when it ends; 0: its controller is there. */
   char call[MSET_TEXT_BYTES];
 };
@@ -45,6 +46,7 @@ struct media {
   struct media_options options;
   struct facts facts;
   struct dsps *dsps;
+  struct xlinks *xlinks;
   struct loop *loop;
   struct worker *workers[64];
   uint32_t live[64]; /* live counts the sessions of each worker. */
@@ -70,9 +72,30 @@ static struct known *known_find(const struct media *m, uint64_t id) {
   return map_get(m->by_id, id_key(&id));
 }
 
+/* Half of a LINK: the far session's worker is told, and does not answer. peer NULL: no more. */
+static bool tell_half(struct media *m, const struct known *far, const struct known *peer) {
+  union mset_any c;
+  if (!m->workers[far->worker]) /* all ends */
+    return false;
+  mset_init(&c, MSET_LINK, far->id);
+  c.link.peer = peer ? peer->id : 0;
+  c.h.pad = XLINK_SILENT | (peer ? peer->worker + 1 : 0);
+  return worker_put(m->workers[far->worker], &c);
+}
+
+static void forget_far(struct media *m, struct known *k) {
+  struct known *far = k->far ? known_find(m, k->far) : NULL;
+  if (far && far->far == k->id) {
+    far->far = 0;
+    (void)tell_half(m, far, NULL); /* lost: what it sends finds nobody */
+  }
+  k->far = 0;
+}
+
 static struct known *known_free(struct media *m, struct known *k) {
   if (!k)
     return NULL;
+  forget_far(m, k);
   (void)map_del(m->by_id, id_key(&k->id));
   m->live[k->worker]--;
   list_del(&k->node);
@@ -260,18 +283,34 @@ static void on_hello(struct media *m, const struct mset_hello *hello) {
     send_live(m);
 }
 
+/* A LINK between two workers goes to both; the session's own answers. */
+static int share_link(struct media *m, union mset_any *c, struct known *k) {
+  struct known *peer = c->link.peer ? known_find(m, c->link.peer) : NULL;
+  if (c->link.peer && !peer)
+    return -ENOENT;
+  forget_far(m, k);
+  if (!peer)
+    return 0;
+  forget_far(m, peer);
+  if (peer->worker == k->worker)
+    return 0;
+  if (!tell_half(m, peer, k))
+    return -EAGAIN;
+  c->h.pad = peer->worker + 1;
+  k->far = peer->id;
+  peer->far = k->id;
+  return 0;
+}
+
 /* Which worker; for OPEN a new session is entered. 0 or -errno for FAULT. */
-static int find_worker(struct media *m, const union mset_any *c, struct known **ret) {
+static int find_worker(struct media *m, union mset_any *c, struct known **ret) {
   if (c->h.type == MSET_OPEN)
     return known_new(m, &c->open, ret);
   *ret = known_find(m, c->h.session);
   if (!*ret)
     return -ENOENT;
   (*ret)->orphan_at_us = 0; /* who commands a session has it */
-  if (c->h.type != MSET_LINK || !c->link.peer)
-    return 0;
-  const struct known *peer = known_find(m, c->link.peer);
-  return !peer ? -ENOENT : peer->worker != (*ret)->worker ? -EXDEV : 0;
+  return c->h.type == MSET_LINK ? share_link(m, c, *ret) : 0;
 }
 
 static void on_command(struct media *m, union mset_any *c) {
@@ -484,11 +523,17 @@ static int make_workers(struct media *m, const char **ret_text) {
   struct dsps_options dsp = {m->options.dsp_threads, m->options.dsp_share, m->options.workers, each};
   if (!error)
     error = dsps_new(&m->dsps, &dsp);
-  *ret_text = error ? *ret_text : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
+  if (!error)
+    error = xlinks_new(&m->xlinks, m->options.workers);
+  *ret_text =
+      error ? *ret_text
+            : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
   for (uint32_t i = 0; !error && i < m->options.workers; i++)
     error = worker_new(&m->workers[i], &m->options, i, &m->facts, m->dsps, m->events_fd);
   if (error)
     return error;
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    worker_share(m->workers[i], m->xlinks);
   *ret_text = "media: the DTLS certificate";
   return renew_cert(m, clock_now_us());
 }
@@ -570,7 +615,9 @@ void media_stop(struct media *m) {
 struct media *media_free(struct media *m) {
   if (!m)
     return NULL;
-  dsps_stop(m->dsps); /* they wake workers */
+  dsps_stop(m->dsps); /* they wake workers, as workers do each other */
+  for (uint32_t i = 0; i < m->options.workers && i < COUNT_OF(m->workers); i++)
+    worker_stop(m->workers[i]);
   for (uint32_t i = 0; i < m->options.workers && i < COUNT_OF(m->workers); i++)
     m->workers[i] = worker_free(m->workers[i]);
   if (m->controller.on)
@@ -578,6 +625,7 @@ struct media *media_free(struct media *m) {
   LIST_EACH_SAFE(&m->sessions, node)
     known_free(m, CONTAINER_OF(node, struct known, node));
   dsps_free(m->dsps);
+  xlinks_free(m->xlinks);
   loop_free(m->loop);
   map_free(m->by_id);
   facts_done(&m->facts);

@@ -58,7 +58,10 @@ struct session {
   struct sealer *sealer; /* sealer is NULL before there are keys. */
   struct ice *ice;       /* native legs */
   struct list links;     /* links are the sinks of what we receive. */
-  struct link bridge;    /* bridge is the sink to peer. */
+  struct link bridge;    /* bridge is the sink to peer, or to far. */
+  uint64_t far;          /* far is the id of a peer on another worker, far_worker; 0: none. */
+  uint32_t far_worker;
+  struct event_out event_out;
   uint32_t ssrc, last_ssrc, ssrc_changes;
   uint64_t heard_us;     /* heard_us is when anything verified came; at first the OPEN. */
   uint64_t forwarded_us; /* forwarded_us is when audio or an event of the peer was last sent. */

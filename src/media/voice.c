@@ -3,6 +3,7 @@
 #include "media/voice.h"
 
 #include "codec/coder.h"
+#include "media/bridge.h"
 #include "media/session.h"
 
 enum { EVENT_QUIET_US = 60000, LOSS_STEP = 2 };
@@ -110,24 +111,24 @@ static void begin(struct session *s, uint64_t source) {
   v->source = source;
 }
 
-enum drop voice_put(struct session *s, uint64_t source, const struct heard *h) {
+enum drop voice_put(struct session *s, const struct bridged *b, const uint8_t *payload) {
   struct voice *v = &s->voice;
   if (!voice_is_open(v)) {
-    int error = voice_open(s, h->codec->kind);
+    int error = voice_open(s, b->kind);
     if (error)
       return error == -ENOTSUP ? DROP_CODEC : DROP_DSP_FULL;
   }
-  if (h->rtp.payload_bytes > CODER_PAYLOAD_MAX)
+  if (b->n > CODER_PAYLOAD_MAX)
     return DROP_TOO_LONG;
-  begin(s, source);
+  begin(s, b->source);
   struct dsp_input in = order(s, DSP_PACKET);
-  in.n = (uint16_t)h->rtp.payload_bytes;
-  in.packet = (struct xcode_packet){.ext = h->ext - v->skips,
-                                    .ts = h->rtp.ts,
-                                    .clock_hz = h->codec->clock_hz,
-                                    .kind = h->codec->kind,
-                                    .marker = h->rtp.marker};
-  return put(s, &in, h->rtp.payload) ? DROP_NONE : DROP_QUEUE_FULL;
+  in.n = b->n;
+  in.packet = (struct xcode_packet){.ext = b->ext - v->skips,
+                                    .ts = b->ts,
+                                    .clock_hz = b->clock_hz,
+                                    .kind = b->kind,
+                                    .marker = b->marker};
+  return put(s, &in, payload) ? DROP_NONE : DROP_QUEUE_FULL;
 }
 
 void voice_skip(struct session *s) { s->voice.skips++; }

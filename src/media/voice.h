@@ -26,7 +26,8 @@ struct worker;
  */
 int voice_open(struct session *s, uint8_t in_kind) must_check;
 void voice_close(struct session *s);
-enum drop voice_put(struct session *s, uint64_t source, const struct heard *h) must_check;
+struct bridged;
+enum drop voice_put(struct session *s, const struct bridged *b, const uint8_t *payload) must_check;
 void voice_skip(struct session *s);                     /* a packet of the source that is not audio */
 void voice_rest(struct session *s);                     /* the peer's audio goes another way now */
 int voice_tone(struct session *s, int tone) must_check; /* an enum tone_kind, -1: none */

@@ -71,9 +71,11 @@ static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   coalesce_harvest(&w->coalesce, w->harvest, w->now_us);
   keying_results(w);
   voice_results(w);
+  xlink_results(w);
   run_commands(w);
   timers_run(&w->timers, w->now_us);
   io_flush(w->io, on_refused, w);
+  xlink_flush(w);
   if (w->has_told)
     wake(w->events_fd);
   w->has_told = false;
@@ -183,20 +185,30 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
   return 0;
 }
 
+void worker_share(struct worker *w, struct xlinks *x) {
+  w->xlinks = x;
+  xlinks_set_wake(x, w->index, w->wake_fd);
+}
+
 int worker_start(struct worker *w) {
   int error = pthread_create(&w->thread, NULL, run, w);
   w->has_thread = !error;
   return -error;
 }
 
+void worker_stop(struct worker *w) {
+  if (!w || !w->has_thread)
+    return;
+  atomic_store(&w->is_ending, true);
+  wake(w->wake_fd);
+  pthread_join(w->thread, NULL);
+  w->has_thread = false;
+}
+
 struct worker *worker_free(struct worker *w) {
   if (!w)
     return NULL;
-  atomic_store(&w->is_ending, true);
-  if (w->has_thread) {
-    wake(w->wake_fd);
-    pthread_join(w->thread, NULL);
-  }
+  worker_stop(w);
   close_sessions(w);
   handshake_free(w->handshake);
   io_free(w->io);

@@ -13,6 +13,7 @@
 #include "media/handshake.h"
 #include "media/io.h"
 #include "media/media.h"
+#include "media/xlink.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,8 +66,10 @@ struct worker {
   uint32_t facts_base;
   const struct dtlscert *_Atomic cert; /* cert is the current one, set by the control thread. */
   struct handshake *handshake;
-  struct dsps *dsps; /* dsps are the DSP threads, of all workers; NULL: none. */
-  int wake_fd;       /* wake_fd wakes this worker, events_fd the control thread. */
+  struct dsps *dsps;     /* dsps are the DSP threads, of all workers; NULL: none. */
+  struct xlinks *xlinks; /* xlinks are the ways between all workers; NULL: none. */
+  uint64_t xlink_told;   /* xlink_told has a bit for each worker to be woken. */
+  int wake_fd;           /* wake_fd wakes this worker, events_fd the control thread. */
   int events_fd;
   bool has_told; /* has_told: something went up in this turn. */
   struct ring commands, events;
@@ -76,8 +79,10 @@ struct worker {
 
 int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
                struct dsps *dsps,
-               int events_fd) must_check; /* sockets are bound; the thread is not started */
+               int events_fd) must_check;              /* sockets are bound; the thread is not started */
+void worker_share(struct worker *w, struct xlinks *x); /* before it starts */
 int worker_start(struct worker *w) must_check;
+void worker_stop(struct worker *w);           /* ends the thread; it can still be told things */
 struct worker *worker_free(struct worker *w); /* ends the thread, ends its sessions without a word */
 OWN_DEFINE(worker)
 /* Control thread: a checked command; false when the ring is full. */

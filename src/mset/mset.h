@@ -140,8 +140,9 @@ struct mset_pick { /* SELECT and DROP of a remote; reply OK */
   struct mset_head h;
   uint32_t remote, pad;
 };
-/* command: a's received media goes to b and b's to a; a == b is an echo. Both live on one worker
- * (mset_open.beside), else FAULT -EXDEV. An earlier link of either is undone. Reply OK */
+/* command: a's received media goes to b and b's to a; a == b is an echo. On one worker
+ * (mset_open.beside) it costs least. An earlier link of either is undone. FAULT -EBUSY: it needs
+ * transcoding, and none is to be had. Reply OK */
 struct mset_link {
   struct mset_head h; /* h.session is a. */
   uint64_t peer;      /* peer is b; 0: unlink, h.session's media goes nowhere. */

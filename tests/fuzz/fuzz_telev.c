@@ -12,14 +12,15 @@ static void must(bool c) {
     abort();
 }
 
-static void onward(struct event *e, const struct event_told *told, const struct telev *t, uint32_t hz) {
+static void onward(const struct event *e, struct event_out *o, const struct event_told *told,
+                   const struct telev *t, uint32_t hz) {
   struct telev out = *t, again;
   uint8_t payload[TELEV_BYTES];
   if (told->is_begin)
-    e->out_cut.offset = 0;
+    o->cut.offset = 0;
   uint32_t lasted = telev_scale(e->segments + t->duration, hz, hz == 8000 ? 48000 : 8000);
-  uint32_t before = e->out_cut.offset, offset = telev_cut(&e->out_cut, lasted, &out);
-  must(offset == before && offset % 0xffff == 0 && e->out_cut.offset - before <= 0xffff);
+  uint32_t before = o->cut.offset, offset = telev_cut(&o->cut, lasted, &out);
+  must(offset == before && offset % 0xffff == 0 && o->cut.offset - before <= 0xffff);
   must(!out.end || t->end);
   must(telev_put(payload, &out) == TELEV_BYTES && telev_parse(&again, payload, sizeof(payload)));
   must(again.duration == out.duration && again.end == out.end && again.event == out.event);
@@ -27,6 +28,7 @@ static void onward(struct event *e, const struct event_told *told, const struct 
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   struct event e = {0};
+  struct event_out o = {0};
   struct event_told told;
   struct reader r = reader_of(data, n);
   struct rtp p = {.ssrc = 1};
@@ -52,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
     for (unsigned i = 0; i < told.digits; i++)
       must(telev_event(told.digit[i].digit) >= 0);
     if (!told.is_old)
-      onward(&e, &told, &t, hz);
+      onward(&e, &o, &told, &t, hz);
   }
   digits += event_tick(&e, now_us + EVENT_SILENT_US, &told) ? told.digits : 0;
   must(digits <= packets);

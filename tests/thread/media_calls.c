@@ -1086,14 +1086,16 @@ static void talk_on(struct talk *t, unsigned frames) {
   }
 }
 
-static void transcoded(void) {
+/* are_apart: on two workers. */
+static void transcoded(bool are_apart) {
   struct talk t = {0};
   struct coder_format f = {.kind = CODER_OPUS, .rate_hz = 8000, .complexity = 0};
   struct got g;
   union mset_any m;
   tone_init(&t.tone, TONE_1004);
   CHECK(encoder_new(&t.encoder, &f) == 0 && decoder_new(&t.decoder, &f) == 0);
-  CHECK(leg_open(&t.a, MSET_TRUNK_LEG, 0) && leg_open(&t.b, MSET_TRUNK_LEG, t.a.id));
+  CHECK(leg_open(&t.a, MSET_TRUNK_LEG, 0) && leg_open(&t.b, MSET_TRUNK_LEG, are_apart ? 0 : t.a.id));
+  CHECK((t.a.o.worker != t.b.o.worker) == are_apart);
   t.a.kind = CODEC_PCMU;
   t.b.kind = CODEC_OPUS;
   t.b.pt = 111;
@@ -1151,6 +1153,46 @@ static void transcoded(void) {
   decoder_free(t.decoder);
 }
 
+/* The legs of a link on two workers; another link undoes it, and one that ended is no harm. */
+static void between_workers(void) {
+  struct leg a, b, c;
+  struct got g;
+  uint16_t last = 0;
+  CHECK(leg_open(&a, MSET_TRUNK_LEG, 0) && leg_open(&b, MSET_TRUNK_LEG, 0) && a.o.worker != b.o.worker);
+  CHECK(leg_open(&c, MSET_TRUNK_LEG, a.id) && c.o.worker == a.o.worker);
+  a.kind = b.kind = c.kind = CODEC_PCMU;
+  CHECK(leg_describe(&a, 1, SUITE_AES_CM_128_HMAC_SHA1_80, 8000, MSET_SYMMETRIC_OFF));
+  CHECK(leg_describe(&b, 1, SUITE_AEAD_AES_128_GCM, 48000, MSET_SYMMETRIC_OFF));
+  CHECK(leg_describe(&c, 1, SUITE_AEAD_AES_256_GCM, 8000, MSET_SYMMETRIC_OFF));
+  CHECK(link_legs(a.id, b.id));
+  for (unsigned i = 0; i < 20; i++) {
+    leg_send_frame(&a, (uint8_t)i);
+    CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.payload_bytes == 160 && g.rtp.payload[0] == i, "frame %u",
+          i);
+    CHECK(!i || g.rtp.seq == (uint16_t)(last + 1));
+    last = g.rtp.seq;
+    leg_send_frame(&b, (uint8_t)i);
+    CHECK(leg_take_rtp(&a, 500, &g) && g.rtp.payload[0] == i, "frame %u back", i);
+  }
+  uint8_t event[4] = {3, 0x0a, 0, 160};
+  leg_send(&a, 101, true, a.ts, event, sizeof(event));
+  CHECK(leg_take_rtp(&b, 500, &g) && g.rtp.pt == 101 && g.rtp.payload[0] == 3);
+  CHECK((g.rtp.payload[2] << 8 | g.rtp.payload[3]) == 960, "in the other clock");
+  CHECK(link_legs(a.id, c.id)); /* b is alone */
+  leg_send_frame(&b, 50);
+  CHECK(leg_drain(&a) == 0);
+  leg_send_frame(&a, 60);
+  CHECK(leg_take_rtp(&c, 500, &g) && g.rtp.payload[0] == 60 && leg_drain(&b) == 0);
+  CHECK(link_legs(b.id, a.id)); /* and now c */
+  leg_send_frame(&c, 70);
+  leg_send_frame(&b, 80);
+  CHECK(leg_take_rtp(&a, 500, &g) && g.rtp.payload[0] == 80 && leg_drain(&a) == 0);
+  leg_close(&a);
+  leg_send_frame(&b, 90);
+  leg_close(&b);
+  leg_close(&c);
+}
+
 int main(void) {
   pthread_t thread;
   const char *text = "";
@@ -1178,7 +1220,9 @@ int main(void) {
   hold_has_silence();
   digits_between_clocks();
   all_octets_pass();
-  transcoded();
+  transcoded(false);
+  transcoded(true);
+  between_workers();
   keys_change();
   keys_change_after_a_roll_over();
   forked_remotes();

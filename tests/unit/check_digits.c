@@ -16,6 +16,7 @@ struct wire { /* a packet and when it comes */
 };
 
 struct world {
+  struct event_out out;
   uint64_t seed, dice, at_us; /* at_us is the sender's time. */
   uint32_t hz, ts0, step_ms, ends;
   bool no_end, anew, overlaps;
@@ -129,11 +130,11 @@ static void pass_on(struct world *w, struct event *e, const struct wire *p,
   if (told->is_old || w->n_onward == PACKETS)
     return;
   if (told->is_begin) {
-    e->out_cut.offset = 0;
-    e->out_ts = 77 + (uint32_t)(p->at_us * to_hz / 1000000u);
+    w->out.cut.offset = 0;
+    w->out.ts = 77 + (uint32_t)(p->at_us * to_hz / 1000000u);
   }
-  uint32_t offset = telev_cut(&e->out_cut, telev_scale(e->segments + t.duration, w->hz, to_hz), &t);
-  w->onward[w->n_onward++] = (struct wire){p->at_us, e->out_ts + offset, t};
+  uint32_t offset = telev_cut(&w->out.cut, telev_scale(e->segments + t.duration, w->hz, to_hz), &t);
+  w->onward[w->n_onward++] = (struct wire){p->at_us, w->out.ts + offset, t};
 }
 
 static void gateway_run(struct world *w, const struct wire *list, unsigned n, uint32_t hz,
