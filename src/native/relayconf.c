@@ -56,6 +56,8 @@ static void places_write(struct text *t, const struct conf_relay *r) {
   if (nat)
     text_add(t, "external-ip=%s/%s\n", addr_ip_text(&r->address, outer, sizeof(outer)),
              addr_ip_text(&r->bind, inner, sizeof(inner)));
+  if (addr_family(&r->address) == AF_INET6) /* browsers do not say which family they want */
+    text_add(t, "allocation-default-address-family=ipv6\n");
   text_add(t, "min-port=%u\nmax-port=%u\n", r->port_min, r->port_max);
   if (r->port)
     text_add(t, "listening-port=%u\n", r->port);

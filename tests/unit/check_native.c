@@ -335,6 +335,10 @@ Test(relayconf, reaches_the_media_and_nothing_else) {
                                        "\nallow-loopback-peers\n"};
   for (size_t i = 0; i < COUNT_OF(second); i++)
     cr_assert(strstr(text, second[i]), "\"%s\" is not in:\n%s", second[i], text);
+  cr_assert_null(strstr(text, "address-family"));
+  cr_assert_eq(addr_parse(&c->relays[0].address, SLICE("2001:db8::8"), 0), 0);
+  cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[0]), 0);
+  cr_assert(strstr(text, "relay-ip=2001:db8::8\nallocation-default-address-family=ipv6\n"), "%s", text);
   unlink(path);
   cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[0]), -ENOENT);
 }
