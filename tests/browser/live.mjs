@@ -53,6 +53,17 @@ const tests = {
     await hearsTone(phone);
   }),
 
+  // Somebody else shuts UDP once we say "up": the call goes on through a relay.
+  'udp-shut': () => withCall(async (phone) => {
+    const id = (await phone.state()).id;
+    assert.match((await phone.verb('figures')).pair, /^(host|prflx)\/udp/);
+    process.stderr.write('up\n');
+    await phone.until('a relayed pair', async () => /^relay\/(tcp|tls)/.test((await phone.verb('figures'))?.pair ?? ''), 40_000);
+    await sleep(3000);
+    await hearsTone(phone);
+    assert.equal((await phone.state()).id, id);
+  }),
+
   hold: () => withCall(async (phone) => {
     await phone.verb('hold');
     await phone.until('held', async () => (await phone.state()).state === 'local_hold', 5000);

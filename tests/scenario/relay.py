@@ -26,6 +26,7 @@ from turnclient import CONNECT, NO_ANSWER, RELAYED, Turn, password_of
 RELAY_GROUP = Group("relay", shared=False, programs=["ip", "nft", "baresip", "chromium", "node", "turnserver"], root=True)
 RELAY = "10.77.2.3"
 PER_USER = 4
+PHONE_HZ = 1004  # the headless phone's own tone
 SECTION = """
 relays:
   - name: demo
@@ -120,12 +121,12 @@ def firewall(name, passed):
         subprocess.run(command + ["delete", "table", "inet", "wall"], check=False)
 
 
-def sound_of(path):
-    """The middle second of what the carrier heard."""
+def sound_of(path, before_end=None):
+    """A second of what the carrier heard: in the middle, or one that ends so long before the end."""
     with wave.open(path) as w:
         rate, channels, n = w.getframerate(), w.getnchannels(), w.getnframes()
         samples = numpy.frombuffer(w.readframes(n), dtype=numpy.int16)[::channels]
-    at = len(samples) // 2
+    at = len(samples) // 2 if before_end is None else int(len(samples) - rate * (before_end + 0.5))
     return tone.measure(samples[at - rate // 2:at + rate // 2], rate)
 
 
@@ -201,6 +202,26 @@ def only_tcp(names, house):
     known = newest_sound(house, None)
     _, report = browser_call(names, house, "place", "--to", house.demo["dial"]["tone"], "--policy", "relay")
     right(house, report(), newest_sound(house, known), "relay/udp → host")
+
+
+@RELAY_GROUP.scenario("UDP is shut in mid-call: the same call goes on by TURN over TLS")
+@apart
+def shut(names, house):
+    command = ["ip", "netns", "exec", names["browser"], "node", TOP + "/tests/browser/live.mjs", "--demo", house.dir + "/demo.json", "udp-shut"]
+    known = newest_sound(house, None)
+    child = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        said = child.stderr.readline().strip()
+        check(said == "up", "the browser: " + said + child.stderr.read() if said != "up" else "")
+        with firewall(names["browser"], [(TOWARD_BROWSER, 443), (RELAY, 443)]):
+            begin = time.monotonic()
+            _, said = child.communicate(timeout=90)
+            check(child.returncode == 0, "the browser, %.0f s later: %s" % (time.monotonic() - begin, said))
+    finally:
+        child.kill()
+    hz, _ = sound_of(newest_sound(house, known), 1.5)
+    check(abs(hz - PHONE_HZ) < 5, "the carrier heard %d Hz in the end" % hz)
+    check(len([r for r in house.records() if r["state"] != "live"]) == 1, "one call: %s" % house.records())
 
 
 def credentials(house, names, body=None, user="alice"):
