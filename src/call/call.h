@@ -184,6 +184,9 @@ struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone *
 struct leg *call_next_leg(const struct call *c, struct leg *after); /* NULL: first; NULL at the end */
 struct leg *leg_far(const struct leg *l); /* the bridged other leg, NULL if none */
 
+/* The client's network, as it says: cheap codecs first on a wired one. */
+enum place_network { NETWORK_UNKNOWN, NETWORK_WIRED, NETWORK_WIFI, NETWORK_CELLULAR };
+
 /* Placing -------------------------------------------------------------------------------------- */
 struct place {
   const struct door *door;
@@ -198,7 +201,8 @@ struct place {
   struct slice from, from_display, to; /* to: a number; or to_user */
   struct slice to_user;
   bool anonymous, ringback; /* ringback: the gateway plays it */
-  bool deny_relays_only;    /* set by the native door: the only candidates were foreign relays */
+  enum place_network network;
+  bool deny_relays_only; /* set by the native door: the only candidates were foreign relays */
   const struct addr *deny;
   uint32_t n_deny;
   uint32_t ring_timeout_s; /* 0: default */

@@ -17,6 +17,7 @@ enum {
   HELD_ANSWER_US = 1500000,   /* the 200 waits this long for the device's DTLS */
   MEDIA_WAIT_US = 10000000,   /* then media must come within this */
   CONSENT_WAIT_US = 30000000, /* consent lost with a stream open */
+  DSP_FULL_PERMILLE = 800,    /* transcoding this full: no more of it by choice */
   FRESH_WAIT_US = 30000000,   /* a fresh association must be up by then */
 };
 
@@ -51,6 +52,7 @@ struct calls {
   struct timer reap, expire;
   bool draining;
   uint64_t next_session;
+  uint32_t dsp_permille; /* dsp_permille is how full transcoding is, as the media process said last. */
   struct counts counts;
   _Atomic uint64_t count_values[CALLS_COUNT_];
 };
@@ -83,6 +85,7 @@ struct leg_inner {
   struct desc *offer;                   /* our re-offer, unanswered */
   struct desc *asked;                   /* the peer's offer that waits for the media process */
   uint64_t cookie;                      /* of the offer that waits */
+  bool is_ours_answer;                  /* of the two in force, local is the answer */
   bool local_is_offer;                  /* local is our first offer, and no final answer came yet */
   struct desc *old_local, *old_remote;  /* while fresh comes up: of the old association */
   struct addr deny[MSET_DENY_MAX];
@@ -97,6 +100,7 @@ struct leg_inner {
   uint64_t restart_us; /* restart_us is when the client was last asked for a new offer; 0: never. */
   bool is_lossy;       /* is_lossy: it was for loss: opus goes first from then on. */
   bool told_oneway;    /* told_oneway: nothing comes from it, and that was told. */
+  uint8_t network;     /* enum place_network, as the client said */
 };
 
 static inline struct call_inner *call_in(const struct call *c) { return c->inner; }
@@ -146,11 +150,11 @@ void leg_fresh_take_over(struct leg *l);
 void leg_fresh_drop(struct leg *l, const char *why);
 void leg_done_codec(struct leg *l); /* codec and suite of what is in force */
 
-/* remote: fills and sends REMOTE from descriptions. 0 or -EAGAIN */
+/* remote: fills and sends REMOTE from descriptions, the answer's order of codecs counts. 0 or -EAGAIN */
 int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local,
-                const struct desc *remote) must_check;
+                const struct desc *remote, bool is_ours_answer) must_check;
 void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local,
-                 const struct desc *remote);
+                 const struct desc *remote, bool is_ours_answer);
 
 /* bridge */
 void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */

@@ -279,6 +279,6 @@ void leg_deny(struct leg *l, const struct addr *relays, uint32_t n) {
       l->fresh.session && in->old_local ? &l->fresh : &l->media; /* whom the descriptions are of */
   bool known = m->session && l->local && l->remote && in->dialogs;
   uint32_t dialog = in->local_is_offer ? in->last_dialog : in->dialog;
-  if (n && known && remote_send(l, m->session, dialog, l->local, l->remote) < 0)
+  if (n && known && remote_send(l, m->session, dialog, l->local, l->remote, in->is_ours_answer) < 0)
     log_warn(call, "%s: a relay could not be denied", l->call->id);
 }

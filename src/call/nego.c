@@ -4,18 +4,31 @@
 #include "call/inner.h"
 
 #include "base/log.h"
+#include "call/codecs.h"
 
 #include <stdio.h>
 
 /* The session that the descriptions in force speak of. */
 static struct leg_media *media_of(struct leg *l) { return l->fresh.session ? &l->fresh : &l->media; }
 
+/* Which codec toward an app: on a wired network the cheap one loses nothing. */
+static enum codec_policy policy_of(const struct leg *l) {
+  uint8_t set = leg_calls(l)->env.conf->service.codec_policy;
+  if (set != CODECS_AUTO)
+    return set == CODECS_COST ? CODEC_POLICY_COST : CODEC_POLICY_QUALITY;
+  if (leg_in(l)->is_lossy)
+    return CODEC_POLICY_QUALITY;
+  bool is_full = leg_calls(l)->dsp_permille >= DSP_FULL_PERMILLE;
+  return is_full || leg_in(l)->network == NETWORK_WIRED ? CODEC_POLICY_COST : CODEC_POLICY_QUALITY;
+}
+
 static struct ability ability_of(struct leg *l, uint8_t direction) {
   return (struct ability){.kind = l->kind,
                           .trunk = l->trunk,
                           .opened = &media_of(l)->opened,
                           .local = l->remote ? l->local : NULL,
-                          .direction = direction};
+                          .direction = direction,
+                          .policy = policy_of(l)};
 }
 
 struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const struct conf_trunk *t,
@@ -33,8 +46,7 @@ void leg_done_codec(struct leg *l) {
   const struct desc_crypto *ours, *theirs;
   const struct desc_audio *a = &l->remote->audio;
   for (uint8_t i = 0; i < a->n_codecs; i++)
-    if (codec_is_speech(&a->codecs[i]) &&
-        desc_codec_find(&l->local->audio, (enum codec_kind)a->codecs[i].kind, 8000)) {
+    if (codec_is_speech(&a->codecs[i]) && codec_same(&l->local->audio, &a->codecs[i])) {
       l->media.codec = a->codecs[i].kind;
       break;
     }
@@ -50,12 +62,13 @@ static struct verdict answer(struct leg *l, const struct desc *offer) {
   struct ability a = ability_of(l, bridge_direction(l));
   struct desc ours;
   offer_answer(&a, offer, &ours);
-  int r = remote_send(l, media_of(l)->session, in->dialog, &ours, offer);
+  int r = remote_send(l, media_of(l)->session, in->dialog, &ours, offer, true);
   if (r == 0) {
     leg_set_desc(&l->local, &ours);
     if (l->remote != offer)
       leg_set_desc(&l->remote, offer);
     in->hold_sdp = desc_holds(offer, NULL);
+    in->is_ours_answer = true;
     in->dialogs |= 1u << in->dialog;
     leg_done_codec(l);
   }
@@ -162,7 +175,7 @@ static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct d
     return v;
   if (known && memcmp(known, answer_, sizeof(*known)) == 0)
     return v;
-  return remote_send(l, media_of(l)->session, dialog, ours, answer_) == 0 ? v : no_media();
+  return remote_send(l, media_of(l)->session, dialog, ours, answer_, false) == 0 ? v : no_media();
 }
 
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *theirs, bool final) {
@@ -186,6 +199,7 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
     leg_set_desc(&in->early[dialog - 1], theirs);
   in->dialogs |= 1u << dialog;
   in->last_dialog = dialog;
+  in->is_ours_answer = false;
   in->hold_sdp = desc_holds(theirs, ours);
   l->offer_pending = false;
   leg_done_codec(l);

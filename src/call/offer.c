@@ -4,18 +4,11 @@
 #include "call/offer.h"
 
 #include "base/rand.h"
+#include "call/codecs.h"
 
 #include <stdio.h>
 
-enum { TELEV_PT = 101, PTIME_MS = 20 };
-
-bool codec_is_speech(const struct desc_codec *c) {
-  return (c->kind == CODEC_PCMU || c->kind == CODEC_PCMA) && c->clock_hz == 8000 && c->channels <= 1;
-}
-
-static bool codec_is_event(const struct desc_codec *c) {
-  return c->kind == CODEC_TELEV && (c->clock_hz == 8000 || c->clock_hz == 48000);
-}
+enum { PTIME_MS = 20, PTIME_MIN_MS = 10, PTIME_MAX_MS = 60 };
 
 static bool profile_is_dtls(uint8_t p) { return p == PROFILE_DTLS_SAVP || p == PROFILE_DTLS_SAVPF; }
 static bool profile_is_sdes(uint8_t p) { return p == PROFILE_SAVP || p == PROFILE_SAVPF; }
@@ -106,13 +99,6 @@ static void crypto_add(const struct ability *a, struct desc_audio *ret, uint32_t
 
 /* Checks of offers -------------------------------------------------------------------------------- */
 
-static bool has_speech(const struct desc_audio *a) {
-  for (uint8_t i = 0; i < a->n_codecs; i++)
-    if (codec_is_speech(&a->codecs[i]))
-      return true;
-  return false;
-}
-
 static struct verdict check_webrtc(const struct desc_audio *a) {
   if (!profile_is_dtls(a->profile))
     return verdict_refuse(REFUSE_SDP, "the profile must be UDP/TLS/RTP/SAVPF");
@@ -166,6 +152,7 @@ static bool is_fax(const struct desc *d) {
 
 struct verdict offer_check(const struct ability *a, const struct desc *offer) {
   const struct desc_audio *o = &offer->audio;
+  char names[64];
   if (is_fax(offer))
     return verdict_refuse(REFUSE_FAX, "m=image instead of m=audio");
   if (!offer->has_audio)
@@ -175,55 +162,22 @@ struct verdict offer_check(const struct ability *a, const struct desc *offer) {
   struct verdict v = a->kind == LEG_NATIVE ? check_webrtc(o) : check_trunk(a, o);
   if (!verdict_is_pass(&v))
     return v;
-  if (!has_speech(o))
-    return verdict_refuse(REFUSE_CODEC, "PCMU or PCMA must be offered");
+  if (!codecs_meet(a, o))
+    return verdict_refuse(REFUSE_CODEC, "%s must be offered", codecs_names(a, names, sizeof(names)));
   if (a->kind == LEG_TRUNK && a->opened && !is_family(&a->opened->rtp[0], o))
     return verdict_refuse(REFUSE_SDP, "the c= line changes the address family within the call");
   return v;
 }
 
+uint32_t ptime_of(const struct desc_audio *a) {
+  uint32_t ms = a->ptime_ms ? a->ptime_ms : PTIME_MS;
+  if (a->maxptime_ms && ms > a->maxptime_ms)
+    ms = a->maxptime_ms;
+  ms -= ms % PTIME_MIN_MS;
+  return ms < PTIME_MIN_MS ? PTIME_MIN_MS : ms > PTIME_MAX_MS ? PTIME_MAX_MS : ms;
+}
+
 /* Making descriptions ------------------------------------------------------------------------------ */
-
-static void codec_set(struct desc_codec *c, uint8_t pt, enum codec_kind kind, const char *name,
-                      const char *fmtp) {
-  c->pt = pt;
-  c->kind = (uint8_t)kind;
-  c->channels = 1;
-  c->clock_hz = 8000;
-  snprintf(c->name, sizeof(c->name), "%s", name);
-  snprintf(c->fmtp, sizeof(c->fmtp), "%s", fmtp);
-}
-
-static void codecs_all(struct desc_audio *ret) {
-  codec_set(&ret->codecs[0], 0, CODEC_PCMU, "PCMU", "");
-  codec_set(&ret->codecs[1], 8, CODEC_PCMA, "PCMA", "");
-  codec_set(&ret->codecs[2], TELEV_PT, CODEC_TELEV, "telephone-event", "0-15");
-  ret->n_codecs = 3;
-}
-
-static void codec_keep(struct desc_audio *ret, const struct desc_codec *c) {
-  struct desc_codec *to = &ret->codecs[ret->n_codecs];
-  if (ret->n_codecs >= MSET_CODECS_MAX)
-    return;
-  ret->n_codecs++;
-  codec_set(to, c->pt, (enum codec_kind)c->kind, c->kind == CODEC_PCMU ? "PCMU" : "PCMA", "");
-  to->clock_hz = c->clock_hz;
-  if (c->kind == CODEC_TELEV) {
-    snprintf(to->name, sizeof(to->name), "telephone-event");
-    snprintf(to->fmtp, sizeof(to->fmtp), "0-15");
-  }
-}
-
-/* Speech first, in the offer's order and with its payload types; events never first. A trunk gets the
- * one codec that will be used, a browser all. */
-static void codecs_common(const struct desc_audio *o, bool one, struct desc_audio *ret) {
-  for (uint8_t i = 0; i < o->n_codecs; i++)
-    if (codec_is_speech(&o->codecs[i]) && !(one && ret->n_codecs))
-      codec_keep(ret, &o->codecs[i]);
-  for (uint8_t i = 0; i < o->n_codecs; i++)
-    if (codec_is_event(&o->codecs[i]))
-      codec_keep(ret, &o->codecs[i]);
-}
 
 static void candidates_add(const struct mset_opened *m, struct desc_audio *ret) {
   for (uint32_t i = 0; i < m->n_addrs && i < MSET_ADDRS_MAX; i++) {
@@ -287,14 +241,14 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
   media_copy(offer, ret);
   ret->audio.profile = o->profile;
   ret->audio.direction = direction_answer(a, o);
-  codecs_common(o, a->kind == LEG_TRUNK, &ret->audio);
+  codecs_answer(a, o, &ret->audio);
   if (a->kind == LEG_NATIVE) {
     webrtc_fill(a->opened, ret);
     ret->audio.setup = o->setup == SETUP_PASSIVE ? SETUP_ACTIVE : SETUP_PASSIVE;
   } else {
     const struct desc_crypto *c = is_sdes(o) ? crypto_choose(a->trunk, o) : NULL;
     ret->audio.rtcp_mux = o->rtcp_mux;
-    ret->audio.ptime_ms = PTIME_MS;
+    ret->audio.ptime_ms = (uint16_t)ptime_of(o);
     rtcp_fill(a->opened, &ret->audio);
     if (o->rtcp_mux)
       ret->audio.rtcp = ret->audio.rtp;
@@ -333,7 +287,7 @@ void offer_make(const struct ability *a, struct desc *ret) {
   media_make(a, ret);
   ret->audio.direction = a->direction;
   reports_offer(a, &ret->audio);
-  codecs_all(&ret->audio);
+  codecs_offer(a, &ret->audio);
   if (a->kind == LEG_TRUNK) {
     offer_trunk(a, ret);
   } else {
@@ -383,7 +337,7 @@ static struct verdict answer_check_sdes(const struct desc_audio *o, const struct
 
 static bool answer_has_codec(const struct desc_audio *o, const struct desc_audio *a) {
   for (uint8_t i = 0; i < a->n_codecs; i++)
-    if (codec_is_speech(&a->codecs[i]) && desc_codec_find(o, (enum codec_kind)a->codecs[i].kind, 8000))
+    if (codec_is_speech(&a->codecs[i]) && codec_same(o, &a->codecs[i]))
       return true;
   return false;
 }

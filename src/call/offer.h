@@ -4,12 +4,15 @@
 #pragma once
 #include "call/call.h"
 
+enum codec_policy { CODEC_POLICY_COST, CODEC_POLICY_QUALITY };
+
 struct ability {
   enum leg_kind kind;
   const struct conf_trunk *trunk;   /* LEG_TRUNK */
   const struct mset_opened *opened; /* ports and credentials; NULL when only checking */
   const struct desc *local;         /* our description in force, NULL: none. Its key and id go on. */
   uint8_t direction;                /* what we want at most, DIR_* */
+  enum codec_policy policy;         /* the order of codecs toward apps */
 };
 
 /* May the offer be served? Within a session (a->local set) a refused m-line means hold. */
@@ -34,4 +37,5 @@ uint8_t direction_agreed(const struct desc *local, const struct desc *remote);
 bool desc_holds(const struct desc *theirs, const struct desc *ours);
 /* ours continues was: same version if nothing differs, else the next one. */
 void desc_continue(struct desc *ours, const struct desc *was);
-bool codec_is_speech(const struct desc_codec *c);
+/* Milliseconds of a packet that the peer wants, 10-60 in steps of 10; 20 where it says nothing. */
+uint32_t ptime_of(const struct desc_audio *theirs);

@@ -286,6 +286,7 @@ static void fill_caller(struct leg *l, const struct place *p) {
   }
   if (p->peer)
     leg_set_peer(l, p->peer);
+  leg_in(l)->network = (uint8_t)p->network;
   slice_copy(l->identity, sizeof(l->identity), p->identity);
   slice_copy(l->device, sizeof(l->device), p->device);
   leg_deny(l, p->deny, p->n_deny);

@@ -1,31 +1,72 @@
 /* SPDX-License-Identifier: Apache-2.0
  * From what a leg and its peer agreed on to the message that tells the media process. */
+#include "call/codecs.h"
 #include "call/inner.h"
 
 #include <stdio.h>
 
-static void put_codecs(struct mset_remote *r, const struct desc_audio *ours,
-                       const struct desc_audio *theirs) {
-  for (int events = 0; events <= 1; events++)
-    for (uint8_t i = 0; i < theirs->n_codecs && r->n_codecs < MSET_CODECS_MAX; i++) {
-      const struct desc_codec *c = &theirs->codecs[i];
-      bool wanted = events ? c->kind == CODEC_TELEV : codec_is_speech(c);
-      if (!wanted || !desc_codec_find(ours, (enum codec_kind)c->kind, c->clock_hz))
-        continue;
-      r->codecs[r->n_codecs++] =
-          (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
+/* A number of one of the format's parameters; 0 where it is absent. */
+static uint64_t fmtp_number(const char *fmtp, const char *name) {
+  struct slice rest = slice_of(fmtp);
+  uint64_t n;
+  while (rest.n) {
+    struct slice one = slice_trim(slice_cut(&rest, ';')), key = slice_trim(slice_cut(&one, '='));
+    if (slice_ieq(key, slice_of(name)) && slice_u64(slice_trim(one), UINT32_MAX, &n) == 0)
+      return n;
+  }
+  return 0;
+}
+
+/* What the peer takes of a codec: Opus' parameters of RFC 7587, 6.1. */
+static uint32_t flags_of(const struct desc_codec *c) {
+  if (c->kind != CODEC_OPUS)
+    return 0;
+  return (fmtp_number(c->fmtp, "useinbandfec") ? MSET_CODEC_FEC : 0) |
+         (fmtp_number(c->fmtp, "usedtx") ? MSET_CODEC_DTX : 0) |
+         (fmtp_number(c->fmtp, "stereo") ? MSET_CODEC_STEREO : 0);
+}
+
+static bool is_known(const struct mset_remote *r, uint8_t pt) {
+  for (uint32_t i = 0; i < r->n_codecs; i++)
+    if (r->codecs[i].pt == pt)
+      return true;
+  return false;
+}
+
+/* theirs: as the peer describes it, with the number that we send it with. */
+static void put_codec(struct mset_remote *r, const struct desc_codec *theirs, uint32_t ptime_ms) {
+  if (r->n_codecs >= MSET_CODECS_MAX || is_known(r, theirs->pt))
+    return;
+  uint32_t bitrate =
+      theirs->kind == CODEC_OPUS ? (uint32_t)fmtp_number(theirs->fmtp, "maxaveragebitrate") : 0;
+  r->codecs[r->n_codecs++] = (struct mset_codec){.pt = theirs->pt,
+                                                 .kind = theirs->kind,
+                                                 .ptime_ms = (uint8_t)ptime_ms,
+                                                 .channels = theirs->channels,
+                                                 .clock_hz = theirs->clock_hz,
+                                                 .flags = flags_of(theirs),
+                                                 .bitrate = bitrate};
+}
+
+/* Speech in the order of the answer, the first is what we send (RFC 3264, 7); then events and noise.
+ */
+static void put_codecs(struct mset_remote *r, const struct desc_audio *answer,
+                       const struct desc_audio *ours, const struct desc_audio *theirs) {
+  uint32_t ptime_ms = ptime_of(theirs);
+  for (int is_speech = 1; is_speech >= 0; is_speech--)
+    for (uint8_t i = 0; i < answer->n_codecs; i++) {
+      const struct desc_codec *c = &answer->codecs[i], *of_theirs = codec_same(theirs, c);
+      bool is_wanted = is_speech ? codec_is_speech(c) : c->kind == CODEC_TELEV || c->kind == CODEC_CN;
+      if (is_wanted && of_theirs && codec_same(ours, c))
+        put_codec(r, of_theirs, ptime_ms);
     }
 }
 
 /* Events that come with the number that we gave, where the peer's answer gave another one. */
 static void put_own_event(struct mset_remote *r, const struct desc_audio *ours) {
   const struct desc_codec *c = desc_codec_find(ours, CODEC_TELEV, 8000);
-  for (uint32_t i = 0; c && i < r->n_codecs; i++)
-    if (r->codecs[i].pt == c->pt)
-      return;
-  if (c && r->n_codecs && r->n_codecs < MSET_CODECS_MAX)
-    r->codecs[r->n_codecs++] =
-        (struct mset_codec){.pt = c->pt, .kind = c->kind, .clock_hz = c->clock_hz};
+  if (c && r->n_codecs)
+    put_codec(r, c, 0);
 }
 
 static void put_trunk(struct mset_remote *r, const struct conf_trunk *t) {
@@ -58,7 +99,7 @@ static void put_sdes(struct mset_remote *r, const struct desc_audio *ours,
 }
 
 void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *local,
-                 const struct desc *remote) {
+                 const struct desc *remote, bool is_ours_answer) {
   const struct desc_audio *ours = &local->audio, *theirs = &remote->audio;
   const struct leg_inner *in = leg_in(l);
   uint8_t d = direction_agreed(local, remote);
@@ -67,8 +108,8 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
   r->level_ext = ours->level_ext && theirs->level_ext ? theirs->level_ext : 0;
   r->send = (d & DIR_SEND) != 0;
   r->recv = (d & DIR_RECV) != 0;
-  r->rx_ptime_ms = theirs->ptime_ms ? theirs->ptime_ms : 20;
-  put_codecs(r, ours, theirs);
+  r->rx_ptime_ms = ptime_of(theirs);
+  put_codecs(r, is_ours_answer ? ours : theirs, ours, theirs);
   if (l->kind == LEG_NATIVE) {
     put_dtls(r, theirs);
   } else {
@@ -93,11 +134,11 @@ static MEDIUM_REPLY(on_remote) {
 }
 
 int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local,
-                const struct desc *remote) {
+                const struct desc *remote, bool is_ours_answer) {
   union mset_any m;
   mset_init(&m, MSET_REMOTE, session);
   m.remote.remote = dialog;
-  remote_fill(&m.remote, l, local, remote);
+  remote_fill(&m.remote, l, local, remote, is_ours_answer);
   int r = medium_send(leg_calls(l)->medium, &m, on_remote, l->id, 0);
   explicit_bzero(&m, sizeof(m));
   return r;

@@ -27,6 +27,7 @@ enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
+enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 
 struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
   uint32_t n;
@@ -58,6 +59,7 @@ struct conf_trunk {
   struct conf_names media_sources; /* CIDRs besides the SDP's address that plain media may come from */
   struct conf_names
       suites;        /* SRTP suites in order of preference; default four, AEAD_AES_256_GCM first */
+  struct conf_names codecs; /* PCMU, PCMA, G722, opus in order of preference */
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t ice;       /* enum conf_ice, default off */
@@ -133,6 +135,7 @@ struct conf {
     struct conf_names origins;       /* CORS origins, exact */
     struct conf_names relays;        /* further native relays, judged by guard/relay */
     struct conf_names vpn;           /* CIDRs of VPN pools */
+    uint8_t codec_policy;            /* enum conf_codec_policy */
     uint32_t commands_per_s, calls_per_identity, streams_per_identity; /* 10, 20, 5 */
     uint32_t offline_wait_s, stream_lost_s, ring_timeout_s;            /* 5, 120, 60 */
     uint32_t heartbeat_s;                                              /* 15 */

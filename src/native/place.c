@@ -81,6 +81,17 @@ static bool wish_metadata(struct req *r, struct wish *w) {
   return true;
 }
 
+static bool network_of(const char *word, enum place_network *ret) {
+  static const char *const words[] = {
+      [NETWORK_WIRED] = "wired", [NETWORK_WIFI] = "wifi", [NETWORK_CELLULAR] = "cellular"};
+  for (unsigned i = NETWORK_WIRED; word && i < COUNT_OF(words); i++)
+    if (strcmp(word, words[i]) == 0) {
+      *ret = (enum place_network)i;
+      return true;
+    }
+  return false;
+}
+
 static bool wish_features(struct req *r, struct wish *w) {
   json_t *f = json_object_get(r->body, "features");
   const char *ring = json_string_value(json_object_get(f, "ringback")),
@@ -98,8 +109,7 @@ static bool wish_features(struct req *r, struct wish *w) {
     answer_field(r->n, r->to, "/features/ringback", "expected client or gateway");
     return false;
   }
-  if (json_object_get(f, "network") &&
-      (!net || (strcmp(net, "wired") && strcmp(net, "wifi") && strcmp(net, "cellular")))) {
+  if (json_object_get(f, "network") && !network_of(net, &w->place.network)) {
     answer_field(r->n, r->to, "/features/network", "expected wired, wifi or cellular");
     return false;
   }

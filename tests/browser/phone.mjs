@@ -90,7 +90,7 @@ export const tests = {
     assert.equal(call.from.tel, '+15550100001');
     assert.equal(await card(page).getAttribute('data-call'), call.id);
     await hears(page, mock, call);
-    await until('figures', async () => /PCM[UA].*lost/.test(await text(page, '.quality')));
+    await until('figures', async () => /(opus|G722|PCM[UA]).*lost/.test(await text(page, '.quality')));
     assert.match(await text(page, '.quality'), /Quality good \(MOS 4\.3\)/);
     await page.locator('.more summary').click();
     assert.match(await text(page, '.facts'), /packets, 0 lost/);

@@ -199,7 +199,7 @@ def telemetry(base):
         app, far = house.records()[0]["legs"]
         check(app["kind"] == "native" and far["kind"] == "trunk" and far["sip_call_id"], "legs: %s %s" % (app, far))
         for leg in (app, far):
-            check(leg["remote_addr"].startswith("127.0.0.1:") and leg["codec"] == "PCMU" and leg["srtp"] and leg["media_addr"],
+            check(leg["remote_addr"].startswith("127.0.0.1:") and leg["codec"] == ("opus" if leg is app else "PCMU") and leg["srtp"] and leg["media_addr"],
                   "leg: %s" % leg)
         check(house.ask("POST", path, house.demo["users"]["bob"]["token"], {"stats": []})[0] == 404, "another's call")
         check(house.records()[0]["end"]["reason"] == "completed", "the end: %s" % house.records()[0]["end"])

@@ -277,7 +277,7 @@ def reinvite_empty(house):
         reinvite(d, media.sdp(version=2, direction="sendonly"))
         d.invite("")
         ok = d.answer(200)
-        check(sdp_media(ok.body)[2] == "sendrecv" and " 0 8 101" in ok.body, "offer: " + ok.body)
+        check(sdp_media(ok.body)[2] == "sendrecv" and " 0 8 9 101" in ok.body, "offer: " + ok.body)
         d.ack(ok, media.sdp(version=3))
         both(bob, media)
         d.bye()

@@ -43,7 +43,7 @@ Test(call, native_to_trunk_is_answered_and_ended) {
   cr_assert(a);
   eq(rig_log(), "A.opened ring:demo B.opened");
   eq(rig_media(), "OPEN1 REMOTE1/1 OPEN2 LINK1-2");
-  cr_assert_eq(a->local->audio.codecs[0].kind, CODEC_PCMU);
+  cr_assert_eq(a->local->audio.codecs[0].kind, CODEC_OPUS, "a network that is not known to be wired");
   rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
   leg_ringing(rig_leg('B'));
   leg_ringing(rig_leg('B'));

@@ -103,9 +103,62 @@ static void check_webrtc_answer(const char *sdp, uint8_t n_codecs) {
     cr_expect_eq(d.media[i].port, 0, "other m-lines are refused");
 }
 
-Test(offer, chromium) { check_webrtc_answer(sdp_chromium, 4); /* two laws, events at 48000 and 8000 */ }
-Test(offer, firefox) { check_webrtc_answer(sdp_firefox, 3); }
-Test(offer, aiortc) { check_webrtc_answer(sdp_aiortc, 2); }
+Test(offer, chromium) {
+  check_webrtc_answer(sdp_chromium, 6); /* four codecs, events at 48000 and 8000 */
+}
+Test(offer, firefox) { check_webrtc_answer(sdp_firefox, 5); }
+Test(offer, aiortc) { check_webrtc_answer(sdp_aiortc, 3); }
+
+static void check_order(const struct ability *a, const char *sdp, const uint8_t *kinds, uint8_t n) {
+  struct desc d = answer(a, sdp);
+  cr_assert_geq(d.audio.n_codecs, n);
+  for (uint8_t i = 0; i < n; i++)
+    cr_expect_eq(d.audio.codecs[i].kind, kinds[i], "place %u", i);
+}
+
+Test(offer, codec_policy_orders_the_answer_of_an_app) {
+  static const uint8_t cost[] = {CODEC_PCMU, CODEC_PCMA, CODEC_G722, CODEC_OPUS, CODEC_TELEV},
+                       quality[] = {CODEC_OPUS, CODEC_G722, CODEC_PCMU, CODEC_PCMA, CODEC_TELEV};
+  struct ability a = can(LEG_NATIVE, NULL);
+  a.policy = CODEC_POLICY_COST;
+  check_order(&a, sdp_chromium, cost, COUNT_OF(cost));
+  a.policy = CODEC_POLICY_QUALITY;
+  check_order(&a, sdp_chromium, quality, COUNT_OF(quality));
+}
+
+Test(offer, a_trunk_gets_one_codec_of_its_own_list) {
+  static const uint8_t first[] = {CODEC_PCMA, CODEC_TELEV}, set[] = {CODEC_PCMU, CODEC_TELEV};
+  struct conf_trunk t = {.name = "one"};
+  struct ability a = can(LEG_TRUNK, &t);
+  check_order(&a, sdp_baresip, first, COUNT_OF(first));
+  t.codecs.n = 2;
+  snprintf(t.codecs.text[0], CONF_NAME_BYTES, "opus");
+  snprintf(t.codecs.text[1], CONF_NAME_BYTES, "PCMU");
+  check_order(&a, sdp_baresip, set, COUNT_OF(set));
+  struct desc ours, theirs = rig_desc(sdp_baresip);
+  offer_make(&a, &ours);
+  cr_expect_eq(ours.audio.codecs[0].kind, CODEC_OPUS);
+  cr_expect_eq(ours.audio.codecs[1].kind, CODEC_PCMU);
+  cr_expect_null(desc_codec_find(&ours.audio, CODEC_PCMA, 8000), "not set for this trunk");
+  cr_expect_not_null(desc_codec_find(&ours.audio, CODEC_TELEV, 48000), "Opus has events of its clock");
+  cr_expect_not_null(desc_codec_find(&ours.audio, CODEC_CN, 8000));
+  t.codecs.n = 1;
+  struct verdict v = offer_check(&a, &theirs);
+  cr_expect_eq(v.refusal, REFUSE_CODEC);
+  cr_expect_not_null(strstr(v.detail, "opus must be offered"), "%s", v.detail);
+}
+
+Test(offer, ptime_is_what_the_peer_asks_for) {
+  static const struct {
+    uint16_t ptime, max;
+    uint32_t ms;
+  } rows[] = {{0, 0, 20},   {30, 0, 30},  {20, 150, 20}, {0, 10, 10},
+              {40, 20, 20}, {200, 0, 60}, {5, 0, 10},    {25, 0, 20}};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct desc_audio a = {.ptime_ms = rows[i].ptime, .maxptime_ms = rows[i].max};
+    cr_expect_eq(ptime_of(&a), rows[i].ms, "row %zu", i);
+  }
+}
 
 Test(offer, baresip_with_sdes) {
   struct ability a = can(LEG_TRUNK, &demo);
@@ -155,7 +208,7 @@ Test(offer, refusals) {
       {sdp_aiortc, "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF, "", REFUSE_SDP},
       {sdp_aiortc, "a=fingerprint:sha-256 " HEX32 CRLF, "", REFUSE_SDP},
       {sdp_aiortc, "a=setup:actpass", "a=setup:holdconn", REFUSE_SDP},
-      {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 96", REFUSE_CODEC},
+      {sdp_aiortc, "UDP/TLS/RTP/SAVPF 96 0 8", "UDP/TLS/RTP/SAVPF 97", REFUSE_CODEC},
       {sdp_aiortc, "UDP/TLS/RTP/SAVPF", "RTP/SAVPF", REFUSE_SDP},
       {sdp_aiortc, "m=audio 40123", "m=audio 0", REFUSE_NO_AUDIO},
       {sdp_baresip, "RTP/SAVP 8", "UDP/TLS/RTP/SAVP 8",
@@ -272,7 +325,7 @@ Test(offer, what_the_media_process_is_told) {
   snprintf(demo.media_sources.text[0], CONF_NAME_BYTES, "203.0.113.0/24");
   demo.symmetric = SYMMETRIC_AUTO;
   offer_answer(&a, &offer, &ours);
-  remote_fill(&r, &in.leg, &ours, &offer);
+  remote_fill(&r, &in.leg, &ours, &offer, true);
   cr_expect_eq(r.security, MSET_SDES);
   cr_expect_eq(memcmp(&r.tx, &ours.audio.crypto[0].key, sizeof(r.tx)), 0);
   cr_expect_eq(memcmp(&r.rx, &offer.audio.crypto[2].key, sizeof(r.rx)), 0);
@@ -292,12 +345,20 @@ Test(offer, what_the_media_process_is_told) {
   a = can(LEG_NATIVE, NULL);
   offer = rig_desc(sdp_chromium);
   offer_answer(&a, &offer, &ours);
-  remote_fill(&r, &in.leg, &ours, &offer);
+  remote_fill(&r, &in.leg, &ours, &offer, true);
   cr_expect_eq(r.security, MSET_DTLS);
   cr_expect_str_eq(r.ufrag, "aaaa");
   cr_expect_eq(r.dtls_active, 0);
-  cr_expect_eq(r.n_codecs, 4);
+  cr_expect_eq(r.n_codecs, 6);
   cr_expect(r.send && r.recv && r.rtcp_mux, "c=0.0.0.0 is no hold in WebRTC");
+  cr_expect_eq(r.codecs[0].kind, CODEC_PCMU, "the answer's order, not the offer's");
+  cr_expect_eq(r.codecs[3].kind, CODEC_OPUS);
+  cr_expect_eq(r.codecs[3].pt, 111);
+  cr_expect_eq(r.codecs[3].flags, MSET_CODEC_FEC);
+  cr_expect_eq(r.codecs[3].channels, 2);
+  memset(&r, 0, sizeof(r));
+  remote_fill(&r, &in.leg, &ours, &offer, false);
+  cr_expect_eq(r.codecs[0].kind, CODEC_OPUS, "theirs is the answer");
 }
 
 Test(offer, direction_is_cut_to_what_we_want) {
