@@ -37,7 +37,7 @@ static void on_state(struct leg *l, const union mset_any *m) {
     on_fresh_state(l, s);
     return;
   }
-  if (l->kind == LEG_TRUNK) { /* plain or SDES: only the pair is news */
+  if (l->kind == LEG_TRUNK && s->dtls == MSET_DTLS_NONE) { /* plain or SDES: only the pair is news */
     l->media.pair_local = s->local;
     l->media.pair_remote = s->remote;
     return;

@@ -203,7 +203,9 @@ bool leg_facts(const struct leg *l, struct mset_facts *ret) {
 bool leg_is_up(const struct leg *l) {
   if (l->kind == LEG_NATIVE)
     return l->media.dtls == MSET_DTLS_UP;
-  return l->local && l->remote && !leg_in(l)->local_is_offer;
+  if (!l->local || !l->remote || leg_in(l)->local_is_offer)
+    return false;
+  return !desc_is_dtls(&l->local->audio) || l->media.dtls == MSET_DTLS_UP;
 }
 
 /* What the peer does -------------------------------------------------------------------------------- */

@@ -50,7 +50,7 @@ void leg_done_codec(struct leg *l) {
       l->media.codec = a->codecs[i].kind;
       break;
     }
-  if (l->kind == LEG_TRUNK)
+  if (l->kind == LEG_TRUNK && !desc_is_dtls(&l->local->audio))
     l->media.suite = crypto_agree(&l->local->audio, a, &ours, &theirs) ? ours->key.suite : SUITE_NONE;
 }
 

@@ -19,9 +19,9 @@ static bool is_sdes(const struct desc_audio *a) {
 }
 
 /* c=0.0.0.0 is the hold of RFC 2543; in WebRTC it says nothing (the candidates do). */
-static bool is_zero_held(const struct desc_audio *a) {
-  return a->is_zero_addr && (is_sdes(a) || !profile_is_dtls(a->profile));
-}
+static bool is_zero_held(const struct desc_audio *a) { return a->is_zero_addr && !a->ufrag[0]; }
+
+bool desc_is_dtls(const struct desc_audio *a) { return profile_is_dtls(a->profile) && a->n_crypto == 0; }
 
 /* SDES ------------------------------------------------------------------------------------------ */
 
@@ -113,17 +113,38 @@ static struct verdict check_webrtc(const struct desc_audio *a) {
   return verdict_pass();
 }
 
+static bool takes_dtls(const struct conf_trunk *t) {
+  return t && t->srtp != SRTP_OFF && t->key_exchange != KEYS_SDES;
+}
+
+/* DTLS-SRTP of a trunk, RFC 5763: one association, so RTCP goes the same way. */
+static struct verdict check_dtls(const struct desc_audio *a) {
+  if (!a->fingerprint_alg[0] || a->fingerprint_bytes < 32)
+    return verdict_refuse(REFUSE_SDP, "a=fingerprint is missing or weaker than sha-256");
+  if (!a->rtcp_mux)
+    return verdict_refuse(REFUSE_SDP, "a=rtcp-mux is required with DTLS-SRTP");
+  if (a->setup == SETUP_HOLDCONN)
+    return verdict_refuse(REFUSE_SDP, "a=setup:holdconn is not served");
+  return verdict_pass();
+}
+
 static struct verdict check_trunk(const struct ability *a, const struct desc_audio *o) {
   const struct conf_trunk *t = a->trunk;
-  bool secured = a->local && is_sdes(&a->local->audio);
+  bool secured = a->local && (is_sdes(&a->local->audio) || desc_is_dtls(&a->local->audio));
+  if (takes_dtls(t) && profile_is_dtls(o->profile) && o->fingerprint_bytes)
+    return check_dtls(o);
   if (is_sdes(o)) {
+    if (t && t->key_exchange == KEYS_DTLS)
+      return verdict_refuse(REFUSE_SRTP, "trunk %s takes keys by DTLS only (key_exchange)", t->name);
     if (crypto_choose(t, o))
       return verdict_pass();
     return verdict_refuse(REFUSE_SRTP, "no a=crypto suite of trunk %s is offered", t ? t->name : "");
   }
   if (profile_is_dtls(o->profile))
-    return verdict_refuse(REFUSE_SRTP,
-                          "DTLS-SRTP is not served on trunks: offer RTP/SAVP with a=crypto");
+    return verdict_refuse(
+        REFUSE_SRTP,
+        "no DTLS-SRTP on this trunk (trunks[%s].key_exchange): offer RTP/SAVP with a=crypto",
+        t ? t->name : "");
   if (o->profile != PROFILE_AVP && o->profile != PROFILE_AVPF)
     return verdict_refuse(REFUSE_SDP, "the profile must be RTP/SAVP or RTP/AVP");
   if (secured)
@@ -193,16 +214,24 @@ static void candidates_add(const struct mset_opened *m, struct desc_audio *ret) 
   ret->ice_lite = true;
 }
 
-static void webrtc_fill(const struct mset_opened *m, struct desc *ret) {
-  struct desc_audio *a = &ret->audio;
-  ret->is_webrtc = true;
+static void dtls_fill(const struct mset_opened *m, struct desc_audio *a) {
   a->rtcp_mux = true;
   a->rtcp = a->rtp;
-  snprintf(a->ufrag, sizeof(a->ufrag), "%s", m->ufrag);
-  snprintf(a->pwd, sizeof(a->pwd), "%s", m->pwd);
   snprintf(a->fingerprint_alg, sizeof(a->fingerprint_alg), "sha-256");
   memcpy(a->fingerprint, m->fingerprint, sizeof(m->fingerprint));
   a->fingerprint_bytes = sizeof(m->fingerprint);
+}
+
+static uint8_t setup_answer(const struct desc_audio *o) {
+  return o->setup == SETUP_PASSIVE ? SETUP_ACTIVE : SETUP_PASSIVE;
+}
+
+static void webrtc_fill(const struct mset_opened *m, struct desc *ret) {
+  struct desc_audio *a = &ret->audio;
+  ret->is_webrtc = true;
+  dtls_fill(m, a);
+  snprintf(a->ufrag, sizeof(a->ufrag), "%s", m->ufrag);
+  snprintf(a->pwd, sizeof(a->pwd), "%s", m->pwd);
   candidates_add(m, a);
   a->ssrc = m->ssrc;
   snprintf(a->cname, sizeof(a->cname), "%s", m->cname);
@@ -235,6 +264,23 @@ static uint8_t direction_answer(const struct ability *a, const struct desc_audio
   return is_zero_held(o) ? d & DIR_RECV : d;
 }
 
+static void answer_trunk(const struct ability *a, const struct desc_audio *o, struct desc_audio *ret) {
+  bool is_dtls = takes_dtls(a->trunk) && profile_is_dtls(o->profile) && o->fingerprint_bytes;
+  const struct desc_crypto *c = !is_dtls && is_sdes(o) ? crypto_choose(a->trunk, o) : NULL;
+  ret->ptime_ms = (uint16_t)ptime_of(o);
+  if (is_dtls) {
+    dtls_fill(a->opened, ret);
+    ret->setup = setup_answer(o);
+    return;
+  }
+  ret->rtcp_mux = o->rtcp_mux;
+  rtcp_fill(a->opened, ret);
+  if (o->rtcp_mux)
+    ret->rtcp = ret->rtp;
+  if (c)
+    crypto_add(a, ret, c->tag, (enum srtp_suite)c->key.suite);
+}
+
 void offer_answer(const struct ability *a, const struct desc *offer, struct desc *ret) {
   const struct desc_audio *o = &offer->audio;
   base_fill(a, ret);
@@ -244,16 +290,9 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
   codecs_answer(a, o, &ret->audio);
   if (a->kind == LEG_NATIVE) {
     webrtc_fill(a->opened, ret);
-    ret->audio.setup = o->setup == SETUP_PASSIVE ? SETUP_ACTIVE : SETUP_PASSIVE;
+    ret->audio.setup = setup_answer(o);
   } else {
-    const struct desc_crypto *c = is_sdes(o) ? crypto_choose(a->trunk, o) : NULL;
-    ret->audio.rtcp_mux = o->rtcp_mux;
-    ret->audio.ptime_ms = (uint16_t)ptime_of(o);
-    rtcp_fill(a->opened, &ret->audio);
-    if (o->rtcp_mux)
-      ret->audio.rtcp = ret->audio.rtp;
-    if (c)
-      crypto_add(a, &ret->audio, c->tag, (enum srtp_suite)c->key.suite);
+    answer_trunk(a, o, &ret->audio);
   }
   reports_answer(a, o, &ret->audio);
   if (addr_port(&o->rtp) == 0)
@@ -264,6 +303,15 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
 static void offer_trunk(const struct ability *a, struct desc *ret) {
   enum srtp_suite suites[SUITE_COUNT_];
   bool secured = !a->trunk || a->trunk->srtp == SRTP_REQUIRED || (a->local && a->local->audio.n_crypto);
+  bool is_dtls = a->local ? desc_is_dtls(&a->local->audio)
+                          : secured && a->trunk && a->trunk->key_exchange == KEYS_DTLS;
+  if (is_dtls) {
+    ret->audio.profile = PROFILE_DTLS_SAVP;
+    ret->audio.ptime_ms = PTIME_MS;
+    ret->audio.setup = a->local ? a->local->audio.setup : SETUP_ACTPASS;
+    dtls_fill(a->opened, &ret->audio);
+    return;
+  }
   uint32_t n = secured ? suites_of(a->trunk, suites) : 0;
   ret->audio.profile = secured ? PROFILE_SAVP : PROFILE_AVP;
   ret->audio.ptime_ms = PTIME_MS;
@@ -319,8 +367,10 @@ void desc_continue(struct desc *ours, const struct desc *was) {
 
 /* Answers ------------------------------------------------------------------------------------------ */
 
-static struct verdict answer_check_webrtc(const struct desc_audio *a) {
-  struct verdict v = check_webrtc(a);
+static struct verdict answer_check_dtls(const struct desc_audio *o, const struct desc_audio *a) {
+  struct verdict v = o->ufrag[0] ? check_webrtc(a) : check_dtls(a);
+  if (verdict_is_pass(&v) && !profile_is_dtls(a->profile))
+    return verdict_refuse(REFUSE_SRTP, "UDP/TLS/RTP/SAVP was offered, the answer has another profile");
   if (verdict_is_pass(&v) && a->setup != SETUP_ACTIVE && a->setup != SETUP_PASSIVE)
     return verdict_refuse(REFUSE_SDP, "an answer's a=setup is active or passive");
   return v;
@@ -350,12 +400,12 @@ struct verdict answer_check(const struct desc *offer, const struct desc *answer)
   if (is_sdes(o))
     v = answer_check_sdes(o, a);
   else if (profile_is_dtls(o->profile))
-    v = answer_check_webrtc(a);
+    v = answer_check_dtls(o, a);
   else if (a->profile != PROFILE_AVP && a->profile != PROFILE_AVPF)
     v = verdict_refuse(REFUSE_SDP, "RTP/AVP was offered, the answer has another profile");
   if (!verdict_is_pass(&v))
     return v;
-  if (!profile_is_dtls(o->profile) && !is_family(&o->rtp, a))
+  if (!o->ufrag[0] && !is_family(&o->rtp, a))
     return verdict_refuse(REFUSE_SDP, "the answer's c= line is of another address family");
   if (!answer_has_codec(o, a))
     return verdict_refuse(REFUSE_CODEC, "the answer has no codec of the offer");

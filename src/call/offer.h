@@ -35,6 +35,8 @@ bool crypto_agree(const struct desc_audio *ours, const struct desc_audio *theirs
 uint8_t direction_agreed(const struct desc *local, const struct desc *remote);
 /* Does the peer's description put us on hold? ours: what we had offered, NULL where it is an offer. */
 bool desc_holds(const struct desc *theirs, const struct desc *ours);
+/* Keys by DTLS, and not in the description? */
+bool desc_is_dtls(const struct desc_audio *a);
 /* ours continues was: same version if nothing differs, else the next one. */
 void desc_continue(struct desc *ours, const struct desc *was);
 /* Milliseconds of a packet that the peer wants, 10-60 in steps of 10; 20 where it says nothing. */

@@ -117,7 +117,10 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
     r->rtcp = r->rtcp_mux ? theirs->rtp : theirs->rtcp;
     r->rtcp_off = theirs->rtcp_mute[0] && theirs->rtcp_mute[1];
     put_trunk(r, l->trunk);
-    put_sdes(r, ours, theirs);
+    if (desc_is_dtls(ours))
+      put_dtls(r, theirs);
+    else
+      put_sdes(r, ours, theirs);
     put_own_event(r, ours);
   }
   r->n_deny = in->n_deny;

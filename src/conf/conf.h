@@ -27,6 +27,7 @@ enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
+enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 
 struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
@@ -61,6 +62,7 @@ struct conf_trunk {
       suites;        /* SRTP suites in order of preference; default four, AEAD_AES_256_GCM first */
   struct conf_names codecs; /* PCMU, PCMA, G722, opus in order of preference */
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
+  uint8_t key_exchange; /* enum conf_keys, default sdes */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */

@@ -94,7 +94,7 @@ const tests = {
       const id = await connected.getAttribute('data-call');
       await page.reload();
       await page.locator(`.call-card[data-call="${id}"][data-state="connected"]`).waitFor({ timeout: 15_000 });
-      await page.locator('.quality', { hasText: /PCM[UA]/ }).waitFor({ timeout: 10_000 });
+      await page.locator('.quality', { hasText: /opus|G722|PCM[UA]/ }).waitFor({ timeout: 10_000 });
       await page.click(`[data-call="${id}"] [data-action="hangup"]`);
       await page.locator(`.call-card[data-call="${id}"][data-state="ended"]`).waitFor({ timeout: 5000 });
       assert.deepEqual(faults, []);

@@ -54,7 +54,7 @@ class AttackGroup(Group):
 
     def settings(self):
         text = open(TOP + "/tests/demo/sallyport.yaml.in").read()
-        for mark, more in (("\ntrunks:", "\n" + MORE_LISTENERS + "\ntrunks:"), ("\nusers:", "\n" + MORE_TRUNKS + "\nusers:")):
+        for mark, more in (("\ntrunks:", "\n" + MORE_LISTENERS + "\ntrunks:"), ("\nrelays:", "\n" + MORE_TRUNKS + "\nrelays:")):
             check(text.count(mark) == 1, "the demonstration's template has another form")
             text = text.replace(mark, more)
         text = text.replace("@TOP@/dialplans/demo.yaml", "@TOP@/tests/scenario/attack.plan.yaml")

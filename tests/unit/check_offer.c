@@ -48,6 +48,12 @@ static const char sdp_sipp[] =
     "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
     "t=0 0" CRLF "m=audio 6000 RTP/AVP 0" CRLF "a=rtpmap:0 PCMU/8000" CRLF;
 
+static const char sdp_dtls_trunk[] =
+    "v=0" CRLF "o=- 1 2 IN IP4 192.0.2.7" CRLF "s=-" CRLF "c=IN IP4 192.0.2.7" CRLF "t=0 0" CRLF
+    "m=audio 30000 UDP/TLS/RTP/SAVPF 8 101" CRLF "a=rtpmap:8 PCMA/8000" CRLF
+    "a=rtpmap:101 telephone-event/8000" CRLF "a=fingerprint:sha-256 " HEX32 CRLF "a=setup:actpass" CRLF
+    "a=rtcp-mux" CRLF "a=sendrecv" CRLF;
+
 static struct conf_trunk demo = {.name = "demo"}, lab = {.name = "lab", .srtp = SRTP_OFF};
 static struct mset_opened opened;
 
@@ -146,6 +152,64 @@ Test(offer, a_trunk_gets_one_codec_of_its_own_list) {
   struct verdict v = offer_check(&a, &theirs);
   cr_expect_eq(v.refusal, REFUSE_CODEC);
   cr_expect_not_null(strstr(v.detail, "opus must be offered"), "%s", v.detail);
+}
+
+static struct verdict check(const struct ability *a, const char *sdp) {
+  struct desc d = rig_desc(sdp);
+  return offer_check(a, &d);
+}
+
+Test(offer, keys_by_dtls_where_the_trunk_says_so) {
+  struct conf_trunk t = {.name = "dtls", .key_exchange = KEYS_DTLS};
+  struct ability a = can(LEG_TRUNK, &t), sdes = can(LEG_TRUNK, &demo);
+  struct mset_remote r = {0};
+  static struct leg_inner in;
+  static struct call_inner call;
+  cr_expect_eq(check(&sdes, sdp_dtls_trunk).refusal, REFUSE_SRTP);
+  cr_expect_eq(check(&a, sdp_baresip).refusal, REFUSE_SRTP, "no keys in the description");
+  struct desc d = answer(&a, sdp_dtls_trunk), offer = rig_desc(sdp_dtls_trunk), ours;
+  cr_expect_eq(d.audio.profile, PROFILE_DTLS_SAVPF);
+  cr_expect_eq(d.audio.setup, SETUP_PASSIVE);
+  cr_expect(d.audio.rtcp_mux && d.audio.fingerprint_bytes == 32 && d.audio.n_crypto == 0);
+  cr_expect(!d.audio.ufrag[0] && d.audio.n_candidates == 0, "no ICE");
+  offer_answer(&a, &offer, &ours);
+  in.leg.inner = &in;
+  in.leg.call = &call.call;
+  in.leg.kind = LEG_TRUNK;
+  remote_fill(&r, &in.leg, &ours, &offer, true);
+  cr_expect(r.security == MSET_DTLS && r.fingerprint_bytes == 32 && !r.dtls_active && r.rtcp_mux);
+  cr_expect_eq(addr_port(&r.rtp), 30000);
+  a.local = &ours;
+  cr_expect_eq(check(&a, sdp_sipp).refusal, REFUSE_SRTP, "secured stays secured");
+}
+
+Test(offer, our_offer_of_dtls_and_its_answers) {
+  struct conf_trunk t = {.name = "dtls", .key_exchange = KEYS_DTLS};
+  struct ability a = can(LEG_TRUNK, &t);
+  struct desc ours, theirs = rig_desc(sdp_dtls_trunk), bad;
+  offer_make(&a, &ours);
+  cr_expect(ours.audio.profile == PROFILE_DTLS_SAVP && ours.audio.setup == SETUP_ACTPASS);
+  cr_expect(ours.audio.n_crypto == 0 && ours.audio.rtcp_mux);
+  theirs.audio.setup = SETUP_ACTIVE;
+  cr_expect_eq(answer_check(&ours, &theirs).refusal, REFUSE_NONE);
+  bad = theirs, bad.audio.setup = SETUP_ACTPASS;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SDP);
+  bad = theirs, bad.audio.rtcp_mux = false;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SDP);
+  bad = theirs, bad.audio.profile = PROFILE_AVP;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SRTP);
+  bad = theirs, bad.audio.fingerprint_bytes = 0, bad.audio.fingerprint_alg[0] = 0;
+  cr_expect_eq(answer_check(&ours, &bad).refusal, REFUSE_SDP);
+}
+
+Test(offer, any_means_as_the_peer_offers) {
+  struct conf_trunk t = {.name = "any", .key_exchange = KEYS_ANY};
+  struct ability a = can(LEG_TRUNK, &t);
+  cr_expect_eq(answer(&a, sdp_dtls_trunk).audio.fingerprint_bytes, 32);
+  cr_expect_eq(answer(&a, sdp_baresip).audio.n_crypto, 1);
+  struct desc ours;
+  offer_make(&a, &ours);
+  cr_expect(ours.audio.profile == PROFILE_SAVP && ours.audio.n_crypto > 0);
 }
 
 Test(offer, ptime_is_what_the_peer_asks_for) {
