@@ -8,9 +8,10 @@
 
 enum { EVENT_QUIET_US = 60000, LOSS_STEP = 2 };
 
-/* Its stream of frames, beside those of source numbers (bit 32 is theirs). */
+/* Its stream of frames, beside those of source numbers (bit 32 is theirs). A new encoder counts from
+ * the beginning: it is another source, or what it says were late. */
 static uint64_t source_of(const struct session *s) {
-  return (s->handle << 40 ^ (s->handle >> 32) << 33) | 1;
+  return (s->handle << 40 ^ (s->handle >> 32) << 33) | (uint64_t)s->voice.epoch << 8 | 1;
 }
 
 static struct dsp_input order(const struct session *s, enum dsp_op op) {

@@ -320,6 +320,9 @@ Test(mid, digits_both_ways) {
 Test(mid, quality_goes_to_the_app_and_loss_asks_for_opus_once_a_minute) {
   rig_quality(2, true, 0.2); /* the trunk's is for the record */
   eq(rig_log(), "");
+  rig_quality(1, true, 0.04);
+  eq(rig_log(), "A.quality:up:4"); /* opus corrects errors: nothing to ask for */
+  rig_leg('A')->media.codec = CODEC_PCMU;
   rig_quality(1, true, 0.03);
   eq(rig_log(), "A.quality:up:3");
   rig_quality(1, true, 0.04);
