@@ -402,7 +402,7 @@ Test(offer, what_the_media_process_is_told) {
   cr_expect_eq(addr_port(&r.rtcp), 11781);
   cr_expect(r.send && r.recv && !r.rtcp_mux && !r.rtcp_off);
   offer.audio.rtcp_mute[0] = offer.audio.rtcp_mute[1] = true;
-  remote_fill(&r, &in.leg, &ours, &offer);
+  remote_fill(&r, &in.leg, &ours, &offer, true);
   cr_expect(r.rtcp_off);
   memset(&r, 0, sizeof(r));
   in.leg.kind = LEG_NATIVE;
