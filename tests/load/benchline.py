@@ -31,6 +31,8 @@ def own_network():
     """Runs this program again in a network namespace of its own, 10.99.0.1, with the generator in another
     one (10.99.0.2, 10.99.0.3, and 10.98.0.0/16 for clients) behind a veth pair: Janus takes no address of
     loopback, and binds its sockets to the interface."""
+    if os.geteuid() != 0:
+        sys.exit("network namespaces need root")
     if os.environ.get("BENCH_NETWORK") != str(os.getppid()):
         os.environ["BENCH_NETWORK"] = str(os.getpid())
         os.execvp("unshare", ["unshare", "--net", "--fork", "--kill-child", sys.executable, *sys.argv])

@@ -21,6 +21,12 @@ static int take_message(union mset_any *m, int timeout_ms) {
   return n <= 0 ? -EPIPE : mset_check(m, (size_t)n, false);
 }
 
+/* Sends m under the next number; its reply is taken later. */
+static int tell(union mset_any *m) {
+  m->h.seq = ++last_seq;
+  return send(fd, m, m->h.bytes, 0) < 0 ? -errno : 0;
+}
+
 /* Sends m, puts the reply in its place. 0, what a FAULT says, or -ETIMEDOUT. */
 static int ask(union mset_any *m, uint32_t want) {
   uint64_t seq = ++last_seq;
@@ -61,19 +67,19 @@ static int native_learn(struct native *n, const struct mset_opened *o) {
 
 static int leg_open(struct gen *g, struct leg *l, const char *name, uint64_t beside) {
   union mset_any m;
-  uint64_t id = ++last_id;
-  mset_init(&m, MSET_OPEN, id);
+  l->id = ++last_id;
+  mset_init(&m, MSET_OPEN, l->id);
   m.open.kind = l->native ? MSET_NATIVE_LEG : MSET_TRUNK_LEG;
   m.open.family = (uint32_t)addr_family(&g->at[l->index % 2]);
   m.open.beside = beside;
   (void)!slice_copy(m.open.call, sizeof(m.open.call), slice_of(name));
-  int error = ask(&m, MSET_OPENED);
-  if (error)
-    return error;
-  l->id = id;
-  l->target = m.opened.rtp[0];
-  l->rx_ssrc = m.opened.ssrc;
-  return l->native ? native_learn(l->native, &m.opened) : 0;
+  return tell(&m);
+}
+
+static int leg_opened(struct leg *l, const struct mset_opened *o) {
+  l->target = o->rtp[0];
+  l->rx_ssrc = o->ssrc;
+  return l->native ? native_learn(l->native, o) : 0;
 }
 
 static int leg_describe(struct gen *g, struct leg *l) {
@@ -95,7 +101,7 @@ static int leg_describe(struct gen *g, struct leg *l) {
   m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
   m.remote.n_codecs = 1;
   m.remote.codecs[0] = (struct mset_codec){.pt = 0, .kind = CODEC_PCMU, .clock_hz = 8000};
-  return ask(&m, MSET_OK);
+  return tell(&m);
 }
 
 static void leg_end(struct leg *l) {
@@ -104,7 +110,7 @@ static void leg_end(struct leg *l) {
   if (!l->id)
     return;
   mset_init(&m, MSET_END, l->id);
-  (void)!ask(&m, MSET_ENDED);
+  (void)!tell(&m); /* its reply goes by */
   l->id = 0;
 }
 
@@ -114,8 +120,30 @@ static void ours_close(struct gen *g, struct call *c) {
   leg_end(&c->leg[1]);
 }
 
+/* The replies to a call's commands after the one numbered from: the first fault, or 0. */
+static int replies_take(struct call *c, uint64_t from) {
+  union mset_any m;
+  int first = 0;
+  for (uint64_t left = last_seq - from; left;) {
+    int error = take_message(&m, 5000);
+    if (error)
+      return error;
+    if (m.h.seq <= from)
+      continue;
+    left--;
+    if (m.h.type == MSET_FAULT)
+      error = m.fault.error;
+    else if (m.h.type == MSET_OPENED)
+      error = leg_opened(&c->leg[m.h.session != c->leg[0].id], &m.opened);
+    first = first ? first : error;
+  }
+  return first;
+}
+
+/* All commands at once: each names what the ones before it made. */
 static int ours_open(struct gen *g, struct call *c) {
   union mset_any m;
+  uint64_t from = last_seq;
   int error = leg_open(g, &c->leg[0], c->name, 0);
   if (!error)
     error = leg_open(g, &c->leg[1], c->name, c->leg[0].id);
@@ -124,8 +152,10 @@ static int ours_open(struct gen *g, struct call *c) {
   if (!error) {
     mset_init(&m, MSET_LINK, c->leg[0].id);
     m.link.peer = c->leg[1].id;
-    error = ask(&m, MSET_OK);
+    error = tell(&m);
   }
+  if (!error)
+    error = replies_take(c, from);
   if (error)
     ours_close(g, c);
   return error;

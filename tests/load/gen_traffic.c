@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The load generator's packet thread. Legs are spread over the 20 ms by the golden ratio, so that any
- * number of them is even; a slot of 40 us is sent as a batch, then what came is taken in batches. It
- * waits only when there is nothing to send or take. */
+ * number of them is even; a slot of 40 us is sent as a batch, then what came is taken in batches,
+ * with the time at which the kernel had it: this thread sleeps until the next slot that has something
+ * to send (with many calls 250 us at least) and is never woken by a packet, which would cost the
+ * system under test as well. */
 #include "base/clock.h"
 #include "base/map.h"
 #include "gen.h"
 #include "wire/bytes.h"
 #include "wire/rtp.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <time.h>
@@ -21,6 +22,8 @@ enum {
   ROOM = 512,
   IN_ROOM = 2048,
   BEHIND_US = 5000,
+  MANY_LEGS = 400,
+  NAP_US = 250, /* with many legs */
   MAGIC = 0x53504c47
 };
 
@@ -37,6 +40,11 @@ struct slot {
   uint32_t n, room;
 };
 
+union in_control {
+  struct cmsghdr align;
+  char bytes[CMSG_SPACE(sizeof(struct in_pktinfo)) + CMSG_SPACE(sizeof(struct timespec))];
+};
+
 struct traffic {
   struct gen *g;
   struct slot slots[SLOTS];
@@ -45,7 +53,7 @@ struct traffic {
   struct batch out[2];
   struct mmsghdr in_head[TAKE];
   struct iovec in_iov[TAKE];
-  union pktinfo_room in_info[TAKE];
+  union in_control in_control[TAKE];
   uint8_t in[TAKE][IN_ROOM];
   uint64_t at_slot; /* the next slot to send, counted from base_us */
   uint64_t base_us;
@@ -53,12 +61,14 @@ struct traffic {
 };
 
 int traffic_sockets(struct gen *g) {
-  int bytes = 16 << 20;
+  int bytes = 16 << 20, on = 1;
   for (unsigned i = 0; i < 2; i++) {
     socklen_t n = sizeof(g->at[i]);
     g->fd[i] = socket(addr_family(&g->local[i]), SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (g->fd[i] < 0 || bind(g->fd[i], &g->local[i].sa, addr_len(&g->local[i])) < 0 ||
         getsockname(g->fd[i], &g->at[i].sa, &n) < 0)
+      return -errno;
+    if (setsockopt(g->fd[i], SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on)) < 0)
       return -errno;
     if (setsockopt(g->fd[i], SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
       (void)setsockopt(g->fd[i], SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
@@ -198,7 +208,7 @@ static void leg_take(struct traffic *t, struct leg *l, uint8_t *p, size_t n, uin
   }
   uint64_t at = (uint64_t)bytes_u32(rtp.payload + 4) << 32 | bytes_u32(rtp.payload + 8);
   if (at >= t->from_us && at < t->until_us)
-    note_delay(st, now_us - at);
+    note_delay(st, now_us > at ? now_us - at : 0);
 }
 
 static void take_one(struct traffic *t, uint8_t *p, size_t n, uint64_t now_us) {
@@ -213,28 +223,53 @@ static void take_one(struct traffic *t, uint8_t *p, size_t n, uint64_t now_us) {
     t->g->strays++;
 }
 
+static const void *control_find(struct msghdr *m, int level, int type) {
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+    if (c->cmsg_level == level && c->cmsg_type == type)
+      return CMSG_DATA(c);
+  return NULL;
+}
+
 /* What is no RTP is a WebRTC client's. */
 static void forward_one(struct traffic *t, unsigned i) {
-  struct cmsghdr *c = CMSG_FIRSTHDR(&t->in_head[i].msg_hdr);
-  if (!c || c->cmsg_level != IPPROTO_IP || c->cmsg_type != IP_PKTINFO)
-    return;
   struct in_pktinfo info;
-  memcpy(&info, CMSG_DATA(c), sizeof(info));
+  const void *p = control_find(&t->in_head[i].msg_hdr, IPPROTO_IP, IP_PKTINFO);
+  if (!p)
+    return;
+  memcpy(&info, p, sizeof(info));
   native_forward(&info.ipi_addr, t->in[i], t->in_head[i].msg_len);
 }
 
+static uint64_t timespec_us(const struct timespec *ts) {
+  return (uint64_t)ts->tv_sec * 1000000u + (uint64_t)ts->tv_nsec / 1000u;
+}
+
+/* When the kernel had it, by the monotonic clock; ahead: how far wall-clock time is in front of that. */
+static uint64_t came_us(struct msghdr *m, uint64_t ahead_us, uint64_t now_us) {
+  struct timespec ts;
+  const void *p = control_find(m, SOL_SOCKET, SCM_TIMESTAMPNS);
+  if (!p)
+    return now_us;
+  memcpy(&ts, p, sizeof(ts));
+  uint64_t us = timespec_us(&ts) - ahead_us;
+  return us < now_us ? us : now_us;
+}
+
 static bool receive(struct traffic *t, unsigned side) {
-  for (unsigned i = 0; i < TAKE && t->g->driver->is_native; i++) {
-    t->in_head[i].msg_hdr.msg_control = &t->in_info[i];
-    t->in_head[i].msg_hdr.msg_controllen = sizeof(t->in_info[i]);
+  struct timespec wall;
+  for (unsigned i = 0; i < TAKE; i++) {
+    t->in_head[i].msg_hdr.msg_control = &t->in_control[i];
+    t->in_head[i].msg_hdr.msg_controllen = sizeof(t->in_control[i]);
   }
   int n = recvmmsg(t->g->fd[side], t->in_head, TAKE, MSG_DONTWAIT, NULL);
   uint64_t now = clock_now_us();
+  clock_gettime(CLOCK_REALTIME, &wall);
+  uint64_t ahead = timespec_us(&wall) - now;
   for (int i = 0; i < n; i++)
     if (t->g->driver->is_native && t->in[i][0] < 128)
       forward_one(t, (unsigned)i);
     else
-      take_one(t, t->in[i], t->in_head[i].msg_len, now);
+      take_one(t, t->in[i], t->in_head[i].msg_len, came_us(&t->in_head[i].msg_hdr, ahead, now));
   return n == TAKE;
 }
 
@@ -254,15 +289,15 @@ static void window_turn(struct traffic *t, uint64_t now_us) {
 }
 
 static void wait_turn(struct traffic *t) {
-  struct pollfd p[2] = {{.fd = t->g->fd[0], .events = POLLIN}, {.fd = t->g->fd[1], .events = POLLIN}};
   uint64_t now = clock_now_us(), slot = t->at_slot;
-  while (slot - t->at_slot < 100 && !t->slots[slot % SLOTS].n)
+  while (slot - t->at_slot < SLOTS / 10 && !t->slots[slot % SLOTS].n)
     slot++;
   uint64_t due = t->base_us + slot * SLOT_US;
   if (due <= now)
     return;
-  struct timespec ts = {.tv_nsec = (long)(due - now) * 1000};
-  (void)ppoll(p, 2, &ts, NULL);
+  if (t->n_placed * 2 >= MANY_LEGS && due < now + NAP_US)
+    due = now + NAP_US;
+  (void)nanosleep(&(struct timespec){.tv_nsec = (long)(due - now) * 1000}, NULL);
 }
 
 static void buffers_init(struct traffic *t) {

@@ -43,6 +43,7 @@ struct result {
   unsigned calls;
   struct stats st;
   double seconds, lost, late, cpu_us_packet, cpu;
+  double own_cpu; /* own_cpu is the generator's share of its core. */
   bool passed;
 };
 
@@ -62,19 +63,19 @@ static uint64_t number_in(const char *path, const char *key) {
   return v;
 }
 
-static struct cost cost_now(void) {
+static struct cost cost_now(unsigned pid) {
   struct cost c = {0};
   char path[300];
-  if (!job.pid)
+  if (!pid)
     return c;
-  snprintf(path, sizeof(path), "/proc/%u/status", job.pid);
+  snprintf(path, sizeof(path), "/proc/%u/status", pid);
   c.rss_kb = number_in(path, "VmRSS:");
-  snprintf(path, sizeof(path), "/proc/%u/task", job.pid);
+  snprintf(path, sizeof(path), "/proc/%u/task", pid);
   DIR *d = opendir(path);
   for (struct dirent *e; d && (e = readdir(d));) {
     if (e->d_name[0] == '.')
       continue;
-    snprintf(path, sizeof(path), "/proc/%u/task/%s/schedstat", job.pid, e->d_name);
+    snprintf(path, sizeof(path), "/proc/%u/task/%s/schedstat", pid, e->d_name);
     c.cpu_ns += number_in(path, "");
   }
   if (d)
@@ -221,8 +222,10 @@ static void print(const struct result *r, uint64_t rss_kb) {
          (unsigned long long)st->bad_auth, (unsigned long long)st->bad_payload,
          st->sent ? (double)st->behind / (double)st->sent : 0);
   printf("\"handshakes_s\": %.1f, ", job.handshakes / r->seconds);
-  printf("\"cpu_us_packet\": %.3f, \"cpu\": %.3f, \"rss_kb\": %llu, \"rss0_kb\": %llu}\n",
-         r->cpu_us_packet, r->cpu, (unsigned long long)rss_kb, (unsigned long long)job.rss0_kb);
+  printf("\"cpu_us_packet\": %.3f, \"cpu\": %.3f, \"generator_cpu\": %.3f, \"rss_kb\": %llu, "
+         "\"rss0_kb\": %llu}\n",
+         r->cpu_us_packet, r->cpu, r->own_cpu, (unsigned long long)rss_kb,
+         (unsigned long long)job.rss0_kb);
   fflush(stdout);
 }
 
@@ -230,14 +233,15 @@ static void print(const struct result *r, uint64_t rss_kb) {
 static void measure(struct result *r) {
   nap(job.ramp ? 2000 : 700);
   atomic_store(&gen.window_us, job.seconds * 1000000u);
-  struct cost before = cost_now();
+  struct cost before = cost_now(job.pid), own = cost_now((unsigned)getpid());
   uint64_t begin = clock_now_us();
   unsigned asked = atomic_fetch_add_explicit(&gen.window, 1, memory_order_release) + 1;
   if (job.churn)
     churn(job.churn, begin + job.seconds * 1000000u);
   while (clock_now_us() - begin < job.seconds * 1000000u)
     nap(10);
-  struct cost after = cost_now();
+  struct cost after = cost_now(job.pid);
+  r->own_cpu = (double)(cost_now((unsigned)getpid()).cpu_ns - own.cpu_ns) / 1e9 / job.seconds;
   while (atomic_load_explicit(&gen.window_done, memory_order_acquire) != asked)
     nap(10);
   r->seconds = job.seconds;
@@ -351,7 +355,7 @@ static int run(void) {
     error = gen.driver->start(&gen);
   if (error)
     return error;
-  job.rss0_kb = cost_now().rss_kb;
+  job.rss0_kb = cost_now(job.pid).rss_kb;
   error = -pthread_create(&thread, NULL, traffic_run, &gen);
   if (error)
     return error;
