@@ -119,6 +119,16 @@ static uint32_t frame_ms(struct session *s) {
   return codec && codec->ptime_ms ? codec->ptime_ms : QUALITY_FRAME_MS;
 }
 
+/* What it says is decoded for its peer, in front of the peer's encoder. */
+static void add_buffer(const struct session *s, struct quality_in *ret) {
+  const struct session *peer = session_peer(s);
+  if (!peer || !peer->voice.is_fed)
+    return;
+  ret->buffer_ms = peer->voice.buffer.delay_ms;
+  ret->buffer_max_ms = peer->voice.buffer.max_ms;
+  ret->discards = peer->voice.buffer.discards;
+}
+
 static void fill(struct session *s, struct quality_in *ret) {
   const struct strm *live = live_strm(s);
   *ret = (struct quality_in){
@@ -132,6 +142,7 @@ static void fill(struct session *s, struct quality_in *ret) {
       .sent_us = s->forwarded_us,
       .is_open = (session_peer(s) || s->far) && session_is_receiving(s) && !s->is_resting,
   };
+  add_buffer(s, ret);
   add_totals(ret, &s->gone);
   for (unsigned i = 0; i < s->n_strms; i++)
     if (s->strms[i].is_used)

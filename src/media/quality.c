@@ -20,20 +20,37 @@ static void add(struct quality_mean *m, double mos) {
   m->n++;
 }
 
+/* As far as we know it: where we decode, the buffer is ours, else it is the far end's, and a guess. */
+static double delay_of(const struct quality_in *in, uint32_t jitter_us) {
+  uint32_t rtt_us = in->report->rtt_us;
+  return in->buffer_ms ? rtt_us / 2000.0 + in->ptime_ms + in->buffer_ms
+                       : mos_delay_ms(rtt_us, jitter_us, in->ptime_ms);
+}
+
+/* What went missing in the interval, in the net or in the buffer. The buffer's count begins anew with
+ * the buffer. */
+static double up_loss(const struct quality *q, const struct quality_in *in, uint64_t due) {
+  uint64_t came = in->packets - q->packets;
+  uint32_t late = in->buffer_ms && in->discards > q->discards ? in->discards - q->discards : 0;
+  uint64_t gone = (came < due ? due - came : 0) + late;
+  return gone < due ? (double)gone / (double)due : 1;
+}
+
 static void tick_up(struct quality *q, const struct quality_in *in, struct quality_way *ret) {
-  uint64_t due = in->expected - q->expected, came = in->packets - q->packets;
-  uint64_t lost = in->lost - q->lost, runs = in->runs - q->runs;
+  uint64_t due = in->expected - q->expected;
+  if (due && due < UINT32_MAX) {
+    double loss = up_loss(q, in, due);
+    double burst = mos_burst_ratio(in->lost - q->lost, in->runs - q->runs, loss);
+    *ret = (struct quality_way){
+        true, loss, score(in->rx_codec, loss, burst, delay_of(in, in->jitter_us)), in->jitter_us};
+    add(&q->up, ret->mos);
+  }
   q->expected = in->expected;
   q->packets = in->packets;
+  if (in->buffer_ms)
+    q->discards = in->discards;
   q->lost = in->lost;
   q->runs = in->runs;
-  if (!due || due > UINT32_MAX)
-    return;
-  double loss = came < due ? (double)(due - came) / (double)due : 0;
-  double delay_ms = mos_delay_ms(in->report->rtt_us, in->jitter_us, in->ptime_ms);
-  *ret = (struct quality_way){
-      true, loss, score(in->rx_codec, loss, mos_burst_ratio(lost, runs, loss), delay_ms), in->jitter_us};
-  add(&q->up, ret->mos);
 }
 
 /* The share lost since the last interval, by the cumulative figures; where there is no earlier block,
@@ -118,36 +135,55 @@ static uint8_t share(uint64_t part, uint64_t whole) {
   return !whole ? 0 : part >= whole ? 255 : (uint8_t)(part * 256 / whole);
 }
 
-/* We keep no jitter buffer here and decode nothing: what came too late counts as discarded, buffer,
- * concealment and levels are unknown. */
-void quality_metrics(const struct strm *s, const struct quality_in *in, struct rtcpxr_voip *ret) {
-  struct burst_figures b;
-  uint64_t lost = strm_lost(s);
-  uint32_t rtt_ms = in->report->rtt_us / 1000;
-  double loss = s->expected ? (double)lost / (double)s->expected : 0;
+/* Concealed by G.711's appendix I, PLC of libopus or the like; the buffer adapts (4.7.6). */
+enum { CONFIG_ENHANCED_ADAPTIVE = 0xb0 };
+
+static uint16_t ms16(uint32_t ms) { return (uint16_t)(ms < MS_MAX ? ms : MS_MAX); }
+
+static void put_scores(const struct strm *s, const struct quality_in *in, struct rtcpxr_voip *ret) {
+  uint64_t gone = strm_lost(s) + in->discards;
+  double loss = s->expected > gone ? (double)gone / (double)s->expected : s->expected > 0;
   struct mos_in m = {(enum codec_kind)in->rx_codec, loss,
                      mos_burst_ratio(s->burst.lost, s->burst.runs, loss), 0};
   double listening = mos_rating(&m);
-  burst_read(&s->burst, in->ptime_ms, &b);
-  m.delay_ms = mos_delay_ms(in->report->rtt_us, strm_jitter_us(s), in->ptime_ms);
+  m.delay_ms = delay_of(in, strm_jitter_us(s));
   double conversational = mos_rating(&m);
+  ret->r_factor = (uint8_t)(conversational + 0.5);
+  ret->r_external = RTCPXR_UNKNOWN;
+  ret->mos_listening = tenths(mos_score(listening));
+  ret->mos_conversational = tenths(mos_score(conversational));
+}
+
+/* Where nothing is decoded we keep no jitter buffer: only what came after its place was given away
+ * counts as discarded. */
+static void put_buffer(const struct strm *s, const struct quality_in *in, struct rtcpxr_voip *ret) {
+  uint64_t late = s->late + in->discards, lost = strm_lost(s);
+  ret->loss = share(lost > s->late ? lost - s->late : 0, s->expected);
+  ret->discard = share(late, s->expected);
+  ret->end_delay_ms = ms16(in->ptime_ms + in->buffer_ms);
+  if (!in->buffer_ms)
+    return;
+  ret->config = CONFIG_ENHANCED_ADAPTIVE;
+  ret->buffer_ms = ms16(in->buffer_ms);
+  ret->buffer_max_ms = ms16(in->buffer_max_ms);
+  ret->buffer_abs_ms = QUALITY_BUFFER_MS;
+}
+
+void quality_metrics(const struct strm *s, const struct quality_in *in, struct rtcpxr_voip *ret) {
+  struct burst_figures b;
+  burst_read(&s->burst, in->ptime_ms, &b);
   *ret = (struct rtcpxr_voip){
       .ssrc = s->ssrc,
-      .loss = share(lost > s->late ? lost - s->late : 0, s->expected),
-      .discard = share(s->late, s->expected),
       .burst_density = b.burst_density,
       .gap_density = b.gap_density,
       .burst_ms = b.burst_ms,
       .gap_ms = b.gap_ms,
-      .round_trip_ms = (uint16_t)(rtt_ms < MS_MAX ? rtt_ms : MS_MAX),
-      .end_delay_ms = (uint16_t)in->ptime_ms,
+      .round_trip_ms = ms16(in->report->rtt_us / 1000),
       .signal = RTCPXR_UNKNOWN,
       .noise = RTCPXR_UNKNOWN,
       .rerl = RTCPXR_UNKNOWN,
       .gmin = BURST_GMIN,
-      .r_factor = (uint8_t)(conversational + 0.5),
-      .r_external = RTCPXR_UNKNOWN,
-      .mos_listening = tenths(mos_score(listening)),
-      .mos_conversational = tenths(mos_score(conversational)),
   };
+  put_buffer(s, in, ret);
+  put_scores(s, in, ret);
 }

@@ -8,6 +8,7 @@
 
 enum {
   QUALITY_US = 5000000,
+  QUALITY_BUFFER_MS = 200,     /* of our jitter buffers at most (JITTER_MAX_US) */
   QUALITY_FRAME_MS = 20,       /* of a packet, where nothing tells */
   QUALITY_SILENT_US = 3500000, /* one-way audio is told after this … */
   QUALITY_AGAIN_US = 1000000, /* … and each second while it lasts: who is told may not have cared yet */
@@ -22,7 +23,8 @@ struct quality {
   uint64_t at_us;                         /* at_us is when the last interval ended. */
   uint64_t expected, packets, lost, runs; /* totals then */
   uint32_t remote_lost, remote_max_seq;   /* of the peer's block then */
-  bool has_prior;                         /* has_prior: these two are meant. */
+  uint32_t discards;
+  bool has_prior; /* has_prior: these two are meant. */
   struct quality_mean up, down;
   uint64_t awaited_us; /* awaited_us is since when something should come; 0: nothing need. */
   uint64_t silent_us;  /* silent_us is since when nothing came, once that was told; 0: it was not. */
@@ -35,6 +37,9 @@ struct quality_in { /* totals of a leg */
   uint64_t lost, runs; /* of what left the window, for how losses cluster */
   uint32_t jitter_us, remote_jitter_us;
   uint32_t ptime_ms;
+  uint32_t buffer_ms,
+      buffer_max_ms;          /* of our jitter buffer, where this leg is decoded; 0: there is none */
+  uint32_t discards;          /* discards counts what came too late for it. */
   uint8_t rx_codec, tx_codec; /* enum codec_kind */
   struct report *report;
   uint64_t heard_us, sent_us; /* of the last packet heard; and passed on to it from the other leg */

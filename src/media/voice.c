@@ -220,6 +220,8 @@ void voice_results(struct worker *w) {
   const uint8_t *payload;
   while (w->dsps && (out = dsps_get(w->dsps, w->index, &payload))) {
     struct session *s = pool_get(w->sessions, out->session);
+    if (s)
+      s->voice.buffer = out->frame.buffer;
     enum drop d = s ? send_frame(s, out, payload) : DROP_NO_SESSION;
     if (d && !out->frame.is_own)
       worker_drop(w, d);

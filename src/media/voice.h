@@ -14,8 +14,9 @@ struct voice {
   uint8_t loss_percent;
   uint32_t cost_us;
   struct xcode_form form;
-  uint64_t source;   /* source is the stream that it was fed with. */
-  uint64_t skips;    /* skips counts the source's packets that were no audio. */
+  uint64_t source;            /* source is the stream that it was fed with. */
+  uint64_t skips;             /* skips counts the source's packets that were no audio. */
+  struct xcode_buffer buffer; /* buffer is where the peer's sound waits, as the last frame said. */
   uint64_t event_us; /* event_us is when a telephone-event went out: sound keeps away from it. */
 };
 

@@ -402,11 +402,22 @@ static bool step(struct xcode *x, uint64_t now_us, struct xcode_frame *ret, uint
   return ++x->steps * 10u >= x->form.ptime_ms && finish(x, need, ret, dst);
 }
 
+static void note_buffer(const struct xcode *x, struct xcode_buffer *ret) {
+  struct jitter_figures f = {0};
+  if (x->jitter)
+    jitter_figures(x->jitter, &f);
+  *ret = (struct xcode_buffer){.delay_ms = (uint16_t)(f.target_us / 1000),
+                               .max_ms = (uint16_t)(f.max_us / 1000),
+                               .discards = (uint32_t)(f.late + f.discarded)};
+}
+
 bool xcode_get(struct xcode *x, uint64_t now_us, struct xcode_frame *ret, uint8_t *dst) {
   if (x->is_running)
     keep_time(x, now_us);
   while (x->is_running && x->next_us <= now_us)
-    if (step(x, x->next_us, ret, dst))
+    if (step(x, x->next_us, ret, dst)) {
+      note_buffer(x, &ret->buffer);
       return true;
+    }
   return false;
 }

@@ -29,6 +29,11 @@ struct xcode_packet {
   bool marker;
 };
 
+struct xcode_buffer {        /* how its jitter buffer does */
+  uint16_t delay_ms, max_ms; /* what it wants to wait now; what would still be in time */
+  uint32_t discards;         /* packets that came too late for it, or that it left out; never less */
+};
+
 struct xcode_frame {
   uint64_t ext; /* ext and ts are numbers of its own stream: they go on, whatever happens. */
   uint32_t ts;  /* in the clock of what goes out: 48000 for Opus, else 8000 */
@@ -36,6 +41,7 @@ struct xcode_frame {
   uint8_t kind; /* kind is an enum codec_kind; CODEC_CN: comfort noise. */
   bool marker;
   bool is_own; /* is_own: a tone. */
+  struct xcode_buffer buffer;
 };
 
 struct xcode;

@@ -322,6 +322,20 @@ Test(quality, both_ways_every_5_s) {
   cr_assert(l.up == 3 && l.down == 2);
 }
 
+Test(quality, what_comes_too_late_for_our_buffer_is_lost) {
+  struct leg l;
+  leg_init(&l);
+  l.in.buffer_ms = 60;
+  l.in.discards = 50;
+  run(&l, 5000, true, true, 0);
+  cr_assert(fabs(l.last.up.loss - 50 / 2500.0) < 1e-9, "%f", l.last.up.loss);
+  run(&l, 5000, true, true, 0);
+  cr_assert(l.last.up.loss == 0);
+  l.in.discards = 3; /* another buffer */
+  run(&l, 5000, true, true, 0);
+  cr_assert(l.last.up.loss == 0);
+}
+
 Test(quality, a_peer_s_metrics_sharpen_what_it_hears) {
   struct leg l;
   double mos[3];
@@ -388,4 +402,14 @@ Test(quality, metrics_say_what_was_heard) {
   cr_assert(v.burst_density > 20 && v.burst_density < 32, "%u", v.burst_density); /* a loss in 10 */
   cr_assert(v.mos_listening >= 31 && v.mos_listening <= 36 && v.mos_conversational <= v.mos_listening);
   cr_assert(v.r_factor > 50 && v.r_factor < 75, "%u", v.r_factor);
+  cr_assert(v.config == 0 && v.buffer_ms == 0 && v.end_delay_ms == 20);
+  struct rtcpxr_voip with;
+  in.buffer_ms = 60; /* decoded here */
+  in.buffer_max_ms = 90;
+  in.discards = 100;
+  quality_metrics(&s, &in, &with);
+  cr_assert(with.config == 0xb0 && with.buffer_ms == 60 && with.buffer_max_ms == 90 &&
+            with.buffer_abs_ms == 200);
+  cr_assert(with.loss == 25 && with.discard == 25 && with.end_delay_ms == 80 &&
+            with.r_factor + 10 < v.r_factor);
 }

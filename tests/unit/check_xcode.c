@@ -106,6 +106,10 @@ static void take_all(struct rig *r) {
     cr_assert_gt(f.n, 0);
     r->made.noise += f.kind == CODEC_CN;
     r->made.own += f.is_own;
+    if (!f.is_own)
+      cr_assert(f.buffer.delay_ms >= 20 && f.buffer.delay_ms <= 200 &&
+                    f.buffer.max_ms >= f.buffer.delay_ms,
+                "a buffer of %u to %u ms", f.buffer.delay_ms, f.buffer.max_ms);
     r->made.markers += f.marker;
     if (f.kind != CODEC_CN) {
       cr_assert_eq(f.kind, r->out_kind);
