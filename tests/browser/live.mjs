@@ -2,8 +2,12 @@
 // The phone against a running gateway: what only a real browser does. Usage: node live.mjs --demo FILE TEST.
 // Exit status 0: it was as it should be; else the reason on standard error.
 
+/* global window */
+
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { parseArgs } from 'node:util';
 import { launch } from './chrome.mjs';
 import { HeadlessPhone, sleep } from './headless.mjs';
@@ -21,9 +25,37 @@ async function hearsTone(phone) {
   assert.fail(`heard ${JSON.stringify(heard)}`);
 }
 
-async function withCall(run) {
+// Runs in the page: every peer connection is kept.
+function watchConnections() {
+  const Real = window.RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Real {
+    constructor(...args) {
+      super(...args);
+      window.connections.push(this);
+    }
+  };
+}
+
+/** Which of its addresses the call goes over, and by which credentials. */
+function pathOf(phone) {
+  return phone.page.evaluate(async () => {
+    const connection = window.connections.at(-1), stats = await connection.getStats();
+    const all = [...stats.values()], transport = all.find((s) => s.type === 'transport');
+    const pair = stats.get(transport?.selectedCandidatePairId);
+    const ufrag = (d) => /a=ice-ufrag:(\S+)/.exec(d.sdp)[1];
+    return {
+      address: pair && stats.get(pair.localCandidateId)?.address,
+      ufrag: ufrag(connection.localDescription),
+      peer_ufrag: ufrag(connection.remoteDescription),
+    };
+  });
+}
+
+async function withCall(run, prepare) {
   const phone = await HeadlessPhone.open({ base: demo.base, token: demo.users.alice.token });
   try {
+    if (prepare) await phone.page.evaluate(prepare);
     await phone.place({ tel: demo.dial.tone });
     await phone.whenConnected(15_000);
     await hearsTone(phone);
@@ -74,6 +106,24 @@ const tests = {
     await phone.until('resumed', async () => (await phone.state()).state === 'connected', 5000);
     await hearsTone(phone);
   }),
+
+  // Of a host with two networks (tests/scenario/roam.py): the one in use goes down, nothing is signaled.
+  roam: () => withCall(async (phone) => {
+    const first = await pathOf(phone);
+    const name = Object.entries(networkInterfaces()).find(([, list]) => list.some((a) => a.address === first.address))?.[0];
+    assert.ok(name, `no interface has ${first.address}`);
+    execFileSync('ip', ['link', 'set', name, 'down']);
+    let now = first;
+    await phone.until('another address', async () => {
+      now = await pathOf(phone);
+      return now.address && now.address !== first.address;
+    }, 25_000);
+    await hearsTone(phone);
+    assert.equal(now.ufrag, first.ufrag, 'ICE was restarted');
+    assert.equal(now.peer_ufrag, first.peer_ufrag, 'ICE was restarted');
+    console.log(JSON.stringify({ from: first.address, to: now.address, call: (await phone.state()).id }));
+    execFileSync('ip', ['link', 'set', name, 'up']);
+  }, watchConnections),
 
   // The page itself: log in by the link, dial, reload, hang up.
   async page() {
