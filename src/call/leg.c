@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A leg: its making, its media sessions, and what its peer does as its door tells it. */
 #include "call/inner.h"
+#include "call/trunkice.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -147,6 +148,8 @@ int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
   m.open.family = (uint32_t)family;
   m.open.beside = beside_of(l);
   m.open.rtcp_pair = rtcp_pair;
+  if (l->kind == LEG_TRUNK)
+    m.open.flags = trunkice_flags(l->trunk, l->role == LEG_CALLER ? l->remote : NULL);
   m.open.media_timeout_s = l->trunk ? l->trunk->media_timeout_s : 0;
   snprintf(m.open.call, sizeof(m.open.call), "%s", l->call->id);
   if (map_put(cs->by_session, slice_from(&session, sizeof(session)), l) < 0)

@@ -5,6 +5,7 @@
 
 #include "base/rand.h"
 #include "call/codecs.h"
+#include "call/trunkice.h"
 
 #include <stdio.h>
 
@@ -293,6 +294,7 @@ void offer_answer(const struct ability *a, const struct desc *offer, struct desc
     ret->audio.setup = setup_answer(o);
   } else {
     answer_trunk(a, o, &ret->audio);
+    trunkice_fill(a, o, &ret->audio);
   }
   reports_answer(a, o, &ret->audio);
   if (addr_port(&o->rtp) == 0)
@@ -338,6 +340,7 @@ void offer_make(const struct ability *a, struct desc *ret) {
   codecs_offer(a, &ret->audio);
   if (a->kind == LEG_TRUNK) {
     offer_trunk(a, ret);
+    trunkice_fill(a, NULL, &ret->audio);
   } else {
     ret->bundle = true;
     ret->audio.profile = PROFILE_DTLS_SAVPF;
@@ -405,7 +408,7 @@ struct verdict answer_check(const struct desc *offer, const struct desc *answer)
     v = verdict_refuse(REFUSE_SDP, "RTP/AVP was offered, the answer has another profile");
   if (!verdict_is_pass(&v))
     return v;
-  if (!o->ufrag[0] && !is_family(&o->rtp, a))
+  if (!offer->is_webrtc && !trunkice_is_agreed(o, a) && !is_family(&o->rtp, a))
     return verdict_refuse(REFUSE_SDP, "the answer's c= line is of another address family");
   if (!answer_has_codec(o, a))
     return verdict_refuse(REFUSE_CODEC, "the answer has no codec of the offer");

@@ -2,6 +2,7 @@
  * From what a leg and its peer agreed on to the message that tells the media process. */
 #include "call/codecs.h"
 #include "call/inner.h"
+#include "call/trunkice.h"
 
 #include <stdio.h>
 
@@ -122,6 +123,7 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
     else
       put_sdes(r, ours, theirs);
     put_own_event(r, ours);
+    trunkice_remote(r, ours, theirs);
   }
   r->n_deny = in->n_deny;
   memcpy(r->deny, in->deny, sizeof(r->deny));
@@ -143,6 +145,14 @@ int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct d
   m.remote.remote = dialog;
   remote_fill(&m.remote, l, local, remote, is_ours_answer);
   int r = medium_send(leg_calls(l)->medium, &m, on_remote, l->id, 0);
+  bool has_ice = l->kind == LEG_TRUNK && m.remote.ufrag[0];
   explicit_bzero(&m, sizeof(m));
+  for (unsigned i = 0; !r && has_ice; i++) {
+    mset_init(&m, MSET_CANDIDATES, session);
+    m.candidates.remote = dialog;
+    if (!trunkice_candidates(&remote->audio, i, &m.candidates))
+      break;
+    r = medium_send(leg_calls(l)->medium, &m, on_remote, l->id, 0);
+  }
   return r;
 }

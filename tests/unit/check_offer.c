@@ -2,6 +2,7 @@
  * Units of offer/answer: descriptions as real peers write them, each rule broken once, direction and
  * key rules, and the message that tells the media process. */
 #include "call_rig.h"
+#include "call/trunkice.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -423,6 +424,107 @@ Test(offer, what_the_media_process_is_told) {
   memset(&r, 0, sizeof(r));
   remote_fill(&r, &in.leg, &ours, &offer, false);
   cr_expect_eq(r.codecs[0].kind, CODEC_OPUS, "theirs is the answer");
+}
+
+/* ICE of trunks ------------------------------------------------------------------------------------- */
+#define ICE_LINES \
+  "a=ice-ufrag:Ab12" CRLF "a=ice-pwd:Ab12Ab12Ab12Ab12Ab12Ab" CRLF \
+  "a=candidate:1f 1 UDP 2130706431 192.0.2.7 30000 typ host" CRLF \
+  "a=candidate:1f 2 UDP 2130706430 192.0.2.7 30001 typ host" CRLF \
+  "a=candidate:2f 1 TCP 1694498815 192.0.2.7 9 typ host" CRLF \
+  "a=candidate:3f 1 UDP 1000 203.0.113.5 40123 typ relay raddr 192.0.2.7 rport 30000" CRLF
+#define ICE_TRUNK(lite, mux) \
+  "v=0" CRLF "o=- 1 2 IN IP4 192.0.2.7" CRLF "s=-" CRLF "c=IN IP4 192.0.2.7" CRLF "t=0 0" CRLF lite \
+  "m=audio 30000 RTP/AVP 0" CRLF mux ICE_LINES
+
+static struct conf_trunk ice_trunk = {.name = "ice", .srtp = SRTP_OFF, .ice = CONF_ICE_FULL};
+
+static void open_ice(void) {
+  opened.n_candidates = 2;
+  opened.candidates[0] =
+      (struct mset_candidate){.address = opened.rtp[0], .priority = 100, .component = 1};
+  opened.candidates[1] = (struct mset_candidate){
+      .address = opened.rtp[0], .priority = 5, .component = 1, .type = CAND_RELAY};
+  snprintf(opened.candidates[0].foundation, sizeof(opened.candidates[0].foundation), "1");
+  snprintf(opened.candidates[1].foundation, sizeof(opened.candidates[1].foundation), "2");
+}
+
+Test(offer, ice_of_a_trunk_is_answered_where_it_is_set) {
+  struct ability a = can(LEG_TRUNK, &ice_trunk), off = can(LEG_TRUNK, &lab);
+  open_ice();
+  struct desc d = answer(&a, ICE_TRUNK("", "a=rtcp-mux" CRLF));
+  cr_expect_str_eq(d.audio.ufrag, "gwuf");
+  cr_expect(d.audio.rtcp_mux && !d.audio.ice_lite);
+  cr_expect_eq(d.audio.n_candidates, 2);
+  cr_expect_eq(d.audio.candidates[1].type, CAND_RELAY);
+  d = answer(&off, ICE_TRUNK("", "a=rtcp-mux" CRLF));
+  cr_expect(!d.audio.ufrag[0] && !d.audio.n_candidates, "a trunk that is not set to it");
+  d = answer(&a, ICE_TRUNK("", ""));
+  cr_expect(!d.audio.ufrag[0] && !d.audio.rtcp_mux, "two ports: without ICE");
+  ice_trunk.ice = CONF_ICE_LITE;
+  d = answer(&a, ICE_TRUNK("", "a=rtcp-mux" CRLF));
+  cr_expect(d.audio.ice_lite);
+  ice_trunk.ice = CONF_ICE_FULL;
+}
+
+Test(offer, ice_in_our_offer_to_a_trunk) {
+  struct ability a = can(LEG_TRUNK, &ice_trunk);
+  struct desc ours, theirs;
+  open_ice();
+  offer_make(&a, &ours);
+  cr_expect_str_eq(ours.audio.pwd, "gwpwgwpwgwpwgwpwgwpwgwpw");
+  cr_expect(ours.audio.rtcp_mux && ours.audio.n_candidates == 2);
+  theirs = rig_desc(ICE_TRUNK("a=ice-lite" CRLF, "a=rtcp-mux" CRLF));
+  cr_expect(trunkice_is_agreed(&ours.audio, &theirs.audio));
+  theirs = rig_desc(ICE_TRUNK("a=ice-lite" CRLF, ""));
+  cr_expect_not(trunkice_is_agreed(&ours.audio, &theirs.audio));
+  theirs = rig_desc(sdp_sipp);
+  cr_expect_not(trunkice_is_agreed(&ours.audio, &theirs.audio));
+  ice_trunk.ice = CONF_ICE_LITE;
+  offer_make(&a, &ours);
+  theirs = rig_desc(ICE_TRUNK("a=ice-lite" CRLF, "a=rtcp-mux" CRLF));
+  cr_expect_not(trunkice_is_agreed(&ours.audio, &theirs.audio), "two lite agents would both wait");
+  ice_trunk.ice = CONF_ICE_FULL;
+}
+
+Test(offer, the_flags_of_a_leg_with_ice) {
+  struct desc with = rig_desc(ICE_TRUNK("", "a=rtcp-mux" CRLF)), without = rig_desc(sdp_sipp);
+  cr_expect_eq(trunkice_flags(&ice_trunk, NULL), MSET_OPEN_ICE | MSET_OPEN_CONTROLLING);
+  cr_expect_eq(trunkice_flags(&ice_trunk, &with), MSET_OPEN_ICE);
+  cr_expect_eq(trunkice_flags(&ice_trunk, &without), 0);
+  cr_expect_eq(trunkice_flags(&lab, NULL), 0);
+  ice_trunk.ice = CONF_ICE_LITE;
+  cr_expect_eq(trunkice_flags(&ice_trunk, NULL), MSET_OPEN_ICE | MSET_OPEN_LITE);
+  ice_trunk.ice = CONF_ICE_FULL;
+}
+
+Test(offer, the_media_process_gets_the_candidates) {
+  static struct desc_audio many;
+  struct mset_candidates m = {.n_candidates = 0};
+  struct mset_remote r = {.ufrag = "old"};
+  struct ability a = can(LEG_TRUNK, &ice_trunk);
+  struct desc ours, theirs = rig_desc(ICE_TRUNK("a=ice-lite" CRLF, "a=rtcp-mux" CRLF));
+  open_ice();
+  offer_make(&a, &ours);
+  trunkice_remote(&r, &ours.audio, &theirs.audio);
+  cr_expect_str_eq(r.ufrag, "Ab12");
+  cr_expect_eq(r.peer_lite, 1);
+  cr_assert(trunkice_candidates(&theirs.audio, 0, &m));
+  cr_expect_eq(m.n_candidates, 2, "UDP, component 1");
+  cr_expect_eq(m.is_end, 1);
+  cr_expect_eq(m.candidates[1].type, CAND_RELAY);
+  cr_expect_str_eq(m.candidates[1].foundation, "3f");
+  cr_expect_not(trunkice_candidates(&theirs.audio, 1, &m));
+  many.n_candidates = 20;
+  for (unsigned i = 0; i < 20; i++)
+    many.candidates[i] = (struct desc_candidate){.component = 1, .is_udp = true, .priority = i + 1};
+  cr_assert(trunkice_candidates(&many, 0, &m));
+  cr_expect(m.n_candidates == MSET_CANDIDATES_MAX && !m.is_end);
+  cr_assert(trunkice_candidates(&many, 1, &m));
+  cr_expect(m.n_candidates == 4 && m.is_end);
+  theirs = rig_desc(sdp_sipp);
+  trunkice_remote(&r, &ours.audio, &theirs.audio);
+  cr_expect_str_eq(r.ufrag, "");
 }
 
 Test(offer, direction_is_cut_to_what_we_want) {
