@@ -22,7 +22,7 @@ auplay_channels 2
 audio_buffer 20-160
 rtp_tos 184
 rtp_ports $port_carrier_min-$port_carrier_max
-rtcp_mux no
+rtcp_mux ${SALLYPORT_CARRIER_MUX:-no}
 jitter_buffer_delay 2-10
 dns_server 127.0.0.1:$port_names
 net_interface $carrier
@@ -33,12 +33,13 @@ module ausine.so
 module aubridge.so
 module sndfile.so
 module srtp.so
+${SALLYPORT_CARRIER_MODULE:+module $SALLYPORT_CARRIER_MODULE}
 module_app account.so
 module_app menu.so
 module_app ctrl_tcp.so
 ctrl_tcp_listen $carrier:$port_ctrl
 END
-  local at="$carrier;transport=tls" all="regint=0;mediaenc=srtp-mand;audio_codecs=PCMU,PCMA"
+  local at="$carrier;transport=tls" all="regint=0;mediaenc=srtp-mand;audio_codecs=PCMU,PCMA${SALLYPORT_CARRIER_ACCOUNT:-}"
   cat >"$carrier_dir/accounts" <<END
 <sip:$number_echo@$at>;$all;answermode=auto;audio_source=aubridge,echo;audio_player=aubridge,echo
 <sip:$number_tone@$at>;$all;answermode=auto;audio_source=ausine,1004;audio_player=aubridge,sink
