@@ -24,7 +24,7 @@ static size_t samples_of(const struct decoder *d, const uint8_t *payload, size_t
 static size_t decode(struct decoder *d, const uint8_t *payload, size_t n, int16_t *dst) {
   enum g711_law law = law_of(&d->format);
   for (size_t i = 0; i < n; i++)
-    dst[i] = g711_decode(law, payload[i]);
+    dst[i] = g711_expand(law, payload[i]);
   return n;
 }
 
@@ -41,7 +41,7 @@ static size_t encode(struct encoder *e, const int16_t *src, size_t samples, uint
   if (samples > room)
     return 0;
   for (size_t i = 0; i < samples; i++)
-    dst[i] = g711_encode(law, src[i]);
+    dst[i] = g711_compress(law, src[i]);
   return samples;
 }
 

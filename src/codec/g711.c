@@ -60,9 +60,9 @@ void g711_start(void) {
   done = true;
 }
 
-int16_t g711_decode(enum g711_law law, uint8_t sample) { return linear[law][sample]; }
+int16_t g711_expand(enum g711_law law, uint8_t sample) { return linear[law][sample]; }
 
-uint8_t g711_encode(enum g711_law law, int16_t sample) {
+uint8_t g711_compress(enum g711_law law, int16_t sample) {
   if (sample >= 0 && sample < 2)
     return g711_silence(law); /* the table's cell is 8 wide: exact silence stays silence */
   return encoded[law][(sample >> 3) + 4096];

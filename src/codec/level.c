@@ -7,7 +7,7 @@
 static double power(enum g711_law law, const uint8_t *samples, size_t n) {
   double sum = 0;
   for (size_t i = 0; i < n; i++) {
-    double v = g711_decode(law, samples[i]);
+    double v = g711_expand(law, samples[i]);
     sum += v * v;
   }
   return n ? sum / (double)n : 0;
@@ -25,7 +25,7 @@ double level_share(enum g711_law law, const uint8_t *samples, size_t n, double h
   if (total <= 0)
     return 0;
   for (size_t i = 0; i < n; i++) {
-    double s = g711_decode(law, samples[i]) + c * s1 - s2;
+    double s = g711_expand(law, samples[i]) + c * s1 - s2;
     s2 = s1;
     s1 = s;
   }

@@ -44,7 +44,7 @@ void tone_fill(struct tone *t, enum g711_law law, uint8_t *dst, size_t n) {
     return;
   }
   for (size_t i = 0; i < n; i++)
-    dst[i] = g711_encode(law, next_sample(t, G711_RATE_HZ));
+    dst[i] = g711_compress(law, next_sample(t, G711_RATE_HZ));
 }
 
 void tone_make(struct tone *t, uint32_t rate_hz, int16_t *dst, size_t n) {

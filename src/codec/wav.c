@@ -105,7 +105,7 @@ int wav_parse(struct wav *ret, const uint8_t *p, size_t n, uint64_t file_bytes) 
 static int sample(const struct wav *w, const uint8_t *p, unsigned channel) {
   if (w->coding == WAV_PCM16)
     return (int16_t)le16(p + (size_t)2 * channel);
-  return g711_decode(w->coding == WAV_ULAW ? G711_ULAW : G711_ALAW, p[channel]);
+  return g711_expand(w->coding == WAV_ULAW ? G711_ULAW : G711_ALAW, p[channel]);
 }
 
 size_t wav_samples(const struct wav *w, const uint8_t *raw, size_t n, int16_t *dst, size_t room) {

@@ -64,7 +64,7 @@ static void speak(void) {
   }
   for (int i = 0; i < FRAMES; i++) {
     for (int k = 0; k < SAMPLES; k++)
-      speech.law[i][k] = g711_encode(G711_ULAW, speech.pcm[i][k]);
+      speech.law[i][k] = g711_compress(G711_ULAW, speech.pcm[i][k]);
     speech.opus_bytes[i] =
         (size_t)opus_encode(e, speech.pcm[i], SAMPLES, speech.opus[i], CODER_PAYLOAD_MAX);
   }

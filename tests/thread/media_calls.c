@@ -723,7 +723,7 @@ static void talk_hear_b(struct talk *t) {
       CHECK(n == 160, "%zu samples", n);
     }
     for (size_t i = 0; i < n; i++)
-      law[i] = g711_encode(G711_ULAW, pcm[i]);
+      law[i] = g711_compress(G711_ULAW, pcm[i]);
     t->level_b = level_dbm0(G711_ULAW, n ? law : g.rtp.payload, n ? n : g.rtp.payload_bytes);
     t->gaps += t->to_b && g.rtp.seq != (uint16_t)(t->seq_b + 1);
     t->steps_back += t->to_b && (int32_t)(g.rtp.ts - t->ts_b) <= 0;
@@ -743,7 +743,7 @@ static void talk_on(struct talk *t, unsigned frames) {
     leg_send(&t->a, 0, false, t->a.ts, law, sizeof(law));
     t->a.ts += 160;
     for (unsigned k = 0; k < 160; k++)
-      pcm[k] = g711_decode(G711_ULAW, law[k]);
+      pcm[k] = g711_expand(G711_ULAW, law[k]);
     size_t n =
         t->b.kind == CODEC_OPUS ? encoder_encode(t->encoder, pcm, 160, payload, sizeof(payload)) : 0;
     leg_send(&t->b, t->b.pt, false, t->b.ts, n ? payload : law, n ? n : sizeof(law));
