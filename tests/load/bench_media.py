@@ -5,7 +5,7 @@ the bare relay, alternately on one core with the same generator on another; medi
 BENCH_QUICK=1: one short run. BENCH_PLAIN=1: plain RTP on both legs. BENCH_OURS: more options for
 sallyport-media. BENCH_VETH=1: over a veth pair, the generator in a network namespace of its own. Above 1,000 calls the generator opens every packet of one call in 4 (above 1,600: in 10)
 and looks at the length, SSRC and sequence of the others. generator_behind is the share of packets that
-the generator itself sent 5 ms late in the step that failed: above 0.001 the maximum is the generator's."""
+the generator itself sent 10 ms late in the step that failed: above 0.001 the maximum is the generator's."""
 import contextlib
 import glob
 import os

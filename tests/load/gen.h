@@ -59,7 +59,7 @@ struct stats {
   uint64_t sent, sent_checked, got, got_checked, late; /* late is of the checked. */
   int64_t missing;                                     /* gaps of those that are not checked */
   uint64_t bad_auth, bad_payload, refused_sends, max_us;
-  uint64_t behind; /* behind: the generator itself was 5 ms late; its figures are in doubt. */
+  uint64_t behind; /* behind: the generator itself was 10 ms late; its figures are in doubt. */
   uint32_t hist[GEN_FINE_US + GEN_COARSE + 1];
 };
 

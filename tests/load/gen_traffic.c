@@ -2,8 +2,7 @@
  * The load generator's packet thread. Legs are spread over the 20 ms by the golden ratio, so that any
  * number of them is even; a slot of 40 us is sent as a batch, then what came is taken in batches,
  * with the time at which the kernel had it: this thread sleeps until the next slot that has something
- * to send (with many calls 250 us at least) and is never woken by a packet, which would cost the
- * system under test as well. */
+ * to send and is never woken by a packet, which would cost the system under test as well. */
 #include "base/clock.h"
 #include "base/map.h"
 #include "gen.h"
@@ -21,9 +20,7 @@ enum {
   TAKE = 64,
   ROOM = 512,
   IN_ROOM = 2048,
-  BEHIND_US = 5000,
-  MANY_LEGS = 400,
-  NAP_US = 250, /* with many legs */
+  BEHIND_US = 10000,
   MAGIC = 0x53504c47
 };
 
@@ -295,8 +292,6 @@ static void wait_turn(struct traffic *t) {
   uint64_t due = t->base_us + slot * SLOT_US;
   if (due <= now)
     return;
-  if (t->n_placed * 2 >= MANY_LEGS && due < now + NAP_US)
-    due = now + NAP_US;
   (void)nanosleep(&(struct timespec){.tv_nsec = (long)(due - now) * 1000}, NULL);
 }
 
