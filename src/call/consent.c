@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A native leg whose peer is no longer heard (RFC 7675): the far side is held in between; it ends
- * 30 s later while an event stream is open, else service.stream_lost_s after the stream was lost. */
+ * A leg with ICE whose peer is no longer heard (RFC 7675): the far side is held in between; it ends 30 s
+ * later, a native one while an event stream is open, else service.stream_lost_s after the stream was
+ * lost. */
 #include "call/inner.h"
 
 #include "base/clock.h"
@@ -25,7 +26,9 @@ void consent_check(struct leg *l) {
   }
   uint64_t due = due_us(l), now = clock_now_us();
   if (due <= now)
-    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the client's media were lost"));
+    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY,
+                          l->kind == LEG_NATIVE ? "the client's media were lost"
+                                                : "the trunk's media were lost"));
   else
     calls_arm(cs, &in->consent, due - now);
 }

@@ -31,15 +31,24 @@ static void on_fresh_state(struct leg *l, const struct mset_state *s) {
     (void)fsm_fire(l, EVENT_UP);
 }
 
+/* Without DTLS only the pair is news, and with ICE that nobody is there any more. Before the answer a
+ * fork whose media are gone says nothing about the others. */
+static void on_trunk_state(struct leg *l, const struct mset_state *s) {
+  l->media.ice = s->ice;
+  l->media.pair_local = s->local;
+  l->media.pair_remote = s->remote;
+  if (l->call->answered && (s->ice == MSET_ICE_LOST || s->ice == MSET_ICE_CONNECTED))
+    consent_set(l, s->ice == MSET_ICE_LOST);
+}
+
 static void on_state(struct leg *l, const union mset_any *m) {
   const struct mset_state *s = &m->state;
   if (s->h.session == l->fresh.session) {
     on_fresh_state(l, s);
     return;
   }
-  if (l->kind == LEG_TRUNK && s->dtls == MSET_DTLS_NONE) { /* plain or SDES: only the pair is news */
-    l->media.pair_local = s->local;
-    l->media.pair_remote = s->remote;
+  if (l->kind == LEG_TRUNK && s->dtls == MSET_DTLS_NONE) {
+    on_trunk_state(l, s);
     return;
   }
   copy_state(&l->media, s);

@@ -123,6 +123,7 @@ static void audio_write(struct text *t, const struct desc *d) {
   flag_write(t, d->is_webrtc, "msid:sallyport audio");
   rtcp_write(t, a);
   secure_write(t, a);
+  flag_write(t, d->is_webrtc && a->ufrag[0], "ice-options:trickle renomination");
   codecs_write(t, a);
   if (a->ptime_ms)
     text_add(t, "a=ptime:%u\r\n", a->ptime_ms);

@@ -263,6 +263,18 @@ Test(mid, consent_lost_ends_30_s_later) {
   eq(rig_log(), "A.ended:media_failure:gateway B.ended:media_failure:gateway");
 }
 
+Test(mid, a_trunk_with_ice_that_is_gone_ends_too) {
+  rig_state(2, MSET_ICE_CONNECTED, MSET_DTLS_NONE);
+  rig_state(2, MSET_ICE_CHECKING, MSET_DTLS_NONE);
+  eq(rig_log(), "");
+  rig_state(2, MSET_ICE_LOST, MSET_DTLS_NONE);
+  cr_assert(strstr(rig_log(), "A.held:1"));
+  rig_pass(29000);
+  cr_assert_eq(rig_leg('B')->state, LEG_LIVE);
+  rig_pass(1200);
+  eq(rig_log(), "B.ended:media_failure:gateway A.ended:media_failure:gateway");
+}
+
 Test(mid, consent_that_comes_back_goes_on) {
   rig_state(1, MSET_ICE_LOST, MSET_DTLS_UP);
   rig_pass(20000);

@@ -282,10 +282,11 @@ Test(crypto, table) {
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 " UNAUTHENTICATED_SRTP", 0, SUITE_NONE, 1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30 " KDR=4", 0, SUITE_NONE, 1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 inline:AAAA", 0, SUITE_NONE, 1, 0},
-      {"1 AES_256_CM_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ", 0,
-       SUITE_AES_256_CM_HMAC_SHA1_80, 1, 0},
-      {"1 AES_256_CM_HMAC_SHA1_32 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ==", 0,
-       SUITE_AES_256_CM_HMAC_SHA1_32, 1, 0},
+      {"1 AES_256_CM_HMAC_SHA1_80 inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ",
+       0, SUITE_AES_256_CM_HMAC_SHA1_80, 1, 0},
+      {"1 AES_256_CM_HMAC_SHA1_32 "
+       "inline:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8gISIjJCUmJygpKissLQ==",
+       0, SUITE_AES_256_CM_HMAC_SHA1_32, 1, 0},
       {"1 AES_256_CM_HMAC_SHA1_80 inline:" KEY30, 0, SUITE_NONE, 1, 0},
       {"1 AEAD_AES_256_GCM inline:" KEY30, 0, SUITE_NONE, 1, 0},
       {"1 AES_CM_128_HMAC_SHA1_80 outline:" KEY30, 0, SUITE_NONE, 1, 0},
@@ -346,6 +347,7 @@ Test(desc, webrtc_answer_text) {
            "a=sendrecv\r\na=msid:sallyport audio\r\na=rtcp-mux\r\na=rtcp-rsize\r\n"
            "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\na=ice-ufrag:eo8/\r\n"
            "a=ice-pwd:2tLqYbY3pBTCXFzKtTqPdUAb\r\na=fingerprint:sha-256 " FP32 "\r\na=setup:passive\r\n"
+           "a=ice-options:trickle renomination\r\n"
            "a=rtpmap:0 PCMU/8000\r\na=ssrc:77 cname:abc\r\n"
            "a=candidate:1467250027 1 udp 2122260223 192.0.2.40 46243 typ host\r\na=end-of-candidates\r\n"
            "m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\n"

@@ -467,6 +467,21 @@ Test(offer, ice_of_a_trunk_is_answered_where_it_is_set) {
   ice_trunk.ice = CONF_ICE_FULL;
 }
 
+Test(offer, an_app_may_renominate) {
+  struct ability a = can(LEG_NATIVE, NULL);
+  struct desc ours;
+  char text[16384];
+  size_t n;
+  offer_make(&a, &ours);
+  cr_assert_eq(desc_write(&ours, text, sizeof(text), &n), 0);
+  cr_assert(strstr(text, CRLF "a=ice-options:trickle renomination" CRLF));
+  a = can(LEG_TRUNK, &ice_trunk);
+  open_ice();
+  offer_make(&a, &ours);
+  cr_assert_eq(desc_write(&ours, text, sizeof(text), &n), 0);
+  cr_assert_null(strstr(text, "ice-options"));
+}
+
 Test(offer, ice_in_our_offer_to_a_trunk) {
   struct ability a = can(LEG_TRUNK, &ice_trunk);
   struct desc ours, theirs;
