@@ -79,8 +79,22 @@ static const char *const backend_names[MSET_BACKEND_COUNT_] = {
 #undef BACKEND
 };
 
+static const struct count_row load_rows[HOUSE_LOADS] = {
+    {"sallyport_media_load_verdict", "",
+     "0: takes calls; 1: takes no new ones; 2: drops what is too old", COUNT_GAUGE},
+    {"sallyport_media_load_busy_permille", "",
+     "Share of a processor that the busiest packet thread used", COUNT_GAUGE},
+    {"sallyport_media_load_age_us", "", "99th percentile of packets' wait for their thread",
+     COUNT_GAUGE},
+};
+
 static void on_tick(void *arg) {
   struct house *h = arg;
+  struct mset_load load;
+  calls_media_load(h->calls, &load);
+  count_set(&h->loads, 0, load.verdict);
+  count_set(&h->loads, 1, load.busy_permille);
+  count_set(&h->loads, 2, load.age_us);
   const char *backend = calls_media_backend(h->calls);
   for (uint32_t i = 0; i < MSET_BACKEND_COUNT_; i++)
     count_set(&h->backends, i, strcmp(backend, backend_names[i]) == 0);
@@ -187,9 +201,12 @@ static int start_admin(struct house *h) {
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
     return failed("operators' door", r, why);
+  h->loads = (struct counts){load_rows, HOUSE_LOADS, h->load_values};
   h->backends = (struct counts){backend_rows, MSET_BACKEND_COUNT_, h->backend_values};
   h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
-  struct counts *tables[] = {&h->drops, &h->backends,
+  struct counts *tables[] = {&h->drops,
+                             &h->loads,
+                             &h->backends,
                              (struct counts *)guard_counts(h->guard),
                              (struct counts *)calls_counts(h->calls),
                              (struct counts *)trunks_counts(),

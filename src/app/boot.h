@@ -10,6 +10,8 @@
 
 #include <stdatomic.h>
 
+enum { HOUSE_LOADS = 3 };
+
 struct house {
   const char *conf_file;
   struct conf *conf;
@@ -28,7 +30,8 @@ struct house {
   struct admin *admin;
   struct native_file *files;
   struct counts drops; /* drops are the media process' own, copied from its table. */
-  struct counts backends;
+  struct counts backends, loads;
+  _Atomic uint64_t load_values[HOUSE_LOADS];
   _Atomic uint64_t backend_values[MSET_BACKEND_COUNT_];
   _Atomic uint64_t drop_values[DROP_COUNT_];
   struct watch signals;

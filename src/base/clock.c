@@ -17,6 +17,12 @@ uint64_t clock_now_us(void) {
   return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
 
+uint64_t clock_thread_us(void) {
+  struct timespec ts;
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+  return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
+}
+
 uint64_t clock_wall_ms(void) {
   struct timespec ts;
   uint64_t fake = atomic_load_explicit(&fake_wall_ms, memory_order_relaxed);

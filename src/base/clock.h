@@ -5,6 +5,7 @@
 #include "base/own.h"
 
 uint64_t clock_now_us(void);  /* monotonic */
+uint64_t clock_thread_us(void); /* processor time of the calling thread; never faked */
 uint64_t clock_wall_ms(void); /* milliseconds since 1970, UTC */
 /* From now on both clocks stand at these values until called again; 0, 0 gives the real ones. */
 void clock_fake(uint64_t now_us, uint64_t wall_ms);

@@ -173,6 +173,8 @@ bool calls_is_ready(const struct calls *cs); /* the media process is connected a
 uint64_t
 calls_media_count(const struct calls *cs,
                   uint32_t i);      /* packets dropped, by enum drop; since the media process' start */
+struct mset_load;
+void calls_media_load(const struct calls *cs, struct mset_load *ret); /* the worst of all workers */
 const char *calls_media_backend(const struct calls *cs); /* as backend.def names it; "" while none */
 void calls_drain(struct calls *cs); /* refuse new calls from now on */
 void calls_end_all(struct calls *cs, enum end_reason r);

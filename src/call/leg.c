@@ -103,7 +103,9 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
 static MEDIUM_REPLY(on_open) {
   struct calls *cs = arg;
   struct leg *l = leg_get(cs, ctx);
-  struct verdict v = verdict_refuse(REFUSE_NO_MEDIA, "the media process opened no session");
+  bool busy = m && m->h.type == MSET_FAULT && m->fault.error == -EBUSY;
+  struct verdict v = busy ? verdict_refuse(REFUSE_NODE_CALLS, "the media process has all that it can do")
+                          : verdict_refuse(REFUSE_NO_MEDIA, "the media process opened no session");
   bool good = m && m->h.type == MSET_OPENED && m->opened.n_addrs > 0;
   if (!l || leg_is_over(l))
     return; /* ended meanwhile: END is on its way */
@@ -150,6 +152,8 @@ int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
   m.open.rtcp_pair = rtcp_pair;
   if (l->kind == LEG_TRUNK)
     m.open.flags = trunkice_flags(l->trunk, l->role == LEG_CALLER ? l->remote : NULL);
+  if (call_in(l->call)->emergency)
+    m.open.flags |= MSET_OPEN_URGENT;
   m.open.media_timeout_s = l->trunk ? l->trunk->media_timeout_s : 0;
   snprintf(m.open.call, sizeof(m.open.call), "%s", l->call->id);
   if (map_put(cs->by_session, slice_from(&session, sizeof(session)), l) < 0)

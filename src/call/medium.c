@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-enum { PENDING = 4096, UNENDED = 1024, RETRY_US = 200000, BATCH = 256 };
+enum { PENDING = 4096, WORKERS_MAX = 64, UNENDED = 1024, RETRY_US = 200000, BATCH = 256 };
 /* A media process that hangs is lost: PINGS_MAX in a row brought no word from it. Counted, not timed, so
  * that our own standing still is not taken for its. */
 enum { PING_US = 2000000, PINGS_MAX = 4 };
@@ -39,6 +39,8 @@ struct medium {
   const struct mset_facts *facts;
   uint32_t n_facts;
   char backend[16];
+  uint32_t workers;
+  struct mset_load loads[WORKERS_MAX]; /* loads are what each worker said last. */
 };
 
 static void arm(struct medium *m, struct timer *t, uint64_t in_us) {
@@ -209,6 +211,8 @@ static void on_welcome(struct medium *m, const struct mset_welcome *w, int fd) {
   }
   map_facts(m, fd, w->facts_slots);
   memcpy(m->backend, w->backend, sizeof(m->backend));
+  m->workers = w->workers;
+  memset(m->loads, 0, sizeof(m->loads));
   m->welcomed = true;
   arm(m, &m->ping, PING_US);
   m->user.ready(m->user.arg, true);
@@ -236,7 +240,9 @@ static void on_message(struct medium *m, const union mset_any *msg, int fd) {
       lose(m); /* another controller is there, or it is no media process */
     return;
   }
-  if (msg->h.type == MSET_LIVE)
+  if (msg->h.type == MSET_LOAD && msg->load.worker < WORKERS_MAX)
+    m->loads[msg->load.worker] = msg->load;
+  else if (msg->h.type == MSET_LIVE)
     on_live(m, msg->h.session);
   else if (msg->h.seq)
     on_reply(m, msg);
@@ -352,6 +358,25 @@ struct medium *medium_free(struct medium *m) {
   unmap(m);
   free(m);
   return NULL;
+}
+
+bool medium_has_room(const struct medium *m) {
+  for (uint32_t i = 0; i < m->workers && i < WORKERS_MAX; i++)
+    if (m->loads[i].verdict == MSET_LOAD_OPEN)
+      return true;
+  return m->workers == 0;
+}
+
+static uint32_t more(uint32_t a, uint32_t b) { return a > b ? a : b; }
+
+void medium_load(const struct medium *m, struct mset_load *ret) {
+  *ret = (struct mset_load){0};
+  for (uint32_t i = 0; i < m->workers && i < WORKERS_MAX; i++) {
+    ret->verdict = more(ret->verdict, m->loads[i].verdict);
+    ret->busy_permille = more(ret->busy_permille, m->loads[i].busy_permille);
+    ret->age_us = more(ret->age_us, m->loads[i].age_us);
+    ret->dsp_permille = more(ret->dsp_permille, m->loads[i].dsp_permille);
+  }
 }
 
 const char *medium_backend(const struct medium *m) { return m->welcomed ? m->backend : ""; }

@@ -29,6 +29,9 @@ int medium_send(struct medium *m, union mset_any *command, MEDIUM_REPLY((*fn)), 
 /* END of a session; when it cannot be sent now it is kept and sent later, then 1 is returned and fn is
  * not called (bounded; past the bound the media process is left to its own timers). */
 int medium_end(struct medium *m, uint64_t session, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op);
+/* Does a worker take new calls? And the worst of each figure, of all workers. */
+bool medium_has_room(const struct medium *m);
+void medium_load(const struct medium *m, struct mset_load *ret);
 const char *medium_backend(const struct medium *m); /* "" before WELCOME */
 bool medium_facts(const struct medium *m, uint32_t slot, uint64_t session, struct mset_facts *ret);
 uint64_t medium_lost_count(const struct medium *m);

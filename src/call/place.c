@@ -102,6 +102,8 @@ static struct verdict check_limits(struct calls *cs, const struct place *p, stru
     return verdict_pass();
   if (cs->draining)
     return verdict_refuse(REFUSE_DRAIN, "the gateway is draining");
+  if (!medium_has_room(cs->medium))
+    return verdict_refuse(REFUSE_NODE_CALLS, "the media process has all that it can do");
   if (calls_count(cs) >= cs->env.conf->node.max_calls)
     return verdict_refuse(REFUSE_NODE_CALLS, "node.max_calls is %u", cs->env.conf->node.max_calls);
   struct verdict v = check_identity(cs, p->identity, a);

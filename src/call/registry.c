@@ -292,6 +292,7 @@ void calls_add_door(struct calls *cs, const struct door *d, void *arg) {
 }
 
 uint64_t calls_media_count(const struct calls *cs, uint32_t i) { return medium_count(cs->medium, i); }
+void calls_media_load(const struct calls *cs, struct mset_load *ret) { medium_load(cs->medium, ret); }
 const char *calls_media_backend(const struct calls *cs) { return medium_backend(cs->medium); }
 bool calls_is_ready(const struct calls *cs) { return medium_is_ready(cs->medium); }
 void calls_drain(struct calls *cs) { cs->draining = true; }

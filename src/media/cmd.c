@@ -59,7 +59,9 @@ void cmd_opened(struct session *s, uint64_t seq) {
 }
 
 static int cmd_open(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
-  int error = s ? -EEXIST : session_open(w, &m->open, &s);
+  int error = s ? -EEXIST : worker_admit(w, &m->open);
+  if (!error)
+    error = session_open(w, &m->open, &s);
   if (error)
     return error;
   if (!path_is_gathered(s)) {

@@ -205,6 +205,8 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
                ? DROP_NONE
                : DROP_NOT_RTCP;
   s->heard_us = s->w->now_us;
+  if (s->silent_ticks)
+    session_unsilent(s, true);
   d = take_rtp(s, r, p);
   s->rx.dropped += d != DROP_NONE;
   return d;

@@ -61,6 +61,7 @@ struct media {
   uint32_t n_backlog;
   uint64_t lost; /* lost counts events that the controller was too slow for. */
   struct dtlscert *certs[CERTS_MAX];
+  uint8_t verdicts[64]; /* verdicts are what each worker said last. */
   uint64_t n_certs, cert_us, log_us;
   uint64_t logged[DROP_COUNT_];
 };
@@ -153,7 +154,7 @@ static void let_go(struct media *m, const char *why) {
 }
 
 static bool can_be_spared(const union up *u) {
-  return u->h.type == MSET_FLOW || u->h.type == MSET_QUALITY;
+  return u->h.type == MSET_FLOW || u->h.type == MSET_LOAD || u->h.type == MSET_QUALITY;
 }
 
 static void keep(struct media *m, const union up *u) {
@@ -212,11 +213,26 @@ static void fault(struct media *m, const struct mset_head *h, int error) {
 }
 
 /* From the workers --------------------------------------------------------------------------------- */
+static void on_load(struct media *m, const struct mset_load *l) {
+  static const char *const words[] = {"takes calls again", "takes no new calls",
+                                      "drops what is too old"};
+  union up u = {.load = *l};
+  u.load.dsp_permille = dsps_permille(m->dsps);
+  if (l->verdict != m->verdicts[l->worker])
+    log_warn(media, "worker %u %s: busy %u of 1000, packets waited up to %u ms", l->worker,
+             words[l->verdict], l->busy_permille, l->age_us / 1000);
+  m->verdicts[l->worker] = (uint8_t)l->verdict;
+  send_up(m, &u);
+}
+
 static void on_up(struct media *m, const union up *u) {
   bool is_over = u->h.type == MSET_ENDED || (u->h.type == MSET_FAULT && u->fault.command == MSET_OPEN);
   if (is_over)
     known_free(m, known_find(m, u->h.session));
-  send_up(m, u);
+  if (u->h.type == MSET_LOAD)
+    on_load(m, &u->load);
+  else
+    send_up(m, u);
 }
 
 static void on_events(void *arg, uint32_t events) {

@@ -13,8 +13,8 @@ static void set_options(int fd, int family, const struct port_options *o) {
     setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
   }
   setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
-  if (bytes)
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+  if (bytes && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)); /* at most net.core.rmem_max */
 }
 
 int port_open(struct port *p, const struct addr *local, const struct addr *shown,

@@ -5,7 +5,7 @@
 #include "base/rand.h"
 #include "media/path.h"
 
-enum { CNAME_CHARS = 16, RECEIVE_BYTES = 262144 };
+enum { CNAME_CHARS = 16, RECEIVE_BYTES = 20480 /* about 32 packets: what waits longer is late */ };
 
 static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
 
@@ -137,6 +137,8 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
     return error;
   }
   arm(s, &s->slow, w->now_us + SESSION_SLOW_US);
+  s->silent_ticks = SESSION_SILENT_TICKS;
+  overload_opened(&w->overload);
   *ret = s;
   return 0;
 }
@@ -146,6 +148,7 @@ void session_close(struct session *s) {
   struct mset_facts none = {0};
   link_close(s);
   voice_close(s);
+  session_unsilent(s, false);
   session_send_report(s, true);
   facts_write(w->facts, w->facts_base + (uint32_t)s->handle, &none);
   io_flush(w->io, NULL, NULL); /* before its socket is closed */
@@ -235,6 +238,23 @@ void session_tell_flow(struct session *s, struct remote *r, bool is_active) {
   worker_tell(s->w, &m, true);
 }
 
+void session_unsilent(struct session *s, bool is_heard) {
+  if (!s->silent_ticks)
+    return;
+  s->silent_ticks = 0;
+  if (is_heard)
+    overload_heard(&s->w->overload);
+  else
+    overload_forget(&s->w->overload);
+}
+
+static void tick_silent(struct session *s) {
+  if (s->silent_ticks == 1)
+    session_unsilent(s, false);
+  else if (s->silent_ticks)
+    s->silent_ticks--;
+}
+
 static void tick_strms(struct session *s) {
   struct strm *more =
       s->wants_strms && s->strms == s->first ? calloc(OPENER_SSRCS_MAX, sizeof(*more)) : NULL;
@@ -282,6 +302,7 @@ void session_tick_slow(struct session *s) {
   struct mset_facts f;
   if (s->ice)
     assoc_tick(s);
+  tick_silent(s);
   tick_strms(s);
   tick_remotes(s);
   tick_timeout(s);

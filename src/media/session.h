@@ -18,6 +18,7 @@ enum {
   SESSION_FAST_US = 20000,     /* tones and digits */
   SESSION_TRIES_MAX = 4,       /* remotes tried for one packet */
   SESSION_EARLY_MAX = 3,       /* DTLS datagrams kept until the description comes */
+  SESSION_SILENT_TICKS = 150,  /* 30 s */
   SESSION_STRMS = 2,           /* streams coming in before there is room for more */
   SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
 };
@@ -51,6 +52,7 @@ struct session {
   uint8_t n_remotes;     /* n_remotes are the places in remotes, free ones included. */
   uint8_t n_strms;       /* n_strms are those in strms. */
   bool is_resting;       /* is_resting: it said comfort noise last: silence is what it means. */
+  uint8_t silent_ticks;  /* silent_ticks are left until a session that nothing came to counts as idle. */
   uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
   uint8_t told_ice;      /* told_ice is the enum mset_ice_state told last. */
   struct remote *remotes;
@@ -103,7 +105,8 @@ void session_hurry(struct session *s); /* arms the 20 ms timer */
 void session_tick_slow(struct session *s);
 void session_tell_flow(struct session *s, struct remote *r, bool is_active); /* FLOW, if it changed */
 
-bool session_is_receiving(const struct session *s); /* of any remote, by the descriptions */
+void session_unsilent(struct session *s, bool is_heard); /* its load is known from now on */
+bool session_is_receiving(const struct session *s);      /* of any remote, by the descriptions */
 
 /* Figures (figures.c) --------------------------------------------------------------------------- */
 void session_facts(const struct session *s, struct mset_facts *ret);

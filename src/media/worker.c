@@ -11,7 +11,13 @@
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
 
-enum { NATIVE_RECEIVE_BYTES = 4 << 20, COMMANDS_A_TURN = 32, TIMER_SLACK_NS = 5000 };
+enum {
+  NATIVE_RECEIVE_BYTES = 4 << 20,
+  COMMANDS_A_TURN = 32,
+  TIMER_SLACK_NS = 5000,
+  AGE_MAX_US = 10000000,
+  LEGS = 2
+};
 
 void worker_drop(struct worker *w, enum drop d) {
   uint64_t was = atomic_load_explicit(&w->drops[d], memory_order_relaxed);
@@ -40,9 +46,38 @@ bool worker_put(struct worker *w, const union mset_any *command) {
 
 bool worker_get(struct worker *w, union up *ret) { return ring_get(&w->events, ret); }
 
+/* Only media: a check or a handshake that comes late is still worth its answer. A wall clock that was
+ * set makes no age. */
+static bool is_stale(struct worker *w, const struct packet *p) {
+  uint64_t age_us = w->wall_us - p->at_wall_us;
+  if (w->wall_us < p->at_wall_us || age_us > AGE_MAX_US)
+    return false;
+  overload_age(&w->overload, (uint32_t)age_us);
+  return overload_is_stale(&w->overload, (uint32_t)age_us) && p->n && p->bytes[0] >> 6 == 2;
+}
+
+int worker_admit(const struct worker *w, const struct mset_open *m) {
+  bool is_free = m->beside || (m->flags & MSET_OPEN_URGENT);
+  return is_free || overload_may_open(&w->overload, LEGS) ? 0 : -EBUSY;
+}
+
+static void tell_load(struct worker *w) {
+  const struct overload *o = &w->overload;
+  union up m = {.load = {.h = {.bytes = sizeof(m.load), .type = MSET_LOAD},
+                         .worker = w->index,
+                         .verdict = o->verdict,
+                         .busy_permille = o->busy_permille,
+                         .age_us = o->age_us}};
+  worker_tell(w, &m, true);
+}
+
 static void on_packet(void *arg, struct packet *p) {
   struct worker *w = arg;
   w->harvest++;
+  if (p->at_wall_us && is_stale(w, p)) {
+    worker_drop(w, DROP_STALE);
+    return;
+  }
   enum drop d = p->port->owner ? session_input(p->port->owner, p, NULL) : assoc_native_input(w, p);
   if (d)
     worker_drop(w, d);
@@ -66,6 +101,7 @@ static void run_commands(struct worker *w) {
 static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   io_wait(w->io, gather_us, timeout_ms);
   w->now_us = clock_now_us();
+  w->wall_us = clock_wall_ms() * 1000;
   w->harvest = 0;
   io_receive(w->io, on_packet, w);
   coalesce_harvest(&w->coalesce, w->harvest, w->now_us);
@@ -76,6 +112,9 @@ static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   timers_run(&w->timers, w->now_us);
   io_flush(w->io, on_refused, w);
   xlink_flush(w);
+  if (overload_is_due(&w->overload, w->now_us) &&
+      overload_close(&w->overload, w->now_us, clock_thread_us(), pool_count(w->sessions)))
+    tell_load(w);
   if (w->has_told)
     wake(w->events_fd);
   w->has_told = false;

@@ -14,6 +14,7 @@
 #include "media/io.h"
 #include "media/media.h"
 #include "media/xlink.h"
+#include "media/overload.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -36,6 +37,7 @@ union up {
   struct mset_digits_done digits_done;
   struct mset_quality quality;
   struct mset_oneway oneway;
+  struct mset_load load;
   struct mset_ended ended;
   struct mset_live live; /* the last two are the control thread's own */
   struct mset_welcome welcome;
@@ -50,6 +52,8 @@ struct worker {
   uint64_t now_us; /* now_us is read once a turn. */
   struct io *io;
   struct coalesce coalesce;
+  struct overload overload;
+  uint64_t wall_us; /* wall_us is the wall clock, read once a turn. */
   uint32_t harvest; /* harvest counts the datagrams of this turn. */
   struct timers timers;
   struct pool *sessions; /* of struct session */
@@ -94,3 +98,5 @@ void worker_turn(struct worker *w, int timeout_ms); /* one turn; for tests, too 
 /* Tells upward. Events that can be spared (FLOW, QUALITY) are lost first. */
 void worker_tell(struct worker *w, const union up *m, bool can_be_spared);
 void worker_drop(struct worker *w, enum drop d); /* counts */
+/* A new call: 0, or -EBUSY when the worker has all that it can do. */
+int worker_admit(const struct worker *w, const struct mset_open *m) must_check;

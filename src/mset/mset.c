@@ -87,6 +87,8 @@ static bool is_sound(const union mset_any *m) {
     return m->play.tone <= MSET_TONE_BUSY;
   case MSET_DIGITS:
     return digits_are_sound(&m->digits);
+  case MSET_LOAD:
+    return m->load.verdict <= MSET_LOAD_SHEDDING;
   case MSET_LIVE:
     return IS_TEXT(m->live.call);
   case MSET_WELCOME:

@@ -70,7 +70,8 @@ enum mset_open_flag {
   MSET_OPEN_ICE = 1,         /* trunk leg: ICE for every remote that has credentials */
   MSET_OPEN_LITE = 2,        /* with ICE: as a lite agent; else a full one */
   MSET_OPEN_CONTROLLING = 4, /* with ICE: we make the offer */
-  MSET_OPEN_ALL_ = 7,
+  MSET_OPEN_URGENT = 8,      /* an emergency call: opened however busy the worker is */
+  MSET_OPEN_ALL_ = 15,
 };
 struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
   struct mset_head h;
@@ -204,6 +205,14 @@ struct mset_quality { /* every 5 s of a leg with media, for each direction */
   uint32_t jitter_ms, rtt_ms, pad;
   double loss, mos; /* loss is a share, 0-1, of the last 5 s. */
 };
+enum mset_verdict { MSET_LOAD_OPEN, MSET_LOAD_NO_NEW, MSET_LOAD_SHEDDING };
+/* A worker's load: when its verdict changed, and every second while it is not open. From NO_NEW on it
+ * refuses an OPEN with -EBUSY, but for those beside a live session and urgent ones. */
+struct mset_load {
+  struct mset_head h;                      /* no session */
+  uint32_t worker, verdict, busy_permille; /* verdict is an enum mset_verdict. */
+  uint32_t age_us, dsp_permille, pad;      /* age_us is the 99th percentile of packets' wait for us. */
+};
 struct mset_oneway { /* nothing comes from a linked, not held leg while the other direction flows */
   struct mset_head h;
   uint32_t active, since_ms; /* active: told after 3.5 s and each second; else it comes again */
@@ -272,6 +281,7 @@ union mset_any {
   struct mset_digits_done digits_done;
   struct mset_quality quality;
   struct mset_oneway oneway;
+  struct mset_load load;
   struct mset_ended ended;
 };
 

@@ -3,6 +3,7 @@
  * virtual time. */
 #include "media/coalesce.h"
 #include "media/io.h"
+#include "media/overload.h"
 #include "media/session.h"
 
 #include <criterion/criterion.h>
@@ -297,4 +298,87 @@ Test(memory, a_leg_is_small) {
   cr_expect_leq(sizeof(struct remote), 960, "%zu", sizeof(struct remote));
   cr_expect_leq(offsetof(struct session, rx), 512, "%zu",
                 offsetof(struct session, rx)); /* the hot part */
+}
+
+/* overload ----------------------------------------------------------------------------------------- */
+enum { SECOND_US = 1000000 };
+
+struct load { /* of one second */
+  uint32_t packets, late, age_us, busy_permille, sessions;
+};
+
+/* A second of that load; what overload_close() said. */
+static bool second_of(struct overload *o, uint64_t *now_us, uint64_t *cpu_us, struct load l) {
+  for (uint32_t i = 0; i < l.packets; i++)
+    overload_age(o, i < l.late ? l.age_us : 500);
+  *now_us += SECOND_US;
+  *cpu_us += (uint64_t)l.busy_permille * (SECOND_US / 1000);
+  cr_assert(overload_is_due(o, *now_us));
+  return overload_close(o, *now_us, *cpu_us, l.sessions);
+}
+
+Test(overload, age_decides_and_it_opens_again_later_than_it_closed) {
+  struct overload o = {0};
+  uint64_t now = 5 * SECOND_US, cpu = 0;
+  (void)overload_close(&o, now, cpu, 0);
+  cr_assert(!overload_is_due(&o, now + SECOND_US / 2));
+  cr_assert(!second_of(&o, &now, &cpu, (struct load){50000, 400, 90000, 500, 1000})); /* 0.8 % */
+  cr_assert(overload_may_open(&o, 2));
+  cr_assert(second_of(&o, &now, &cpu, (struct load){50000, 600, 25000, 500, 1000})); /* 1.2 %, 25 ms */
+  cr_assert_eq(o.verdict, OVERLOAD_NO_NEW);
+  cr_assert(!overload_may_open(&o, 2));
+  cr_assert(!overload_is_stale(&o, 200000)); /* nothing is dropped yet */
+  cr_assert(second_of(&o, &now, &cpu, (struct load){50000, 600, 15000, 500, 1000}));
+  cr_assert_eq(o.verdict, OVERLOAD_NO_NEW); /* 15 ms would not have closed it */
+  cr_assert(second_of(&o, &now, &cpu, (struct load){50000, 600, 5000, 500, 1000}));
+  cr_assert_eq(o.verdict, OVERLOAD_OPEN); /* told once */
+  cr_assert(!second_of(&o, &now, &cpu, (struct load){50000, 0, 0, 500, 1000}));
+}
+
+Test(overload, only_what_is_stale_is_shed) {
+  struct overload o = {0};
+  uint64_t now = 5 * SECOND_US, cpu = 0;
+  (void)overload_close(&o, now, cpu, 0);
+  cr_assert(second_of(&o, &now, &cpu, (struct load){90000, 2000, 80000, 1000, 2000}));
+  cr_assert_eq(o.verdict, OVERLOAD_SHEDDING);
+  cr_assert(overload_is_stale(&o, 60001));
+  cr_assert(!overload_is_stale(&o, 60000));
+}
+
+Test(overload, a_few_calls_on_a_busy_machine_close_nothing) {
+  struct overload o = {0};
+  uint64_t now = 5 * SECOND_US, cpu = 0;
+  (void)overload_close(&o, now, cpu, 0);
+  cr_assert(!second_of(&o, &now, &cpu, (struct load){900, 900, 300000, 100, 9}));
+  cr_assert(overload_may_open(&o, 2));
+}
+
+Test(overload, the_busy_share_closes_and_a_cost_is_learnt) {
+  struct overload o = {0};
+  uint64_t now = 5 * SECOND_US, cpu = 0;
+  (void)overload_close(&o, now, cpu, 0);
+  for (uint32_t i = 0; i < 1000; i++)
+    overload_opened(&o);
+  for (uint32_t i = 0; i < 1000; i++)
+    overload_heard(&o);
+  for (int i = 0; i < 20; i++)
+    (void)second_of(&o, &now, &cpu, (struct load){50000, 0, 0, 400, 1000}); /* 400 millionths each */
+  cr_assert_eq(o.cost, 400);
+  cr_assert_eq(o.verdict, OVERLOAD_OPEN);
+  unsigned opened = 0; /* sessions that say nothing yet: the limit is not the window's */
+  while (overload_may_open(&o, 2) && opened < 5000) {
+    overload_opened(&o);
+    overload_opened(&o);
+    opened += 2;
+  }
+  cr_assert(opened >= 1373 && opened <= 1377, "%u", opened); /* (950 - 400) * 1000 / 400 */
+  for (unsigned i = 0; i < opened; i++)
+    overload_forget(&o); /* gone, or held */
+  cr_assert(overload_may_open(&o, 2));
+  cr_assert(second_of(&o, &now, &cpu, (struct load){110000, 0, 0, 960, 2300}));
+  cr_assert_eq(o.verdict, OVERLOAD_NO_NEW);
+  cr_assert(second_of(&o, &now, &cpu, (struct load){110000, 0, 0, 900, 2200}));
+  cr_assert_eq(o.verdict, OVERLOAD_NO_NEW);
+  cr_assert(second_of(&o, &now, &cpu, (struct load){100000, 0, 0, 870, 2100}));
+  cr_assert_eq(o.verdict, OVERLOAD_OPEN);
 }
