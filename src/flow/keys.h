@@ -34,6 +34,7 @@ OWN_DEFINE(opener)
  * The old key is still tried until OPENER_OVERLAP_MS after the first packet of the new one. The key
  * in use already: nothing happens. 0 or as opener_new(); on failure nothing changed. */
 int opener_rekey(struct opener *o, const struct srtp_key *key) must_check;
+void opener_foresee(const struct opener *o); /* a packet for it comes up: fetches memory */
 const struct opener_counts *opener_counts(const struct opener *o);
 uint32_t opener_suite(const struct opener *o); /* an enum srtp_suite */
 

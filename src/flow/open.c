@@ -120,6 +120,11 @@ int opener_rekey(struct opener *o, const struct srtp_key *key) {
   return 0;
 }
 
+void opener_foresee(const struct opener *o) {
+  for (size_t at = 0; at < sizeof(*o->now); at += 128) /* the processor fetches lines in pairs */
+    __builtin_prefetch((const char *)o->now + at);
+}
+
 const struct opener_counts *opener_counts(const struct opener *o) { return &o->counts; }
 uint32_t opener_suite(const struct opener *o) { return o->suite; }
 

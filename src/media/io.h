@@ -24,6 +24,11 @@ typedef void io_receive_fn(void *arg, struct packet *p);
 /* A datagram that the socket refused: owner is what io_send() was given. */
 typedef void io_refused_fn(void *arg, uint64_t owner, const struct addr *to, int error);
 
+/* A packet for the owner of a private port comes up, in IO_STAGES - stage more: memory may be fetched.
+ */
+typedef void io_soon_fn(void *arg, const void *owner, unsigned stage);
+enum { IO_STAGES = 4 };
+
 struct io;
 struct io_ops {
   const char *name;
@@ -38,6 +43,8 @@ struct io_ops {
 };
 struct io {
   const struct io_ops *ops;
+  io_soon_fn *soon; /* soon is the owner's, with its argument; NULL: none */
+  void *soon_arg;
   uint64_t too_long, refused; /* datagrams over IO_DATAGRAM_MAX; those that a socket did not take */
 };
 
@@ -66,6 +73,10 @@ static inline int io_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
 }
 static inline void io_receive(struct io *io, io_receive_fn *fn, void *arg) {
   io->ops->receive(io, fn, arg);
+}
+static inline void io_foresee(const struct io *io, const void *owner, unsigned stage) {
+  if (io->soon && owner)
+    io->soon(io->soon_arg, owner, stage);
 }
 /* A buffer of IO_PACKET_BYTES for the next datagram: fill it, then io_send() (or forget it). */
 static inline uint8_t *io_slot(struct io *io) { return io->ops->slot(io); }

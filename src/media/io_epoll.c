@@ -80,9 +80,20 @@ static int receive_batch(struct epollio *e, struct port *port, io_receive_fn *fn
   return n;
 }
 
+/* See io_foresee(); a port lies in its owner's memory. */
+static void foresee(const struct epollio *e, int at) {
+  for (int ahead = 1; ahead <= IO_STAGES && at + ahead < e->n_ready; ahead++) {
+    const struct port *p = e->ready[at + ahead].data.ptr;
+    if (p && ahead == IO_STAGES)
+      __builtin_prefetch(p);
+    else if (p)
+      io_foresee(&e->io, p->owner, (unsigned)(IO_STAGES - ahead - 1));
+  }
+}
+
 static void epollio_receive(struct io *io, io_receive_fn *fn, void *arg) {
   struct epollio *e = of(io);
-  for (int i = 0; i < e->n_ready; i++)
+  for (int i = 0; i < e->n_ready; i++, foresee(e, i))
     for (int round = 0; round < ROUNDS && e->ready[i].data.ptr; round++)
       if (receive_batch(e, e->ready[i].data.ptr, fn, arg) < IO_BATCH)
         break;

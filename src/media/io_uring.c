@@ -30,6 +30,7 @@ enum about { OF_NOTHING, OF_WAKE, OF_RECEIVE, OF_SEND };
 
 struct place {       /* of a port */
   struct port *port; /* port is NULL while free. */
+  const void *owner; /* owner is the port's. */
   uint32_t generation, next_free;
 };
 
@@ -133,6 +134,7 @@ static int uringio_add(struct io *io, struct port *p) {
     return r;
   u->free_place = place->next_free;
   place->port = p;
+  place->owner = p->owner;
   p->place = at;
   return arm(u, at);
 }
@@ -154,6 +156,7 @@ static void uringio_del(struct io *io, struct port *p) {
     (void)io_uring_register_files_update(&u->ring, p->place, &none, 1);
   place->generation++;
   place->port = NULL;
+  place->owner = NULL;
   place->next_free = u->free_place;
   u->free_place = p->place + 1;
 }
@@ -258,11 +261,21 @@ static void on_completion(struct uringio *u, const struct io_uring_cqe *cqe, io_
     on_refused(u, cqe);
 }
 
+/* The next few of the harvest: each one's memory is fetched a stage further. */
+static void foresee(const struct uringio *u, unsigned head, unsigned left) {
+  for (unsigned ahead = 1; ahead <= IO_STAGES && ahead < left; ahead++) {
+    const struct io_uring_cqe *cqe = &u->ring.cq.cqes[(head + ahead) & *u->ring.cq.kring_mask];
+    if (cqe->user_data >> 56 == OF_RECEIVE)
+      io_foresee(&u->io, u->places[cqe->user_data >> 32 & 0xffffff].owner, IO_STAGES - ahead);
+  }
+}
+
 static void uringio_receive(struct io *io, io_receive_fn *fn, void *arg) {
   struct uringio *u = of(io);
   struct io_uring_cqe *cqe;
-  unsigned head, n = 0;
+  unsigned head, n = 0, ready = io_uring_cq_ready(&u->ring);
   io_uring_for_each_cqe(&u->ring, head, cqe) {
+    foresee(u, head, n < ready ? ready - n : 0);
     on_completion(u, cqe, fn, arg);
     if (++n == HARVEST_MAX)
       break;

@@ -119,6 +119,9 @@ void session_metrics(struct session *s, struct rtcpxr_voip *ret); /* ssrc 0: not
 enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) must_check;
 void session_tell_digits(struct session *s, const struct event_told *told);
 
+/* A packet of s comes up: fetches what it will touch, a step further at each stage (foresee.c). */
+void session_foresee(const struct session *s, unsigned stage);
+
 /* Out (outbound.c) ----------------------------------------------------------------------------- */
 struct remote *session_target(struct session *s); /* whom we send to; NULL: nobody yet */
 /* The same, or whom we will send to when there are keys. */

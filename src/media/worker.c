@@ -83,6 +83,11 @@ static void on_packet(void *arg, struct packet *p) {
     worker_drop(w, d);
 }
 
+static void on_soon(void *arg, const void *owner, unsigned stage) {
+  (void)arg;
+  session_foresee(owner, stage);
+}
+
 static void on_refused(void *arg, uint64_t owner, const struct addr *to, int error) {
   session_refused(arg, owner, to, error);
 }
@@ -191,6 +196,8 @@ static int make_parts(struct worker *w) {
     return -errno;
   struct io_options io = {w->wake_fd, 2 * max + MSET_ADDRS_MAX};
   int error = io_new(&w->io, w->options->backend, &io);
+  if (!error)
+    w->io->soon = on_soon;
   return error ? error : handshake_new(&w->handshake, w->wake_fd);
 }
 
