@@ -8,6 +8,7 @@
 #include <liburing.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -44,7 +45,8 @@ struct uringio {
   struct io io;
   struct io_uring ring;
   int wake_fd;
-  bool has_ring, is_enabled, has_files, is_lazy;
+  bool has_ring, is_enabled, is_lazy;
+  uint32_t n_files; /* n_files places have a registered file: as many as the limit of open files lets. */
   struct io_uring_buf_ring *buffers;
   size_t buffers_bytes;
   uint8_t (*in_bytes)[STRIDE];
@@ -95,8 +97,8 @@ static struct io_uring_sqe *sqe_of(struct uringio *u, uint64_t name) {
 }
 
 static void on_port(const struct uringio *u, struct io_uring_sqe *e, uint32_t place, int fd) {
-  e->fd = u->has_files ? (int)place : fd;
-  if (u->has_files)
+  e->fd = place < u->n_files ? (int)place : fd;
+  if (place < u->n_files)
     e->flags |= IOSQE_FIXED_FILE;
 }
 
@@ -129,7 +131,7 @@ static int uringio_add(struct io *io, struct port *p) {
     return -EMFILE;
   uint32_t at = u->free_place - 1;
   struct place *place = &u->places[at];
-  int r = u->has_files ? io_uring_register_files_update(&u->ring, at, &p->fd, 1) : 1;
+  int r = at < u->n_files ? io_uring_register_files_update(&u->ring, at, &p->fd, 1) : 1;
   if (r < 0)
     return r;
   u->free_place = place->next_free;
@@ -152,7 +154,7 @@ static void uringio_del(struct io *io, struct port *p) {
     e->user_data = name_of(OF_NOTHING, 0, 0);
     submit(u);
   }
-  if (u->has_files)
+  if (p->place < u->n_files)
     (void)io_uring_register_files_update(&u->ring, p->place, &none, 1);
   place->generation++;
   place->port = NULL;
@@ -384,7 +386,10 @@ static int make_places(struct uringio *u, uint32_t n) {
   for (uint32_t i = 0; i < n; i++)
     u->places[i].next_free = i + 1 < n ? i + 2 : 0;
   u->free_place = 1;
-  u->has_files = io_uring_register_files_sparse(&u->ring, n) == 0;
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < n)
+    n = (uint32_t)limit.rlim_cur;
+  u->n_files = io_uring_register_files_sparse(&u->ring, n) == 0 ? n : 0;
   return 0;
 }
 
