@@ -44,10 +44,12 @@ static struct verdict no_media(void) {
 
 void leg_done_codec(struct leg *l) {
   const struct desc_crypto *ours, *theirs;
-  const struct desc_audio *a = &l->remote->audio;
-  for (uint8_t i = 0; i < a->n_codecs; i++)
-    if (codec_is_speech(&a->codecs[i]) && codec_same(&l->local->audio, &a->codecs[i])) {
-      l->media.codec = a->codecs[i].kind;
+  const struct desc_audio *a = &l->remote->audio, *local = &l->local->audio;
+  bool is_ours = leg_in(l)->is_ours_answer; /* the answer's order counts (RFC 3264, 7) */
+  const struct desc_audio *answer = is_ours ? local : a, *offer = is_ours ? a : local;
+  for (uint8_t i = 0; i < answer->n_codecs; i++)
+    if (codec_is_speech(&answer->codecs[i]) && codec_same(offer, &answer->codecs[i])) {
+      l->media.codec = answer->codecs[i].kind;
       break;
     }
   if (l->kind == LEG_TRUNK && !desc_is_dtls(&l->local->audio))

@@ -348,6 +348,19 @@ Test(mid, quality_goes_to_the_app_and_loss_asks_for_opus_once_a_minute) {
   eq(rig_log(), "A.quality:down:50 A.restart:loss");
 }
 
+/* RFC 3264, 7: what flows is the first of the answer, whatever the offer began with. */
+Test(mid, the_codec_in_force_is_the_answer_s_first) {
+  struct leg *a = rig_leg('A');
+  cr_assert_eq(a->media.codec, CODEC_OPUS);
+  leg_in(a)->network = NETWORK_WIRED;
+  reoffer('A', sdp_chromium);
+  cr_assert_eq(rig.local.audio.codecs[0].kind, CODEC_PCMU);
+  cr_assert(a->media.codec == CODEC_PCMU && rig.remote[0].codecs[0].kind == CODEC_PCMU);
+  leg_in(a)->is_lossy = true;
+  reoffer('A', sdp_chromium);
+  cr_assert(a->media.codec == CODEC_OPUS && rig.remote[0].codecs[0].kind == CODEC_OPUS);
+}
+
 Test(mid, loss_asks_nothing_of_who_cannot_opus_or_negotiates) {
   struct desc *remote = rig_leg('A')->remote;
   rig_leg('A')->offer_pending = true;
