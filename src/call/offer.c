@@ -118,12 +118,10 @@ static bool takes_dtls(const struct conf_trunk *t) {
   return t && t->srtp != SRTP_OFF && t->key_exchange != KEYS_SDES;
 }
 
-/* DTLS-SRTP of a trunk, RFC 5763: one association, so RTCP goes the same way. */
+/* DTLS-SRTP of a trunk, RFC 5763. One association: RTCP goes the same way or not at all. */
 static struct verdict check_dtls(const struct desc_audio *a) {
   if (!a->fingerprint_alg[0] || a->fingerprint_bytes < 32)
     return verdict_refuse(REFUSE_SDP, "a=fingerprint is missing or weaker than sha-256");
-  if (!a->rtcp_mux)
-    return verdict_refuse(REFUSE_SDP, "a=rtcp-mux is required with DTLS-SRTP");
   if (a->setup == SETUP_HOLDCONN)
     return verdict_refuse(REFUSE_SDP, "a=setup:holdconn is not served");
   return verdict_pass();
@@ -271,6 +269,7 @@ static void answer_trunk(const struct ability *a, const struct desc_audio *o, st
   ret->ptime_ms = (uint16_t)ptime_of(o);
   if (is_dtls) {
     dtls_fill(a->opened, ret);
+    ret->rtcp_mux = o->rtcp_mux;
     ret->setup = setup_answer(o);
     return;
   }

@@ -118,10 +118,12 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
     r->rtcp = r->rtcp_mux ? theirs->rtp : theirs->rtcp;
     r->rtcp_off = theirs->rtcp_mute[0] && theirs->rtcp_mute[1];
     put_trunk(r, l->trunk);
-    if (desc_is_dtls(ours))
+    if (desc_is_dtls(ours)) {
       put_dtls(r, theirs);
-    else
+      r->rtcp_off |= !r->rtcp_mux; /* it would take an association of its own */
+    } else {
       put_sdes(r, ours, theirs);
+    }
     put_own_event(r, ours);
     trunkice_remote(r, ours, theirs);
   }

@@ -136,8 +136,8 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
          t->name, t->target);
   if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
     FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
-  if (t->srtp != SRTP_OFF && t->media_sources.n)
-    FAIL(k, t->line, "trunks[%s].media_sources: is for srtp off only", t->name);
+  if (t->srtp != SRTP_OFF && t->key_exchange == KEYS_SDES && t->media_sources.n)
+    FAIL(k, t->line, "trunks[%s].media_sources: is for srtp off, or key_exchange dtls or any", t->name);
 }
 
 static void trunks_check(struct checker *k) {

@@ -57,7 +57,7 @@ struct conf_trunk {
   struct conf_names peers;         /* names, addresses, CIDRs (optionally :port) of the peer itself */
   struct conf_names proxies;       /* SIP proxies that may stand between, the same forms */
   uint32_t inner_hops;             /* private addresses allowed below the first Via */
-  struct conf_names media_sources; /* CIDRs besides the SDP's address that plain media may come from */
+  struct conf_names media_sources; /* CIDRs besides the SDP's address: plain media, DTLS handshakes */
   struct conf_names
       suites;        /* SRTP suites in order of preference; default four, AEAD_AES_256_GCM first */
   struct conf_names codecs; /* PCMU, PCMA, G722, opus in order of preference */
