@@ -10,11 +10,11 @@ void overload_age(struct overload *o, uint32_t age_us) {
   while (age_us > bounds_us[i])
     i++;
   o->bins[i]++;
-  o->packets++;
+  o->aged++;
 }
 
 static uint32_t percentile_us(const struct overload *o) {
-  uint32_t above = o->packets / 100, n = 0;
+  uint32_t above = o->aged / 100, n = 0;
   for (unsigned i = OVERLOAD_BINS; i-- > 0;) {
     n += o->bins[i];
     if (n > above)
@@ -57,7 +57,7 @@ bool overload_close(struct overload *o, uint64_t now_us, uint64_t cpu_us, uint32
   o->fresh = 0;
   o->since_us = now_us;
   o->since_cpu_us = cpu_us;
-  o->packets = 0;
+  o->packets = o->aged = 0;
   memset(o->bins, 0, sizeof(o->bins));
   return o->verdict != was || o->verdict != OVERLOAD_OPEN;
 }

@@ -25,7 +25,7 @@ enum overload_verdict { OVERLOAD_OPEN, OVERLOAD_NO_NEW, OVERLOAD_SHEDDING };
 
 struct overload {
   uint64_t since_us, since_cpu_us; /* since is when the window began. */
-  uint32_t packets, bins[OVERLOAD_BINS];
+  uint32_t packets, aged, bins[OVERLOAD_BINS]; /* aged are those whose age is known. */
   /* Of the window before: */
   uint8_t verdict;
   uint32_t busy_permille, age_us; /* age is the 99th percentile; the upper bound of its bin. */
@@ -38,7 +38,8 @@ struct overload {
 static inline bool overload_is_stale(const struct overload *o, uint32_t age_us) {
   return o->verdict == OVERLOAD_SHEDDING && age_us > OVERLOAD_STALE_US;
 }
-void overload_age(struct overload *o, uint32_t age_us);
+void overload_age(struct overload *o, uint32_t age_us); /* of one packet; a sample will do */
+static inline void overload_packets(struct overload *o, uint32_t n) { o->packets += n; }
 /* Is the window over? Then call overload_close(). */
 static inline bool overload_is_due(const struct overload *o, uint64_t now_us) {
   return now_us - o->since_us >= OVERLOAD_WINDOW_US;

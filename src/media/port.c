@@ -12,7 +12,6 @@ static void set_options(int fd, int family, const struct port_options *o) {
   } else {
     setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof(tos));
   }
-  setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
   if (bytes && setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes)); /* at most net.core.rmem_max */
 }
@@ -30,7 +29,15 @@ int port_open(struct port *p, const struct addr *local, const struct addr *shown
   p->shown = *shown;
   addr_set_port(&p->shown, addr_port(&p->local));
   p->fd = take_fd(&fd);
+  if (o->is_stamped)
+    port_stamp(p);
   return 0;
+}
+
+void port_stamp(const struct port *p) {
+  int on = 1;
+  if (p->fd >= 0)
+    setsockopt(p->fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
 }
 
 void port_close(struct port *p) {

@@ -16,9 +16,11 @@ struct port {
 
 struct port_options {
   uint32_t dscp, receive_bytes; /* receive_bytes: 0: the system's */
+  bool is_stamped;              /* is_stamped: as after port_stamp() */
 };
-/* Binds; port->local gets the port. Datagrams carry the time at which the kernel had them. 0 or -errno
- * (-EADDRINUSE). */
+/* Binds; port->local gets the port. 0 or -errno (-EADDRINUSE). */
 int port_open(struct port *p, const struct addr *local, const struct addr *shown,
               const struct port_options *o) must_check;
+/* From now on datagrams carry the time at which the kernel had them: a twentieth of the work of each. */
+void port_stamp(const struct port *p);
 void port_close(struct port *p);

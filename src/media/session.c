@@ -35,7 +35,7 @@ static int bind_port(struct session *s, struct port *p, enum port_kind kind, con
                      uint32_t number) {
   struct addr local = a->bind;
   addr_set_port(&local, (uint16_t)number);
-  struct port_options o = {s->w->options->dscp, RECEIVE_BYTES};
+  struct port_options o = {s->w->options->dscp, RECEIVE_BYTES, s->is_stamped};
   int error = port_open(p, &local, &a->shown, &o);
   if (error)
     return error;
@@ -107,6 +107,7 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   quality_init(&s->quality, w->now_us);
   s->level_rx_dbov = MSET_LEVEL_UNKNOWN;
   s->rtp.fd = s->rtcp.fd = -1;
+  s->is_stamped = (uint32_t)h % SESSION_STAMP_EACH == 0;
   s->strms = s->first;
   s->n_strms = COUNT_OF(s->first);
   s->ssrc = rand_u32() | 1u;
@@ -249,6 +250,14 @@ void session_unsilent(struct session *s, bool is_heard) {
     overload_forget(&s->w->overload);
 }
 
+/* Ages are judged by a sample of the legs; to drop what is stale takes those of all. */
+static void tick_stamp(struct session *s) {
+  if (s->is_stamped || s->w->overload.verdict != OVERLOAD_SHEDDING)
+    return;
+  port_stamp(&s->rtp);
+  s->is_stamped = true;
+}
+
 static void tick_silent(struct session *s) {
   if (s->silent_ticks == 1)
     session_unsilent(s, false);
@@ -304,6 +313,7 @@ void session_tick_slow(struct session *s) {
   if (s->ice)
     assoc_tick(s);
   tick_silent(s);
+  tick_stamp(s);
   tick_strms(s);
   tick_remotes(s);
   tick_timeout(s);

@@ -18,6 +18,7 @@ enum {
   SESSION_FAST_US = 20000,     /* tones and digits */
   SESSION_TRIES_MAX = 4,       /* remotes tried for one packet */
   SESSION_EARLY_MAX = 3,       /* DTLS datagrams kept until the description comes */
+  SESSION_STAMP_EACH = 8,      /* of so many legs one has its packets stamped */
   SESSION_SILENT_TICKS = 150,  /* 30 s */
   SESSION_STRMS = 2,           /* streams coming in before there is room for more */
   SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
@@ -44,6 +45,7 @@ struct session {
   pool_handle handle, peer; /* peer is whom our received audio goes to; 0: nowhere. */
   uint8_t kind, family;     /* kind is an enum mset_kind. */
   bool has_rtcp_port, has_timed_out, is_playing;
+  bool is_stamped;       /* is_stamped: its packets say when they came. */
   bool wants_strms;      /* wants_strms: a stream had to make room. */
   uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
   uint8_t feeding;       /* feeding is the remote whose audio began last. */

@@ -110,6 +110,7 @@ static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   w->harvest = 0;
   io_receive(w->io, on_packet, w);
   coalesce_harvest(&w->coalesce, w->harvest, w->now_us);
+  overload_packets(&w->overload, w->harvest);
   keying_results(w);
   voice_results(w);
   xlink_results(w);
@@ -168,7 +169,7 @@ static void *run(void *arg) {
 }
 
 static int open_native(struct worker *w) {
-  struct port_options po = {w->options->dscp, NATIVE_RECEIVE_BYTES};
+  struct port_options po = {w->options->dscp, NATIVE_RECEIVE_BYTES, true};
   for (uint32_t i = 0; i < w->options->n_addresses; i++) {
     struct addr local = w->options->addresses[i].bind;
     if (w->options->addresses[i].not_apps)

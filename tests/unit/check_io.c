@@ -52,7 +52,7 @@ static int udp(const char *host, struct addr *ret) {
 
 static void port_add(unsigned i, const char *host, uint32_t dscp) {
   struct addr at;
-  struct port_options o = {.dscp = dscp};
+  struct port_options o = {.dscp = dscp, .is_stamped = true};
   cr_assert_eq(addr_parse(&at, slice_of(host), 0), 0);
   cr_assert_eq(port_open(&rig.ports[i], &at, &at, &o), 0);
   cr_assert_eq(io_add(rig.io, &rig.ports[i]), 0);
@@ -311,6 +311,7 @@ struct load { /* of one second */
 static bool second_of(struct overload *o, uint64_t *now_us, uint64_t *cpu_us, struct load l) {
   for (uint32_t i = 0; i < l.packets; i++)
     overload_age(o, i < l.late ? l.age_us : 500);
+  overload_packets(o, l.packets);
   *now_us += SECOND_US;
   *cpu_us += (uint64_t)l.busy_permille * (SECOND_US / 1000);
   cr_assert(overload_is_due(o, *now_us));
