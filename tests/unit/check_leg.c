@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
-enum { MS = 1000, FRAME_US = 20 * MS, TIMEOUT_S = 10, MUX = 1, XR = 2, PAIR = 4, MUTE = 8 };
+enum { MS = 1000, FRAME_US = 20 * MS, TIMEOUT_S = 10, MUX = 1, XR = 2, PAIR = 4, MUTE = 8, V6 = 16 };
 
 struct peer { /* the far end of a leg */
   uint64_t id;
@@ -65,12 +65,12 @@ static void command(union mset_any *m, struct mset_opened *opened) {
   take_events(opened);
 }
 
-static int open_socket(struct addr *at) {
+static int open_socket(struct addr *at, bool is_v6) {
   struct addr local;
   socklen_t n = sizeof(*at);
-  cr_assert_eq(addr_parse(&local, SLICE("127.0.0.1"), 0), 0);
-  int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
-  cr_assert(fd >= 0 && bind(fd, &local.sa, sizeof(local.in4)) == 0);
+  cr_assert_eq(addr_parse(&local, slice_of(is_v6 ? "::1" : "127.0.0.1"), 0), 0);
+  int fd = socket(local.sa.sa_family, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  cr_assert(fd >= 0 && bind(fd, &local.sa, addr_len(&local)) == 0);
   memset(at, 0, sizeof(*at));
   cr_assert_eq(getsockname(fd, &at->sa, &n), 0);
   return fd;
@@ -105,11 +105,11 @@ static void open_leg(struct peer *p, uint64_t id, unsigned flags) {
   union mset_any m;
   struct mset_opened o = {0};
   *p = (struct peer){.id = id, .flags = flags, .ssrc = (uint32_t)(1000 + id)};
-  p->fd = open_socket(&p->at);
-  p->rtcp_fd = open_socket(&p->at_rtcp);
+  p->fd = open_socket(&p->at, flags & V6);
+  p->rtcp_fd = open_socket(&p->at_rtcp, flags & V6);
   mset_init(&m, MSET_OPEN, id);
   m.open.kind = MSET_TRUNK_LEG;
-  m.open.family = AF_INET;
+  m.open.family = flags & V6 ? AF_INET6 : AF_INET;
   m.open.rtcp_pair = (flags & PAIR) != 0;
   m.open.media_timeout_s = TIMEOUT_S;
   command(&m, &o);
@@ -124,13 +124,15 @@ static void start(unsigned flags_a, unsigned flags_b) {
   clock_fake(rig.now_us, 1700000000000u);
   report_set_epoch(rig.now_us, 1700000000000u);
   rig.options = (struct media_options){.workers = 1,
-                                       .n_addresses = 1,
+                                       .n_addresses = 2,
                                        .trunk_port_min = 20000,
                                        .trunk_port_max = 29999,
                                        .backend = "epoll",
                                        .max_sessions = 16};
   cr_assert_eq(addr_parse(&rig.options.addresses[0].bind, SLICE("127.0.0.1"), 0), 0);
-  rig.options.addresses[0].shown = rig.options.addresses[0].bind;
+  cr_assert_eq(addr_parse(&rig.options.addresses[1].bind, SLICE("::1"), 0), 0);
+  for (unsigned i = 0; i < 2; i++)
+    rig.options.addresses[i].shown = rig.options.addresses[i].bind;
   cr_assert_eq(suite_start(), 0);
   cr_assert_eq(facts_init(&rig.facts, 16), 0);
   cr_assert_eq(worker_new(&rig.worker, &rig.options, 0, &rig.facts, NULL, -1), 0);
@@ -152,7 +154,7 @@ static void stop(void) {
 static void send_to(const struct peer *p, bool is_rtcp, const void *bytes, size_t n) {
   const struct addr *to = is_rtcp ? &p->leg_rtcp : &p->leg;
   int fd = is_rtcp && !(p->flags & MUX) ? p->rtcp_fd : p->fd;
-  cr_assert_eq(sendto(fd, bytes, n, 0, &to->sa, sizeof(to->in4)), (ssize_t)n);
+  cr_assert_eq(sendto(fd, bytes, n, 0, &to->sa, addr_len(to)), (ssize_t)n);
 }
 
 static void speak(struct peer *p) {
@@ -357,4 +359,60 @@ Test(leg, held_unlinked_both_mute_or_comfort_noise_is_not_one_way) {
   send_to(&rig.a, false, noise, sizeof(noise)); /* silence that is meant */
   run(8000);
   cr_assert_eq(rig.silent, 0);
+}
+
+Test(leg, a_call_goes_from_ipv4_to_ipv6_and_back) {
+  start(MUX, MUX | V6);
+  cr_assert_eq(addr_family(&rig.a.leg), AF_INET);
+  cr_assert_eq(addr_family(&rig.b.leg), AF_INET6);
+  run(2000);
+  cr_assert(rig.a.n_audio > 90 && rig.b.n_audio > 90, "%u %u", rig.a.n_audio, rig.b.n_audio);
+}
+
+/* OPEN of a session; its reply's -errno, 0 for OPENED. */
+static int try_open(uint64_t id, uint64_t beside, uint32_t flags) {
+  union mset_any m;
+  union up reply;
+  mset_init(&m, MSET_OPEN, id);
+  m.h.seq = ++rig.seq;
+  m.open.kind = MSET_TRUNK_LEG;
+  m.open.family = AF_INET;
+  m.open.beside = beside;
+  m.open.flags = flags;
+  cr_assert_eq(mset_check(&m, m.h.bytes, true), 0);
+  cr_assert(worker_put(rig.worker, &m));
+  worker_turn(rig.worker, 0);
+  while (worker_get(rig.worker, &reply))
+    if (reply.h.seq == rig.seq)
+      return reply.h.type == MSET_FAULT ? reply.fault.error : 0;
+  return -ETIME;
+}
+
+Test(leg, a_worker_with_too_much_to_do_opens_no_new_call) {
+  start(MUX, MUX);
+  run(100);
+  cr_assert_eq(try_open(11, 0, 0), 0);
+  rig.worker->overload.verdict = OVERLOAD_NO_NEW;
+  cr_assert_eq(try_open(12, 0, 0), -EBUSY);
+  cr_assert_eq(try_open(13, 1, 0), 0);                /* the other leg of a call that is there */
+  cr_assert_eq(try_open(14, 0, MSET_OPEN_URGENT), 0); /* an emergency */
+  unsigned had = rig.b.n_audio;
+  run(1500); /* calls go on; the window of few packets opens the door again */
+  cr_assert(rig.b.n_audio > had + 70);
+  cr_assert_eq(rig.worker->overload.verdict, OVERLOAD_OPEN);
+  cr_assert_eq(try_open(15, 0, 0), 0);
+}
+
+Test(leg, what_does_not_speak_yet_is_counted_until_it_does_or_ends) {
+  start(MUX, MUX);
+  cr_assert_eq(rig.worker->overload.silent, 2);
+  run(100);
+  cr_assert_eq(rig.worker->overload.silent, 0);
+  cr_assert_eq(try_open(11, 0, 0), 0);
+  cr_assert_eq(rig.worker->overload.silent, 1);
+  run(31000);
+  cr_assert_eq(rig.worker->overload.silent, 0);
+  cr_assert_eq(try_open(12, 0, 0), 0);
+  session_close(session_find(rig.worker, 12));
+  cr_assert_eq(rig.worker->overload.silent, 0);
 }
