@@ -29,18 +29,53 @@ static enum drop send_digit(struct session *s, const struct digits_step *step) {
     s->tx.digits++;
   }
   uint32_t lasted = telev_scale(t.duration, SINK_CLOCK_HZ, codec->clock_hz);
-  uint32_t ts =
-      s->digits_ts + telev_scale(telev_cut(&s->digits_cut, lasted, &t), codec->clock_hz, SINK_CLOCK_HZ);
+  uint64_t offset = telev_cut(&s->digits_cut, lasted, &t);
+  uint32_t ts = s->digits_ts + (uint32_t)(offset * s->sink.clock_hz / codec->clock_hz);
   telev_put(payload, &t);
   struct out o = {codec->pt, step->is_begin, at.index, ts, payload, sizeof(payload), true};
+  return session_send(s, to, &o);
+}
+
+/* Without telephone-events a digit is sound (Q.23), where the codec is G.711. */
+static bool has_no_events(struct session *s) {
+  const struct remote *to = session_target(s);
+  const struct mset_codec *codec = to ? remote_audio(to) : NULL;
+  return codec && !remote_event(to, s->sink.clock_hz) &&
+         (codec->kind == CODEC_PCMU || codec->kind == CODEC_PCMA);
+}
+
+static enum drop send_sound(struct session *s, const struct digits_step *step) {
+  struct remote *to = session_target(s);
+  const struct mset_codec *codec = remote_audio(to);
+  enum g711_law law = codec->kind == CODEC_PCMU ? G711_ULAW : G711_ALAW;
+  int16_t pcm[FRAME_BYTES] = {0};
+  uint8_t payload[FRAME_BYTES];
+  struct sink_out at;
+  enum drop d = session_may_send(s, to);
+  if (d)
+    return d;
+  if (step->is_packet && step->is_begin) {
+    inband_begin(&s->digit_sound, telev_char(step->event.event), G711_RATE_HZ, DIGITS_MAX_MS, -10, 2);
+    s->tx.digits++;
+  }
+  if (step->is_packet && s->digit_sound.at < step->event.duration)
+    inband_fill(&s->digit_sound, pcm, FRAME_BYTES);
+  for (unsigned i = 0; i < FRAME_BYTES; i++)
+    payload[i] = g711_compress(law, pcm[i]);
+  sink_own(&s->sink, true, s->w->now_us, &at);
+  struct out o = {codec->pt, at.marker, at.index, at.ts, payload, sizeof(payload), false};
   return session_send(s, to, &o);
 }
 
 static void tick_digits(struct session *s) {
   struct digits_step step;
   uint64_t op;
+  enum drop d = DROP_NONE;
   digits_tick(&s->digits, &step);
-  enum drop d = step.is_packet ? send_digit(s, &step) : DROP_NONE;
+  if (has_no_events(s))
+    d = send_sound(s, &step);
+  else if (step.is_packet)
+    d = send_digit(s, &step);
   if (step.is_done)
     tell_done(s, step.op, true);
   if (!d)

@@ -3,6 +3,7 @@
  * ICE and DTLS. Internal to media; everything by the worker's thread, time is worker->now_us. */
 #pragma once
 #include "base/list.h"
+#include "codec/inband.h"
 #include "codec/tone.h"
 #include "media/digits.h"
 #include "media/link.h"
@@ -82,8 +83,9 @@ struct session {
   uint64_t media_timeout_us;
   char cname[24];
   struct tone tone;
-  uint32_t digits_ts;          /* digits_ts is the timestamp of the event that we send, */
-  struct telev_cut digits_cut; /* and its segments. */
+  uint32_t digits_ts;             /* digits_ts is the timestamp of the event that we send, */
+  struct telev_cut digits_cut;    /* and its segments. */
+  struct inband_tone digit_sound; /* digit_sound is the digit as sound, where no events are taken. */
   struct report report;
   struct quality quality;
   struct timer slow, fast;

@@ -4,6 +4,7 @@
  * fails is printed and makes the exit status 1. */
 #include "codec/coder.h"
 #include "codec/g711.h"
+#include "codec/inband.h"
 #include "codec/level.h"
 #include "codec/tone.h"
 #include "wire/bytes.h"
@@ -659,6 +660,43 @@ static void malformed_command(void) {
   CHECK(controller_connect(2));
 }
 
+/* To a peer without telephone-events digits go as sound. */
+static void digits_as_sound(void) {
+  struct leg a;
+  struct got g;
+  union mset_any m;
+  struct inband *ear;
+  struct inband_event heard[INBAND_EVENTS_MAX];
+  char digits[16] = "";
+  unsigned n = 0;
+  CHECK(inband_new(&ear, 8000) == 0 && leg_open(&a, MSET_TRUNK_LEG, 0));
+  a.kind = CODEC_PCMA;
+  a.pt = 8;
+  a.has_no_events = true;
+  CHECK(leg_describe(&a, 1, SUITE_AES_CM_128_HMAC_SHA1_80, 8000, MSET_SYMMETRIC_OFF));
+  mset_init(&m, MSET_DIGITS, a.id);
+  m.digits.op = 77;
+  m.digits.duration_ms = 100;
+  (void)!slice_copy(m.digits.digits, sizeof(m.digits.digits), SLICE("15#"));
+  CHECK(ask_ok(&m));
+  while (leg_take_rtp(&a, 300, &g)) {
+    int16_t pcm[160];
+    CHECK(g.rtp.pt == 8 && g.rtp.payload_bytes == 160, "%u", g.rtp.pt);
+    for (unsigned i = 0; i < 160; i++)
+      pcm[i] = g711_expand(G711_ALAW, g.rtp.payload[i]);
+    size_t events = inband_feed(ear, pcm, 160, heard);
+    for (size_t i = 0; i < events; i++)
+      if (heard[i].is_end && n < sizeof(digits) - 1) {
+        CHECK(heard[i].ms >= 75 && heard[i].ms <= 115, "%u ms", heard[i].ms);
+        digits[n++] = heard[i].digit;
+      }
+  }
+  CHECK(strcmp(digits, "15#") == 0, "%s", digits);
+  CHECK(event_wait(MSET_DIGITS_DONE, a.id, 1000, &m) && m.digits_done.op == 77 && m.digits_done.ok);
+  inband_free(ear);
+  leg_close(&a);
+}
+
 /* Every octet of G.711 passes as it is: fax and modems live on that. */
 static void all_octets_pass(void) {
   struct leg a, b;
@@ -785,19 +823,23 @@ static void transcoded(bool are_apart) {
     leg_send(&t.a, 101, i == 0, t.a.ts, event, sizeof(event));
   }
   unsigned events = 0;
-  while (leg_take_rtp(&t.b, 200, &g) && events < 6)
+  while (events < 6 && leg_take_rtp(&t.b, 200, &g)) {
+    CHECK(g.rtp.seq == (uint16_t)(t.seq_b + 1), "no gap before a %u", g.rtp.pt);
+    t.seq_b = g.rtp.seq;
     if (g.rtp.pt == 101) {
       CHECK(g.rtp.payload[0] == 7 && g.rtp.marker == (events == 0));
       CHECK((g.rtp.payload[2] << 8 | g.rtp.payload[3]) % 240 == 0, "scaled");
       events++;
     }
+  }
   CHECK(events == 6, "%u", events);
   CHECK(event_wait(MSET_DIGIT, t.a.id, 1000, &m) && m.digit.digit == '7');
-  /* b goes over to PCMU: what it sends and hears passes as it is, its numbers go on. */
-  talk_hear_b(&t);
   t.a.ts += 160;
+  t.to_b = 1;
   t.gaps = t.steps_back = 0;
-  talk_on(&t, 10); /* what the pause upset */
+  talk_on(&t, 25);
+  CHECK(t.to_b >= 20 && !t.gaps && !t.steps_back, "%u after the digit, %u gaps", t.to_b, t.gaps);
+  /* b goes over to PCMU: what it sends and hears passes as it is, its numbers go on. */
   t.gaps = t.steps_back = t.to_b = 0;
   t.b.kind = CODEC_PCMU;
   t.b.pt = 0;
@@ -889,6 +931,7 @@ int main(void) {
   plain_leg();
   hold_has_silence();
   digits_between_clocks();
+  digits_as_sound();
   all_octets_pass();
   transcoded(false);
   transcoded(true);

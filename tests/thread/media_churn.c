@@ -155,7 +155,7 @@ static void make_frame(void) {
   tone_init(&tone, TONE_1004);
   tone_fill(&tone, G711_ULAW, law, sizeof(law));
   for (unsigned i = 0; i < 160; i++)
-    pcm[i] = g711_decode(G711_ULAW, law[i]);
+    pcm[i] = g711_expand(G711_ULAW, law[i]);
   if (encoder_new(&e, &f) < 0)
     return;
   opus_bytes = encoder_encode(e, pcm, 160, opus_frame, sizeof(opus_frame));

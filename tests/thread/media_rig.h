@@ -166,6 +166,7 @@ struct leg {
   struct opener *opener;
   uint32_t ssrc, ts;
   uint8_t pt, kind;
+  bool has_no_events;
 };
 
 static uint64_t last_id;
@@ -202,7 +203,7 @@ static void codecs_set(struct mset_remote *r, const struct leg *l, uint32_t even
   r->codecs[0] = (struct mset_codec){
       .pt = l->pt, .kind = l->kind, .clock_hz = l->kind == CODEC_OPUS ? 48000 : 8000};
   r->codecs[1] = (struct mset_codec){.pt = 101, .kind = CODEC_TELEV, .clock_hz = event_hz};
-  r->n_codecs = 2;
+  r->n_codecs = l->has_no_events ? 1 : 2;
 }
 
 static bool leg_describe(struct leg *l, uint32_t number, enum srtp_suite suite, uint32_t event_hz,

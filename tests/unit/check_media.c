@@ -4,6 +4,7 @@
 #include "media/event.h"
 #include "media/remote.h"
 #include "media/report.h"
+#include "media/dsp.h"
 #include "media/sink.h"
 #include "media/strm.h"
 
@@ -383,4 +384,23 @@ Test(remote, order_is_source_first_and_bounded) {
   cr_assert_eq(order[0]->number, 7);
   for (unsigned i = 0; i < 8; i++)
     remote_drop(&list[i]);
+}
+
+Test(dsp, admission_is_by_cost) {
+  struct dsps *d;
+  struct dsps_options o = {.threads = 2, .share_percent = 1, .workers = 1, .sessions_max = 4};
+  uint32_t first, second, third;
+  cr_assert_eq(dsps_new(&d, &o), 0);
+  cr_assert_eq(dsps_admit(d, 6000, &first), 0);
+  cr_assert_eq(dsps_admit(d, 6000, &second), 0);
+  cr_assert_neq(first, second); /* the one with most room */
+  cr_assert_eq(dsps_admit(d, 6000, &third), -EBUSY);
+  cr_assert_eq(dsps_admit(d, 4000, &third), 0);
+  cr_assert_eq(dsps_admit(d, 6000, &third), -EBUSY);
+  dsps_recost(d, second, 6000, 100);
+  cr_assert_eq(dsps_admit(d, 6000, &third), 0);
+  cr_assert_eq(third, second);
+  dsps_release(d, third, 6000);
+  cr_assert_eq(dsps_admit(d, 9000, &third), 0);
+  dsps_free(d);
 }
