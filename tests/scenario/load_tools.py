@@ -13,9 +13,10 @@ sys.path.insert(0, TOP + "/tests/load")
 G = Group("load tools", shared=False, programs=["taskset"])
 
 
-def five_calls(name):
+def five_calls(name, *more):
     import bench_media
     import benchline
+    bench_media.OURS_MORE = list(more)
     have = sorted(os.sched_getaffinity(0))
     with benchline.workshop() as where:
         found = bench_media.step(name, where, (have[0], have[-1]), 5, window=2)
@@ -26,6 +27,11 @@ def five_calls(name):
 @G.scenario("five calls through the media process")
 def ours(_):
     five_calls("ours")
+
+
+@G.scenario("five calls through the media process that reads by epoll")
+def ours_by_epoll(_):
+    five_calls("ours", "--backend", "epoll")
 
 
 @G.scenario("five calls through the bare relay")
