@@ -71,7 +71,7 @@ def janus_start(core, where, path, ip, log):
 
 
 def janus_folder(where, path, ip):
-    """Janus with its NoSIP plugin alone, driven by a Unix socket; ICE-lite, one event loop."""
+    """Janus with its NoSIP plugin alone, driven by a Unix socket; ICE-lite, a thread for each handle (its default, and the better on one core)."""
     folder = os.path.join(where, "janus")
     libraries = glob.glob("/usr/lib/*/janus")[0]
     others = {part: ",".join(sorted(os.path.basename(f) for f in glob.glob(f"{libraries}/{part}/*.so")
@@ -83,7 +83,7 @@ def janus_folder(where, path, ip):
  transports_folder = "{libraries}/transports"
  debug_level = 2
  session_timeout = 0
- event_loops = {os.environ.get("BENCH_JANUS_LOOPS", "1")} }}
+ event_loops = {os.environ.get("BENCH_JANUS_LOOPS", "0")} }}
 media: {{ rtp_port_range = "10000-34999" }}
 nat: {{ ice_lite = true
  ice_enforce_list = "v0" }}
@@ -124,7 +124,7 @@ def measure(name, where, cores, start):
     half = step(name, where, cores, max(calls // 2, 10))
     found.update(cpu_us_350=at_350["cpu_us_packet"], cpu_us_600=at_600["cpu_us_packet"], p50_us_idle=idle["p50_us"], p99_us_idle=idle["p99_us"],
                  p50_us_half=half["p50_us"], p99_us_half=half["p99_us"],
-                 memory_kb_call=(half["rss_kb"] - half["rss0_kb"]) / half["calls"])
+                 memory_kb_call=b.memory_of_call(idle, half))
     if name != "relay":
         over = step(name, where, cores, calls * 6 // 5, ["--ramp", 400], 2 * WINDOW)
         found.update(overload_late=over["late"] + over["lost"], overload_refused=over["refused"])

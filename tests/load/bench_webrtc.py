@@ -19,10 +19,11 @@ HANDSHAKES = 300
 def measure(name, where, cores, start):
     calls, best, behind = b.find_max(lambda n: media.step(name, where, cores, n), start, CEILING[name])
     at_50 = media.step(name, where, cores, 50)
+    idle = media.step(name, where, cores, 10)
     half = media.step(name, where, cores, max(calls // 2, 10))
     found = {"calls": calls, "cpu_us_max": best["cpu_us_packet"] if best else None, "generator_behind": behind,
              "cpu_us_50": at_50["cpu_us_packet"], "p50_us_half": half["p50_us"], "p99_us_half": half["p99_us"],
-             "memory_kb_call": (half["rss_kb"] - half["rss0_kb"]) / half["calls"]}
+             "memory_kb_call": b.memory_of_call(idle, half)}
     if name != "janus":
         beside = media.step(name, where, cores, 500, ["--churn", HANDSHAKES], 2 * media.WINDOW)
         found.update(handshakes_s=beside["handshakes_s"], handshakes_late=beside["late"] + beside["lost"])
