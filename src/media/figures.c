@@ -129,6 +129,15 @@ static void add_buffer(const struct session *s, struct quality_in *ret) {
   ret->discards = peer->voice.buffer.discards;
 }
 
+/* When it was last sent something that the far end said: an encoder goes on for a while when nothing
+ * comes any more. */
+static uint64_t fed_us(const struct session *s) {
+  const struct session *peer = session_peer(s);
+  if (!peer)
+    return 0;
+  return peer->heard_us < s->forwarded_us ? peer->heard_us : s->forwarded_us;
+}
+
 static void fill(struct session *s, struct quality_in *ret) {
   const struct strm *live = live_strm(s);
   *ret = (struct quality_in){
@@ -139,7 +148,7 @@ static void fill(struct session *s, struct quality_in *ret) {
       .tx_codec = (uint8_t)s->tx.codec,
       .report = &s->report,
       .heard_us = s->heard_us,
-      .sent_us = s->forwarded_us,
+      .sent_us = fed_us(s),
       .is_open = (session_peer(s) || s->far) && session_is_receiving(s) && !s->is_resting,
   };
   add_buffer(s, ret);

@@ -416,3 +416,16 @@ Test(leg, what_does_not_speak_yet_is_counted_until_it_does_or_ends) {
   session_close(session_find(rig.worker, 12));
   cr_assert_eq(rig.worker->overload.silent, 0);
 }
+
+/* Both stop at once (a network that went away); encoders go on with what they conceal. */
+Test(leg, an_encoder_s_tail_is_not_the_far_end) {
+  start(MUX, MUX);
+  run(2000);
+  rig.a.flags |= MUTE;
+  rig.b.flags |= MUTE;
+  for (unsigned i = 0; i < 40; i++) {
+    run(200);
+    session_find(rig.worker, 1)->forwarded_us = session_find(rig.worker, 2)->forwarded_us = rig.now_us;
+  }
+  cr_assert_eq(rig.silent, 0);
+}
