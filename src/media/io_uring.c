@@ -16,12 +16,12 @@
 enum {
   ENTRIES = 1024,
   COMPLETIONS = 8192,
-  BUFFERS = 512, /* a power of two */
+  BUFFERS = 256, /* a power of two */
   GROUP = 1,
   NAME_BYTES = 32,
   CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
   STRIDE = sizeof(struct io_uring_recvmsg_out) + NAME_BYTES + CONTROL_BYTES + IO_DATAGRAM_MAX,
-  OUT_MAX = 256,
+  OUT_MAX = 128,
   OUT_KEPT = 1024, /* sends whose refusal can still be told to their owners; a power of two */
   HARVEST_MAX = 1024,
 };

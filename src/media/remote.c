@@ -58,14 +58,29 @@ static void set_fingerprint(struct remote *r, const struct mset_remote *m) {
   memcpy(r->fingerprint.value, m->fingerprint, m->fingerprint_bytes);
 }
 
-int remote_set(struct remote *r, const struct mset_remote *m, uint64_t now_us) {
-  struct remote_source sources[MSET_SOURCES_MAX];
+/* Most descriptions have none. */
+static int take_sources(struct remote_source **ret, const struct mset_remote *m) {
+  struct remote_source *list = m->n_sources ? calloc(m->n_sources, sizeof(*list)) : NULL;
+  if (m->n_sources && !list)
+    return -ENOMEM;
   for (uint32_t i = 0; i < m->n_sources; i++)
-    if (set_range(&sources[i].range, &m->sources[i]) < 0)
+    if (set_range(&list[i].range, &m->sources[i]) < 0) {
+      free(list);
       return -EINVAL;
-  int error = set_security(r, m);
-  if (error)
+    }
+  *ret = list;
+  return 0;
+}
+
+int remote_set(struct remote *r, const struct mset_remote *m, uint64_t now_us) {
+  struct remote_source *sources = NULL;
+  int error = take_sources(&sources, m);
+  if (!error)
+    error = set_security(r, m);
+  if (error) {
+    free(sources);
     return error;
+  }
   if (m->security == MSET_DTLS)
     set_fingerprint(r, m);
   r->number = (uint8_t)m->remote;
@@ -82,13 +97,15 @@ int remote_set(struct remote *r, const struct mset_remote *m, uint64_t now_us) {
   r->n_codecs = (uint8_t)m->n_codecs;
   memcpy(r->codecs, m->codecs, sizeof(r->codecs));
   r->n_sources = (uint8_t)m->n_sources;
-  memcpy(r->sources, sources, m->n_sources * sizeof(sources[0]));
+  free(r->sources);
+  r->sources = sources;
   forget(r, now_us);
   return 0;
 }
 
 void remote_drop(struct remote *r) {
   r->opener = opener_free(r->opener);
+  free(r->sources);
   explicit_bzero(r, sizeof(*r));
 }
 

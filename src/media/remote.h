@@ -35,9 +35,9 @@ struct remote {
   uint64_t audio_us;       /* audio_us is when its last audio came, began_us when it began. */
   uint64_t began_us;
   struct mset_codec codecs[MSET_CODECS_MAX];
-  struct remote_source sources[MSET_SOURCES_MAX];
-  struct opener *opener; /* opener is NULL before there are keys. */
-  struct srtp_key tx;    /* tx is what we seal with toward it. */
+  struct remote_source *sources; /* sources are the n_sources of the trunk; NULL: none. */
+  struct opener *opener;         /* opener is NULL before there are keys. */
+  struct srtp_key tx;            /* tx is what we seal with toward it. */
   bool has_tx;
   uint32_t suite; /* suite is of what we receive. */
   struct event event;

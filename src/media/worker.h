@@ -20,7 +20,7 @@
 #include <stdatomic.h>
 
 enum {
-  WORKER_COMMANDS = 256,     /* ring of commands; full: FAULT -EAGAIN */
+  WORKER_COMMANDS = 128,     /* ring of commands; full: FAULT -EAGAIN */
   WORKER_EVENTS = 1024,      /* ring of events and replies */
   WORKER_EVENTS_SPARE = 512, /* so many are kept for replies and critical events */
 };

@@ -295,7 +295,7 @@ Test(coalesce, harvests_are_paced_and_not_delayed) {
 /* A secured leg costs 6 to 7 KB of the library's before ours comes to it; a call has two, and 20 KB. */
 Test(memory, a_leg_is_small) {
   cr_expect_leq(sizeof(struct session), 2048, "%zu", sizeof(struct session));
-  cr_expect_leq(sizeof(struct remote), 960, "%zu", sizeof(struct remote));
+  cr_expect_leq(sizeof(struct remote), 704, "%zu", sizeof(struct remote));
   cr_expect_leq(offsetof(struct session, rx), 512, "%zu",
                 offsetof(struct session, rx)); /* the hot part */
 }
