@@ -2,6 +2,7 @@
  * Offer and answer of a leg in its life: the first one, early dialogs, re-offers, ICE restart, a
  * fresh association beside the old one. Refused means: everything as it was (RFC 6141). */
 #include "call/inner.h"
+#include "call/trunkice.h"
 
 #include "base/log.h"
 #include "call/codecs.h"
@@ -351,6 +352,14 @@ static struct verdict reoffer_check(struct leg *l, const struct desc *offer) {
   return v;
 }
 
+/* Other credentials: ours are made anew before the answer (RFC 8839, 4.4.1.1.1). */
+static bool is_restart(const struct leg *l, const struct desc *offer) {
+  if (l->kind == LEG_TRUNK && (!offer->audio.ufrag[0] || !l->local || !l->remote ||
+                               !trunkice_is_agreed(&l->local->audio, &l->remote->audio)))
+    return false;
+  return !is_same_ice(offer, l->remote);
+}
+
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
   struct leg_inner *in = leg_in(l);
   struct verdict v = reoffer_check(l, offer);
@@ -363,7 +372,7 @@ void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
     v = renew(l, cookie, offer);
     if (verdict_is_pass(&v))
       return;
-  } else if (verdict_is_pass(&v) && l->kind == LEG_NATIVE && !is_same_ice(offer, l->remote)) {
+  } else if (verdict_is_pass(&v) && is_restart(l, offer)) {
     v = restart(l, cookie, offer);
     if (verdict_is_pass(&v))
       return;

@@ -7,17 +7,22 @@
 #define CONSENT_END_US ((uint64_t)ICE_CONSENT_S * 1000 * MS_US)
 
 /* Life --------------------------------------------------------------------------------------------- */
+static void take_cred(struct agent *a, const struct ice_cred *ours) {
+  memset(&a->now, 0, sizeof(a->now));
+  a->now.used = true;
+  if (ours)
+    a->now.ours = *ours;
+  else
+    ice_cred_make(&a->now.ours);
+}
+
 int agent_new(struct agent **ret, bool is_controlling, const struct ice_cred *ours) {
   struct agent *a = calloc(1, sizeof(*a));
   if (!a)
     return -ENOMEM;
   a->is_controlling = is_controlling;
   a->tie_breaker = rand_u64();
-  a->now.used = true;
-  if (ours)
-    a->now.ours = *ours;
-  else
-    ice_cred_make(&a->now.ours);
+  take_cred(a, ours);
   *ret = a;
   return 0;
 }
@@ -56,11 +61,9 @@ static void forget(struct agent *a) {
   a->nomination = 0;
 }
 
-void agent_restart(struct agent *a) {
+void agent_restart(struct agent *a, const struct ice_cred *ours) {
   forget(a);
-  memset(&a->now, 0, sizeof(a->now));
-  a->now.used = true;
-  ice_cred_make(&a->now.ours);
+  take_cred(a, ours);
 }
 
 int agent_set_remote(struct agent *a, const char *ufrag, const char *pwd, bool is_lite) {

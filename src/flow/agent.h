@@ -51,8 +51,9 @@ void agent_set_renomination(struct agent *a, bool is_agreed); /* both say a=ice-
 /* Of component 1, UDP and a literal address; others are ignored (1). 0, 1 or -ENOSPC. */
 int agent_add_remote(struct agent *a, const struct desc_candidate *c) must_check;
 void agent_end_remotes(struct agent *a); /* a=end-of-candidates */
-/* New credentials; the old pair stays selected and consented until the new generation selects. */
-void agent_restart(struct agent *a);
+/* New credentials (ours NULL: fresh ones); the old pair stays selected and consented until the new
+ * generation selects. */
+void agent_restart(struct agent *a, const struct ice_cred *ours);
 
 /* A STUN datagram that came to pair->local from pair->remote: as ice_input(). DROP_ICE_USER: not this
  * agent's, DROP_ICE_RESPONSE: a response to nothing of this agent's; try the next one. */

@@ -154,10 +154,18 @@ static int cmd_digits(struct worker *w, struct session *s, const union mset_any 
 static int cmd_ice_restart(struct worker *w, struct session *s, const union mset_any *m,
                            union up *reply) {
   (void)w, (void)m;
-  if (!s->ice)
+  struct ice_cred cred;
+  if (!s->ice && !s->path)
     return -ENOTSUP;
-  assoc_restart(s);
   reply_as(reply, MSET_ICE, sizeof(reply->ice));
+  if (s->path) {
+    path_restart(s, &cred);
+    memcpy(reply->ice.ufrag, cred.ufrag, sizeof(cred.ufrag));
+    memcpy(reply->ice.pwd, cred.pwd, sizeof(cred.pwd));
+    explicit_bzero(&cred, sizeof(cred));
+    return 0;
+  }
+  assoc_restart(s);
   put_credentials(s, reply->ice.ufrag, reply->ice.pwd);
   return 0;
 }

@@ -269,6 +269,25 @@ void path_fill(const struct session *s, struct mset_opened *ret) {
 
 /* The peer's description -----------------------------------------------------------------------------
  */
+void path_restart(struct session *s, struct ice_cred *ret) {
+  struct path *c = s->path;
+  const struct ice_cred *ours = NULL;
+  if (c->lite) {
+    ice_restart(c->lite);
+    ice_cred(c->lite, &c->cred);
+    ours = &c->cred;
+  }
+  for (unsigned i = 0; i <= MSET_REMOTES_MAX; i++) {
+    struct agent *a = i < MSET_REMOTES_MAX ? c->agents[i] : c->spare;
+    if (!a)
+      continue;
+    agent_restart(a, ours);
+    agent_cred(a, &c->cred);
+    ours = &c->cred;
+  }
+  *ret = c->cred;
+}
+
 static struct agent *agent_for(struct path *c, unsigned i) {
   if (!c->agents[i] && c->spare) {
     c->agents[i] = c->spare;
@@ -293,6 +312,7 @@ static int set_full(struct path *c, struct remote *r, const struct mset_remote *
 
 int path_set_remote(struct session *s, struct remote *r, const struct mset_remote *m) {
   struct path *c = s->path;
+  uint64_t was = r->peer_ufrag;
   int error = 0;
   r->peer_ufrag = m->ufrag[0] ? hash_slice(slice_of(m->ufrag)) : 0;
   if (!c || !m->ufrag[0])
@@ -300,7 +320,7 @@ int path_set_remote(struct session *s, struct remote *r, const struct mset_remot
   r->rtcp_off = r->rtcp_off || !r->rtcp_mux; /* its own port would be a path without consent */
   if (!c->lite)
     error = set_full(c, r, m);
-  else if (ice_selected(c->lite) && c->selecting == r->peer_ufrag)
+  else if (ice_selected(c->lite) && (c->selecting == r->peer_ufrag || (was && c->selecting == was)))
     take_pair(c, r, ice_selected(c->lite));
   settle(c);
   return error;

@@ -18,6 +18,8 @@ bool path_is_gathered(const struct session *s);
 void path_wait(struct session *s, uint64_t seq);
 void path_fill(const struct session *s, struct mset_opened *ret); /* credentials and candidates */
 
+void path_restart(struct session *s, struct ice_cred *ret); /* new credentials for a new offer/answer */
+
 /* r was described: credentials of the peer; none: it has no ICE. */
 int path_set_remote(struct session *s, struct remote *r, const struct mset_remote *m) must_check;
 void path_drop_remote(struct session *s, struct remote *r);

@@ -452,8 +452,8 @@ Test(agent, a_restart_keeps_the_old_pair_until_the_new_one_is_there) {
   net_run(S);
   connected();
   agent_cred(a->agent, &old);
-  agent_restart(a->agent);
-  agent_restart(b->agent);
+  agent_restart(a->agent, NULL);
+  agent_restart(b->agent, NULL);
   agent_cred(a->agent, &now);
   cr_assert_str_neq(old.ufrag, now.ufrag);
   cr_assert_str_neq(old.pwd, now.pwd);
@@ -476,7 +476,7 @@ Test(agent, a_lite_peer_restarts) {
   with_lite();
   net_run(S);
   ice_restart(b->lite);
-  agent_restart(a->agent);
+  agent_restart(a->agent, NULL);
   net_run(10 * S);
   connected();
   net_describe(a, b, true);

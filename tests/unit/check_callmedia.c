@@ -4,6 +4,7 @@
 #include "call_rig.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
 
 #define eq(a, b) cr_assert_str_eq(a, b)
 
@@ -273,6 +274,28 @@ Test(mid, a_trunk_with_ice_that_is_gone_ends_too) {
   cr_assert_eq(rig_leg('B')->state, LEG_LIVE);
   rig_pass(1200);
   eq(rig_log(), "B.ended:media_failure:gateway A.ended:media_failure:gateway");
+}
+
+Test(mid, a_trunk_restarts_its_ice) {
+  struct leg *b = rig_leg('B');
+  struct desc_audio *both[] = {&b->local->audio, &b->remote->audio};
+  for (unsigned i = 0; i < 2; i++) {
+    snprintf(both[i]->ufrag, sizeof(both[i]->ufrag), "ufrag%u", i);
+    snprintf(both[i]->pwd, sizeof(both[i]->pwd), "0123456789012345678901");
+    both[i]->rtcp_mux = true;
+  }
+  ((struct conf_trunk *)(uintptr_t)b->trunk)->ice = CONF_ICE_FULL;
+  struct desc d = *b->remote;
+  leg_reoffer(b, 9, &d);
+  rig_turn();
+  cr_assert_null(strstr(rig_media(), "ICE_RESTART"), "the same credentials");
+  snprintf(d.audio.ufrag, sizeof(d.audio.ufrag), "another");
+  d.version++;
+  leg_reoffer(b, 10, &d);
+  rig_turn();
+  cr_assert(strstr(rig_media(), "ICE_RESTART2"));
+  cr_assert_str_eq(b->local->audio.ufrag, "ufnew");
+  cr_assert_str_eq(b->remote->audio.ufrag, "another");
 }
 
 Test(mid, consent_that_comes_back_goes_on) {

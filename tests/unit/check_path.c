@@ -435,6 +435,58 @@ Test(path, a_lite_leg_follows_the_nomination) {
   cr_assert_geq(echo(p, 10), 9);
 }
 
+/* The peer restarts: another ufrag in its description, ours made anew; sound goes on meanwhile. */
+static void restarted(bool peer_is_lite) {
+  struct ice_cred theirs;
+  union mset_any m;
+  struct peer *p = &peers[0];
+  cr_assert_geq(echo(p, 5), 4);
+  mset_init(&m, MSET_ICE_RESTART, last_id);
+  union up r = ask(&m);
+  cr_assert_eq(r.h.type, MSET_ICE);
+  cr_assert_str_neq(r.ice.ufrag, opened.ufrag);
+  cr_assert_geq(echo(p, 10), 9, "with the old credentials");
+  memcpy(opened.ufrag, r.ice.ufrag, sizeof(opened.ufrag));
+  memcpy(opened.pwd, r.ice.pwd, sizeof(opened.pwd));
+  if (peer_is_lite)
+    ice_restart(p->lite);
+  else
+    agent_restart(p->agent, NULL);
+  describe(0, true);
+  cr_assert_geq(echo(p, 5), 4, "before anything is checked");
+  if (peer_is_lite) {
+    give_candidates(0);
+    run(500);
+    cr_assert_not(ice_old_cred(p->lite, &theirs), "the new generation nominated");
+  } else {
+    peer_learn(p);
+    cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
+    run(500);
+    cr_assert_not(agent_old_cred(p->agent, &theirs));
+  }
+  cr_assert_geq(echo(p, 10), 9);
+  cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
+}
+
+Test(path, a_full_leg_restarts) {
+  leg_open(MSET_OPEN_ICE | MSET_OPEN_CONTROLLING);
+  peer_add(0, true);
+  describe(0, true);
+  give_candidates(0);
+  run(500);
+  restarted(true);
+}
+
+Test(path, a_lite_leg_restarts) {
+  leg_open(MSET_OPEN_ICE | MSET_OPEN_LITE);
+  struct peer *p = peer_add(0, false);
+  peer_learn(p);
+  cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
+  describe(0, true);
+  run(500);
+  restarted(false);
+}
+
 Test(path, strangers_hear_nothing) {
   uint8_t b[512];
   struct stunmsg_out o;
