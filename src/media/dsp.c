@@ -283,10 +283,13 @@ uint64_t dsps_drops(const struct dsps *all, enum drop reason) {
 }
 
 uint32_t dsps_permille(const struct dsps *all) {
-  uint32_t sum = 0;
-  for (uint32_t i = 0; i < all->options.threads; i++)
-    sum += atomic_load_explicit(&all->threads[i].permille, memory_order_relaxed);
-  return sum / all->options.threads;
+  uint64_t cost_us = 0, busy = 0, share = all->options.share_percent, n = all->options.threads;
+  for (uint32_t i = 0; i < n; i++) {
+    cost_us += atomic_load_explicit(&all->threads[i].cost_us, memory_order_relaxed);
+    busy += atomic_load_explicit(&all->threads[i].permille, memory_order_relaxed);
+  }
+  uint64_t given = cost_us / (10 * share * n), used = busy * 100 / (share * n);
+  return (uint32_t)(given > used ? given : used);
 }
 
 /* Life ---------------------------------------------------------------------------------------------- */

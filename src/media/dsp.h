@@ -50,8 +50,8 @@ void dsps_set_wake(struct dsps *d, uint32_t worker, int fd); /* before they star
 int dsps_start(struct dsps *d) must_check;
 void dsps_stop(struct dsps *d);                              /* before the workers end */
 uint64_t dsps_drops(const struct dsps *d, enum drop reason); /* any thread */
-uint32_t
-dsps_permille(const struct dsps *d); /* how busy the threads are, of all their time; any thread */
+/* How full they are, 1000: all that may be given away is (or more is used). Any thread. */
+uint32_t dsps_permille(const struct dsps *d);
 
 /* Worker's thread: */
 /* The thread that has most room for cost_us (of each second); -EBUSY: none has. */

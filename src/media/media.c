@@ -25,7 +25,9 @@ enum {
   BACKLOG_SPARE = 1024, /* beyond this, FLOW and QUALITY are lost */
   SOCKET_BYTES = 1 << 20,
   TICK_US = 500000,
-  CERTS_MAX = 16, /* certificates kept for the sessions that were opened with them */
+  DSP_FULL_PERMILLE = 800, /* from here on transcoding is told as full, */
+  DSP_ROOM_PERMILLE = 700, /* below this no more */
+  CERTS_MAX = 16,          /* certificates kept for the sessions that were opened with them */
 };
 
 struct known { /* a session as the control thread sees it */
@@ -47,6 +49,8 @@ struct media {
   struct facts facts;
   struct dsps *dsps;
   struct xlinks *xlinks;
+  bool is_dsp_full;
+  struct mset_load loads[64]; /* loads are what was told of each worker last. */
   struct loop *loop;
   struct worker *workers[64];
   uint32_t live[64]; /* live counts the sessions of each worker. */
@@ -218,11 +222,29 @@ static void on_load(struct media *m, const struct mset_load *l) {
                                       "drops what is too old"};
   union up u = {.load = *l};
   u.load.dsp_permille = dsps_permille(m->dsps);
+  m->loads[l->worker] = u.load;
   if (l->verdict != m->verdicts[l->worker])
     log_warn(media, "worker %u %s: busy %u of 1000, packets waited up to %u ms", l->worker,
              words[l->verdict], l->busy_permille, l->age_us / 1000);
   m->verdicts[l->worker] = (uint8_t)l->verdict;
   send_up(m, &u);
+}
+
+/* Transcoding became full, or has room again: told beside what was told of each worker last. */
+static void tell_dsp(struct media *m) {
+  uint32_t permille = dsps_permille(m->dsps);
+  bool is_full = permille >= (m->is_dsp_full ? DSP_ROOM_PERMILLE : DSP_FULL_PERMILLE);
+  if (is_full == m->is_dsp_full)
+    return;
+  m->is_dsp_full = is_full;
+  log_info(media, "transcoding is %s: %u of 1000", is_full ? "nearly full" : "at hand again", permille);
+  for (uint32_t i = 0; i < m->options.workers; i++) {
+    union up u = {.load = m->loads[i]};
+    u.load.h = (struct mset_head){.bytes = sizeof(u.load), .type = MSET_LOAD};
+    u.load.worker = i;
+    u.load.dsp_permille = permille;
+    send_up(m, &u);
+  }
 }
 
 static void on_up(struct media *m, const union up *u) {
@@ -464,6 +486,7 @@ static void tell_drops(struct media *m) {
 static void on_tick(void *arg) {
   struct media *m = arg;
   tell_drops(m);
+  tell_dsp(m);
   uint64_t now_us = loop_now_us(m->loop);
   end_orphans(m, now_us);
   if (now_us - m->cert_us > (uint64_t)DTLSCERT_RENEW_S * 1000000u && renew_cert(m, now_us) < 0)

@@ -206,7 +206,8 @@ struct mset_quality { /* every 5 s of a leg with media, for each direction */
   double loss, mos; /* loss is a share, 0-1, of the last 5 s. */
 };
 enum mset_verdict { MSET_LOAD_OPEN, MSET_LOAD_NO_NEW, MSET_LOAD_SHEDDING };
-/* A worker's load: when its verdict changed, and every second while it is not open. From NO_NEW on it
+/* A worker's load: when its verdict changed, every second while it is not open, and when transcoding
+ * became full (dsp_permille 800 of what may be given away) or is so no more. From NO_NEW on it
  * refuses an OPEN with -EBUSY, but for those beside a live session and urgent ones. */
 struct mset_load {
   struct mset_head h;                      /* no session */

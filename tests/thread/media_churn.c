@@ -207,7 +207,32 @@ static void all_are_alive(void) {
   printf("%u of %u ways carry audio\n", alive, 2 * CALLS);
 }
 
-int main(void) {
+/* Every call transcoded, and little time for it: one is refused, and the controller is told. */
+static void transcoding_fills(void) {
+  union mset_any m, r = {0};
+  unsigned n = 0;
+  for (; n < CALLS && r.h.type != MSET_FAULT; n++) {
+    struct call *c = &calls[n];
+    memset(c, 0, sizeof(*c));
+    c->is_open =
+        leg_open(&c->leg[0], MSET_TRUNK_LEG, 0) && leg_open(&c->leg[1], MSET_TRUNK_LEG, c->leg[0].id);
+    set_codec(&c->leg[0], false);
+    set_codec(&c->leg[1], true);
+    CHECK(c->is_open && describe(&c->leg[0], 1) && describe(&c->leg[1], 1), "call %u", n);
+    mset_init(&m, MSET_LINK, c->leg[0].id);
+    m.link.peer = c->leg[1].id;
+    r = ask(&m);
+  }
+  CHECK(r.h.type == MSET_FAULT && r.fault.error == -EBUSY && n > 5 && n < CALLS, "%u calls", n);
+  CHECK(event_wait(MSET_LOAD, 0, 3000, &m) && m.load.dsp_permille >= 800, "not told as full");
+  for (unsigned i = 0; i + 1 < n; i++)
+    end(&calls[i]);
+  CHECK(link_legs(calls[n - 1].leg[0].id, calls[n - 1].leg[1].id), "there is room again");
+  end(&calls[n - 1]);
+  CHECK(event_wait(MSET_LOAD, 0, 3000, &m), "not told as over");
+}
+
+static pthread_t start(uint32_t share) {
   pthread_t thread;
   const char *text = "";
   uint32_t ports = 10000 + (uint32_t)(getpid() % 12) * 800;
@@ -218,16 +243,29 @@ int main(void) {
                                    .dscp = 46,
                                    .max_sessions = 512,
                                    .dsp_threads = 2,
-                                   .dsp_share = 100};
+                                   .dsp_share = share};
   snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-churn.%d", (int)getpid());
   (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
   if (media_new(&media, &options, &text) < 0) {
     printf("start: %s\n", text);
-    return 1;
+    exit(1);
   }
-  make_frame();
   pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1) && opus_bytes > 0);
+  CHECK(controller_connect(1));
+  return thread;
+}
+
+static void stop(pthread_t thread) {
+  controller_close();
+  media_stop(media);
+  pthread_join(thread, NULL);
+  media = media_free(media);
+}
+
+int main(void) {
+  pthread_t thread = start(100);
+  make_frame();
+  CHECK(opus_bytes > 0);
   for (unsigned i = 0; i < CALLS; i++)
     begin(&calls[i], i);
   churn();
@@ -236,10 +274,10 @@ int main(void) {
     end(&calls[i]);
   CHECK(begun == ended, "%llu begun, %llu ended", (unsigned long long)begun, (unsigned long long)ended);
   CHECK(drops(DROP_INTERNAL) == 0, "%llu", (unsigned long long)drops(DROP_INTERNAL));
-  controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
+  stop(thread);
+  thread = start(4);
+  transcoding_fills();
+  stop(thread);
   suite_stop();
   printf("%llu calls, %llu packets taken, %u failures\n", (unsigned long long)begun,
          (unsigned long long)taken, failures);

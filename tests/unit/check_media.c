@@ -400,7 +400,9 @@ Test(dsp, admission_is_by_cost) {
   dsps_recost(d, second, 6000, 100);
   cr_assert_eq(dsps_admit(d, 6000, &third), 0);
   cr_assert_eq(third, second);
+  cr_assert_eq(dsps_permille(d), 805); /* 16,100 of 20,000 */
   dsps_release(d, third, 6000);
+  cr_assert_eq(dsps_permille(d), 505);
   cr_assert_eq(dsps_admit(d, 9000, &third), 0);
   dsps_free(d);
 }
