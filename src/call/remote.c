@@ -70,6 +70,27 @@ static void put_own_event(struct mset_remote *r, const struct desc_audio *ours) 
     put_codec(r, c, 0);
 }
 
+static bool has_event(const struct mset_remote *r) {
+  for (uint32_t i = 0; i < r->n_codecs; i++)
+    if (r->codecs[i].kind == CODEC_TELEV)
+      return true;
+  return false;
+}
+
+static enum mset_dtmf dtmf_of(const struct conf_trunk *t, const struct mset_remote *r) {
+  switch (t ? (enum conf_dtmf)t->dtmf : DTMF_RFC4733) {
+  case DTMF_INFO:
+    return MSET_DTMF_SIGNALED;
+  case DTMF_INBAND:
+    return MSET_DTMF_INBAND;
+  case DTMF_AUTO:
+    return has_event(r) ? MSET_DTMF_EVENTS : MSET_DTMF_INBAND;
+  case DTMF_RFC4733:
+    break;
+  }
+  return MSET_DTMF_EVENTS;
+}
+
 static void put_trunk(struct mset_remote *r, const struct conf_trunk *t) {
   struct cidr c;
   if (!t)
@@ -124,7 +145,9 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
     } else {
       put_sdes(r, ours, theirs);
     }
-    put_own_event(r, ours);
+    if (has_event(r))
+      put_own_event(r, ours);
+    r->dtmf = dtmf_of(l->trunk, r);
     trunkice_remote(r, ours, theirs);
   }
   r->n_deny = in->n_deny;

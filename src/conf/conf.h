@@ -29,6 +29,7 @@ enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
 enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
+enum conf_dtmf { DTMF_AUTO, DTMF_RFC4733, DTMF_INFO, DTMF_INBAND };
 
 struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
   uint32_t n;
@@ -66,6 +67,7 @@ struct conf_trunk {
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */
+  uint8_t dtmf;      /* enum conf_dtmf: how digits go and come */
   bool rtcp_xr;      /* rtcp_xr: VoIP metrics are sent to it and taken (RFC 3611) */
   bool options;      /* options: we send OPTIONS every options_interval_s */
   uint32_t options_interval_s; /* default 60 */

@@ -154,7 +154,7 @@ static enum drop take_event(struct session *peer, const struct bridged *b) {
   if (d)
     return d;
   const struct mset_codec *codec = remote_event(to, peer->sink.clock_hz);
-  if (!codec || b->is_old) {
+  if (!codec || b->is_old || to->dtmf != MSET_DTMF_EVENTS) { /* ear_take() may say it */
     skip_one(peer, b->source);
     return codec ? DROP_LATE : DROP_PAYLOAD_TYPE;
   }
@@ -174,11 +174,20 @@ static enum drop take_event(struct session *peer, const struct bridged *b) {
   return session_send(peer, to, &o);
 }
 
+struct bridged bridged_digit(char digit, uint32_t ms, bool by_sound) {
+  return (struct bridged){.op = BRIDGED_DIGIT,
+                          .digit = digit,
+                          .digit_ms = (uint16_t)(ms < UINT16_MAX ? ms : UINT16_MAX),
+                          .by_sound = by_sound};
+}
+
 enum drop bridge_take(struct session *to, const struct bridged *b, uint8_t *payload) {
   if (b->op == BRIDGED_AUDIO)
     return take_audio(to, b, payload);
   if (b->op == BRIDGED_EVENT)
     return take_event(to, b);
+  if (b->op == BRIDGED_DIGIT)
+    return ear_take(to, b->digit, b->digit_ms, b->by_sound);
   skip_one(to, b->source);
   return DROP_NONE;
 }
@@ -186,6 +195,8 @@ enum drop bridge_take(struct session *to, const struct bridged *b, uint8_t *payl
 /* The sink ----------------------------------------------------------------------------------------- */
 static enum drop pass_audio(struct link *l, const struct heard *h, struct packet *p) {
   struct session *peer = session_peer(l->from);
+  if (peer && ear_mutes(h->session, session_target(peer)))
+    return DROP_HELD;
   struct bridged b = bridged_audio(h);
   return peer ? bridge_take(peer, &b, p->bytes + (h->rtp.payload - p->bytes)) : DROP_NO_SINK;
 }
@@ -219,6 +230,13 @@ static int prepare(struct session *s) {
   return 0;
 }
 
+static void pass_digit(struct link *l, char digit, uint32_t ms, bool by_sound) {
+  struct session *peer = session_peer(l->from);
+  enum drop d = peer ? ear_take(peer, digit, ms, by_sound) : DROP_NONE;
+  if (d)
+    worker_drop(peer->w, d);
+}
+
 static void retarget(struct link *l) { (void)!prepare(l->from); }
 
 static void closed(struct link *l) {
@@ -234,6 +252,7 @@ static const struct link_ops ops = {.name = "bridge",
                                     .is_last = true,
                                     .audio = pass_audio,
                                     .event = pass_event,
+                                    .digit = pass_digit,
                                     .skip = skip,
                                     .retarget = retarget,
                                     .close = closed};
@@ -242,6 +261,8 @@ int bridge_open(struct session *s, struct session *peer) {
   bridge_close(s);
   s->peer = peer->handle;
   link_add(&s->bridge, &ops, s);
+  if (s->ear && digits_ready(&peer->digits) < 0)
+    return -ENOMEM;
   int error = prepare(s);
   return error == -EBUSY ? error : 0;
 }

@@ -5,7 +5,7 @@
 #pragma once
 #include "media/link.h"
 
-enum bridged_op { BRIDGED_AUDIO, BRIDGED_EVENT, BRIDGED_SKIP };
+enum bridged_op { BRIDGED_AUDIO, BRIDGED_EVENT, BRIDGED_SKIP, BRIDGED_DIGIT };
 
 /* What passes, by value: the same to a peer on another worker (xlink.h). */
 struct bridged {
@@ -17,12 +17,16 @@ struct bridged {
   bool is_begin, is_old, is_stamped_anew; /* of EVENT: struct event_told */
   struct telev telev;
   uint32_t segments; /* segments is the duration of the event's segments before this one. */
-  uint16_t n;        /* n is the length of the payload of AUDIO. */
+  uint16_t digit_ms; /* of DIGIT: digit is the character, by_sound: it was heard in the sound. */
+  char digit;
+  bool by_sound;
+  uint16_t n; /* n is the length of the payload of AUDIO. */
 };
 struct bridged bridged_audio(const struct heard *h);
 struct bridged bridged_event(const struct heard *h, const struct telev *t,
                              const struct event_told *told);
 struct bridged bridged_skip(const struct heard *h);
+struct bridged bridged_digit(char digit, uint32_t ms, bool by_sound);
 /* Sends it as what to says; the payload may be changed. */
 enum drop bridge_take(struct session *to, const struct bridged *b, uint8_t *payload) must_check;
 

@@ -3,6 +3,8 @@
 #include "media/digits.h"
 
 enum { TICK_MS = DIGITS_TICK_US / 1000, TICK_UNITS = 160, VOLUME = 10, ENDS = 3 };
+/* A pressed digit is said as long as it was pressed, within these: the next one may follow soon. */
+enum { RELAY_MIN_MS = 80, RELAY_MAX_MS = 300 };
 
 static uint32_t within(uint32_t v, uint32_t normal, uint32_t low, uint32_t high) {
   if (!v)
@@ -10,10 +12,31 @@ static uint32_t within(uint32_t v, uint32_t normal, uint32_t low, uint32_t high)
   return v < low ? low : v > high ? high : v;
 }
 
+int digits_ready(struct digits *d) {
+  if (!d->orders)
+    d->orders = calloc(DIGITS_ORDERS_MAX, sizeof(*d->orders));
+  return d->orders ? 0 : -ENOMEM;
+}
+
+int digits_relay(struct digits *d, char digit, uint32_t ms) {
+  struct digits_order *last = d->n_orders ? &d->orders[d->n_orders - 1] : NULL;
+  struct mset_digits m = {.duration_ms = within(ms, RELAY_MAX_MS, RELAY_MIN_MS, RELAY_MAX_MS),
+                          .gap_ms = DIGITS_GAP_MIN_MS,
+                          .digits = {digit}};
+  if (!d->orders)
+    return -ENOMEM;
+  size_t n = last && !last->op ? strlen(last->text) : MSET_DIGITS_MAX;
+  if (n == MSET_DIGITS_MAX)
+    return digits_add(d, &m);
+  last->text[n] = digit; /* who presses faster than we say */
+  last->text[n + 1] = 0;
+  return 0;
+}
+
 int digits_add(struct digits *d, const struct mset_digits *m) {
   if (d->n_orders == DIGITS_ORDERS_MAX)
     return -EAGAIN;
-  if (!d->orders && !(d->orders = calloc(DIGITS_ORDERS_MAX, sizeof(*d->orders))))
+  if (digits_ready(d) < 0)
     return -ENOMEM;
   struct digits_order *o = &d->orders[d->n_orders++];
   *o = (struct digits_order){

@@ -44,6 +44,9 @@ struct digits_step {
 
 int digits_add(struct digits *d,
                const struct mset_digits *m) must_check; /* 0, -EAGAIN: the queue is full, -ENOMEM */
+int digits_ready(struct digits *d) must_check;          /* takes its memory now; 0 or -ENOMEM */
+/* One digit that a peer pressed just now, behind the others; op 0. 0, -EAGAIN, -ENOMEM: not ready. */
+int digits_relay(struct digits *d, char digit, uint32_t ms) must_check;
 void digits_done(struct digits *d);
 static inline bool digits_are_due(const struct digits *d) { return d->n_orders > 0; }
 /* To be called every DIGITS_TICK_US while due. */

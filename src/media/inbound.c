@@ -108,13 +108,14 @@ static bool is_chosen(struct session *s, const struct remote *r) {
   return s->feeding == r->number;
 }
 
-void session_tell_digits(struct session *s, const struct event_told *told) {
+void session_tell_digits(struct session *s, const struct event_told *told, bool by_sound) {
   for (unsigned i = 0; i < told->digits; i++) {
     union up m = {.digit = {.h = {.bytes = sizeof(m.digit), .type = MSET_DIGIT, .session = s->id},
                             .digit = (uint8_t)told->digit[i].digit,
                             .ms = told->digit[i].ms}};
     s->rx.digits++;
     worker_tell(s->w, &m, false);
+    link_digit(s, told->digit[i].digit, told->digit[i].ms, by_sound);
   }
 }
 
@@ -122,12 +123,14 @@ void session_tell_digits(struct session *s, const struct event_told *told) {
 static enum drop take_event(const struct heard *h) {
   struct telev t;
   struct event_told told;
+  if (h->remote->dtmf == MSET_DTMF_SIGNALED)
+    return link_skip(h), DROP_PAYLOAD_TYPE;
   if (!telev_parse(&t, h->rtp.payload, h->rtp.payload_bytes))
     return DROP_CODEC;
   if (h->session->selected && h->session->selected != h->remote->number)
     return DROP_NOT_SELECTED;
   event_input(&h->remote->event, &h->rtp, &t, h->codec->clock_hz, h->session->w->now_us, &told);
-  session_tell_digits(h->session, &told);
+  session_tell_digits(h->session, &told, false);
   return link_event(h, &t, &told);
 }
 

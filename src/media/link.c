@@ -41,6 +41,14 @@ enum drop link_event(const struct heard *h, const struct telev *t, const struct 
   return d;
 }
 
+void link_digit(struct session *s, char digit, uint32_t ms, bool by_sound) {
+  LIST_EACH_SAFE(&s->links, node) {
+    struct link *l = CONTAINER_OF(node, struct link, node);
+    if (l->ops->digit)
+      l->ops->digit(l, digit, ms, by_sound);
+  }
+}
+
 void link_skip(const struct heard *h) {
   LIST_EACH_SAFE(&h->session->links, node) {
     struct link *l = CONTAINER_OF(node, struct link, node);

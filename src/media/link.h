@@ -28,6 +28,7 @@ struct link_ops { /* NULL: the kind does not care */
   enum drop (*audio)(struct link *l, const struct heard *h, struct packet *p);
   enum drop (*event)(struct link *l, const struct heard *h, const struct telev *t,
                      const struct event_told *told);
+  void (*digit)(struct link *l, char digit, uint32_t ms, bool by_sound); /* one that has ended */
   void (*skip)(struct link *l, const struct heard *h); /* a packet of h's stream that leaves no gap */
   void (*retarget)(struct link *l); /* remotes or codecs changed, of from or of its peer */
   void (*close)(struct link *l);    /* out of the list already; frees what the kind holds */
@@ -48,5 +49,6 @@ enum drop link_audio(const struct heard *h, struct packet *p) must_check;
 enum drop link_event(const struct heard *h, const struct telev *t,
                      const struct event_told *told) must_check;
 void link_skip(const struct heard *h);
+void link_digit(struct session *s, char digit, uint32_t ms, bool by_sound);
 void link_retarget(struct session *s); /* s's links, and those of its peer */
 void link_close(struct session *s);    /* all of s */

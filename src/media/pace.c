@@ -40,7 +40,8 @@ static enum drop send_digit(struct session *s, const struct digits_step *step) {
 static bool has_no_events(struct session *s) {
   const struct remote *to = session_target(s);
   const struct mset_codec *codec = to ? remote_audio(to) : NULL;
-  return codec && !remote_event(to, s->sink.clock_hz) &&
+  bool is_sound = codec && (to->dtmf == MSET_DTMF_INBAND || !remote_event(to, s->sink.clock_hz));
+  return is_sound && to->dtmf != MSET_DTMF_SIGNALED &&
          (codec->kind == CODEC_PCMU || codec->kind == CODEC_PCMA);
 }
 

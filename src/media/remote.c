@@ -89,6 +89,7 @@ int remote_set(struct remote *r, const struct mset_remote *m, uint64_t now_us) {
   r->rtcp_mux = m->rtcp_mux != 0;
   r->rtcp_off = m->rtcp_off != 0;
   r->rtcp_xr = m->rtcp_xr != 0;
+  r->dtmf = (uint8_t)m->dtmf;
   r->level_ext = (uint8_t)m->level_ext;
   r->may_send = m->send != 0;
   r->may_recv = m->recv != 0;

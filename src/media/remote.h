@@ -41,6 +41,7 @@ struct remote {
   bool has_tx;
   uint32_t suite; /* suite is of what we receive. */
   struct event event;
+  uint8_t dtmf; /* dtmf is an enum mset_dtmf. */
   /* Native legs: */
   char ufrag[16];      /* ufrag is our own of the generation that it was made for. */
   uint64_t peer_ufrag; /* peer_ufrag is a hash of the peer's. */

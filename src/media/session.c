@@ -148,6 +148,7 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
 void session_close(struct session *s) {
   struct worker *w = s->w;
   struct mset_facts none = {0};
+  ear_close(s);
   link_close(s);
   voice_close(s);
   session_unsilent(s, false);
@@ -205,6 +206,8 @@ int session_set_remote(struct session *s, const struct mset_remote *m) {
     keying_end(s, r);
     r->dtls = MSET_DTLS_NONE;
   }
+  if (m->dtmf == MSET_DTMF_INBAND && ear_open(s) < 0)
+    return -ENOMEM;
   if (is_native)
     return assoc_set_remote(s, r, m);
   error = path_set_remote(s, r, m);
@@ -283,7 +286,7 @@ static void tick_remotes(struct session *s) {
     if (!r->number)
       continue;
     if (event_tick(&r->event, s->w->now_us, &told))
-      session_tell_digits(s, &told);
+      session_tell_digits(s, &told, false);
     session_tell_flow(s, r, r->audio_us && s->w->now_us - r->audio_us < REMOTE_FLOW_US);
   }
 }

@@ -6,6 +6,7 @@
 #include "codec/inband.h"
 #include "codec/tone.h"
 #include "media/digits.h"
+#include "media/ear.h"
 #include "media/link.h"
 #include "media/remote.h"
 #include "media/quality.h"
@@ -75,6 +76,7 @@ struct session {
   struct port rtp;        /* a private one of a trunk leg; fd -1 else */
   struct mset_way rx, tx; /* figures that no engine counts */
   struct digits digits;
+  struct ear *ear; /* ear is NULL on legs whose digits come as events. */
   struct strm first[SESSION_STRMS];
   /* Between packets: */
   uint64_t id;
@@ -121,7 +123,7 @@ void session_metrics(struct session *s, struct rtcpxr_voip *ret); /* ssrc 0: not
 /* An RTP or RTCP datagram that came to a socket of s. from_remote: the remote that the 5-tuple says
  * (native legs), or NULL. */
 enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) must_check;
-void session_tell_digits(struct session *s, const struct event_told *told);
+void session_tell_digits(struct session *s, const struct event_told *told, bool by_sound);
 
 /* A packet of s comes up: fetches what it will touch, a step further at each stage (foresee.c). */
 void session_foresee(const struct session *s, unsigned stage);

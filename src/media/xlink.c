@@ -52,13 +52,21 @@ static void skip(struct link *l, const struct heard *h) {
   (void)cross(l->from, &b, NULL);
 }
 
+static void digit(struct link *l, char c, uint32_t ms, bool by_sound) {
+  struct bridged b = bridged_digit(c, ms, by_sound);
+  enum drop d = cross(l->from, &b, NULL);
+  if (d)
+    worker_drop(l->from->w, d);
+}
+
 static const struct link_ops ops = {
-    .name = "xlink", .is_last = true, .audio = audio, .event = event, .skip = skip};
+    .name = "xlink", .is_last = true, .audio = audio, .event = event, .digit = digit, .skip = skip};
 
 void xlink_open(struct session *s, uint64_t peer, uint32_t worker) {
   bridge_close(s);
   s->far = peer;
   s->far_worker = worker;
+  (void)!digits_ready(&s->digits); /* for digits of the peer's sound; else they are dropped */
   link_add(&s->bridge, &ops, s);
 }
 

@@ -40,7 +40,7 @@ static bool remote_is_sound(const struct mset_remote *r) {
   if (r->remote < 1 || r->remote > MSET_REMOTES_MAX || r->security > MSET_DTLS ||
       r->symmetric > MSET_SYMMETRIC_ONCE || r->n_codecs > MSET_CODECS_MAX ||
       r->n_sources > MSET_SOURCES_MAX || r->n_deny > MSET_DENY_MAX || r->fingerprint_bytes > 64 ||
-      r->level_ext > 14)
+      r->level_ext > 14 || r->dtmf > MSET_DTMF_SIGNALED)
     return false;
   if (!is_addr(&r->rtp) || !is_addr(&r->rtcp) || !is_key(&r->tx) || !is_key(&r->rx) ||
       !IS_TEXT(r->ufrag) || !IS_TEXT(r->pwd))

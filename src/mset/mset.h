@@ -100,6 +100,8 @@ struct mset_opened {
   uint32_t n_candidates, pad;
 };
 
+/* How digits go to a remote and come from it: telephone-events; tones in the sound; not by media. */
+enum mset_dtmf { MSET_DTMF_EVENTS, MSET_DTMF_INBAND, MSET_DTMF_SIGNALED };
 enum mset_security { MSET_PLAIN, MSET_SDES, MSET_DTLS };
 enum mset_symmetric { MSET_SYMMETRIC_OFF, MSET_SYMMETRIC_AUTO, MSET_SYMMETRIC_ONCE };
 enum { MSET_CODEC_FEC = 1, MSET_CODEC_DTX = 2, MSET_CODEC_STEREO = 4, MSET_PTIME_MAX_MS = 120 };
@@ -126,8 +128,8 @@ struct mset_remote { /* command; reply: OK. Adds remote `remote`, or replaces al
   struct srtp_key tx, rx;                                         /* SDES only */
   uint32_t fingerprint_bytes;                                     /* 32, 48 or 64 */
   uint8_t fingerprint[64];
-  char ufrag[260], pwd[260];                 /* the peer's ICE credentials; "": none (trunks) */
-  uint32_t peer_lite, pad_ice;               /* peer_lite: it is a lite agent */
+  char ufrag[260], pwd[260]; /* the peer's ICE credentials; "": none (trunks) */
+  uint32_t peer_lite, dtmf;  /* peer_lite: it is a lite agent; dtmf is an enum mset_dtmf. */
   struct mset_codec codecs[MSET_CODECS_MAX]; /* first audio codec: what we send; telephone-event any */
   struct mset_source sources[MSET_SOURCES_MAX]; /* media_sources of the trunk */
   struct addr deny[MSET_DENY_MAX]; /* discarded foreign relays: never answered (ports ignored) */

@@ -167,6 +167,7 @@ struct leg {
   uint32_t ssrc, ts;
   uint8_t pt, kind;
   bool has_no_events;
+  uint32_t dtmf; /* dtmf is an enum mset_dtmf. */
 };
 
 static uint64_t last_id;
@@ -217,6 +218,7 @@ static bool leg_describe(struct leg *l, uint32_t number, enum srtp_suite suite, 
   m.remote.rtp = m.remote.rtcp = l->at;
   srtpkey_make(&l->theirs, suite);
   srtpkey_make(&l->ours, suite);
+  m.remote.dtmf = l->dtmf;
   m.remote.rx = l->theirs;
   m.remote.tx = l->ours;
   codecs_set(&m.remote, l, event_hz);
