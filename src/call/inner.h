@@ -52,7 +52,6 @@ struct calls {
   struct timer reap, expire;
   bool draining;
   uint64_t next_session;
-  uint32_t dsp_permille; /* dsp_permille is how full transcoding is, as the media process said last. */
   struct counts counts;
   _Atomic uint64_t count_values[CALLS_COUNT_];
 };

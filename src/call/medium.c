@@ -370,7 +370,7 @@ bool medium_has_room(const struct medium *m) {
 static uint32_t more(uint32_t a, uint32_t b) { return a > b ? a : b; }
 
 void medium_load(const struct medium *m, struct mset_load *ret) {
-  *ret = (struct mset_load){0};
+  *ret = (struct mset_load){.dsp_permille = (uint32_t)medium_count(m, MSET_COUNT_DSP)};
   for (uint32_t i = 0; i < m->workers && i < WORKERS_MAX; i++) {
     ret->verdict = more(ret->verdict, m->loads[i].verdict);
     ret->busy_permille = more(ret->busy_permille, m->loads[i].busy_permille);

@@ -19,7 +19,7 @@ static enum codec_policy policy_of(const struct leg *l) {
     return set == CODECS_COST ? CODEC_POLICY_COST : CODEC_POLICY_QUALITY;
   if (leg_in(l)->is_lossy)
     return CODEC_POLICY_QUALITY;
-  bool is_full = leg_calls(l)->dsp_permille >= DSP_FULL_PERMILLE;
+  bool is_full = medium_count(leg_calls(l)->medium, MSET_COUNT_DSP) >= DSP_FULL_PERMILLE;
   return is_full || leg_in(l)->network == NETWORK_WIRED ? CODEC_POLICY_COST : CODEC_POLICY_QUALITY;
 }
 

@@ -477,7 +477,8 @@ static void log_drops(struct media *m, uint64_t *since, const char *when) {
 }
 
 static void tell_drops(struct media *m) {
-  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNTS_MAX,
+  facts_count(&m->facts, MSET_COUNT_DSP, dsps_permille(m->dsps));
+  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNT_DSP,
                  "the table of figures has room for each reason");
   for (unsigned i = 1; i < DROP_COUNT_; i++)
     facts_count(&m->facts, i, media_drops(m, i, NULL));

@@ -255,7 +255,10 @@ struct mset_facts {
 };
 /* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start:
  * how many packets went no further, by enum drop of flow. Read with relaxed atomics. */
-enum { MSET_COUNTS_MAX = 64 };
+enum {
+  MSET_COUNTS_MAX = 64,
+  MSET_COUNT_DSP = MSET_COUNTS_MAX - 1, /* no counter: how full transcoding is, of 1,000 */
+};
 struct mset_ended { /* the reply to END, and the event when a session ended by itself */
   struct mset_head h;
   uint32_t reason, pad; /* reason is an enum mset_end. */
