@@ -6,7 +6,11 @@ import shutil
 import subprocess
 import tempfile
 import time
+import wave
 
+import numpy
+
+import tone
 from app import App
 from group import Group
 from house import TOP, Carrier, check, wait_for
@@ -17,6 +21,9 @@ LISTENERS = """  - name: dtls
   - name: wide
     transport: udp
     address: "127.0.0.4:@PORT_LAB@"
+  - name: lin
+    transport: udp
+    address: "127.0.0.5:@PORT_LAB@"
 """
 TRUNKS = """  - name: dtls
     listener: dtls
@@ -29,6 +36,11 @@ TRUNKS = """  - name: dtls
     target: "sip:127.0.0.4:@PORT_LAB_PEER@"
     peers: [127.0.0.4]
     codecs: [opus, G722, PCMU]
+  - name: lin
+    listener: lin
+    target: "sip:127.0.0.1:@PORT_LAB_PEER@"
+    peers: [127.0.0.1]
+    codecs: [PCMA]
 """
 PLAN = r"""rules:
   - name: to bob
@@ -43,6 +55,10 @@ PLAN = r"""rules:
     from: native
     called: {regex: '\+155501994\d\d'}
     then: {trunk: wide}
+  - name: lin
+    from: native
+    called: {regex: '\+155501995\d\d'}
+    then: {trunk: lin}
 """
 BOB = "+15550100002"
 
@@ -109,6 +125,93 @@ class Baresip:
             shutil.rmtree(self.folder)
 
 
+class Linphone:
+    """linphonec on every address, sound from and to files, commands by its prompt. It only answers: when it calls without a
+    sound card it waits for its own ringing tone for ever."""
+
+    CONFIG = """[sip]
+sip_port=%(sip)d
+sip_tcp_port=0
+sip_tls_port=0
+media_encryption=srtp
+media_encryption_mandatory=1
+guess_hostname=0
+use_ipv6=0
+use_info=0
+use_rfc2833=1
+[rtp]
+audio_rtp_port=%(rtp)d-%(rtp_last)d
+[sound]
+echocancellation=0
+[net]
+firewall_policy=0
+[video]
+enabled=0
+capture=0
+display=0
+[misc]
+log_collection=0
+"""
+
+    def __init__(self, house):
+        self.folder, self.port = tempfile.mkdtemp(prefix="sp-linphone-"), house.port("lab_peer")
+        os.makedirs(self.folder + "/.local/share/linphone")  # without its database it opens no port
+        with open(self.folder + "/rc", "w") as out:
+            out.write(self.CONFIG % {"sip": self.port, "rtp": self.port + 50, "rtp_last": self.port + 58})
+        write_wav(self.folder + "/say.wav", tone.make(1004, -10, 8000, 0, 8000 * 40), 8000)
+
+    def __enter__(self):
+        self.log = open(self.folder + "/log", "w")
+        self.process = subprocess.Popen(["linphonec", "-c", self.folder + "/rc", "-d", "0"], stdin=subprocess.PIPE, stdout=self.log, stderr=self.log,
+                                        env=dict(os.environ, HOME=self.folder), text=True)
+        self.say("soundcard use files")
+        self.say("ipv6 disable")
+        self.say("autoanswer enable")
+        self.said("Auto answer")
+        return self
+
+    def say(self, line):
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def output(self):
+        return open(self.folder + "/log", errors="replace").read()
+
+    def said(self, text, seconds=10):
+        wait_for("linphone's %s" % text, lambda: text in self.output(), seconds, 0.2)
+
+    def sound(self):
+        self.say("record %s/heard.wav" % self.folder)
+        self.say("play %s/say.wav" % self.folder)
+
+    def heard(self):
+        """Frequency and level of the last second that it recorded."""
+        with open(self.folder + "/heard.wav", "rb") as f:
+            raw = f.read()
+        rate = int.from_bytes(raw[24:28], "little")
+        samples = numpy.frombuffer(raw[44:44 + (len(raw) - 44) // 2 * 2], dtype="<i2")[-rate:]
+        return tone.measure(samples, rate)
+
+    def __exit__(self, failure, *_):
+        try:
+            self.say("quit")
+            self.process.wait(5)
+        except (OSError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait(5)
+        self.log.close()
+        if not failure:
+            shutil.rmtree(self.folder)
+
+
+def write_wav(path, samples, rate):
+    with wave.open(path, "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(rate)
+        out.writeframes(samples.astype("<i2").tobytes())
+
+
 def outward(house, peer, echo, tone, codec, suite):
     """App → peer: its tone, then our own sound back; hold and resume; digits; what the record says."""
     with App(house.demo, "alice") as alice:
@@ -159,3 +262,35 @@ def g722(house):
     with Baresip(house, "127.0.0.4", "mediaenc=srtp-mand;audio_codecs=G722/16000/1", "+15550199401", "+15550199402") as peer:
         outward(house, peer, "+15550199401", "+15550199402", "G722", "AES")
         inward(house, peer)
+
+
+@INTEROP.scenario("linphone with SDES: tones both ways, digits both ways, holds of both sides")
+def linphone(house):
+    if not shutil.which("linphonec"):
+        print("# linphonec is not installed: left out")
+        return
+    with Linphone(house) as peer, App(house.demo, "alice") as alice:
+        call = alice.place("+15550199501")
+        alice.wait("call.connected", call=call)
+        peer.sound()
+        alice.hears(1004)
+        alice.done(alice.verb("dtmf", {"digits": "159"}))
+        peer.said("Receiving tone 9")
+        peer.say("7")
+        check(alice.wait("dtmf.received", call=call)["digit"] == "7", "a digit of linphone")
+        alice.done(alice.verb("hold"))
+        alice.done(alice.verb("resume"))
+        alice.client.media.forget()
+        alice.hears(1004)
+        peer.say("pause")
+        alice.wait("call.held", call=call)
+        peer.say("resume")
+        alice.wait("call.resumed", call=call)
+        alice.client.media.forget()
+        alice.hears(1004)
+        alice.hangup()
+        record = house.record(lambda r: r["id"] == call)
+        check(all("AES" in leg["srtp"] for leg in record["legs"]), "the record: %s" % record["legs"])
+        peer.said("ended")
+        hz, level = peer.heard()  # its file is whole when the call is over
+        check(abs(hz - 700) < 5 and level > -25, "linphone heard %.0f Hz at %.1f dBFS" % (hz, level))
