@@ -17,14 +17,15 @@ enum {
   OVERLOAD_EASY = 880,       /* below it the door opens again. */
   OVERLOAD_LEARN = 300,      /* busy enough to learn what a session costs */
   OVERLOAD_COST = 200,       /* what one costs before that is learnt, in millionths of a processor */
-  OVERLOAD_PACKETS_MIN = 1000, /* a window of fewer packets says nothing */
+  OVERLOAD_PACKETS_MIN =
+      5000, /* a window of fewer packets says nothing: fifty calls are no overload of ours */
   OVERLOAD_BINS = 12,
 };
 
 enum overload_verdict { OVERLOAD_OPEN, OVERLOAD_NO_NEW, OVERLOAD_SHEDDING };
 
 struct overload {
-  uint64_t since_us, since_cpu_us; /* since is when the window began. */
+  uint64_t since_us, since_cpu_us;             /* since is when the window began. */
   uint32_t packets, aged, bins[OVERLOAD_BINS]; /* aged are those whose age is known. */
   /* Of the window before: */
   uint8_t verdict;
