@@ -3,6 +3,10 @@
  * function, bridge_apply, makes the media process and the doors agree with the state of the legs. */
 #include "call/inner.h"
 
+#include "base/clock.h"
+
+enum { DIGIT_TWICE_US = 2000000 }; /* the same digit by media and by INFO within it is one */
+
 struct leg *leg_far(const struct leg *l) {
   const struct call *c = l->call;
   struct leg *far = call_in(c)->bridged;
@@ -194,6 +198,28 @@ static int digits_put(struct leg *to, struct leg *from, struct slice digits, uin
   return medium_send(leg_calls(to)->medium, &m, from ? on_digits : NULL, from ? from->id : 0, op);
 }
 
+bool leg_signals_digits(const struct leg *l) {
+  return l->kind == LEG_TRUNK && l->trunk && l->trunk->dtmf == DTMF_INFO;
+}
+
+bool leg_takes_digit(struct leg *l, char digit, bool by_info) {
+  struct leg_inner *in = leg_in(l);
+  uint64_t now = clock_now_us(), other = in->digit_us[!by_info];
+  if (in->digits_twice)
+    return !by_info;
+  in->digit_us[by_info] = now;
+  in->digit[by_info] = digit;
+  in->digits_twice = other && now - other < DIGIT_TWICE_US && in->digit[!by_info] == digit;
+  return !in->digits_twice;
+}
+
+/* By the door, a message each; pauses are not told. */
+static void digits_signal(struct leg *to, struct slice digits, uint32_t ms) {
+  for (size_t i = 0; i < digits.n && to->door->digit; i++)
+    if (digits.p[i] != ',')
+      to->door->digit(to->door_arg, to, digits.p[i], ms, "api");
+}
+
 struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms,
                                uint64_t op) {
   struct verdict v = fsm_fire(l, EVENT_DIGITS);
@@ -204,6 +230,13 @@ struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t dura
     return verdict_refuse(REFUSE_STATE, "there is no far side to hear them");
   if (!digits_are_good(digits))
     return verdict_refuse(REFUSE_MALFORMED, "digits: 1 to %d of 0-9 * # A-D ,", MSET_DIGITS_MAX);
+  if (leg_signals_digits(far)) {
+    digits_signal(far, digits, duration_ms ? duration_ms : 100);
+    /* the operation is done when the media process has answered something */
+    if (play(l, (enum mset_tone)leg_in(l)->playing, on_operation, op) < 0)
+      return verdict_refuse(REFUSE_NO_MEDIA, "the media process takes no more commands");
+    return v;
+  }
   if (digits_put(far, l, digits, duration_ms ? duration_ms : 100, gap_ms ? gap_ms : 70, op) < 0)
     return verdict_refuse(REFUSE_NO_MEDIA, "the media process takes no more commands");
   return v;
@@ -214,7 +247,9 @@ void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) {
   struct slice d = {&digit, 1};
   if (!far || leg_is_over(l) || digit == ',' || !digits_are_good(d))
     return;
-  if (far->kind == LEG_TRUNK && far->media.session)
+  if (!leg_takes_digit(l, digit, true))
+    return;
+  if (far->kind == LEG_TRUNK && far->media.session && !leg_signals_digits(far))
     (void)digits_put(far, NULL, d, ms ? ms : 100, 70, 0);
   if (far->door->digit)
     far->door->digit(far->door_arg, far, digit, ms, "info");

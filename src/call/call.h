@@ -263,6 +263,7 @@ struct verdict leg_hold(struct leg *l, bool on,
                         uint64_t op); /* the hold verb; door->operation follows */
 struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms,
                                uint64_t op);                     /* toward the far leg's peer */
+bool leg_signals_digits(const struct leg *l); /* trunk with dtmf: info: door->digit sends them */
 void leg_got_info_digit(struct leg *l, char digit, uint32_t ms); /* SIP INFO from this leg's peer */
 /* The client's statistics into the record, also of an ended call while calls_find finds it. What is
  * longer than RECORD_TELEMETRY_BYTES is not taken. */

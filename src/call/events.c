@@ -77,7 +77,8 @@ static void on_flow(struct leg *l, const union mset_any *m) {
 
 static void on_digit(struct leg *l, const union mset_any *m) {
   struct leg *far = leg_far(l);
-  if (far && far->door->digit)
+  bool is_news = leg_takes_digit(l, (char)m->digit.digit, false);
+  if (is_news && far && far->door->digit)
     far->door->digit(far->door_arg, far, (char)m->digit.digit, m->digit.ms, "rtp");
 }
 

@@ -96,6 +96,9 @@ struct leg_inner {
   struct timer consent, fresh_late;
   struct mset_facts facts; /* the sum over sessions that ended */
   bool has_facts;
+  uint64_t digit_us[2]; /* digit_us is when digit was told last by media, by INFO. */
+  char digit[2];
+  bool digits_twice;   /* digits_twice: its peer sends each both ways; INFO is not taken then. */
   uint64_t restart_us; /* restart_us is when the client was last asked for a new offer; 0: never. */
   bool is_lossy;       /* is_lossy: it was for loss: opus goes first from then on. */
   bool told_oneway;    /* told_oneway: nothing comes from it, and that was told. */
@@ -106,6 +109,9 @@ static inline struct call_inner *call_in(const struct call *c) { return c->inner
 static inline struct leg_inner *leg_in(const struct leg *l) { return l->inner; }
 static inline struct calls *leg_calls(const struct leg *l) { return l->call->inner->cs; }
 static inline bool leg_is_over(const struct leg *l) { return l->state == LEG_ENDED; }
+
+/* bridge: is this digit news, or the other way's of the same one? */
+bool leg_takes_digit(struct leg *l, char digit, bool by_info);
 
 /* registry */
 struct call *call_new(struct calls *cs); /* live, with handle and id; NULL: full */

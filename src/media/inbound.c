@@ -123,8 +123,6 @@ void session_tell_digits(struct session *s, const struct event_told *told, bool 
 static enum drop take_event(const struct heard *h) {
   struct telev t;
   struct event_told told;
-  if (h->remote->dtmf == MSET_DTMF_SIGNALED)
-    return link_skip(h), DROP_PAYLOAD_TYPE;
   if (!telev_parse(&t, h->rtp.payload, h->rtp.payload_bytes))
     return DROP_CODEC;
   if (h->session->selected && h->session->selected != h->remote->number)

@@ -65,10 +65,13 @@ static void door_ended(void *arg, struct leg *l) {
     callee_ended(d, &l->cause);
 }
 
-/* What a carrier is not told: connected, digits (they go as telephone-events), quality, media states. */
+/* What a carrier is not told: connected, quality, media states. */
 static void door_leg(void *arg, struct leg *l) { (void)arg, (void)l; }
 static void door_digit(void *arg, struct leg *l, char digit, uint32_t ms, const char *source) {
-  (void)arg, (void)l, (void)digit, (void)ms, (void)source;
+  struct dialog *d = dialog_of(arg, l);
+  (void)source;
+  if (d && leg_signals_digits(l)) /* else they go by media */
+    info_digit(d, digit, ms);
 }
 static void door_operation(void *arg, struct leg *l, uint64_t op, const struct verdict *v) {
   (void)arg, (void)l, (void)op, (void)v;

@@ -280,6 +280,7 @@ void inbound_ended(struct dialog *d, const struct cause *c) {
     d->owes_bye = true; /* not before the ACK or its time-out: RFC 3261 15 */
     d->bye_cause = *c;
     reinvite_done(d);
+    info_done(d);
     dialog_linger(d);
   } else {
     if (d->state == DIALOG_UP && !d->got_bye)

@@ -21,6 +21,7 @@
 #include <sofia-resolv/sres_cache.h>
 
 enum {
+  INFOS_MAX = 64, /* digits that wait to be sent by INFO; more are dropped */
   DIALOGS_MAX = 20000,
   FORKS_MAX = 8,
   TAG_BYTES = 128,
@@ -119,6 +120,12 @@ struct dialog {
   bool offer_in_is_late, offer_in_is_update; /* offer_in_is_late: we offer in its 2xx. */
   uint64_t cookie;                           /* cookie names the leg_reoffer that is under way. */
   nta_outgoing_t *offer_out;                 /* offer_out is our re-INVITE. */
+  nta_outgoing_t *info_out; /* info_out is our INFO; one at a time, so that digits keep their order. */
+  uint32_t n_infos;
+  struct info_digit {
+    char digit;
+    uint32_t ms;
+  } infos[INFOS_MAX];     /* infos are the digits that wait for it. */
   bool has_wish, wish_on; /* has_wish: a hold (wish_on) or resume is still to be told. */
   uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
@@ -226,6 +233,8 @@ void reinvite_out(struct dialog *d, bool on);
 void reinvite_retry(void *arg);
 void reinvite_done(struct dialog *d); /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
+void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
+void info_done(struct dialog *d);                           /* forget what is under way */
 void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);

@@ -336,6 +336,35 @@ Test(mid, a_lost_stream_alone_ends_nothing) {
   cr_assert_eq(rig_leg('A')->state, LEG_LIVE);
 }
 
+/* A peer that sends each digit both ways: told once, from the first pair on. */
+Test(mid, a_digit_by_media_and_by_info_is_one) {
+  rig_digit(2, '5');
+  leg_got_info_digit(rig_leg('B'), '5', 120);
+  rig_digit(2, '5');
+  leg_got_info_digit(rig_leg('B'), '5', 120);
+  leg_got_info_digit(rig_leg('B'), '6', 120);
+  rig_digit(2, '6');
+  eq(rig_log(), "A.digit:5:rtp A.digit:5:rtp A.digit:6:rtp");
+}
+
+Test(mid, a_digit_by_info_and_then_by_media_is_one) {
+  leg_got_info_digit(rig_leg('B'), '5', 120);
+  leg_got_info_digit(rig_leg('B'), '5', 120);
+  rig_digit(2, '5');
+  eq(rig_log(), "A.digit:5:info A.digit:5:info");
+}
+
+static struct conf_trunk by_info;
+Test(mid, digits_by_info_go_by_the_door) {
+  struct leg *b = rig_leg('B');
+  by_info = *b->trunk;
+  by_info.dtmf = DTMF_INFO;
+  b->trunk = &by_info;
+  cr_assert_eq(leg_send_digits(rig_leg('A'), SLICE("1,#"), 0, 0, 77).refusal, REFUSE_NONE);
+  eq(rig_log(), "B.digit:1:api B.digit:#:api");
+  cr_assert_null(strstr(rig_media(), "DIGITS"));
+}
+
 Test(mid, digits_both_ways) {
   rig_digit(2, '5');
   rig_digit(1, '7');

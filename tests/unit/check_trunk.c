@@ -532,6 +532,33 @@ static void answer_request(const char *request, int status, const char *to_tag, 
   rig_say(text);
 }
 
+/* One INFO at a time: the next digit goes when the last was answered, whatever the answer. */
+Test(trunk, digits_go_by_info) {
+  call_up();
+  fake.door->digit(fake.door_arg, caller(), '5', 160, "rtp");
+  rig_settle();
+  cr_assert_null(rig_hear_method("INFO"), "not on this trunk");
+  fake.signals_digits = true;
+  for (const char *p = "6#6"; *p; p++)
+    fake.door->digit(fake.door_arg, caller(), *p, 100, "rtp");
+  rig_settle();
+  for (const char *p = "6#6"; *p; p++) {
+    char want[64];
+    snprintf(want, sizeof want, "Signal=%c\r\nDuration=100\r\n", *p);
+    const char *m = rig_hear_method("INFO");
+    cr_assert(m && !strcmp(rig_header(m, "Content-Type"), "application/dtmf-relay"));
+    cr_assert_str_eq(rig_body(m), want);
+    cr_assert_null(rig_hear_method("INFO"), "two at once");
+    answer_request(m, *p == '#' ? 415 : 200, "", "", "", "");
+    rig_settle();
+  }
+  cr_assert_not(first()->is_over);
+  for (unsigned i = 0; i < 200; i++)
+    fake.door->digit(fake.door_arg, caller(), '1', 100, "rtp");
+  rig_settle();
+  cr_assert(rig_hear_method("INFO"));
+}
+
 Test(trunk, hold_is_told) {
   call_up();
   fake.door->held(fake.door_arg, caller(), true);

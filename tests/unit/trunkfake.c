@@ -152,6 +152,7 @@ void leg_end(struct leg *l, struct cause cause) {
 void leg_set_session(struct leg *l, struct slice uuid) {
   slice_copy(l->call->session_remote, sizeof l->call->session_remote, uuid);
 }
+bool leg_signals_digits(const struct leg *l) { return (void)l, fake.signals_digits; }
 void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) {
   of(l)->digits++, of(l)->digit = digit, (void)ms;
 }

@@ -29,7 +29,7 @@ struct fake {
   unsigned places, noted, done, admitted_sources, counted;
   struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
   bool reoffer_waits;                         /* reoffer_waits: leg_reoffer is not answered at once. */
-  bool is_not_ready, is_stranger, ends_while_placing;
+  bool is_not_ready, is_stranger, ends_while_placing, signals_digits;
   struct cause done_cause;
   enum refusal noted_refusal;
   char chain_contact[128];
