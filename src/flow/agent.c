@@ -28,8 +28,10 @@ int agent_new(struct agent **ret, bool is_controlling, const struct ice_cred *ou
 }
 
 struct agent *agent_free(struct agent *a) {
-  if (a)
+  if (a) {
+    free(a->pairs);
     explicit_bzero(a, sizeof(*a));
+  }
   free(a);
   return NULL;
 }
@@ -55,7 +57,8 @@ static void forget(struct agent *a) {
     a->is_old = a->is_selected;
   }
   memset(a->remotes, 0, sizeof(a->remotes));
-  memset(a->pairs, 0, sizeof(a->pairs));
+  for (unsigned i = 0; i < a->n_pairs; i++)
+    a->pairs[i].state = PAIR_FREE;
   a->started_us = a->valid_us = a->pace_us = 0;
   a->is_ended = a->has_failed = a->has_given_up = false;
   a->nomination = 0;
@@ -97,7 +100,7 @@ void agent_pair_fails(struct agent_pair *p) {
 
 /* Once there is a pair nothing else needs to be tried, but what comes anew (8.1.2). */
 static void stop_others(struct agent *a, const struct agent_pair *chosen) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     struct agent_pair *p = &a->pairs[i];
     p->is_wanted = false; /* an earlier nomination is done with */
     if (p != chosen && (p->state == PAIR_WAITING || p->state == PAIR_RUNNING)) {
@@ -141,7 +144,7 @@ unsigned agent_select(struct agent *a, struct agent_pair *p, uint64_t now_us) {
 static unsigned lose(struct agent *a) {
   if (!a->may_send)
     return 0;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     struct agent_pair *p = &a->pairs[i];
     if (p->state == PAIR_FAILED)
       p->state = PAIR_WAITING;
@@ -154,7 +157,7 @@ static unsigned lose(struct agent *a) {
 
 unsigned agent_del_local(struct agent *a, const struct addr *base) {
   unsigned events = a->is_selected && addr_eq(&a->selected.local, base) ? lose(a) : 0;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state != PAIR_FREE && addr_eq(&a->pairs[i].path.local, base))
       a->pairs[i].state = PAIR_FREE;
   for (unsigned i = 0; i < AGENT_LOCALS_MAX; i++)
@@ -211,7 +214,7 @@ static void check_again(struct agent_pair *p, uint64_t now_us) {
 }
 
 static bool is_nominating(const struct agent *a) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state == PAIR_RUNNING && a->pairs[i].is_nominating)
       return true;
   return false;
@@ -219,7 +222,7 @@ static bool is_nominating(const struct agent *a) {
 
 /* Is anything under way that would be better than the best that works? */
 static bool has_hope(const struct agent *a, const struct agent_pair *best) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if ((a->pairs[i].state == PAIR_WAITING || a->pairs[i].state == PAIR_RUNNING) &&
         a->pairs[i].priority > best->priority)
       return true;
@@ -255,7 +258,7 @@ enum drop agent_input(struct agent *a, const uint8_t *b, size_t n, const struct 
 }
 
 size_t agent_output(struct agent *a, uint8_t *buf, size_t room, struct ice_pair *ret_pair) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     struct agent_pair *p = &a->pairs[i];
     if (p->state != PAIR_RUNNING || !p->is_due)
       continue;
@@ -286,7 +289,7 @@ static uint64_t sooner(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 static uint64_t pairs_next_us(const struct agent *a) {
   uint64_t next = UINT64_MAX;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     const struct agent_pair *p = &a->pairs[i];
     if (p->state == PAIR_RUNNING)
       next = sooner(next, p->is_due ? 0 : p->next_us);
@@ -324,7 +327,7 @@ static unsigned tick_consent(struct agent *a, uint64_t now_us) {
 
 /* A nomination that did not count while the pair before answered. */
 static unsigned tick_wanted(struct agent *a, uint64_t now_us) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX && !a->is_controlling; i++) {
+  for (unsigned i = 0; i < a->n_pairs && !a->is_controlling; i++) {
     struct agent_pair *p = &a->pairs[i];
     if (p->state == PAIR_VALID && p->is_wanted && agent_is_chosen(a, p, now_us))
       return agent_select(a, p, now_us);
@@ -341,7 +344,7 @@ static unsigned tick_patience(struct agent *a, uint64_t now_us) {
 }
 
 unsigned agent_tick(struct agent *a, uint64_t now_us) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state == PAIR_RUNNING)
       check_again(&a->pairs[i], now_us);
   struct agent_pair *next =

@@ -53,7 +53,8 @@ struct agent {
   uint32_t rtt_us;
   struct agent_generation now, before; /* before is used during a restart. */
   struct agent_cand locals[AGENT_LOCALS_MAX], remotes[AGENT_REMOTES_MAX];
-  struct agent_pair pairs[AGENT_PAIRS_MAX];
+  struct agent_pair *pairs; /* pairs grow by need, up to AGENT_PAIRS_MAX: most agents have a few. */
+  unsigned n_pairs;
   uint64_t started_us; /* started_us is the first check of this generation; 0: none yet. */
   uint64_t pace_us;    /* pace_us is when the next new transaction may begin. */
   uint64_t valid_us;   /* valid_us is when the first pair became valid; 0: none. */

@@ -108,7 +108,7 @@ static enum drop on_request(struct agent *a, const struct stunmsg *m, const stru
 
 /* Responses ---------------------------------------------------------------------------------------- */
 static struct agent_pair *pair_of_id(struct agent *a, const uint8_t *id) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state == PAIR_RUNNING && memcmp(a->pairs[i].id, id, STUNMSG_ID_BYTES) == 0)
       return &a->pairs[i];
   return NULL;

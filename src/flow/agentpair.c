@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { PAIRS_STEP = 4 };
+
 uint32_t agent_priority(enum cand_type type, unsigned index) {
   static const uint32_t preference[] = {
       [CAND_HOST] = 126, [CAND_SRFLX] = 100, [CAND_PRFLX] = 110, [CAND_RELAY] = 0};
@@ -78,16 +80,29 @@ bool agent_local(const struct agent *a, unsigned i, struct desc_candidate *ret) 
 
 /* Pairs -------------------------------------------------------------------------------------------- */
 struct agent_pair *agent_pair_find(const struct agent *a, const struct ice_pair *path) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state != PAIR_FREE && ice_pair_eq(&a->pairs[i].path, path))
       return (struct agent_pair *)&a->pairs[i];
   return NULL;
 }
 
+/* Pointers to pairs are void afterwards. NULL: no more places. */
+static struct agent_pair *pairs_grow(struct agent *a) {
+  unsigned n = a->n_pairs + PAIRS_STEP < AGENT_PAIRS_MAX ? a->n_pairs + PAIRS_STEP : AGENT_PAIRS_MAX;
+  struct agent_pair *more = n > a->n_pairs ? realloc(a->pairs, n * sizeof(*more)) : NULL;
+  if (!more)
+    return NULL;
+  memset(more + a->n_pairs, 0, (n - a->n_pairs) * sizeof(*more));
+  a->pairs = more;
+  struct agent_pair *first = &more[a->n_pairs];
+  a->n_pairs = n;
+  return first;
+}
+
 /* A free place, else that of the least pair that is of no use yet, if it is less than this one. */
 static struct agent_pair *pair_slot(struct agent *a, uint64_t priority) {
   struct agent_pair *least = NULL;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     struct agent_pair *p = &a->pairs[i];
     if (p->state == PAIR_FREE)
       return p;
@@ -95,6 +110,9 @@ static struct agent_pair *pair_slot(struct agent *a, uint64_t priority) {
     if (is_idle && (!least || p->priority < least->priority))
       least = p;
   }
+  struct agent_pair *fresh = pairs_grow(a);
+  if (fresh)
+    return fresh;
   return least && least->priority < priority ? least : NULL;
 }
 
@@ -124,7 +142,7 @@ void agent_pair_all(struct agent *a) {
 }
 
 void agent_set_priorities(struct agent *a) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++) {
+  for (unsigned i = 0; i < a->n_pairs; i++) {
     struct agent_pair *p = &a->pairs[i];
     if (p->state != PAIR_FREE)
       p->priority = pair_priority(a, a->locals[p->local].priority, a->remotes[p->remote].priority);
@@ -133,7 +151,7 @@ void agent_set_priorities(struct agent *a) {
 
 unsigned agent_pair_count(const struct agent *a, enum agent_pair_state state) {
   unsigned n = 0;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     n += a->pairs[i].state == state;
   return n;
 }
@@ -145,7 +163,7 @@ static bool is_same_foundation(const struct agent *a, const struct agent_pair *p
 }
 
 static bool is_frozen(const struct agent *a, const struct agent_pair *p) {
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state == PAIR_RUNNING && is_same_foundation(a, p, &a->pairs[i]))
       return true;
   return false;
@@ -161,7 +179,7 @@ static bool is_sooner(const struct agent *a, const struct agent_pair *p, const s
 
 struct agent_pair *agent_pair_best(struct agent *a, enum agent_pair_state state) {
   struct agent_pair *best = NULL;
-  for (unsigned i = 0; i < AGENT_PAIRS_MAX; i++)
+  for (unsigned i = 0; i < a->n_pairs; i++)
     if (a->pairs[i].state == state && is_sooner(a, &a->pairs[i], best))
       best = &a->pairs[i];
   return best;
