@@ -154,9 +154,7 @@ def main():
     goals = {"calls_of_peer": {"min": 2.2}, "calls_of_floor": {"min": 0.85}, "cpu_350_of_peer": {"max": 0.333},
              "p50_idle_of_peer": {"max": 1.0}, "p99_us_half": {"max": 1000}, "memory_kb_call": {"max": 20},
              "memory_of_peer": {"max": 0.45}, "overload_late": {"max": 0.001}}
-    if "xdp" in OURS_MORE:  # kernel sockets have their goals, AF_XDP has its own
-        goals = {"cpu_600_of_peer": {"max": 0.25}, "overload_late": {"max": 0.001}}
-    b.finish("media-xdp" if "xdp" in OURS_MORE else "media", ours, peer, floor, ratios, goals)
+    b.finish("media", ours, peer, floor, ratios, goals)
     return 0
 
 

@@ -175,7 +175,7 @@ def medians(runs):
 
 
 def ratio(a, b):
-    return round(a / b, 3) if a is not None and b else None
+    return round(a / b, 3) if a is not None and b else None  # None: there was nothing to compare
 
 
 def table(names, columns):
