@@ -107,6 +107,7 @@ static int cmd_drop(struct worker *w, struct session *s, const union mset_any *m
 }
 
 static void unlink_one(struct session *s) {
+  roomlink_close(s);
   struct session *peer = session_peer(s);
   if (peer && peer->peer == s->handle)
     bridge_close(peer);
@@ -135,6 +136,24 @@ static int cmd_link(struct worker *w, struct session *s, const union mset_any *m
   if (error)
     unlink_one(s);
   return error;
+}
+
+static int cmd_room_join(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  unlink_one(s);
+  return roomlink_open(s, &m->room);
+}
+
+static int cmd_room_set(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  return roomlink_set(s, &m->room);
+}
+
+static int cmd_room_leave(struct worker *w, struct session *s, const union mset_any *m,
+                          union up *reply) {
+  (void)w, (void)m, (void)reply;
+  roomlink_close(s);
+  return 0;
 }
 
 static int cmd_play(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
@@ -181,14 +200,34 @@ static int cmd_end(struct worker *w, struct session *s, const union mset_any *m,
 }
 
 static cmd_fn *const rows[MSET_COUNT_] = {
-    [MSET_OPEN] = cmd_open,     [MSET_REMOTE] = cmd_remote,
-    [MSET_SELECT] = cmd_select, [MSET_DROP] = cmd_drop,
-    [MSET_LINK] = cmd_link,     [MSET_PLAY] = cmd_play,
-    [MSET_DIGITS] = cmd_digits, [MSET_ICE_RESTART] = cmd_ice_restart,
-    [MSET_END] = cmd_end,       [MSET_CANDIDATES] = cmd_candidates,
+    [MSET_OPEN] = cmd_open,
+    [MSET_REMOTE] = cmd_remote,
+    [MSET_SELECT] = cmd_select,
+    [MSET_DROP] = cmd_drop,
+    [MSET_LINK] = cmd_link,
+    [MSET_PLAY] = cmd_play,
+    [MSET_DIGITS] = cmd_digits,
+    [MSET_ICE_RESTART] = cmd_ice_restart,
+    [MSET_END] = cmd_end,
+    [MSET_CANDIDATES] = cmd_candidates,
+    [MSET_ROOM_JOIN] = cmd_room_join,
+    [MSET_ROOM_SET] = cmd_room_set,
+    [MSET_ROOM_LEAVE] = cmd_room_leave,
 };
 
+static void close_room(struct worker *w, uint64_t room) {
+  uint32_t slot = 0;
+  struct session *s;
+  while ((s = pool_next(w->sessions, &slot, NULL)))
+    if (roomlink_room(s) == room)
+      roomlink_close(s);
+}
+
 void cmd_run(struct worker *w, const union mset_any *m) {
+  if (m->h.type == MSET_ROOM_CLOSE) { /* of all workers: the control thread answers */
+    close_room(w, m->room.room);
+    return;
+  }
   struct session *s = session_find(w, m->h.session);
   union up reply = {.h = {.bytes = sizeof(reply.h), .type = MSET_OK}};
   int error = -ENOSYS;

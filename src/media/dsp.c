@@ -29,6 +29,7 @@ struct dsp {
   bool has_thread;
   int wake_fd; /* wake_fd ends its sleep while it has no objects. */
   uint32_t n_objects;
+  struct rooms *rooms;
   uint64_t next_us, busy_us, busy_from_us; /* busy_us is of the time since busy_from_us. */
   struct side *sides;
   _Atomic uint32_t cost_us;  /* cost_us of each second is given away. */
@@ -60,6 +61,7 @@ static void wake(int fd) {
 
 /* What comes in ----------------------------------------------------------------------------------- */
 typedef void op_fn(struct dsp *d, struct object *o, const struct dsp_input *in);
+typedef void room_fn(struct dsp *d, uint32_t worker, const struct dsp_input *in);
 
 static void forget(struct dsp *d, struct object *o) {
   if (o->session)
@@ -114,13 +116,36 @@ static op_fn *const ops[DSP_OPS_] = {
     [DSP_TONE] = op_tone, [DSP_LOSS] = op_loss,     [DSP_CLOSE] = op_close,
 };
 
-static void take_in(struct dsp *d, struct side *side) {
+static void room_join_op(struct dsp *d, uint32_t worker, const struct dsp_input *in) {
+  if (rooms_join(d->rooms, worker, in->session, &in->room, in->now_us) < 0)
+    count_drop(d, DROP_INTERNAL);
+}
+
+static void room_packet_op(struct dsp *d, uint32_t worker, const struct dsp_input *in) {
+  if (!rooms_put(d->rooms, worker, in->session, &in->said, (const uint8_t *)(in + 1), in->n, in->now_us))
+    count_drop(d, DROP_CODEC);
+}
+
+static void room_leave_op(struct dsp *d, uint32_t worker, const struct dsp_input *in) {
+  rooms_leave(d->rooms, worker, in->session);
+}
+
+static room_fn *const room_ops[DSP_OPS_] = {
+    [DSP_ROOM_JOIN] = room_join_op,
+    [DSP_ROOM_PACKET] = room_packet_op,
+    [DSP_ROOM_LEAVE] = room_leave_op,
+};
+
+static void take_in(struct dsp *d, uint32_t worker) {
+  struct side *side = &d->sides[worker];
   const struct dsp_input *in;
   size_t n;
   while ((in = pipe_peek(&side->in, &n))) {
     uint32_t slot = slot_of(in->session);
     struct object *o = slot < d->all->options.sessions_max ? &side->objects[slot] : NULL;
-    if (o && (in->op == DSP_FORM || o->session == in->session))
+    if (room_ops[in->op])
+      room_ops[in->op](d, worker, in);
+    else if (o && (in->op == DSP_FORM || o->session == in->session))
       ops[in->op](d, o, in);
     pipe_pop(&side->in);
   }
@@ -135,7 +160,8 @@ static void give(struct dsp *d, struct side *side, const struct dsp_output *out,
     return;
   }
   memcpy(p, out, sizeof(*out));
-  memcpy(p + sizeof(*out), payload, out->frame.n);
+  if (out->frame.n)
+    memcpy(p + sizeof(*out), payload, out->frame.n);
   pipe_commit(&side->out);
   if (++side->told % FRAMES_A_WAKE == 0)
     wake(side->wake_fd);
@@ -153,9 +179,30 @@ static void run_side(struct dsp *d, struct side *side, uint64_t now_us) {
     while (xcode_get(o->xcode, now_us, &out.frame, payload))
       give(d, side, &out, payload);
   }
+}
+
+static void wake_side(struct side *side) {
   if (side->told % FRAMES_A_WAKE)
     wake(side->wake_fd);
   side->told = 0;
+}
+
+static void give_mix(void *arg, uint32_t worker, uint64_t session, uint64_t room,
+                     const struct xcode_frame *f, const uint8_t *payload) {
+  struct dsp *d = arg;
+  struct dsp_output out = {.session = session, .room = room, .frame = *f, .made = DSP_MADE_MIX};
+  give(d, &d->sides[worker], &out, payload);
+}
+
+static void give_speaker(void *arg, uint32_t worker, uint64_t session, uint64_t room, uint8_t level,
+                         bool is_nobody) {
+  struct dsp *d = arg;
+  struct dsp_output out = {.session = session,
+                           .room = room,
+                           .made = DSP_MADE_SPEAKER,
+                           .level = level,
+                           .is_nobody = is_nobody};
+  give(d, &d->sides[worker], &out, NULL);
 }
 
 static void measure(struct dsp *d, uint64_t from_us, uint64_t to_us) {
@@ -171,9 +218,12 @@ static void measure(struct dsp *d, uint64_t from_us, uint64_t to_us) {
 static void turn(struct dsp *d) {
   uint64_t now_us = clock_now_us();
   for (uint32_t i = 0; i < d->all->options.workers; i++)
-    take_in(d, &d->sides[i]);
+    take_in(d, i);
   for (uint32_t i = 0; i < d->all->options.workers; i++)
     run_side(d, &d->sides[i], now_us);
+  rooms_run(d->rooms, now_us, &(struct rooms_ops){d, give_mix, give_speaker});
+  for (uint32_t i = 0; i < d->all->options.workers; i++)
+    wake_side(&d->sides[i]);
   d->next_us += DSP_TICK_US;
   if (d->next_us + (uint64_t)TICKS_BEHIND_MAX * DSP_TICK_US < now_us)
     d->next_us = now_us + DSP_TICK_US; /* held up: no burst of ticks */
@@ -200,7 +250,7 @@ static void wait_tick(const struct dsp *d) {
 static void *run(void *arg) {
   struct dsp *d = arg;
   while (!atomic_load(&d->all->is_ending)) {
-    if (d->n_objects)
+    if (d->n_objects || rooms_count(d->rooms))
       wait_tick(d);
     else
       rest(d);
@@ -230,6 +280,15 @@ int dsps_admit(struct dsps *all, uint32_t cost_us, uint32_t *ret_thread) {
   return 0;
 }
 
+int dsps_admit_at(struct dsps *all, uint32_t thread, uint32_t cost_us) {
+  struct dsp *d = &all->threads[thread];
+  uint32_t used = atomic_load_explicit(&d->cost_us, memory_order_relaxed);
+  if (used + cost_us > all->options.share_percent * 10000)
+    return -EBUSY;
+  atomic_fetch_add_explicit(&d->cost_us, cost_us, memory_order_relaxed);
+  return 0;
+}
+
 void dsps_release(struct dsps *all, uint32_t thread, uint32_t cost_us) {
   atomic_fetch_sub_explicit(&all->threads[thread].cost_us, cost_us, memory_order_relaxed);
 }
@@ -243,7 +302,8 @@ bool dsps_put(struct dsps *all, uint32_t thread, uint32_t worker, const struct d
   struct dsp *d = &all->threads[thread];
   struct pipe *to = &d->sides[worker].in;
   size_t n = sizeof(*in) + in->n;
-  if (in->op == DSP_PACKET && !pipe_reserve(to, n + DSP_SPARE_BYTES))
+  bool can_be_spared = in->op == DSP_PACKET || in->op == DSP_ROOM_PACKET;
+  if (can_be_spared && !pipe_reserve(to, n + DSP_SPARE_BYTES))
     return false;
   uint8_t *p = pipe_reserve(to, n);
   if (!p)
@@ -252,7 +312,7 @@ bool dsps_put(struct dsps *all, uint32_t thread, uint32_t worker, const struct d
   if (in->n)
     memcpy(p + sizeof(*in), payload, in->n);
   pipe_commit(to);
-  if (in->op == DSP_FORM)
+  if (in->op == DSP_FORM || in->op == DSP_ROOM_JOIN)
     wake(d->wake_fd);
   return true;
 }
@@ -313,6 +373,8 @@ static int make(struct dsps *all, struct dsp *d) {
   int error = 0;
   for (uint32_t i = 0; !error && i < all->options.workers; i++)
     error = make_side(&d->sides[i], all->options.sessions_max);
+  if (!error)
+    error = rooms_new(&d->rooms, all->options.workers, all->options.sessions_max);
   return error;
 }
 
@@ -374,6 +436,7 @@ static void unmake(struct dsps *all, struct dsp *d) {
     pipe_done(&side->out);
   }
   free(d->sides);
+  d->rooms = rooms_free(d->rooms);
   own_fd_close(&d->wake_fd);
 }
 

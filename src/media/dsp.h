@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Threads that decode and encode, so that no packet waits for it. Each has its objects (transcoders,
- * named by worker and the handle of the session that sends what they make), and for each worker a
- * queue in and a queue out; nothing else is shared. It turns every DSP_TICK_US by its own clock while
- * it has objects, and sleeps else. Admission is by cost. Internal to media. */
+ * Threads that decode and encode, so that no packet waits for it. Each has its objects (transcoders and
+ * members of rooms, named by worker and the handle of the session that sends what they make), and for
+ * each worker a queue in and a queue out; nothing else is shared. It turns every DSP_TICK_US by its own
+ * clock while it has objects, and sleeps else. Admission is by cost. Internal to media. */
 #pragma once
 #include "base/pipe.h"
 #include "flow/flow.h"
-#include "media/xcode.h"
+#include "media/rooms.h"
 
 enum {
   DSP_THREADS_MAX = 16,
@@ -16,7 +16,19 @@ enum {
   DSP_SHARE_DEFAULT = 80,    /* percent of the threads' time that is given away */
 };
 
-enum dsp_op { DSP_FORM, DSP_PACKET, DSP_REST, DSP_TONE, DSP_LOSS, DSP_CLOSE, DSP_OPS_ };
+enum dsp_op {
+  DSP_FORM,
+  DSP_PACKET,
+  DSP_REST,
+  DSP_TONE,
+  DSP_LOSS,
+  DSP_CLOSE,
+  DSP_ROOM_JOIN,
+  DSP_ROOM_PACKET,
+  DSP_ROOM_LEAVE,
+  DSP_OPS_
+};
+enum dsp_made { DSP_MADE_FRAME, DSP_MADE_MIX, DSP_MADE_SPEAKER };
 
 struct dsp_input {  /* worker → thread; a packet's payload follows */
   uint64_t session; /* session is the handle at its worker of the session that sends. */
@@ -29,13 +41,18 @@ struct dsp_input {  /* worker → thread; a packet's payload follows */
     struct xcode_packet packet; /* PACKET */
     uint32_t tone;              /* TONE: 1 + enum tone_kind; 0: none */
     uint32_t loss_percent;      /* LOSS */
+    struct room_form room;      /* ROOM_JOIN: joins, or changes it */
+    struct room_packet said;    /* ROOM_PACKET */
   };
 };
 
 struct dsp_output { /* thread → worker; the payload follows */
   uint64_t session;
+  uint64_t room; /* room is of MIX and SPEAKER. */
   struct xcode_frame frame;
-  uint8_t epoch;
+  uint8_t epoch, made; /* made is an enum dsp_made. */
+  uint8_t level;       /* level of SPEAKER, below overload, */
+  bool is_nobody;      /* or that nobody speaks. */
 };
 
 struct dsps;
@@ -53,12 +70,15 @@ uint64_t dsps_drops(const struct dsps *d, enum drop reason); /* any thread */
 /* How full they are, 1000: all that may be given away is (or more is used). Any thread. */
 uint32_t dsps_permille(const struct dsps *d);
 
-/* Worker's thread: */
+/* Admission, from any thread: */
 /* The thread that has most room for cost_us (of each second); -EBUSY: none has. */
 int dsps_admit(struct dsps *d, uint32_t cost_us, uint32_t *ret_thread) must_check;
+/* The same of that thread: of a room that is there. */
+int dsps_admit_at(struct dsps *d, uint32_t thread, uint32_t cost_us) must_check;
 void dsps_release(struct dsps *d, uint32_t thread, uint32_t cost_us);
 /* Its cost changed; it stays in. */
 void dsps_recost(struct dsps *d, uint32_t thread, uint32_t was_us, uint32_t cost_us);
+/* Worker's thread: */
 /* false: the queue is full. in->n bytes of payload are copied. */
 bool dsps_put(struct dsps *d, uint32_t thread, uint32_t worker, const struct dsp_input *in,
               const uint8_t *payload);

@@ -9,18 +9,18 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "codec/tone.h"
+#include "media/listener.h"
+#include "media/options.h"
 #include "media/report.h"
+#include "media/roomlist.h"
 #include "media/worker.h"
 
 #include <fcntl.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
-#include <sys/un.h>
 
 enum {
-  SESSIONS_DEFAULT = 4096,
   BACKLOG_MAX = 8192,   /* messages that wait for the controller to read */
   BACKLOG_SPARE = 1024, /* beyond this, FLOW and QUALITY are lost */
   SOCKET_BYTES = 1 << 20,
@@ -35,6 +35,7 @@ struct known { /* a session as the control thread sees it */
   uint64_t id;
   uint32_t worker;
   uint64_t far;          /* far is the peer on another worker that it is linked with; 0: none. */
+  uint64_t room;         /* room is the one that it is in; 0: none. */
   uint64_t orphan_at_us; /* orphan_at_us is when it ends; 0: its controller is there. */
   char call[MSET_TEXT_BYTES];
 };
@@ -51,6 +52,7 @@ struct media {
   struct xlinks *xlinks;
   bool is_dsp_full;
   struct mset_load loads[64]; /* loads are what was told of each worker last. */
+  struct roomlist *rooms;
   struct loop *loop;
   struct worker *workers[64];
   uint32_t live[64]; /* live counts the sessions of each worker. */
@@ -101,6 +103,7 @@ static struct known *known_free(struct media *m, struct known *k) {
   if (!k)
     return NULL;
   forget_far(m, k);
+  roomlist_leave(m->rooms, &k->room);
   (void)map_del(m->by_id, id_key(&k->id));
   m->live[k->worker]--;
   list_del(&k->node);
@@ -249,8 +252,11 @@ static void tell_dsp(struct media *m) {
 
 static void on_up(struct media *m, const union up *u) {
   bool is_over = u->h.type == MSET_ENDED || (u->h.type == MSET_FAULT && u->fault.command == MSET_OPEN);
+  struct known *k = known_find(m, u->h.session);
   if (is_over)
-    known_free(m, known_find(m, u->h.session));
+    known_free(m, k);
+  else if (k && u->h.type == MSET_FAULT && u->fault.command == MSET_ROOM_JOIN)
+    roomlist_leave(m->rooms, &k->room);
   if (u->h.type == MSET_LOAD)
     on_load(m, &u->load);
   else
@@ -314,6 +320,8 @@ static void on_hello(struct media *m, const struct mset_hello *hello) {
   if (is_same)
     LIST_EACH(&m->sessions, node)
       CONTAINER_OF(node, struct known, node)->orphan_at_us = 0;
+  else
+    roomlist_orphan(m->rooms); /* of a controller that is gone */
   int error = send_welcome(m, hello);
   if (error)
     let_go(m, strerror(-error));
@@ -327,9 +335,11 @@ static int share_link(struct media *m, union mset_any *c, struct known *k) {
   if (c->link.peer && !peer)
     return -ENOENT;
   forget_far(m, k);
+  roomlist_leave(m->rooms, &k->room);
   if (!peer)
     return 0;
   forget_far(m, peer);
+  roomlist_leave(m->rooms, &peer->room);
   if (peer->worker == k->worker)
     return 0;
   if (!tell_half(m, peer, k))
@@ -340,6 +350,35 @@ static int share_link(struct media *m, union mset_any *c, struct known *k) {
   return 0;
 }
 
+/* Each worker puts its own out; none answers. */
+static int close_room(struct media *m, uint64_t room) {
+  union mset_any c;
+  int error = roomlist_close(m->rooms, room);
+  if (error)
+    return error;
+  LIST_EACH(&m->sessions, node) {
+    struct known *k = CONTAINER_OF(node, struct known, node);
+    if (k->room == room)
+      roomlist_leave(m->rooms, &k->room);
+  }
+  mset_init(&c, MSET_ROOM_CLOSE, 0);
+  c.room.room = room;
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    error = worker_put(m->workers[i], &c) ? error : -EAGAIN;
+  return error;
+}
+
+static void on_room(struct media *m, const union mset_any *c) {
+  bool is_open = c->h.type == MSET_ROOM_OPEN;
+  int error = is_open ? roomlist_open(m->rooms, &c->room) : close_room(m, c->room.room);
+  if (error) {
+    fault(m, &c->h, error);
+    return;
+  }
+  union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = c->h.seq}};
+  send_up(m, &u);
+}
+
 /* Which worker; for OPEN a new session is entered. 0 or -errno for FAULT. */
 static int find_worker(struct media *m, union mset_any *c, struct known **ret) {
   if (c->h.type == MSET_OPEN)
@@ -348,6 +387,11 @@ static int find_worker(struct media *m, union mset_any *c, struct known **ret) {
   if (!*ret)
     return -ENOENT;
   (*ret)->orphan_at_us = 0; /* who commands a session has it */
+  if (roomlist_knows(c->h.type)) {
+    if (c->h.type == MSET_ROOM_JOIN)
+      forget_far(m, *ret);
+    return roomlist_take(m->rooms, c, &(*ret)->room);
+  }
   return c->h.type == MSET_LINK ? share_link(m, c, *ret) : 0;
 }
 
@@ -358,12 +402,18 @@ static void on_command(struct media *m, union mset_any *c) {
     send_up(m, &u);
     return;
   }
+  if (c->h.type == MSET_ROOM_OPEN || c->h.type == MSET_ROOM_CLOSE) {
+    on_room(m, c);
+    return;
+  }
   c->h.pad = MSET_END_ASKED;
   int error = find_worker(m, c, &k);
   if (!error && !worker_put(m->workers[k->worker], c)) {
     error = -EAGAIN;
     if (c->h.type == MSET_OPEN)
       known_free(m, k);
+    else if (c->h.type == MSET_ROOM_JOIN)
+      roomlist_leave(m->rooms, &k->room);
   }
   if (error)
     fault(m, &c->h, error);
@@ -392,13 +442,6 @@ static void on_controller(void *arg, uint32_t events) {
   }
 }
 
-static bool is_ours(int fd) {
-  struct ucred peer;
-  socklen_t n = sizeof(peer);
-  return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &n) == 0 &&
-         (peer.uid == 0 || peer.uid == geteuid());
-}
-
 static void on_listening(void *arg, uint32_t events) {
   struct media *m = arg;
   int bytes = SOCKET_BYTES;
@@ -406,7 +449,7 @@ static void on_listening(void *arg, uint32_t events) {
   own_fd fd = accept4(m->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0)
     return;
-  if (m->controller.on || !is_ours(fd)) {
+  if (m->controller.on || !listener_is_ours(fd)) {
     log_warn(media, "a second controller, or one of another user, was refused");
     return;
   }
@@ -506,54 +549,8 @@ static void on_stop(void *arg, uint32_t events) {
 
 /* Life ------------------------------------------------------------------------------------------------
  */
-static int listen_on(struct media *m) {
-  struct sockaddr_un un = {.sun_family = AF_UNIX};
-  struct stat st;
-  if (slice_copy(un.sun_path, sizeof(un.sun_path), slice_of(m->options.socket)) < 0 || !un.sun_path[0])
-    return -EINVAL;
-  m->listen_fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (m->listen_fd < 0)
-    return -errno;
-  if (lstat(un.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
-    unlink(un.sun_path);
-  mode_t was = umask(0177);
-  int r = bind(m->listen_fd, (struct sockaddr *)&un, sizeof(un));
-  int error = r < 0 ? -errno : 0;
-  umask(was);
-  m->is_bound = !error;
-  return error ? error : listen(m->listen_fd, 4) < 0 ? -errno : 0;
-}
-
 int media_chown(const struct media *m, unsigned uid, unsigned gid) {
   return m->is_bound && lchown(m->options.socket, uid, gid) < 0 ? -errno : 0;
-}
-
-static int check_options(const struct media_options *o, const char **ret_text) {
-  *ret_text = "media: 1-64 workers";
-  if (o->workers < 1 || o->workers > 64)
-    return -EINVAL;
-  *ret_text = "media: 1-4 addresses, none of them a wildcard";
-  if (!o->n_addresses || o->n_addresses > MSET_ADDRS_MAX)
-    return -EINVAL;
-  for (uint32_t i = 0; i < o->n_addresses; i++)
-    if (addr_family(&o->addresses[i].bind) == AF_UNSPEC || addr_is_any(&o->addresses[i].bind))
-      return -EINVAL;
-  *ret_text = "media: trunk ports: 1024-65534, two for each worker";
-  return o->trunk_port_min < 1024 || o->trunk_port_max > 65534 ||
-                 o->trunk_port_max < o->trunk_port_min + 2 * o->workers
-             ? -EINVAL
-             : 0;
-}
-
-static void set_options(struct media *m, const struct media_options *o) {
-  m->options = *o;
-  if (!m->options.max_sessions)
-    m->options.max_sessions = SESSIONS_DEFAULT;
-  if (!m->options.orphan_s)
-    m->options.orphan_s = MSET_ORPHAN_S;
-  for (uint32_t i = 0; i < o->n_addresses; i++)
-    if (addr_family(&o->addresses[i].shown) == AF_UNSPEC)
-      m->options.addresses[i].shown = o->addresses[i].bind;
 }
 
 static int make_workers(struct media *m, const char **ret_text) {
@@ -565,6 +562,8 @@ static int make_workers(struct media *m, const char **ret_text) {
     error = dsps_new(&m->dsps, &dsp);
   if (!error)
     error = xlinks_new(&m->xlinks, m->options.workers);
+  if (!error)
+    error = roomlist_new(&m->rooms, m->dsps);
   *ret_text =
       error ? *ret_text
             : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
@@ -608,7 +607,7 @@ static int start(struct media *m, const char **ret_text) {
   tone_start();
   report_set_epoch(clock_now_us(), clock_wall_ms());
   *ret_text = "media: the control socket";
-  error = listen_on(m);
+  error = listener_open(m->options.socket, &m->listen_fd, &m->is_bound);
   if (!error)
     error = make_loop(m);
   if (!error)
@@ -623,7 +622,7 @@ static int start(struct media *m, const char **ret_text) {
 }
 
 int media_new(struct media **ret, const struct media_options *o, const char **ret_text) {
-  int error = check_options(o, ret_text);
+  int error = options_check(o, ret_text);
   if (error)
     return error;
   own(media) m = calloc(1, sizeof(*m));
@@ -632,7 +631,7 @@ int media_new(struct media **ret, const struct media_options *o, const char **re
   m->listen_fd = m->events_fd = m->stop_fd = m->controller.fd = m->facts.fd = -1;
   list_init(&m->sessions);
   list_init(&m->backlog);
-  set_options(m, o);
+  options_fill(&m->options, o);
   error = start(m, ret_text);
   if (error)
     return error;
@@ -664,6 +663,7 @@ struct media *media_free(struct media *m) {
     let_go(m, "we stop");
   LIST_EACH_SAFE(&m->sessions, node)
     known_free(m, CONTAINER_OF(node, struct known, node));
+  roomlist_free(m->rooms);
   dsps_free(m->dsps);
   xlinks_free(m->xlinks);
   loop_free(m->loop);

@@ -11,6 +11,7 @@
 #include "media/remote.h"
 #include "media/quality.h"
 #include "media/report.h"
+#include "media/roomlink.h"
 #include "media/sink.h"
 #include "media/voice.h"
 #include "media/worker.h"
@@ -72,6 +73,7 @@ struct session {
   uint64_t heard_us;     /* heard_us is when anything verified came; at first the OPEN. */
   uint64_t forwarded_us; /* forwarded_us is when audio or an event of the peer was last sent. */
   struct sink sink;
+  struct roomlink *room;  /* room is the sink to a room that it is in; NULL: none. */
   struct voice voice;     /* voice is the encoder of what we send. */
   struct port rtp;        /* a private one of a trunk leg; fd -1 else */
   struct mset_way rx, tx; /* figures that no engine counts */

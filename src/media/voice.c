@@ -31,7 +31,7 @@ static uint8_t ptime_of(const struct mset_codec *c) {
   return c->kind == CODEC_OPUS && (ms == 30 || ms == 50) ? (uint8_t)(ms - 10) : ms;
 }
 
-static int form_of(struct session *s, uint8_t in_kind, struct xcode_form *ret) {
+int voice_form(struct session *s, uint8_t in_kind, struct xcode_form *ret) {
   const struct remote *to = session_expected(s);
   const struct mset_codec *c = to ? remote_audio(to) : NULL;
   if (!c || !xcode_may(c->kind))
@@ -74,7 +74,7 @@ int voice_open(struct session *s, uint8_t in_kind) {
   struct dsp_input in;
   bool was_open = voice_is_open(v);
   struct xcode_form form;
-  int error = form_of(s, in_kind ? in_kind : v->form.in_kind, &form);
+  int error = voice_form(s, in_kind ? in_kind : v->form.in_kind, &form);
   if (error || (was_open && is_same(&form, &v->form)))
     return error;
   error = admit(s, xcode_cost_us(&form));
@@ -215,14 +215,20 @@ static enum drop send_frame(struct session *s, const struct dsp_output *out, con
   return session_send(s, to, &o);
 }
 
+static enum drop take_frame(struct worker *w, const struct dsp_output *out, const uint8_t *payload) {
+  struct session *s = pool_get(w->sessions, out->session);
+  if (!s)
+    return DROP_NO_SESSION;
+  s->voice.buffer = out->frame.buffer;
+  return send_frame(s, out, payload);
+}
+
 void voice_results(struct worker *w) {
   const struct dsp_output *out;
   const uint8_t *payload;
   while (w->dsps && (out = dsps_get(w->dsps, w->index, &payload))) {
-    struct session *s = pool_get(w->sessions, out->session);
-    if (s)
-      s->voice.buffer = out->frame.buffer;
-    enum drop d = s ? send_frame(s, out, payload) : DROP_NO_SESSION;
+    enum drop d =
+        out->made == DSP_MADE_FRAME ? take_frame(w, out, payload) : roomlink_take(w, out, payload);
     if (d && !out->frame.is_own)
       worker_drop(w, d);
   }

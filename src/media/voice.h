@@ -27,6 +27,8 @@ struct worker;
  */
 int voice_open(struct session *s, uint8_t in_kind) must_check;
 void voice_close(struct session *s);
+/* What s is sent when it is encoded. -ENOTSUP: no codec that is known here. */
+int voice_form(struct session *s, uint8_t in_kind, struct xcode_form *ret) must_check;
 struct bridged;
 enum drop voice_put(struct session *s, const struct bridged *b, const uint8_t *payload) must_check;
 void voice_skip(struct session *s);                     /* a packet of the source that is not audio */

@@ -37,6 +37,7 @@ union up {
   struct mset_digits_done digits_done;
   struct mset_quality quality;
   struct mset_oneway oneway;
+  struct mset_room_speaker speaker;
   struct mset_load load;
   struct mset_ended ended;
   struct mset_live live; /* the last two are the control thread's own */

@@ -54,6 +54,8 @@ static const struct {
 
 bool xcode_may(uint8_t kind) { return kind < COUNT_OF(kinds) && kinds[kind].wide_hz; }
 
+unsigned xcode_coder(uint8_t kind) { return kinds[kind].coder; }
+
 static uint32_t narrower(uint8_t a, uint8_t b) {
   uint32_t hz = xcode_may(a) ? kinds[a].wide_hz : 8000;
   return hz < kinds[b].wide_hz ? hz : kinds[b].wide_hz;

@@ -62,3 +62,4 @@ bool xcode_get(struct xcode *x, uint64_t now_us, struct xcode_frame *ret, uint8_
 /* What a second of it costs, in microseconds of a core of 2020: for admission. */
 uint32_t xcode_cost_us(const struct xcode_form *f);
 bool xcode_may(uint8_t kind); /* can this kind be coded? */
+unsigned xcode_coder(uint8_t kind); /* its enum coder_kind, of one that may */

@@ -85,6 +85,15 @@ static bool is_sound(const union mset_any *m) {
                                 MSET_CANDIDATES_MAX);
   case MSET_PLAY:
     return m->play.tone <= MSET_TONE_BUSY;
+  case MSET_ROOM_OPEN:
+    return m->room.room && m->room.speakers <= MSET_ROOM_SPEAKERS_MAX &&
+           (!m->room.rate_hz || m->room.rate_hz == 8000 || m->room.rate_hz == 16000);
+  case MSET_ROOM_JOIN:
+  case MSET_ROOM_SET:
+  case MSET_ROOM_LEAVE:
+    return m->room.room && m->room.flags <= MSET_ROOM_ALL_;
+  case MSET_ROOM_SPEAKER:
+    return m->speaker.level <= 127;
   case MSET_DIGITS:
     return digits_are_sound(&m->digits);
   case MSET_LOAD:
@@ -107,6 +116,7 @@ static bool is_sound(const union mset_any *m) {
   case MSET_LINK:
   case MSET_ICE_RESTART:
   case MSET_END:
+  case MSET_ROOM_CLOSE:
   case MSET_PING:
   case MSET_OK:
   case MSET_FAULT:

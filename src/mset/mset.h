@@ -150,6 +150,24 @@ struct mset_link {
   struct mset_head h; /* h.session is a. */
   uint64_t peer;      /* peer is b; 0: unlink, h.session's media goes nowhere. */
 };
+/* Commands of rooms, where sessions hear each other; reply OK. A room is named by an id of the
+ * controller's, like sessions, and goes only with CLOSE. */
+enum { MSET_ROOM_MEMBERS_MAX = 200, MSET_ROOM_SPEAKERS_MAX = 8 };
+enum mset_room_flag {
+  MSET_ROOM_MUTED = 1,
+  MSET_ROOM_LISTENS = 2, /* it will never speak */
+  MSET_ROOM_LEVELS = 4,  /* audio levels in its packets (RFC 6464) are made use of */
+  MSET_ROOM_ALL_ = 7,
+};
+struct mset_room { /* ROOM_OPEN: -EBUSY, -ENOSPC. JOIN: h.session, which leaves any other room or link;
+                      -ENOENT, -EBUSY, -ENOSPC (it is full), -EEXIST (it is in one). SET: new flags.
+                      LEAVE. CLOSE: all leave. */
+  struct mset_head h;
+  uint64_t room;
+  uint32_t rate_hz, speakers; /* of OPEN: of the mix, 8000 or 16000, 0: by the codecs; how many are
+                                 heard at once, 0: three */
+  uint32_t flags, pad;        /* of JOIN and SET: an OR of enum mset_room_flag */
+};
 enum mset_tone {
   MSET_TONE_NONE,
   MSET_TONE_SILENCE,
@@ -216,6 +234,11 @@ struct mset_load {
   uint32_t worker, verdict, busy_permille; /* verdict is an enum mset_verdict. */
   uint32_t age_us, dsp_permille, pad;      /* age_us is the 99th percentile of packets' wait for us. */
 };
+struct mset_room_speaker { /* ROOM_SPEAKER: h.session is loudest of those that speak; 0: nobody speaks */
+  struct mset_head h;
+  uint64_t room;
+  uint32_t level, pad; /* level is below overload, 0-127. */
+};
 struct mset_oneway { /* nothing comes from a linked, not held leg while the other direction flows */
   struct mset_head h;
   uint32_t active, since_ms; /* active: told after 3.5 s and each second; else it comes again */
@@ -277,6 +300,7 @@ union mset_any {
   struct mset_pick pick;
   struct mset_candidates candidates;
   struct mset_link link;
+  struct mset_room room;
   struct mset_play play;
   struct mset_digits digits;
   struct mset_ice ice;
@@ -286,6 +310,7 @@ union mset_any {
   struct mset_digit digit;
   struct mset_digits_done digits_done;
   struct mset_quality quality;
+  struct mset_room_speaker speaker;
   struct mset_oneway oneway;
   struct mset_load load;
   struct mset_ended ended;
