@@ -100,7 +100,8 @@ void context_free(srtp_t *session) {
 enum drop context_drop(srtp_err_status_t status, enum drop form) {
   if (status == srtp_err_status_ok)
     return DROP_NONE;
-  if (status == srtp_err_status_auth_fail || status == srtp_err_status_no_ctx)
+  if (status == srtp_err_status_auth_fail || status == srtp_err_status_no_ctx ||
+      status == srtp_err_status_cant_check) /* SRTCP that says it is not encrypted */
     return DROP_AUTH;
   if (status == srtp_err_status_replay_fail || status == srtp_err_status_replay_old ||
       status == srtp_err_status_pkt_idx_old)
