@@ -113,8 +113,8 @@ static void turn(struct worker *w, uint32_t gather_us, int timeout_ms) {
   overload_packets(&w->overload, w->harvest);
   keying_results(w);
   voice_results(w);
-  xlink_results(w);
   run_commands(w);
+  xlink_results(w); /* behind the LINK that they belong to */
   timers_run(&w->timers, w->now_us);
   io_flush(w->io, on_refused, w);
   xlink_flush(w);

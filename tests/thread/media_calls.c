@@ -823,6 +823,7 @@ static void transcoded(bool are_apart) {
     leg_send(&t.a, 101, i == 0, t.a.ts, event, sizeof(event));
   }
   unsigned events = 0;
+  uint64_t late = drops(DROP_LATE);
   while (events < 6 && leg_take_rtp(&t.b, 200, &g)) {
     CHECK(g.rtp.seq == (uint16_t)(t.seq_b + 1), "no gap before a %u", g.rtp.pt);
     t.seq_b = g.rtp.seq;
@@ -838,7 +839,8 @@ static void transcoded(bool are_apart) {
   t.to_b = 1;
   t.gaps = t.steps_back = 0;
   talk_on(&t, 25);
-  CHECK(t.to_b >= 20 && !t.gaps && !t.steps_back, "%u after the digit, %u gaps", t.to_b, t.gaps);
+  CHECK(t.to_b >= 10 && !t.gaps && !t.steps_back, "%u after the digit, %u gaps", t.to_b, t.gaps);
+  CHECK(drops(DROP_LATE) == late, "a place was given twice");
   /* b goes over to PCMU: what it sends and hears passes as it is, its numbers go on. */
   t.gaps = t.steps_back = t.to_b = 0;
   t.b.kind = CODEC_PCMU;
@@ -855,8 +857,7 @@ static void transcoded(bool are_apart) {
   uint16_t seq = t.seq_b;
   talk_hear_b(&t); /* of the old kind */
   talk_on(&t, 20);
-  CHECK(t.to_b >= 19 && (uint16_t)(t.seq_b - seq) >= 19 && (uint16_t)(t.seq_b - seq) < 26, "%u, %u",
-        t.to_b, (uint16_t)(t.seq_b - seq));
+  CHECK(t.to_b >= 19 && (uint16_t)(t.seq_b - seq) >= 19, "%u, %u", t.to_b, (uint16_t)(t.seq_b - seq));
   CHECK(t.level_b > -15 && t.level_b < -6, "%.1f", t.level_b);
   CHECK(!t.gaps && !t.steps_back, "%u gaps, %u steps back", t.gaps, t.steps_back);
   leg_close(&t.a);
