@@ -10,7 +10,6 @@ enum {
   IO_BATCH = 64,
   IO_PACKET_BYTES = 2048, /* room of a buffer, in and out */
   IO_DATAGRAM_MAX = 1600, /* a longer datagram is dropped: nobody sends such media */
-  IO_GATHER = 128,        /* so many end a gathering early, where the backend can tell */
 };
 
 struct packet {

@@ -7,10 +7,8 @@
 
 #include <liburing.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
-#include <sys/utsname.h>
 #include <time.h>
 
 enum {
@@ -23,6 +21,7 @@ enum {
   STRIDE = sizeof(struct io_uring_recvmsg_out) + NAME_BYTES + CONTROL_BYTES + IO_DATAGRAM_MAX,
   OUT_MAX = 128,
   OUT_KEPT = 1024, /* sends whose refusal can still be told to their owners; a power of two */
+  HARVEST = 128,   /* so many are taken at once after a gathering */
   HARVEST_MAX = 1024,
 };
 
@@ -45,7 +44,7 @@ struct uringio {
   struct io io;
   struct io_uring ring;
   int wake_fd;
-  bool has_ring, is_enabled, is_lazy;
+  bool has_ring, is_enabled;
   uint32_t n_files; /* n_files places have a registered file: as many as the limit of open files lets. */
   struct io_uring_buf_ring *buffers;
   size_t buffers_bytes;
@@ -176,15 +175,12 @@ static void await(struct uringio *u, unsigned n, uint64_t us) {
   (void)io_uring_submit_and_wait_timeout(&u->ring, &cqe, n, &ts, NULL);
 }
 
-/* A kernel that wakes us for each datagram while we wait for many is not asked to: we sleep instead. */
+/* Asleep, nothing wakes us: older kernels would for each datagram, if many were waited for in the ring.
+ * Then for many: newer ones hand out no more at once than are waited for. */
 static void gather(struct uringio *u, uint32_t us) {
   struct timespec ts = {.tv_nsec = (long)us * 1000};
-  if (u->is_lazy) {
-    await(u, IO_GATHER, us);
-    return;
-  }
   nanosleep(&ts, NULL);
-  (void)io_uring_get_events(&u->ring);
+  await(u, HARVEST, 1);
 }
 
 static int uringio_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
@@ -411,15 +407,6 @@ static int restrict_ring(struct uringio *u) {
   return register_call(u, IORING_REGISTER_RESTRICTIONS, rows, n);
 }
 
-/* Since 6.4 a waiter for many is not woken for each; counted from the next long-term kernel. */
-static bool is_lazy_kernel(void) {
-  struct utsname name;
-  unsigned major = 0, minor = 0;
-  if (uname(&name) < 0 || sscanf(name.release, "%u.%u", &major, &minor) != 2)
-    return false;
-  return major > 6 || (major == 6 && minor >= 6);
-}
-
 int uringio_new(struct io **ret, const struct io_options *o) {
   struct uringio *u = calloc(1, sizeof(*u));
   if (!u)
@@ -428,7 +415,6 @@ int uringio_new(struct io **ret, const struct io_options *o) {
   own(io) io = &u->io;
   u->wake_fd = o->wake_fd;
   u->shape = (struct msghdr){.msg_namelen = NAME_BYTES, .msg_controllen = CONTROL_BYTES};
-  u->is_lazy = is_lazy_kernel();
   int error = make_ring(u);
   if (!error)
     error = make_buffers(u);
