@@ -105,7 +105,8 @@ class Media:
 
 
 class Client:
-    def __init__(self, demo, user, device="aiortc", hz=700):
+    def __init__(self, demo, user, device="aiortc", hz=700, media=Media):
+        self.media_of = media
         self.base, self.token = demo["base"] + "/v1", demo["users"][user]["token"]
         self.ssl = ssl.create_default_context(cafile=demo["ca"])
         self.device, self.hz, self.events, self.last_id, self.news = device, hz, [], None, asyncio.Event()
@@ -189,7 +190,7 @@ class Client:
     # Calls -----------------------------------------------------------------------------------------
 
     async def place(self, to, **more):
-        self.media = Media(self.hz)
+        self.media = self.media_of(self.hz)
         answer = await self.ask("POST", "/calls", {"to": {"tel": to}, "offer": await self.media.offer(), **more})
         self.call = answer["id"]
         await self.media.take_answer(answer["answer"])
@@ -202,7 +203,7 @@ class Client:
         return event
 
     async def answer(self, event, **more):
-        self.media = Media(self.hz)
+        self.media = self.media_of(self.hz)
         return await self.verb("answer", {"answer": await self.media.answer(event["offer"]), **more})
 
     async def verb(self, name, body=None):
@@ -229,7 +230,7 @@ class Client:
 
     async def reload(self):
         """What a reloaded page does: everything is lost but the token; the live call is taken up again."""
-        old, self.media, self.call = self.media, Media(self.hz), None
+        old, self.media, self.call = self.media, self.media_of(self.hz), None
         live = (await self.ask("GET", "/calls?state=live"))["calls"]
         self.call = live[0]["id"]
         answer = await self.verb("renegotiate", {"offer": await self.media.offer()})

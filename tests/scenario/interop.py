@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Peers that nobody here wrote, at the trunk door with other keys and codecs than the demonstration's: baresip with
 DTLS-SRTP, G.722 and Opus. The app is aiortc; what each hears is judged by its tone."""
+import contextlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -38,7 +40,7 @@ TRUNKS = """  - name: dtls
     codecs: [opus, G722, PCMU]
   - name: lin
     listener: lin
-    target: "sip:127.0.0.1:@PORT_LAB_PEER@"
+    target: "sip:127.0.0.1:@PORT_SERVICE@"   # UDP, where the service door has TCP
     peers: [127.0.0.1]
     codecs: [PCMA]
 """
@@ -51,6 +53,10 @@ PLAN = r"""rules:
     from: native
     called: {regex: '\+155501993\d\d'}
     then: {trunk: dtls}
+  - name: carrier
+    from: native
+    called: {regex: '\+155501990\d\d'}
+    then: {trunk: demo}
   - name: wide
     from: native
     called: {regex: '\+155501994\d\d'}
@@ -63,9 +69,24 @@ PLAN = r"""rules:
 BOB = "+15550100002"
 
 
+def own_address():
+    """An address of this machine that is not loopback, "" if there is none: webrtcbin's checks leave by their interface."""
+    try:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect(("198.51.100.1", 9))  # nothing is sent
+            found = s.getsockname()[0]
+        return "" if found.startswith("127.") else found
+    except OSError:
+        return ""
+
+
 class InteropGroup(Group):
     def settings(self):
         text = open(TOP + "/tests/demo/sallyport.yaml.in").read()
+        if own_address():
+            mark = "    - address: @ADDRESS@\n"
+            check(text.count(mark) == 1, "the demonstration's template has another form")
+            text = text.replace(mark, mark + "    - address: %s\n      side: apps\n" % own_address())
         for mark, more in (("\ntrunks:", "\n" + LISTENERS + "\ntrunks:"), ("\nrelays:", "\n" + TRUNKS + "\nrelays:")):
             check(text.count(mark) == 1, "the demonstration's template has another form")
             text = text.replace(mark, more)
@@ -78,6 +99,8 @@ class InteropGroup(Group):
 
 
 INTEROP = InteropGroup("interop", programs=["baresip"])
+INTEROP_LONG = InteropGroup("interop-long", programs=["baresip"], long=True)
+LONG_S = 600
 
 
 class Baresip:
@@ -154,7 +177,7 @@ log_collection=0
 """
 
     def __init__(self, house):
-        self.folder, self.port = tempfile.mkdtemp(prefix="sp-linphone-"), house.port("lab_peer")
+        self.folder, self.port = tempfile.mkdtemp(prefix="sp-linphone-"), house.port("service")
         os.makedirs(self.folder + "/.local/share/linphone")  # without its database it opens no port
         with open(self.folder + "/rc", "w") as out:
             out.write(self.CONFIG % {"sip": self.port, "rtp": self.port + 50, "rtp_last": self.port + 58})
@@ -234,6 +257,17 @@ def outward(house, peer, echo, tone, codec, suite):
         alice.hangup()
 
 
+def gst_media():
+    """GStreamer's peer connection, or None where it is not installed or cannot reach us."""
+    if not own_address():
+        return None
+    try:
+        import gst_media as found
+        return found
+    except (ImportError, ValueError):
+        return None
+
+
 def inward(house, peer):
     with App(house.demo, "bob") as bob:
         peer.dial(BOB)
@@ -294,3 +328,69 @@ def linphone(house):
         peer.said("ended")
         hz, level = peer.heard()  # its file is whole when the call is over
         check(abs(hz - 700) < 5 and level > -25, "linphone heard %.0f Hz at %.1f dBFS" % (hz, level))
+
+
+def webrtcbin(house, media, codec):
+    """An app on GStreamer's webrtcbin and the demonstration's carrier: each hears the other; hold and resume."""
+    with App(house.demo, "alice", media=media) as alice:
+        call = alice.place(house.demo["dial"]["tone"])
+        alice.wait("call.connected", call=call)
+        alice.hears(1004)
+        alice.done(alice.verb("hold"))
+        alice.done(alice.verb("resume"))
+        alice.client.media.forget()
+        alice.hears(1004)
+        alice.done(alice.verb("dtmf", {"digits": "42"}))
+        alice.hangup()
+        record = house.record(lambda r: r["id"] == call)
+        leg = next(leg for leg in record["legs"] if leg["kind"] == "native")
+        check(leg["codec"] == codec and leg["rx"]["packets"] > 50, "the app's leg: %s" % leg)
+        call = alice.place(house.demo["dial"]["echo"])
+        alice.wait("call.connected", call=call)
+        alice.hears(700)
+        alice.hangup()
+
+
+@INTEROP.scenario("GStreamer's webrtcbin with Opus, written from the contract: tones both ways, hold and resume, digits")
+def webrtcbin_opus(house):
+    found = gst_media()
+    if not found:
+        print("# GStreamer's webrtcbin is not installed, or the machine has loopback only: left out")
+        return
+    webrtcbin(house, found.GstMedia, "opus")
+
+
+@INTEROP.scenario("GStreamer's webrtcbin with PCMU")
+def webrtcbin_pcmu(house):
+    found = gst_media()
+    if found:
+        webrtcbin(house, found.GstMediaPcmu, "PCMU")
+
+
+@INTEROP_LONG.scenario("ten minutes with baresip (SDES and DTLS), linphone, aiortc and webrtcbin at once: nothing drops")
+def ten_minutes(house):
+    found, numbers = gst_media(), [house.demo["dial"]["tone"], "+15550199302"] + (["+15550199501"] if shutil.which("linphonec") else [])
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(Baresip(house, "127.0.0.3", "mediaenc=dtls_srtp;audio_codecs=PCMA", "+15550199301", "+15550199302"))
+        peer = stack.enter_context(Linphone(house)) if len(numbers) > 2 else None
+        apps = [(stack.enter_context(App(house.demo, "alice", device="long%d" % i)), n) for i, n in enumerate(numbers)]
+        if found:
+            apps.append((stack.enter_context(App(house.demo, "bob", device="gst", media=found.GstMedia)), numbers[0]))
+        for app, number in apps:
+            app.wait("call.connected", call=app.place(number))
+        if peer:
+            peer.sound()
+        end = time.monotonic() + LONG_S
+        while time.monotonic() < end:
+            time.sleep(min(30, max(0, end - time.monotonic())))
+            for app, number in apps:
+                if number != "+15550199501" or time.monotonic() < end - LONG_S + 35:  # linphone's file ends before
+                    app.client.media.forget()
+                    app.hears(1004)
+                check(not app.seen("call.ended"), "the call to %s ended: %s" % (number, app.seen("call.ended")))
+        calls = {app.client.call for app, _ in apps}
+        for app, _ in apps:
+            app.hangup()
+        for call in calls:
+            for leg in house.record(lambda r: r["id"] == call)["legs"]:
+                check(leg["rx"]["packets"] > 49 * LONG_S * 0.9 and leg["rx"]["lost"] < leg["rx"]["packets"] / 200, "a leg of ten minutes: %s" % leg)
