@@ -4,7 +4,6 @@ signaling (RFC 8445: the nomination selects). Needs root."""
 import contextlib
 import json
 import subprocess
-import tempfile
 import threading
 
 from group import Group

@@ -30,7 +30,7 @@ struct peer { /* the far side of one remote */
   unsigned heard, stun, strange; /* strange: what came before we let it */
   struct dtls *dtls;             /* dtls: its keys come by this. */
   struct dtlscert *cert;
-  bool is_lazy;       /* is_lazy: never answers */
+  bool is_lazy;       /* is_lazy: answers no checks */
   struct addr from;   /* from is where the last packet of media came from. */
   struct addr target; /* target is where our packets go. */
   uint32_t ts;
@@ -161,9 +161,10 @@ static void peer_turn(struct peer *p) {
   while ((got = recvfrom(p->fd, b, sizeof(b), 0, &from.sa, &len)) > 0) {
     bool is_other = addr_family(&p->only) != AF_UNSPEC && !addr_eq_ip(&p->only, &from);
     bool is_port = addr_family(&p->only) != AF_UNSPEC && addr_port(&p->only) != addr_port(&from);
-    if (p->is_lazy || is_other || is_port)
+    bool is_stun = packet_classify(b, (size_t)got) == PACKET_STUN;
+    if (is_other || is_port || (p->is_lazy && is_stun))
       continue;
-    if (packet_classify(b, (size_t)got) == PACKET_STUN) {
+    if (is_stun) {
       peer_stun(p, b, (size_t)got, &from);
     } else if (p->dtls && packet_classify(b, (size_t)got) == PACKET_DTLS) {
       peer_dtls(p, b, (size_t)got, &from);
@@ -304,7 +305,7 @@ static void describe(unsigned i, bool has_ice) {
   m.remote.remote = i + 1;
   put_keys(p, &m.remote, dtls_active);
   m.remote.rtcp_mux = m.remote.send = m.remote.recv = 1;
-  m.remote.rtp = m.remote.rtcp = p->at;
+  m.remote.rtp = m.remote.rtcp = has_ice ? loopback(9) : p->at; /* ICE knows better */
   m.remote.codecs[0] = (struct mset_codec){.pt = 0, .kind = CODEC_PCMU, .clock_hz = 8000};
   m.remote.n_codecs = 1;
   if (has_ice && p->lite)
@@ -335,7 +336,20 @@ static unsigned echo(struct peer *p, unsigned n) {
     peer_speak(p, &p->target);
     run(20);
   }
+  for (unsigned i = 0; i < 10 && p->heard - was < n; i++)
+    run(20); /* a slow machine */
   return p->heard - was;
+}
+
+/* Until both sides have a pair, at most five seconds. */
+static void await_pair(const struct peer *p) {
+  for (unsigned i = 0; i < 250; i++) {
+    bool is_there = p->lite ? ice_state(p->lite) == ICE_STATE_CONNECTED : agent_may_send(p->agent);
+    if (is_there && told_ice == MSET_ICE_CONNECTED)
+      return;
+    run(20);
+  }
+  cr_assert(false, "no pair");
 }
 
 Test(path, a_full_leg_calls_a_lite_peer) {
@@ -350,9 +364,7 @@ Test(path, a_full_leg_calls_a_lite_peer) {
   cr_assert_eq(told_ice, MSET_ICE_NONE);
   cr_assert_eq(echo(p, 5), 0, "nothing is sent before a pair is selected");
   p->is_lazy = false;
-  run(1100);
-  cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
-  cr_assert_eq(ice_state(p->lite), ICE_STATE_CONNECTED);
+  await_pair(p);
   cr_assert_geq(echo(p, 10), 9);
   cr_assert_eq(p->strange, 0);
 }
@@ -365,9 +377,7 @@ Test(path, a_lite_leg_is_called_by_a_full_peer) {
   run(300); /* its checks come before its description, and in the wrong role */
   cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
   describe(0, true);
-  run(500);
-  cr_assert_eq(agent_state(p->agent), ICE_STATE_CONNECTED);
-  cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
+  await_pair(p);
   cr_assert_geq(echo(p, 10), 9);
   cr_assert_eq(p->strange, 0);
 }
@@ -381,8 +391,7 @@ Test(path, a_full_leg_answers_a_full_peer) {
   describe(0, true);
   give_candidates(0);
   peer_learn(p);
-  run(700);
-  cr_assert_eq(agent_state(p->agent), ICE_STATE_CONNECTED);
+  await_pair(p);
   cr_assert(agent_is_controlling(p->agent));
   cr_assert_geq(echo(p, 10), 9);
 }
@@ -395,9 +404,8 @@ Test(path, several_early_answers_each_have_their_pair) {
     describe(i, true);
     give_candidates(i);
   }
-  run(500);
   for (unsigned i = 0; i < 2; i++)
-    cr_assert_eq(ice_state(peers[i].lite), ICE_STATE_CONNECTED);
+    await_pair(&peers[i]);
   for (unsigned i = 0; i < 2; i++) {
     mset_init(&m, MSET_SELECT, last_id);
     m.pick.remote = i + 1;
@@ -423,15 +431,15 @@ Test(path, a_lite_leg_follows_the_nomination) {
   peer_learn(p);
   cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
   describe(0, true);
-  run(300);
+  await_pair(p);
   cr_assert_geq(echo(p, 5), 4);
   struct addr old = p->at;
   close(p->fd);
   p->fd = udp(&p->at);
   cr_assert_eq(agent_add_local(p->agent, CAND_HOST, &p->at, &p->at), 0);
   cr_assert_eq(agent_del_local(p->agent, &old), ICE_EVENT_CONSENT_LOST);
-  run(300);
-  cr_assert_eq(agent_state(p->agent), ICE_STATE_CONNECTED);
+  await_pair(p);
+  run(100);
   cr_assert_geq(echo(p, 10), 9);
 }
 
@@ -456,12 +464,12 @@ static void restarted(bool peer_is_lite) {
   cr_assert_geq(echo(p, 5), 4, "before anything is checked");
   if (peer_is_lite) {
     give_candidates(0);
-    run(500);
+    run(1500);
     cr_assert_not(ice_old_cred(p->lite, &theirs), "the new generation nominated");
   } else {
     peer_learn(p);
     cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
-    run(500);
+    run(1500);
     cr_assert_not(agent_old_cred(p->agent, &theirs));
   }
   cr_assert_geq(echo(p, 10), 9);
@@ -473,7 +481,7 @@ Test(path, a_full_leg_restarts) {
   peer_add(0, true);
   describe(0, true);
   give_candidates(0);
-  run(500);
+  await_pair(&peers[0]);
   restarted(true);
 }
 
@@ -483,7 +491,7 @@ Test(path, a_lite_leg_restarts) {
   peer_learn(p);
   cr_assert_eq(agent_set_remote(p->agent, opened.ufrag, opened.pwd, true), 0);
   describe(0, true);
-  run(500);
+  await_pair(p);
   restarted(false);
 }
 
@@ -527,6 +535,7 @@ static void run_dtls(struct peer *p) {
     peer_dtls_out(p, &opened.rtp[0]);
   }
   cr_assert_eq(dtls_state(p->dtls), DTLS_UP);
+  run(200); /* the leg has its keys a moment later */
   cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
   cr_assert_geq(echo(p, 10), 9);
 }
@@ -579,8 +588,8 @@ Test(path, a_browser_roams_and_nothing_is_described_anew) {
   run_dtls(p);
   for (unsigned i = 0; i < 4; i++) {
     move(p);
-    run(200);
-    cr_assert_eq(agent_state(p->agent), ICE_STATE_CONNECTED);
+    await_pair(p);
+    run(100);
     cr_assert_geq(echo(p, 10), 9, "move %u", i);
     cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
   }
@@ -610,12 +619,12 @@ Test(path, a_dead_relay_costs_a_second_and_no_call) {
   uint64_t was = clock_now_us();
   leg_open(MSET_OPEN_ICE | MSET_OPEN_CONTROLLING);
   uint64_t took_ms = (clock_now_us() - was) / MS;
-  cr_assert(took_ms >= 900 && took_ms < 1600, "%u ms", (unsigned)took_ms);
+  cr_assert(took_ms >= 900 && took_ms < 2000, "%u ms", (unsigned)took_ms);
   cr_assert_eq(opened.n_candidates, 1);
   struct peer *p = peer_add(0, true);
   describe(0, true);
   give_candidates(0);
-  run(300);
+  await_pair(p);
   cr_assert_geq(echo(p, 5), 4);
   close(fd);
 }
@@ -653,8 +662,7 @@ Test(path, behind_a_nat_the_relay_carries_the_call) {
   p->only = p->target = opened.candidates[1].address; /* our own address leads nowhere */
   describe(0, true);
   give_candidates(0);
-  run(1500);
-  cr_assert_eq(told_ice, MSET_ICE_CONNECTED);
+  await_pair(p);
   cr_assert_geq(echo(p, 20), 18);
   cr_assert(addr_eq(&p->from, &opened.candidates[1].address));
   union mset_any m;
