@@ -4,6 +4,7 @@
 #include "call/medium.h"
 
 #include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -124,22 +125,27 @@ static void on_deadline(void *arg) {
   watch_deadline(m);
 }
 
-static int put(struct medium *m, union mset_any *c) {
-  ssize_t n = send(m->watch.fd, c, c->h.bytes, MSG_DONTWAIT | MSG_NOSIGNAL);
-  return n == (ssize_t)c->h.bytes ? 0 : -EAGAIN;
-}
-
-static int command(struct medium *m, union mset_any *c, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op) {
+static int command_with(struct medium *m, union mset_any *c, int fd, MEDIUM_REPLY((*fn)), uint64_t ctx,
+                        uint64_t op) {
   struct pending *p = &m->pending[m->next_seq % PENDING];
   if (p->seq)
     return -EAGAIN;
   c->h.seq = m->next_seq;
-  if (put(m, c) < 0)
+  if (fdpass_send(m->watch.fd, c, c->h.bytes, fd) < 0)
     return -EAGAIN;
   *p = (struct pending){m->next_seq++, ctx, op, clock_now_us() + c->h.deadline_ms * UINT64_C(1000), fn};
   if (!timer_is_armed(&m->deadline))
     watch_deadline(m);
   return 0;
+}
+
+static int command(struct medium *m, union mset_any *c, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op) {
+  return command_with(m, c, -1, fn, ctx, op);
+}
+
+int medium_send_with(struct medium *m, union mset_any *c, int fd, MEDIUM_REPLY((*fn)), uint64_t ctx,
+                     uint64_t op) {
+  return m->welcomed ? command_with(m, c, fd, fn, ctx, op) : -EAGAIN;
 }
 
 int medium_send(struct medium *m, union mset_any *c, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op) {
@@ -250,30 +256,14 @@ static void on_message(struct medium *m, const union mset_any *msg, int fd) {
     m->user.event(m->user.arg, msg);
 }
 
-static int fd_of(struct msghdr *h) {
-  int fd = -1;
-  for (struct cmsghdr *c = CMSG_FIRSTHDR(h); c; c = CMSG_NXTHDR(h, c))
-    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
-        c->cmsg_len == CMSG_LEN(sizeof(int)))
-      memcpy(&fd, CMSG_DATA(c), sizeof(fd));
-  return fd;
-}
-
 /* One message; false when there is none or the connection is over. */
 static bool get(struct medium *m) {
   union mset_any msg;
-  union {
-    struct cmsghdr align;
-    char room[CMSG_SPACE(sizeof(int))];
-  } control;
-  struct iovec iov = {&msg, sizeof(msg)};
-  struct msghdr h = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-  ssize_t n = recvmsg(m->watch.fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  own_fd fd = -1;
+  ssize_t n = fdpass_receive(m->watch.fd, &msg, sizeof(msg), &fd);
   if (n < 0 && (errno == EAGAIN || errno == EINTR))
     return false;
-  own_fd fd = n > 0 ? fd_of(&h) : -1;
-  if (n <= 0 || (h.msg_flags & MSG_TRUNC) || mset_check(&msg, (size_t)n, false) < 0) {
+  if (n <= 0 || mset_check(&msg, (size_t)n, false) < 0) {
     lose(m);
     return false;
   }

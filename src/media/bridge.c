@@ -43,7 +43,7 @@ struct bridged bridged_skip(const struct heard *h) {
 
 /* Whom it is sent to, when it may. */
 static enum drop way_out(struct session *peer, struct remote **ret_to) {
-  if (digits_are_due(&peer->digits))
+  if (digits_are_due(&peer->digits) || peer->plays_over)
     return DROP_HELD;
   *ret_to = session_target(peer);
   return session_may_send(peer, *ret_to);

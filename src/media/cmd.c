@@ -158,7 +158,21 @@ static int cmd_room_leave(struct worker *w, struct session *s, const union mset_
 
 static int cmd_play(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
   (void)w, (void)reply;
-  session_play(s, (enum mset_tone)m->play.tone);
+  session_play(s, &m->play);
+  return 0;
+}
+
+/* The control thread's own word (recorder.c); not answered. */
+static int cmd_record(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  recsink_open(s, m->record.file, (uint8_t)m->record.side);
+  return 0;
+}
+
+static int cmd_record_stop(struct worker *w, struct session *s, const union mset_any *m,
+                           union up *reply) {
+  (void)w, (void)m, (void)reply;
+  recsink_close(s);
   return 0;
 }
 
@@ -213,6 +227,8 @@ static cmd_fn *const rows[MSET_COUNT_] = {
     [MSET_ROOM_JOIN] = cmd_room_join,
     [MSET_ROOM_SET] = cmd_room_set,
     [MSET_ROOM_LEAVE] = cmd_room_leave,
+    [MSET_RECORD] = cmd_record,
+    [MSET_RECORD_STOP] = cmd_record_stop,
 };
 
 static void close_room(struct worker *w, uint64_t room) {
@@ -221,6 +237,12 @@ static void close_room(struct worker *w, uint64_t room) {
   while ((s = pool_next(w->sessions, &slot, NULL)))
     if (roomlink_room(s) == room)
       roomlink_close(s);
+}
+
+/* Half of a command of which the other half is answered, or the control thread has answered. */
+static bool is_silent(const union mset_any *m) {
+  return (m->h.type == MSET_LINK && m->h.pad & XLINK_SILENT) || m->h.type == MSET_RECORD ||
+         m->h.type == MSET_RECORD_STOP;
 }
 
 void cmd_run(struct worker *w, const union mset_any *m) {
@@ -235,7 +257,7 @@ void cmd_run(struct worker *w, const union mset_any *m) {
     error = s || m->h.type == MSET_OPEN ? rows[m->h.type](w, s, m, &reply) : -ENOENT;
   if (error == CMD_LATER)
     return;
-  if (m->h.type == MSET_LINK && m->h.pad & XLINK_SILENT)
+  if (is_silent(m))
     return;
   if (error) {
     reply_as(&reply, MSET_FAULT, sizeof(reply.fault));

@@ -101,6 +101,11 @@ static void op_tone(struct dsp *d, struct object *o, const struct dsp_input *in)
   xcode_tone(o->xcode, (int)in->tone - 1, in->now_us);
 }
 
+static void op_play(struct dsp *d, struct object *o, const struct dsp_input *in) {
+  if (d->all->options.prompts)
+    xcode_play(o->xcode, d->all->options.prompts, &in->play, in->now_us);
+}
+
 static void op_loss(struct dsp *d, struct object *o, const struct dsp_input *in) {
   (void)d;
   xcode_loss(o->xcode, in->loss_percent);
@@ -112,8 +117,8 @@ static void op_close(struct dsp *d, struct object *o, const struct dsp_input *in
 }
 
 static op_fn *const ops[DSP_OPS_] = {
-    [DSP_FORM] = op_form, [DSP_PACKET] = op_packet, [DSP_REST] = op_rest,
-    [DSP_TONE] = op_tone, [DSP_LOSS] = op_loss,     [DSP_CLOSE] = op_close,
+    [DSP_FORM] = op_form, [DSP_PACKET] = op_packet, [DSP_REST] = op_rest,   [DSP_TONE] = op_tone,
+    [DSP_PLAY] = op_play, [DSP_LOSS] = op_loss,     [DSP_CLOSE] = op_close,
 };
 
 static void room_join_op(struct dsp *d, uint32_t worker, const struct dsp_input *in) {
@@ -167,6 +172,12 @@ static void give(struct dsp *d, struct side *side, const struct dsp_output *out,
     wake(side->wake_fd);
 }
 
+static void tell_played(struct dsp *d, struct side *side, struct object *o) {
+  struct dsp_output out = {.session = o->session, .epoch = o->epoch, .made = DSP_MADE_PLAYED};
+  if (xcode_played(o->xcode, &out.error))
+    give(d, side, &out, NULL);
+}
+
 static void run_side(struct dsp *d, struct side *side, uint64_t now_us) {
   struct dsp_output out = {0};
   uint8_t payload[XCODE_PAYLOAD_MAX];
@@ -178,6 +189,7 @@ static void run_side(struct dsp *d, struct side *side, uint64_t now_us) {
     out.epoch = o->epoch;
     while (xcode_get(o->xcode, now_us, &out.frame, payload))
       give(d, side, &out, payload);
+    tell_played(d, side, o);
   }
 }
 

@@ -21,6 +21,7 @@ enum dsp_op {
   DSP_PACKET,
   DSP_REST,
   DSP_TONE,
+  DSP_PLAY,
   DSP_LOSS,
   DSP_CLOSE,
   DSP_ROOM_JOIN,
@@ -28,7 +29,7 @@ enum dsp_op {
   DSP_ROOM_LEAVE,
   DSP_OPS_
 };
-enum dsp_made { DSP_MADE_FRAME, DSP_MADE_MIX, DSP_MADE_SPEAKER };
+enum dsp_made { DSP_MADE_FRAME, DSP_MADE_MIX, DSP_MADE_SPEAKER, DSP_MADE_PLAYED };
 
 struct dsp_input {  /* worker → thread; a packet's payload follows */
   uint64_t session; /* session is the handle at its worker of the session that sends. */
@@ -43,6 +44,7 @@ struct dsp_input {  /* worker → thread; a packet's payload follows */
     uint32_t loss_percent;      /* LOSS */
     struct room_form room;      /* ROOM_JOIN: joins, or changes it */
     struct room_packet said;    /* ROOM_PACKET */
+    struct xcode_play play;     /* PLAY */
   };
 };
 
@@ -53,12 +55,14 @@ struct dsp_output { /* thread → worker; the payload follows */
   uint8_t epoch, made; /* made is an enum dsp_made. */
   uint8_t level;       /* level of SPEAKER, below overload, */
   bool is_nobody;      /* or that nobody speaks. */
+  int error;           /* error of PLAYED, the end of a file: 0, or why it was not played. */
 };
 
 struct dsps;
 struct dsps_options {
   uint32_t threads, share_percent; /* 1-DSP_THREADS_MAX; 0: the default */
   uint32_t workers, sessions_max;  /* sessions_max of each worker */
+  const struct prompts *prompts;   /* NULL: no files are played. */
 };
 int dsps_new(struct dsps **ret, const struct dsps_options *o) must_check;
 struct dsps *dsps_free(struct dsps *d); /* ends the threads */

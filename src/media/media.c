@@ -5,12 +5,16 @@
 #include "media/media.h"
 
 #include "base/clock.h"
+#include "base/fdpass.h"
 #include "base/list.h"
 #include "base/log.h"
 #include "base/loop.h"
 #include "codec/tone.h"
+#include "media/backlog.h"
 #include "media/listener.h"
 #include "media/options.h"
+#include "media/prompts.h"
+#include "media/recorder.h"
 #include "media/report.h"
 #include "media/roomlist.h"
 #include "media/worker.h"
@@ -21,8 +25,6 @@
 #include <sys/eventfd.h>
 
 enum {
-  BACKLOG_MAX = 8192,   /* messages that wait for the controller to read */
-  BACKLOG_SPARE = 1024, /* beyond this, FLOW and QUALITY are lost */
   SOCKET_BYTES = 1 << 20,
   TICK_US = 500000,
   DSP_FULL_PERMILLE = 800, /* from here on transcoding is told as full, */
@@ -40,11 +42,6 @@ struct known { /* a session as the control thread sees it */
   char call[MSET_TEXT_BYTES];
 };
 
-struct waiting {
-  struct list node;
-  union up m;
-};
-
 struct media {
   struct media_options options;
   struct facts facts;
@@ -53,6 +50,9 @@ struct media {
   bool is_dsp_full;
   struct mset_load loads[64]; /* loads are what was told of each worker last. */
   struct roomlist *rooms;
+  struct prompts *prompts;
+  struct disk *disk;
+  struct recorder *recorder;
   struct loop *loop;
   struct worker *workers[64];
   uint32_t live[64]; /* live counts the sessions of each worker. */
@@ -63,9 +63,7 @@ struct media {
   struct map *by_id;
   struct list sessions;
   uint8_t instance[16];
-  struct list backlog;
-  uint32_t n_backlog;
-  uint64_t lost; /* lost counts events that the controller was too slow for. */
+  struct backlog backlog;
   struct dtlscert *certs[CERTS_MAX];
   uint8_t verdicts[64]; /* verdicts are what each worker said last. */
   uint64_t n_certs, cert_us, log_us;
@@ -104,6 +102,7 @@ static struct known *known_free(struct media *m, struct known *k) {
     return NULL;
   forget_far(m, k);
   roomlist_leave(m->rooms, &k->room);
+  recorder_gone(m->recorder, k->id, loop_now_us(m->loop));
   (void)map_del(m->by_id, id_key(&k->id));
   m->live[k->worker]--;
   list_del(&k->node);
@@ -147,12 +146,7 @@ static void let_go(struct media *m, const char *why) {
   close(m->controller.fd);
   m->controller.fd = -1;
   m->is_greeted = false;
-  LIST_EACH_SAFE(&m->backlog, node) {
-    struct waiting *w = CONTAINER_OF(node, struct waiting, node);
-    list_del(node);
-    free(w);
-  }
-  m->n_backlog = 0;
+  backlog_drop(&m->backlog);
   uint64_t at_us = clock_now_us() + (uint64_t)m->options.orphan_s * 1000000u;
   LIST_EACH(&m->sessions, node) {
     struct known *k = CONTAINER_OF(node, struct known, node);
@@ -160,24 +154,11 @@ static void let_go(struct media *m, const char *why) {
   }
 }
 
-static bool can_be_spared(const union up *u) {
-  return u->h.type == MSET_FLOW || u->h.type == MSET_LOAD || u->h.type == MSET_QUALITY;
-}
-
 static void keep(struct media *m, const union up *u) {
-  if (m->n_backlog >= BACKLOG_SPARE && can_be_spared(u)) {
-    m->lost++;
-    return;
-  }
-  struct waiting *w = m->n_backlog < BACKLOG_MAX ? calloc(1, sizeof(*w)) : NULL;
-  if (!w) {
-    m->lost++;
+  bool is_first = !m->backlog.n;
+  if (!backlog_put(&m->backlog, u))
     let_go(m, "it does not read");
-    return;
-  }
-  w->m = *u;
-  list_add_tail(&m->backlog, &w->node);
-  if (m->n_backlog++ == 0)
+  else if (is_first)
     (void)loop_rewatch(m->loop, &m->controller, EPOLLIN | EPOLLOUT);
 }
 
@@ -193,19 +174,17 @@ static bool send_now(struct media *m, const union up *u) {
 static void send_up(struct media *m, const union up *u) {
   if (!m->is_greeted)
     return;
-  if (m->n_backlog || !send_now(m, u))
+  if (m->backlog.n || !send_now(m, u))
     if (m->controller.on)
       keep(m, u);
 }
 
 static void send_backlog(struct media *m) {
-  LIST_EACH_SAFE(&m->backlog, node) {
-    struct waiting *w = CONTAINER_OF(node, struct waiting, node);
-    if (!send_now(m, &w->m))
+  const union up *u;
+  while ((u = backlog_first(&m->backlog))) {
+    if (!send_now(m, u))
       return;
-    list_del(node);
-    free(w);
-    m->n_backlog--;
+    backlog_pop(&m->backlog);
   }
   (void)loop_rewatch(m->loop, &m->controller, EPOLLIN);
 }
@@ -272,6 +251,7 @@ static void on_events(void *arg, uint32_t events) {
   for (uint32_t i = 0; i < m->options.workers; i++)
     while (worker_get(m->workers[i], &u))
       on_up(m, &u);
+  recorder_results(m->recorder);
 }
 
 /* Controller: downward ------------------------------------------------------------------------------ */
@@ -281,20 +261,9 @@ static int send_welcome(struct media *m, const struct mset_hello *hello) {
                             .workers = m->options.workers,
                             .live = (uint32_t)map_count(m->by_id),
                             .facts_slots = m->facts.slots}};
-  union {
-    struct cmsghdr align;
-    char bytes[CMSG_SPACE(sizeof(int))];
-  } control = {0};
-  struct iovec iov = {&u, sizeof(u.welcome)};
-  struct msghdr msg = {
-      .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof(control)};
-  struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-  *c = (struct cmsghdr){
-      .cmsg_len = CMSG_LEN(sizeof(int)), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
-  memcpy(CMSG_DATA(c), &m->facts.fd, sizeof(int));
   memcpy(u.welcome.instance, m->instance, sizeof(m->instance));
   (void)!slice_copy(u.welcome.backend, sizeof(u.welcome.backend), slice_of(media_backend(m)));
-  return sendmsg(m->controller.fd, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
+  return fdpass_send(m->controller.fd, &u, sizeof(u.welcome), m->facts.fd);
 }
 
 static void send_live(struct media *m) {
@@ -368,15 +337,31 @@ static int close_room(struct media *m, uint64_t room) {
   return error;
 }
 
-static void on_room(struct media *m, const union mset_any *c) {
+static int on_room(struct media *m, const union mset_any *c) {
   bool is_open = c->h.type == MSET_ROOM_OPEN;
-  int error = is_open ? roomlist_open(m->rooms, &c->room) : close_room(m, c->room.room);
-  if (error) {
-    fault(m, &c->h, error);
-    return;
-  }
-  union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = c->h.seq}};
-  send_up(m, &u);
+  return is_open ? roomlist_open(m->rooms, &c->room) : close_room(m, c->room.room);
+}
+
+/* Recordings ---------------------------------------------------------------------------------------- */
+static bool tell_worker(void *arg, const union mset_any *c) {
+  struct media *m = arg;
+  const struct known *k = known_find(m, c->h.session);
+  return k && m->workers[k->worker] && worker_put(m->workers[k->worker], c);
+}
+
+static void on_recorded(void *arg, const struct mset_record_done *done) {
+  union up u = {.record_done = *done};
+  send_up(arg, &u);
+}
+
+static int on_recording(struct media *m, const union mset_any *c, int *fd) {
+  if (!known_find(m, c->h.session) ||
+      (c->h.type == MSET_RECORD && c->record.peer && !known_find(m, c->record.peer)))
+    return -ENOENT;
+  int error = recorder_command(m->recorder, c, *fd, clock_now_us());
+  if (!error && c->h.type == MSET_RECORD)
+    (void)take_fd(fd);
+  return error;
 }
 
 /* Which worker; for OPEN a new session is entered. 0 or -errno for FAULT. */
@@ -395,19 +380,32 @@ static int find_worker(struct media *m, union mset_any *c, struct known **ret) {
   return c->h.type == MSET_LINK ? share_link(m, c, *ret) : 0;
 }
 
-static void on_command(struct media *m, union mset_any *c) {
+static void done(struct media *m, const struct mset_head *h) {
+  union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = h->seq, .session = h->session}};
+  send_up(m, &u);
+}
+
+/* Commands that the control thread does itself. false: it is a worker's. */
+static bool do_own(struct media *m, const union mset_any *c, int *fd) {
+  bool is_room = c->h.type == MSET_ROOM_OPEN || c->h.type == MSET_ROOM_CLOSE;
+  if (c->h.type != MSET_PING && !is_room && !recorder_takes(c->h.type))
+    return false;
+  int error = is_room ? on_room(m, c) : c->h.type == MSET_PING ? 0 : on_recording(m, c, fd);
+  if (error)
+    fault(m, &c->h, error);
+  else
+    done(m, &c->h);
+  return true;
+}
+
+static void on_command(struct media *m, union mset_any *c, int *fd) {
   struct known *k = NULL;
-  if (c->h.type == MSET_PING) {
-    union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = c->h.seq}};
-    send_up(m, &u);
+  if (do_own(m, c, fd))
     return;
-  }
-  if (c->h.type == MSET_ROOM_OPEN || c->h.type == MSET_ROOM_CLOSE) {
-    on_room(m, c);
-    return;
-  }
   c->h.pad = MSET_END_ASKED;
   int error = find_worker(m, c, &k);
+  if (!error && c->h.type == MSET_PLAY && c->play.tone == MSET_TONE_FILE)
+    error = prompts_order(m->prompts, m->disk, &c->play.file, fd);
   if (!error && !worker_put(m->workers[k->worker], c)) {
     error = -EAGAIN;
     if (c->h.type == MSET_OPEN)
@@ -425,7 +423,8 @@ static void on_controller(void *arg, uint32_t events) {
   if (events & EPOLLOUT)
     send_backlog(m);
   for (int i = 0; i < 64 && m->controller.on; i++) {
-    ssize_t n = recv(m->controller.fd, &c, sizeof(c), MSG_DONTWAIT);
+    own_fd fd = -1;
+    ssize_t n = fdpass_receive(m->controller.fd, &c, sizeof(c), &fd);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
       return;
     if (n <= 0)
@@ -437,7 +436,7 @@ static void on_controller(void *arg, uint32_t events) {
     else if (!m->is_greeted)
       let_go(m, "no HELLO");
     else
-      on_command(m, &c);
+      on_command(m, &c, &fd);
     explicit_bzero(&c, sizeof(c));
   }
 }
@@ -553,17 +552,29 @@ int media_chown(const struct media *m, unsigned uid, unsigned gid) {
   return m->is_bound && lchown(m->options.socket, uid, gid) < 0 ? -errno : 0;
 }
 
+static int make_recorder(struct media *m) {
+  struct recorder_user user = {m, tell_worker, on_recorded};
+  int error = disk_new(&m->disk, m->options.workers, m->prompts, m->events_fd);
+  return error ? error : recorder_new(&m->recorder, m->disk, &user);
+}
+
 static int make_workers(struct media *m, const char **ret_text) {
   uint32_t each = m->options.max_sessions / m->options.workers + 1;
   *ret_text = "media: the table of figures";
   int error = facts_init(&m->facts, each * m->options.workers);
-  struct dsps_options dsp = {m->options.dsp_threads, m->options.dsp_share, m->options.workers, each};
+  struct dsps_options dsp = {m->options.dsp_threads, m->options.dsp_share, m->options.workers, each,
+                             NULL};
+  if (!error)
+    error = prompts_new(&m->prompts);
+  dsp.prompts = m->prompts;
   if (!error)
     error = dsps_new(&m->dsps, &dsp);
   if (!error)
     error = xlinks_new(&m->xlinks, m->options.workers);
   if (!error)
     error = roomlist_new(&m->rooms, m->dsps);
+  if (!error)
+    error = make_recorder(m);
   *ret_text =
       error ? *ret_text
             : "media: the ports for apps (media.native_port), the backend (media.backend), or memory";
@@ -572,7 +583,7 @@ static int make_workers(struct media *m, const char **ret_text) {
   if (error)
     return error;
   for (uint32_t i = 0; i < m->options.workers; i++)
-    worker_share(m->workers[i], m->xlinks);
+    worker_share(m->workers[i], m->xlinks, m->disk);
   *ret_text = "media: the DTLS certificate";
   return renew_cert(m, clock_now_us());
 }
@@ -616,6 +627,8 @@ static int start(struct media *m, const char **ret_text) {
     error = make_workers(m, ret_text);
   if (!error)
     error = dsps_start(m->dsps);
+  if (!error)
+    error = disk_start(m->disk);
   for (uint32_t i = 0; !error && i < m->options.workers; i++)
     error = worker_start(m->workers[i]);
   return error;
@@ -630,7 +643,7 @@ int media_new(struct media **ret, const struct media_options *o, const char **re
     return -ENOMEM;
   m->listen_fd = m->events_fd = m->stop_fd = m->controller.fd = m->facts.fd = -1;
   list_init(&m->sessions);
-  list_init(&m->backlog);
+  backlog_init(&m->backlog);
   options_fill(&m->options, o);
   error = start(m, ret_text);
   if (error)
@@ -666,6 +679,9 @@ struct media *media_free(struct media *m) {
   roomlist_free(m->rooms);
   dsps_free(m->dsps);
   xlinks_free(m->xlinks);
+  disk_free(m->disk); /* what is recorded is complete */
+  recorder_free(m->recorder);
+  prompts_free(m->prompts);
   loop_free(m->loop);
   map_free(m->by_id);
   facts_done(&m->facts);

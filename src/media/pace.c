@@ -96,6 +96,8 @@ static enum drop send_frame(struct session *s) {
   const struct mset_codec *codec = remote_audio(to);
   if (!codec)
     return DROP_CODEC;
+  if (s->has_file)
+    return voice_file(s, &s->play) < 0 ? DROP_DSP_FULL : DROP_NONE;
   if (codec->kind != CODEC_PCMU && codec->kind != CODEC_PCMA) /* its frames come by themselves */
     return voice_tone(s, s->tone.kind) < 0 ? DROP_DSP_FULL : DROP_NONE;
   (void)!voice_tone(s, -1);
@@ -113,7 +115,7 @@ void session_tick_fast(struct session *s) {
     tick_digits(s);
   else if (s->is_playing && now_us - s->forwarded_us > SESSION_FORWARD_US)
     (void)!send_frame(s);
-  else
+  else if (!s->has_file) /* a file waits, and goes on */
     (void)!voice_tone(s, -1);
   if (!digits_are_due(&s->digits) && !s->is_playing)
     return;
@@ -123,11 +125,28 @@ void session_tick_fast(struct session *s) {
     worker_drop(s->w, DROP_INTERNAL);
 }
 
-void session_play(struct session *s, enum mset_tone tone) {
-  s->is_playing = tone != MSET_TONE_NONE;
+void session_played(struct session *s, int error) {
+  union up m = {
+      .play_done = {.h = {.bytes = sizeof(m.play_done), .type = MSET_PLAY_DONE, .session = s->id},
+                    .op = s->play_op,
+                    .error = error}};
+  s->is_playing = s->has_file = s->plays_over = false;
+  (void)!voice_tone(s, -1);
+  worker_tell(s->w, &m, false);
+}
+
+void session_play(struct session *s, const struct mset_play *m) {
+  if (s->has_file)
+    session_played(s, -ECANCELED);
+  s->is_playing = m->tone != MSET_TONE_NONE;
+  s->plays_over = s->is_playing && m->over;
+  s->has_file = m->tone == MSET_TONE_FILE;
+  s->play = (struct xcode_play){m->file, m->repeat, m->level_db};
+  s->play_op = m->op;
   (void)!voice_tone(s, -1);
   if (!s->is_playing)
     return;
-  tone_init(&s->tone, (enum tone_kind)(tone - 1)); /* the rows are the same but NONE */
+  if (!s->has_file)
+    tone_init(&s->tone, (enum tone_kind)(m->tone - 1)); /* the rows are the same but NONE */
   session_hurry(s);
 }

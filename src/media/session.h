@@ -8,6 +8,7 @@
 #include "media/digits.h"
 #include "media/ear.h"
 #include "media/link.h"
+#include "media/recsink.h"
 #include "media/remote.h"
 #include "media/quality.h"
 #include "media/report.h"
@@ -48,6 +49,7 @@ struct session {
   pool_handle handle, peer; /* peer is whom our received audio goes to; 0: nowhere. */
   uint8_t kind, family;     /* kind is an enum mset_kind. */
   bool has_rtcp_port, has_timed_out, is_playing;
+  bool has_file, plays_over; /* has_file: a file is played; plays_over: the peer's sound waits. */
   bool is_stamped;       /* is_stamped: its packets say when they came. */
   bool wants_strms;      /* wants_strms: a stream had to make room. */
   uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
@@ -66,7 +68,8 @@ struct session {
   struct ice *ice;       /* native legs */
   struct list links;     /* links are the sinks of what we receive. */
   struct link bridge;    /* bridge is the sink to peer, or to far. */
-  uint64_t far;          /* far is the id of a peer on another worker, far_worker; 0: none. */
+  struct recsink recording;
+  uint64_t far; /* far is the id of a peer on another worker, far_worker; 0: none. */
   uint32_t far_worker;
   struct event_out event_out;
   uint32_t ssrc, last_ssrc, ssrc_changes;
@@ -87,6 +90,8 @@ struct session {
   uint64_t media_timeout_us;
   char cname[24];
   struct tone tone;
+  struct xcode_play play; /* play is the file, */
+  uint64_t play_op;       /* whose end is told. */
   uint32_t digits_ts;             /* digits_ts is the timestamp of the event that we send, */
   struct telev_cut digits_cut;    /* and its segments. */
   struct inband_tone digit_sound; /* digit_sound is the digit as sound, where no events are taken. */
@@ -154,7 +159,8 @@ void session_refused(struct worker *w, uint64_t owner, const struct addr *to,
 
 /* Our own sound (pace.c) ----------------------------------------------------------------------- */
 void session_tick_fast(struct session *s);
-void session_play(struct session *s, enum mset_tone tone);
+void session_play(struct session *s, const struct mset_play *m);
+void session_played(struct session *s, int error); /* a file ended: PLAY_DONE */
 
 /* DTLS (keying.c) ----------------------------------------------------------------------------------- */
 void keying_begin(struct session *s, struct remote *r);

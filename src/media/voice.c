@@ -147,7 +147,7 @@ void voice_rest(struct session *s) {
 int voice_tone(struct session *s, int tone) {
   struct voice *v = &s->voice;
   uint8_t wanted = (uint8_t)(tone + 1);
-  if (v->tone == wanted)
+  if (v->tone == wanted && !v->has_file)
     return 0;
   int error = tone >= 0 ? voice_open(s, v->form.in_kind) : 0;
   if (error)
@@ -157,6 +157,23 @@ int voice_tone(struct session *s, int tone) {
   if (!put(s, &in, NULL))
     return -EAGAIN;
   v->tone = wanted;
+  v->has_file = false;
+  return 0;
+}
+
+int voice_file(struct session *s, const struct xcode_play *p) {
+  struct voice *v = &s->voice;
+  if (v->has_file)
+    return 0;
+  int error = voice_open(s, v->form.in_kind);
+  if (error)
+    return error;
+  struct dsp_input in = order(s, DSP_PLAY);
+  in.play = *p;
+  if (!put(s, &in, NULL))
+    return -EAGAIN;
+  v->has_file = true;
+  v->tone = 0;
   return 0;
 }
 
@@ -219,6 +236,11 @@ static enum drop take_frame(struct worker *w, const struct dsp_output *out, cons
   struct session *s = pool_get(w->sessions, out->session);
   if (!s)
     return DROP_NO_SESSION;
+  if (out->made == DSP_MADE_PLAYED) {
+    if (s->voice.has_file)
+      session_played(s, out->error);
+    return DROP_NONE;
+  }
   s->voice.buffer = out->frame.buffer;
   return send_frame(s, out, payload);
 }
@@ -227,8 +249,9 @@ void voice_results(struct worker *w) {
   const struct dsp_output *out;
   const uint8_t *payload;
   while (w->dsps && (out = dsps_get(w->dsps, w->index, &payload))) {
-    enum drop d =
-        out->made == DSP_MADE_FRAME ? take_frame(w, out, payload) : roomlink_take(w, out, payload);
+    enum drop d = out->made == DSP_MADE_FRAME || out->made == DSP_MADE_PLAYED
+                      ? take_frame(w, out, payload)
+                      : roomlink_take(w, out, payload);
     if (d && !out->frame.is_own)
       worker_drop(w, d);
   }

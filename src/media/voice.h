@@ -11,6 +11,7 @@ struct voice {
   uint8_t epoch;  /* epoch of what was fed last: older frames are not sent. */
   bool is_fed;    /* is_fed: the peer's audio goes this way now. */
   uint8_t tone;   /* tone is 1 + enum tone_kind that was ordered, 0: none. */
+  bool has_file;  /* has_file: the file of session.play was ordered, in place of a tone. */
   uint8_t loss_percent;
   uint32_t cost_us;
   struct xcode_form form;
@@ -34,6 +35,7 @@ enum drop voice_put(struct session *s, const struct bridged *b, const uint8_t *p
 void voice_skip(struct session *s);                     /* a packet of the source that is not audio */
 void voice_rest(struct session *s);                     /* the peer's audio goes another way now */
 int voice_tone(struct session *s, int tone) must_check; /* an enum tone_kind, -1: none */
+int voice_file(struct session *s, const struct xcode_play *p) must_check; /* in place of a tone */
 void voice_tick(struct session *s);
 void voice_results(struct worker *w);
 static inline bool voice_is_open(const struct voice *v) { return v->thread != 0; }

@@ -232,8 +232,9 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
   return 0;
 }
 
-void worker_share(struct worker *w, struct xlinks *x) {
+void worker_share(struct worker *w, struct xlinks *x, struct disk *d) {
   w->xlinks = x;
+  w->disk = d;
   xlinks_set_wake(x, w->index, w->wake_fd);
 }
 

@@ -8,6 +8,7 @@
 #include "base/ring.h"
 #include "base/timer.h"
 #include "media/coalesce.h"
+#include "media/disk.h"
 #include "media/dsp.h"
 #include "media/facts.h"
 #include "media/handshake.h"
@@ -39,6 +40,8 @@ union up {
   struct mset_oneway oneway;
   struct mset_room_speaker speaker;
   struct mset_load load;
+  struct mset_play_done play_done;
+  struct mset_record_done record_done;
   struct mset_ended ended;
   struct mset_live live; /* the last two are the control thread's own */
   struct mset_welcome welcome;
@@ -73,6 +76,7 @@ struct worker {
   struct handshake *handshake;
   struct dsps *dsps;     /* dsps are the DSP threads, of all workers; NULL: none. */
   struct xlinks *xlinks; /* xlinks are the ways between all workers; NULL: none. */
+  struct disk *disk;     /* disk writes recordings; NULL: nobody does. */
   uint64_t xlink_told;   /* xlink_told has a bit for each worker to be woken. */
   int wake_fd;           /* wake_fd wakes this worker, events_fd the control thread. */
   int events_fd;
@@ -85,7 +89,7 @@ struct worker {
 int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
                struct dsps *dsps,
                int events_fd) must_check;              /* sockets are bound; the thread is not started */
-void worker_share(struct worker *w, struct xlinks *x); /* before it starts */
+void worker_share(struct worker *w, struct xlinks *x, struct disk *d); /* before it starts */
 int worker_start(struct worker *w) must_check;
 void worker_stop(struct worker *w);           /* ends the thread; it can still be told things */
 struct worker *worker_free(struct worker *w); /* ends the thread, ends its sessions without a word */

@@ -10,8 +10,11 @@
 #include "codec/tone.h"
 #include "codec/vad.h"
 
+#include <math.h>
+
 enum {
   STEP_US = 10000,
+  GAIN_ONE = 4096,
   CONCEAL_STEPS = 6,     /* so long a hole is concealed, then noise takes over */
   BEHIND_US = 100000,    /* further behind, time is skipped and not made up for */
   TONE_WAIT_US = 120000, /* a tone waits so long after the last packet */
@@ -35,6 +38,12 @@ struct xcode {
   struct vad vad;              /* as loud as vad's floor where nobody described it. */
   int tone;                    /* tone is an enum tone_kind; -1: none. */
   struct tone tone_state;
+  const struct prompts *prompts; /* prompts is NULL while no file is played, in place of tone_state. */
+  struct xcode_play play;
+  size_t play_at;
+  int32_t play_gain; /* play_gain is in 4096ths. */
+  bool has_played;
+  int play_error;
   uint64_t next_us, fed_us, ext;
   uint32_t ts, loss_percent;
   size_t have, room; /* have samples wait in pcm. */
@@ -112,6 +121,8 @@ static int set_rate(struct xcode *x, const struct xcode_form *f, uint32_t rate_h
     error = make_pcm(x, rate_hz);
   if (error)
     return error;
+  if (x->rate_hz)
+    x->play_at = (size_t)((uint64_t)x->play_at * rate_hz / x->rate_hz);
   x->rate_hz = rate_hz;
   x->decoder = decoder_free(x->decoder);
   return 0;
@@ -243,7 +254,27 @@ void xcode_rest(struct xcode *x) {
   x->is_silent = true;
 }
 
+static int32_t gain_of(int32_t db) { return (int32_t)lround(GAIN_ONE * pow(10, db / 20.0)); }
+
+void xcode_play(struct xcode *x, const struct prompts *prompts, const struct xcode_play *p,
+                uint64_t now_us) {
+  xcode_tone(x, TONE_SILENCE, now_us);
+  x->prompts = prompts;
+  x->play = *p;
+  x->play_at = 0;
+  x->play_gain = gain_of(p->level_db);
+}
+
+bool xcode_played(struct xcode *x, int *ret_error) {
+  bool has = x->has_played;
+  *ret_error = x->play_error;
+  x->has_played = false;
+  return has;
+}
+
 void xcode_tone(struct xcode *x, int tone, uint64_t now_us) {
+  x->prompts = NULL;
+  x->has_played = false;
   x->tone = tone >= 0 && tone < TONE_COUNT_ ? tone : -1;
   if (x->tone < 0)
     return;
@@ -326,8 +357,34 @@ static void fill(struct xcode *x, uint64_t now_us, size_t need, size_t step) {
   }
 }
 
+static void set_gain(struct xcode *x, int16_t *pcm, size_t n) {
+  for (size_t i = 0; x->play_gain != GAIN_ONE && i < n; i++) {
+    int32_t v = (int32_t)((int64_t)pcm[i] * x->play_gain / GAIN_ONE);
+    pcm[i] = (int16_t)(v > INT16_MAX ? INT16_MAX : v < INT16_MIN ? INT16_MIN : v);
+  }
+}
+
+static void end_file(struct xcode *x, int error) {
+  x->has_played = true;
+  x->play_error = error;
+  x->prompts = NULL;
+  x->tone = TONE_SILENCE; /* until another order comes */
+}
+
+static void fill_file(struct xcode *x, int16_t *dst, size_t n) {
+  int error;
+  const struct sound *s = prompts_get(x->prompts, x->play.number, &error);
+  size_t done = s ? sound_take(s, x->rate_hz, &x->play_at, &x->play.repeat, dst, n) : 0;
+  set_gain(x, dst, done);
+  memset(dst + done, 0, (n - done) * sizeof(*dst));
+  if (error || (s && done < n))
+    end_file(x, error);
+}
+
 static void fill_tone(struct xcode *x, size_t need) {
-  if (x->have < need)
+  if (x->have < need && x->prompts)
+    fill_file(x, x->pcm + x->have, need - x->have);
+  else if (x->have < need)
     tone_make(&x->tone_state, x->rate_hz, x->pcm + x->have, need - x->have);
   x->have = x->have < need ? need : x->have;
 }

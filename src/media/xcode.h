@@ -5,6 +5,7 @@
  * Opus all goes at 8 kHz: the narrower side decides, no resampler. */
 #pragma once
 #include "base/own.h"
+#include "media/prompts.h"
 #include "wire/desc.h"
 
 enum {
@@ -54,7 +55,16 @@ bool xcode_put(struct xcode *x, const struct xcode_packet *p, const uint8_t *pay
                uint64_t now_us);
 void xcode_rest(struct xcode *x); /* what it was fed goes another way: nothing more of it goes out */
 void xcode_tone(struct xcode *x, int tone, uint64_t now_us); /* an enum tone_kind, -1: none */
-void xcode_loss(struct xcode *x, uint32_t percent);          /* as the far end reports it */
+struct xcode_play {
+  uint32_t number, repeat; /* number is a file of prompts; repeat 0: for ever */
+  int32_t level_db;
+};
+/* A file in place of a tone; prompts must outlive it. Silence while it is not loaded. */
+void xcode_play(struct xcode *x, const struct prompts *prompts, const struct xcode_play *p,
+                uint64_t now_us);
+/* Once after a file's end: true, and 0 or why it was not played. */
+bool xcode_played(struct xcode *x, int *ret_error);
+void xcode_loss(struct xcode *x, uint32_t percent); /* as the far end reports it */
 /* When it has something to do next; UINT64_MAX: when something comes. */
 uint64_t xcode_next_us(const struct xcode *x);
 /* What is due; false: nothing (more). dst has XCODE_PAYLOAD_MAX. */

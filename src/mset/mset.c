@@ -68,6 +68,11 @@ static bool digits_are_sound(const struct mset_digits *d) {
   return IS_TEXT(d->digits) && strspn(d->digits, "0123456789*#ABCD,") == strlen(d->digits);
 }
 
+static bool record_is_sound(const struct mset_record *r) {
+  return r->format <= MSET_RECORD_OGG && r->peer != r->h.session &&
+         (r->rate_hz == 0 || r->rate_hz == 8000 || r->rate_hz == 16000);
+}
+
 /* What the length alone does not say, of the messages that have more to check. */
 static bool is_sound(const union mset_any *m) {
   switch ((enum mset_type)m->h.type) {
@@ -84,7 +89,8 @@ static bool is_sound(const union mset_any *m) {
            candidates_are_sound(m->candidates.candidates, m->candidates.n_candidates,
                                 MSET_CANDIDATES_MAX);
   case MSET_PLAY:
-    return m->play.tone <= MSET_TONE_BUSY;
+    return m->play.tone <= MSET_TONE_FILE && m->play.level_db >= MSET_LEVEL_MIN_DB &&
+           m->play.level_db <= MSET_LEVEL_MAX_DB;
   case MSET_ROOM_OPEN:
     return m->room.room && m->room.speakers <= MSET_ROOM_SPEAKERS_MAX &&
            (!m->room.rate_hz || m->room.rate_hz == 8000 || m->room.rate_hz == 16000);
@@ -94,6 +100,10 @@ static bool is_sound(const union mset_any *m) {
     return m->room.room && m->room.flags <= MSET_ROOM_ALL_;
   case MSET_ROOM_SPEAKER:
     return m->speaker.level <= 127;
+  case MSET_RECORD:
+    return record_is_sound(&m->record);
+  case MSET_RECORD_PAUSE:
+    return m->record_pause.on <= 1;
   case MSET_DIGITS:
     return digits_are_sound(&m->digits);
   case MSET_LOAD:
@@ -126,6 +136,9 @@ static bool is_sound(const union mset_any *m) {
   case MSET_QUALITY:
   case MSET_ONEWAY:
   case MSET_TIMEOUT:
+  case MSET_RECORD_STOP:
+  case MSET_RECORD_DONE:
+  case MSET_PLAY_DONE:
   case MSET_ENDED:
   case MSET_COUNT_:
     break;

@@ -174,11 +174,50 @@ enum mset_tone {
   MSET_TONE_RINGBACK,
   MSET_TONE_HOLD,
   MSET_TONE_1004,
-  MSET_TONE_BUSY
+  MSET_TONE_BUSY,
+  MSET_TONE_FILE /* what the descriptor has that comes with it (SCM_RIGHTS): WAV, or Opus in Ogg */
 };
-struct mset_play { /* command: sent to h.session's peer while nothing else is; replaces. Reply OK */
+enum { MSET_LEVEL_MIN_DB = -60, MSET_LEVEL_MAX_DB = 12 };
+/* command: sent to h.session's peer while nothing else is, or over all else; replaces. Reply OK; of a
+ * file, at its end, or when another PLAY takes its place, the event PLAY_DONE with the same op. */
+struct mset_play {
   struct mset_head h;
-  uint32_t tone, pad; /* tone is an enum mset_tone. */
+  uint32_t tone, over; /* tone is an enum mset_tone; over: the linked session's sound waits meanwhile. */
+  uint64_t op;
+  uint32_t repeat;    /* repeat is how often a file is played; 0: until another PLAY. */
+  int32_t level_db;   /* level_db of a file, MSET_LEVEL_MIN_DB to _MAX_DB */
+  uint32_t file, pad; /* file is the media process' own. */
+};
+struct mset_play_done { /* event; the linked session's sound goes on */
+  struct mset_head h;
+  uint64_t op;
+  int32_t error; /* error is 0 (played), -ECANCELED, or why the file cannot be played: -EBADMSG,
+                    -ENOTSUP, -EFBIG, -ENOSPC */
+  uint32_t pad;
+};
+enum mset_record_format { MSET_RECORD_WAV, MSET_RECORD_OGG };
+/* command, with the descriptor of an empty file to write (SCM_RIGHTS): what h.session receives on the
+ * left, what peer receives on the right. Reply OK, later the event RECORD_DONE: when RECORD_STOP says
+ * so, both sessions ended, or the file can take no more. */
+struct mset_record {
+  struct mset_head h;
+  uint64_t op, peer;  /* peer is 0 for silence on the right. */
+  uint32_t format;    /* format is an enum mset_record_format. */
+  uint32_t rate_hz;   /* 8000 or 16000; 0: 16000 */
+  uint64_t bytes_max; /* of the file; 0: 4 GiB */
+  uint64_t file;      /* file and side are the media process' own. */
+  uint32_t side, pad;
+};
+struct mset_record_pause { /* command: on cuts what follows out of both sides alike. Reply OK */
+  struct mset_head h;
+  uint32_t on, pad;
+};
+struct mset_record_done { /* event; the file is closed, and plays as far as it went */
+  struct mset_head h;
+  uint64_t op, bytes, ms;
+  uint64_t lost; /* lost are packets that came too late, or found no room on their way to the disk. */
+  int32_t error; /* error is 0 or -errno: -ENOSPC, -EFBIG (bytes_max), -EIO, … */
+  uint32_t pad;
 };
 struct mset_digits { /* command; reply OK, later the event DIGITS_DONE with the same op */
   struct mset_head h;
@@ -302,6 +341,10 @@ union mset_any {
   struct mset_link link;
   struct mset_room room;
   struct mset_play play;
+  struct mset_play_done play_done;
+  struct mset_record record;
+  struct mset_record_pause record_pause;
+  struct mset_record_done record_done;
   struct mset_digits digits;
   struct mset_ice ice;
   struct mset_fault fault;
