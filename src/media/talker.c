@@ -37,8 +37,8 @@ static float sampled(enum g711_law law, const uint8_t *payload, size_t n) {
   int16_t few[PROBE_SAMPLES];
   if (n < PROBE_SAMPLES)
     return 0;
-  for (size_t i = 0; i < PROBE_SAMPLES; i++)
-    few[i] = g711_expand(law, payload[i * n / PROBE_SAMPLES]);
+  for (size_t i = 0; i < PROBE_SAMPLES; i++) /* not evenly: a tone may be zero at even steps */
+    few[i] = g711_expand(law, payload[i * (n - 7) / PROBE_SAMPLES + i * 5 % 7]);
   return loudness_of(vad_level(few, PROBE_SAMPLES));
 }
 

@@ -214,6 +214,8 @@ Test(room, two_hundred) {
   rig_init(r, 0);
   for (unsigned i = 0; i < MEMBERS; i++) {
     struct person *p = rig_join(r, i & 1 ? CODEC_PCMU : CODEC_PCMA, i < TONES ? TONE_HZ[i] : 0, 0);
+    if (i == 0)
+      p->phase = -2 * M_PI * p->hz / p->rate_hz; /* each eighth sample is zero. */
     if (i == 3)
       p->level = 2000; /* the fourth is not loud enough. */
   }
