@@ -4,6 +4,9 @@
 #include "call/inner.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+
+#include <fcntl.h>
 
 enum { DIGIT_TWICE_US = 2000000 }; /* the same digit by media and by INFO within it is one */
 
@@ -53,11 +56,23 @@ static int link_both(struct leg *a, struct leg *b) {
   return r;
 }
 
+/* Of each hold anew: the media process knows a file that it has read. -1: there is none. */
+static int music_open(struct calls *cs) {
+  const char *path = cs->env.conf->media.hold_music;
+  int fd = path[0] && !cs->has_no_music ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+  if (path[0] && !cs->has_no_music && fd < 0) {
+    log_warn(call, "media.hold_music %s: %s; the tone in its place", path, strerror(errno));
+    cs->has_no_music = true;
+  }
+  return fd;
+}
+
 static int play(struct leg *l, enum mset_tone tone, MEDIUM_REPLY((*fn)), uint64_t op) {
   union mset_any m;
   mset_init(&m, MSET_PLAY, l->media.session);
-  m.play.tone = tone;
-  int r = medium_send(leg_calls(l)->medium, &m, fn, l->id, op);
+  own_fd fd = tone == MSET_TONE_FILE ? music_open(leg_calls(l)) : -1;
+  m.play.tone = tone == MSET_TONE_FILE && fd < 0 ? MSET_TONE_HOLD : tone;
+  int r = medium_send_with(leg_calls(l)->medium, &m, fd, fn, l->id, op);
   if (r == 0)
     leg_in(l)->playing = tone;
   return r;
@@ -72,6 +87,24 @@ static int play_if_other(struct leg *l, enum mset_tone tone) {
 
 bool bridge_is_pausing(const struct leg *l) { return l->held_local || leg_in(l)->ice_lost; }
 
+static enum mset_tone tone_of_hold(const struct leg *l) {
+  static const uint8_t tones[] = {[HOLD_TONE] = MSET_TONE_HOLD,
+                                  [HOLD_INACTIVE] = MSET_TONE_SILENCE,
+                                  [HOLD_MUSIC] = MSET_TONE_FILE};
+  uint8_t hold = l->trunk ? l->trunk->hold : HOLD_TONE;
+  return hold == HOLD_MUSIC && leg_calls(l)->has_no_music ? MSET_TONE_HOLD : (enum mset_tone)tones[hold];
+}
+
+/* A file that could not be played: the tone in its place, from now on. */
+void bridge_played(struct leg *l, const union mset_any *m) {
+  int error = m->play_done.error;
+  if (!error || error == -ECANCELED || leg_in(l)->playing != MSET_TONE_FILE)
+    return;
+  log_warn(call, "media.hold_music: %s; the tone in its place", strerror(-error));
+  leg_calls(l)->has_no_music = true;
+  bridge_apply(l->call);
+}
+
 static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
   const struct call_inner *in = call_in(l->call);
   if (l->held_local)
@@ -79,7 +112,7 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
   if (!far && in->action == ROUTE_TONE && l->call->answered)
     return MSET_TONE_1004;
   if (far && bridge_is_pausing(far))
-    return l->trunk && l->trunk->hold == HOLD_INACTIVE ? MSET_TONE_SILENCE : MSET_TONE_HOLD;
+    return tone_of_hold(l);
   if (l->role == LEG_CALLER && in->ringback && l->ringing_ms && !l->call->answered)
     return MSET_TONE_RINGBACK;
   return MSET_TONE_NONE;

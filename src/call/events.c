@@ -118,6 +118,7 @@ void events_take(void *arg, const union mset_any *m) {
       [MSET_DIGIT] = on_digit,       [MSET_DIGITS_DONE] = on_digits_done,
       [MSET_QUALITY] = quality_told, [MSET_TIMEOUT] = on_timeout,
       [MSET_ENDED] = on_ended,       [MSET_ONEWAY] = quality_oneway,
+      [MSET_PLAY_DONE] = bridge_played,
   };
   struct leg *l = calls_leg_of_session(arg, m->h.session);
   if (l && !leg_is_over(l) && rows[m->h.type])

@@ -38,6 +38,7 @@ enum call_count {
 
 struct calls {
   struct calls_env env;
+  bool has_no_music; /* has_no_music: media.hold_music could not be read or played. */
   struct medium *medium;
   struct {
     const struct door *door;
@@ -162,6 +163,7 @@ void remote_fill(struct mset_remote *r, const struct leg *l, const struct desc *
                  const struct desc *remote, bool is_ours_answer);
 
 /* bridge */
+void bridge_played(struct leg *l, const union mset_any *m); /* PLAY_DONE */
 void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */
 uint8_t bridge_direction(const struct leg *l); /* the direction that we want toward the peer */
 void bridge_ringback(struct call *c);

@@ -26,7 +26,7 @@ enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
 enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
-enum conf_hold { HOLD_TONE, HOLD_INACTIVE };
+enum conf_hold { HOLD_TONE, HOLD_INACTIVE, HOLD_MUSIC };
 enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_dtmf { DTMF_AUTO, DTMF_RFC4733, DTMF_INFO, DTMF_INBAND };
@@ -121,6 +121,7 @@ struct conf {
     uint32_t trunk_port_min, trunk_port_max; /* default 41000-42999 */
     uint32_t dsp_threads, dsp_share;         /* default 1, 80 (percent) */
     uint32_t opus_complexity;                /* 0-10, default 5 */
+    char hold_music[CONF_PATH_BYTES];        /* a sound file, or "": hold: music is a tone then */
     uint32_t dscp;                           /* 0-63, default 46 */
     char backend[16];                        /* auto, io_uring, epoll */
     uint8_t dtls_cookie;                     /* 0: under suspicion, 1: always */

@@ -396,6 +396,12 @@ void rig_oneway(uint32_t n, bool on) {
   m.oneway.since_ms = 3600;
   event(n, &m);
 }
+void rig_played(uint32_t n, int error) {
+  union mset_any m;
+  mset_init(&m, MSET_PLAY_DONE, 0);
+  m.play_done.error = error;
+  event(n, &m);
+}
 void rig_event(uint32_t n, enum mset_type type) {
   union mset_any m;
   mset_init(&m, type, 0);

@@ -50,6 +50,7 @@ void rig_flow(uint32_t n, bool on);
 void rig_digit(uint32_t n, char digit);
 void rig_quality(uint32_t n, bool up, double loss);
 void rig_oneway(uint32_t n, bool on);
+void rig_played(uint32_t n, int error); /* PLAY_DONE */
 void rig_event(uint32_t n, enum mset_type type);
 const char *rig_log(void);   /* what doors were told since the last time */
 const char *rig_media(void); /* commands since the last time */

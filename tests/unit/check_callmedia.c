@@ -82,6 +82,29 @@ Test(mid, held_trunk_with_inactive) {
   cr_assert_eq(offer->audio.direction, DIR_INACTIVE);
 }
 
+Test(mid, held_trunk_with_music) {
+  rig.conf.trunks[0].hold = HOLD_MUSIC;
+  strcpy(rig.conf.media.hold_music, "/dev/null"); /* our media process does not look */
+  cr_assert(on_hold('A', true));
+  eq(rig_media(), "LINK1-0 LINK2-0 PLAY1:1 PLAY2:6 PLAY1:1");
+  cr_assert(on_hold('A', false));
+  (void)rig_media();
+  strcpy(rig.conf.media.hold_music, "/nowhere/music.wav");
+  cr_assert(on_hold('A', true));
+  eq(rig_media(), "LINK1-0 LINK2-0 PLAY1:1 PLAY2:3 PLAY1:1");
+}
+
+Test(mid, music_that_does_not_play_is_a_tone) {
+  rig.conf.trunks[0].hold = HOLD_MUSIC;
+  strcpy(rig.conf.media.hold_music, "/dev/null");
+  cr_assert(on_hold('A', true));
+  (void)rig_media();
+  rig_played(2, -ECANCELED); /* by an order of ours */
+  eq(rig_media(), "");
+  rig_played(2, -EBADMSG);
+  eq(rig_media(), "PLAY2:3");
+}
+
 Test(mid, the_carrier_holds_and_resumes) {
   static const struct {
     const char *sdp;
