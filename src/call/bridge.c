@@ -88,9 +88,8 @@ static int play_if_other(struct leg *l, enum mset_tone tone) {
 bool bridge_is_pausing(const struct leg *l) { return l->held_local || leg_in(l)->ice_lost; }
 
 static enum mset_tone tone_of_hold(const struct leg *l) {
-  static const uint8_t tones[] = {[HOLD_TONE] = MSET_TONE_HOLD,
-                                  [HOLD_INACTIVE] = MSET_TONE_SILENCE,
-                                  [HOLD_MUSIC] = MSET_TONE_FILE};
+  static const uint8_t tones[] = {
+      [HOLD_TONE] = MSET_TONE_HOLD, [HOLD_INACTIVE] = MSET_TONE_SILENCE, [HOLD_MUSIC] = MSET_TONE_FILE};
   uint8_t hold = l->trunk ? l->trunk->hold : HOLD_TONE;
   return hold == HOLD_MUSIC && leg_calls(l)->has_no_music ? MSET_TONE_HOLD : (enum mset_tone)tones[hold];
 }
