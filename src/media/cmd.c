@@ -162,6 +162,15 @@ static int cmd_play(struct worker *w, struct session *s, const union mset_any *m
   return 0;
 }
 
+static int cmd_tap(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  struct session *listener = m->tap.listener ? session_find(w, m->tap.listener) : NULL;
+  (void)reply;
+  if (m->tap.listener)
+    return listener ? tap_open(s, listener) : -ENOENT;
+  tap_close(s);
+  return 0;
+}
+
 /* The control thread's own word (recorder.c); not answered. */
 static int cmd_record(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
   (void)w, (void)reply;
@@ -227,6 +236,7 @@ static cmd_fn *const rows[MSET_COUNT_] = {
     [MSET_ROOM_JOIN] = cmd_room_join,
     [MSET_ROOM_SET] = cmd_room_set,
     [MSET_ROOM_LEAVE] = cmd_room_leave,
+    [MSET_TAP] = cmd_tap,
     [MSET_RECORD] = cmd_record,
     [MSET_RECORD_STOP] = cmd_record_stop,
 };

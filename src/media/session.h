@@ -14,6 +14,7 @@
 #include "media/report.h"
 #include "media/roomlink.h"
 #include "media/sink.h"
+#include "media/tap.h"
 #include "media/voice.h"
 #include "media/worker.h"
 
@@ -69,6 +70,8 @@ struct session {
   struct list links;     /* links are the sinks of what we receive. */
   struct link bridge;    /* bridge is the sink to peer, or to far. */
   struct recsink recording;
+  struct tap tap;
+  pool_handle tapped; /* tapped is the session that this one listens to. */
   uint64_t far; /* far is the id of a peer on another worker, far_worker; 0: none. */
   uint32_t far_worker;
   struct event_out event_out;

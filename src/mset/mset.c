@@ -136,6 +136,7 @@ static bool is_sound(const union mset_any *m) {
   case MSET_QUALITY:
   case MSET_ONEWAY:
   case MSET_TIMEOUT:
+  case MSET_TAP:
   case MSET_RECORD_STOP:
   case MSET_RECORD_DONE:
   case MSET_PLAY_DONE:

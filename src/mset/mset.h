@@ -195,6 +195,13 @@ struct mset_play_done { /* event; the linked session's sound goes on */
                     -ENOTSUP, -EFBIG, -ENOSPC */
   uint32_t pad;
 };
+/* command: what h.session receives goes to listener too, in the listener's codec; digits do not. The
+ * listener is a session on the same worker (mset_open.beside) with no peer; one is tapped by it at a time.
+ * FAULT -ENOENT: it is none, or elsewhere; -EISCONN: it has a peer, or listens to another. Reply OK */
+struct mset_tap {
+  struct mset_head h;
+  uint64_t listener; /* listener is 0 for no more. */
+};
 enum mset_record_format { MSET_RECORD_WAV, MSET_RECORD_OGG };
 /* command, with the descriptor of an empty file to write (SCM_RIGHTS): what h.session receives on the
  * left, what peer receives on the right. Reply OK, later the event RECORD_DONE: when RECORD_STOP says
@@ -342,6 +349,7 @@ union mset_any {
   struct mset_room room;
   struct mset_play play;
   struct mset_play_done play_done;
+  struct mset_tap tap;
   struct mset_record record;
   struct mset_record_pause record_pause;
   struct mset_record_done record_done;

@@ -246,6 +246,47 @@ static void music_until_another_order(void) {
   leg_close(&a);
 }
 
+static int tap(uint64_t session, uint64_t listener) {
+  union mset_any m, r;
+  mset_init(&m, MSET_TAP, session);
+  m.tap.listener = listener;
+  r = ask(&m);
+  return r.h.type == MSET_OK ? 0 : r.fault.error;
+}
+
+static void a_listener(void) {
+  struct leg a, b, c;
+  struct got g;
+  double part, rms;
+  CHECK(pair_open(&a, &b, 0, SUITE_AES_CM_128_HMAC_SHA1_80));
+  CHECK(leg_open(&c, MSET_TRUNK_LEG, a.id));
+  c.pt = 0, c.kind = CODEC_PCMU;
+  CHECK(leg_describe(&c, 1, SUITE_AEAD_AES_128_GCM, 8000, MSET_SYMMETRIC_AUTO));
+  a.ts = b.ts = c.ts = 1000;
+  CHECK(tap(b.id, c.id) == 0);
+  for (unsigned i = 0; i < 30; i++) { /* b's A-law, whole for a and for c */
+    say(&b, 440);
+    CHECK(leg_take_rtp(&a, 500, &g) && leg_take_rtp(&c, 500, &g), "frame %u", i);
+    say(&c, 1000); /* is not heard */
+    say(&a, 1000); /* goes to b alone */
+    CHECK(leg_take_rtp(&b, 500, &g));
+  }
+  for (unsigned i = 0; i < 20; i++)
+    say(&b, 440);
+  CHECK(listen_for(&c, 200, &part, &rms) == 20 && part > 0.9, "%f", part);
+  CHECK(leg_drain(&a) == 20 && leg_drain(&b) == 0);
+  CHECK(tap(a.id, c.id) == -EISCONN && tap(a.id, b.id) == -EISCONN && tap(a.id, a.id) == -EXDEV);
+  CHECK(tap(a.id, 99999) == -ENOENT);
+  CHECK(tap(b.id, 0) == 0 && tap(a.id, c.id) == 0);
+  say(&b, 440);
+  CHECK(leg_take_rtp(&a, 500, &g) && leg_drain(&c) == 0);
+  leg_close(&c);
+  say(&a, 440);
+  CHECK(leg_take_rtp(&b, 500, &g), "the listener is gone, the call is not");
+  leg_close(&a);
+  leg_close(&b);
+}
+
 static void refused(void) {
   struct leg a;
   union mset_any m;
@@ -292,6 +333,7 @@ int main(void) {
   ends_with_the_call();
   a_prompt_over_the_call();
   music_until_another_order();
+  a_listener();
   refused();
   controller_close();
   media_stop(media);
