@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A room in virtual time: members with tones of their own, what each hears measured at each tone. */
-#include "media/room.h"
+#include "media/roomlist.h"
 
 #include "codec/g711.h"
 #include "codec/tone.h"
@@ -402,4 +402,59 @@ Test(room, loud_sums_are_limited) {
   cr_expect(tones / (ear->power / (double)ear->heard) > 0.85, "%f",
             tones / (ear->power / (double)ear->heard));
   rig_done(r);
+}
+
+/* The control thread's list: how many, and what they may cost. */
+static int list_ask(struct roomlist *l, enum mset_type type, uint64_t room, uint64_t *at) {
+  union mset_any m;
+  mset_init(&m, type, 1);
+  m.room.room = room;
+  cr_assert_eq(mset_check(&m, m.h.bytes, true), 0);
+  if (type == MSET_ROOM_OPEN)
+    return roomlist_open(l, &m.room);
+  return type == MSET_ROOM_CLOSE ? roomlist_close(l, room) : roomlist_take(l, &m, at);
+}
+
+Test(room, admission) {
+  struct dsps_options o = {.threads = 1, .share_percent = 10, .workers = 1, .sessions_max = 4};
+  uint64_t at[ROOM_MEMBERS_MAX + 1] = {0};
+  own(dsps) d = NULL;
+  struct roomlist *l;
+  cr_assert(dsps_new(&d, &o) == 0 && roomlist_new(&l, d) == 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_JOIN, 5, &at[0]), -ENOENT);
+  cr_assert_eq(list_ask(l, MSET_ROOM_OPEN, 5, NULL), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 5, NULL), -EEXIST);
+  for (unsigned i = 0; i < ROOM_MEMBERS_MAX; i++)
+    cr_assert_eq(list_ask(l, MSET_ROOM_JOIN, 5, &at[i]), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_JOIN, 5, &at[ROOM_MEMBERS_MAX]), -ENOSPC);
+  cr_expect_eq(list_ask(l, MSET_ROOM_JOIN, 5, &at[0]), -EEXIST);
+  cr_expect_eq(list_ask(l, MSET_ROOM_SET, 6, &at[0]), -ENOENT);
+  cr_assert_eq(list_ask(l, MSET_ROOM_OPEN, 6, NULL), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 7, NULL), -EBUSY, "10 % of a core are given away");
+  /* What is closed with members in it is paid for until they left. */
+  cr_assert_eq(list_ask(l, MSET_ROOM_CLOSE, 5, NULL), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 7, NULL), -EBUSY);
+  for (unsigned i = 0; i < ROOM_MEMBERS_MAX; i++)
+    roomlist_leave(l, &at[i]);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 5, NULL), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 7, NULL), 0);
+  cr_expect_eq(list_ask(l, MSET_ROOM_OPEN, 8, NULL), -EBUSY);
+  roomlist_free(l);
+}
+
+Test(room, malformed_orders) {
+  union mset_any m;
+  mset_init(&m, MSET_ROOM_JOIN, 1);
+  cr_expect_eq(mset_check(&m, m.h.bytes, true), -EBADMSG, "room 0");
+  m.room.room = 1;
+  cr_expect_eq(mset_check(&m, m.h.bytes, true), 0);
+  m.room.flags = MSET_ROOM_ALL_ + 1;
+  cr_expect_eq(mset_check(&m, m.h.bytes, true), -EBADMSG);
+  mset_init(&m, MSET_ROOM_OPEN, 0);
+  m.room.room = 1;
+  m.room.rate_hz = 44100;
+  cr_expect_eq(mset_check(&m, m.h.bytes, true), -EBADMSG);
+  m.room.rate_hz = 16000;
+  m.room.speakers = MSET_ROOM_SPEAKERS_MAX + 1;
+  cr_expect_eq(mset_check(&m, m.h.bytes, true), -EBADMSG);
 }
