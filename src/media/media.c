@@ -496,6 +496,7 @@ uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_te
   for (uint32_t i = 0; i < m->options.workers; i++)
     sum += atomic_load_explicit(&m->workers[i]->drops[reason], memory_order_relaxed);
   sum += dsps_drops(m->dsps, (enum drop)reason);
+  sum += reason == DROP_QUEUE_FULL ? disk_drops(m->disk) : 0;
   if (ret_text)
     *ret_text = drop_text((enum drop)reason);
   return sum;

@@ -337,6 +337,21 @@ Test(disk, opus_in_ogg) {
   rig_close(&r);
 }
 
+Test(disk, a_queue_that_is_full_is_counted) {
+  struct disk *d;
+  uint8_t payload[FRAME] = {0};
+  struct disk_packet p = {.file = 1};
+  enum drop last = DROP_NONE;
+  unsigned n = 0;
+  cr_assert_eq(disk_new(&d, 1, NULL, -1), 0); /* nobody takes anything out */
+  while (!last && n++ < 100000)
+    last = disk_put(d, 0, &p, payload, sizeof(payload));
+  cr_assert_eq(last, DROP_QUEUE_FULL);
+  cr_assert(n > 5000 && n < 20000, "%u packets", n);
+  cr_assert_eq(disk_drops(d), 1);
+  disk_free(d);
+}
+
 Test(disk, a_full_disk_ends_it) {
   struct rig r;
   rig_open(&r);
