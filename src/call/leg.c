@@ -140,6 +140,11 @@ static uint64_t beside_of(const struct leg *l) {
   return 0;
 }
 
+/* Whose packets are whose is proven by their tags. With ICE media leaves the flag aside. */
+static bool can_share(const struct conf_trunk *t) {
+  return t && t->media_ports == PORTS_SHARED && t->srtp != SRTP_OFF && t->key_exchange == KEYS_SDES;
+}
+
 int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
   struct calls *cs = leg_calls(l);
   struct leg_media *to = fresh ? &l->fresh : &l->media;
@@ -152,6 +157,8 @@ int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
   m.open.rtcp_pair = rtcp_pair;
   if (l->kind == LEG_TRUNK)
     m.open.flags = trunkice_flags(l->trunk, l->role == LEG_CALLER ? l->remote : NULL);
+  if (can_share(l->trunk))
+    m.open.flags |= MSET_OPEN_SHARED;
   if (call_in(l->call)->emergency)
     m.open.flags |= MSET_OPEN_URGENT;
   m.open.media_timeout_s = l->trunk ? l->trunk->media_timeout_s : 0;

@@ -136,6 +136,9 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
          t->name, t->target);
   if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
     FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
+  if (t->media_ports == PORTS_SHARED && (t->srtp == SRTP_OFF || t->key_exchange != KEYS_SDES))
+    FAIL(k, t->line,
+         "trunks[%s].media_ports: expected private: shared takes srtp, and key_exchange sdes", t->name);
   if (t->srtp != SRTP_OFF && t->key_exchange == KEYS_SDES && t->media_sources.n)
     FAIL(k, t->line, "trunks[%s].media_sources: is for srtp off, or key_exchange dtls or any", t->name);
 }

@@ -24,6 +24,7 @@ enum conf_mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
 enum conf_trunk_kind { TRUNK_CARRIER, TRUNK_DIRECT_ROUTING };
 enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
 enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
+enum conf_ports { PORTS_PRIVATE, PORTS_SHARED };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE, HOLD_MUSIC };
@@ -64,6 +65,7 @@ struct conf_trunk {
   struct conf_names codecs; /* PCMU, PCMA, G722, opus in order of preference */
   uint8_t srtp;      /* enum conf_srtp, default required; off never on direct-routing */
   uint8_t key_exchange; /* enum conf_keys, default sdes */
+  uint8_t media_ports;  /* enum conf_ports, default private */
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */

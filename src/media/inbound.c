@@ -43,19 +43,26 @@ static enum drop open_one(struct remote *r, struct packet *p, bool is_rtcp, uint
                  : open_rtp(r->opener, p->bytes, &p->n, now_us);
 }
 
-static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first,
-                          struct remote **ret) {
+/* DROP_NO_KEYS: it is nobody's. Nothing is counted. */
+static enum drop try_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first,
+                         struct remote **ret) {
   struct remote *list[SESSION_TRIES_MAX];
   unsigned n = candidates(s, p, is_rtcp, first, list);
-  enum drop d = DROP_AUTH;
-  if (!n)
-    return nobody(s);
+  enum drop d = n ? DROP_AUTH : DROP_NO_KEYS;
   for (unsigned i = 0; i < n; i++) {
     d = open_one(list[i], p, is_rtcp, s->w->now_us);
     *ret = list[i];
     if (d != DROP_AUTH && d != DROP_MKI)
       break;
   }
+  return d;
+}
+
+static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, struct remote *first,
+                          struct remote **ret) {
+  enum drop d = try_any(s, p, is_rtcp, first, ret);
+  if (d == DROP_NO_KEYS)
+    return nobody(s);
   return d ? count_refused(s, d) : DROP_NONE;
 }
 
@@ -180,6 +187,25 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
   return d;
 }
 
+/* A packet of r that verified. */
+static enum drop take_opened(struct session *s, struct remote *r, struct packet *p, bool is_rtcp) {
+  remote_heard(r, &p->from, is_rtcp, s->w->now_us);
+  if (s->ice)
+    assoc_heard(s, p);
+  if (s->path)
+    path_heard(s, r, p);
+  if (is_rtcp)
+    return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, s->n_strms, s->w->now_us)
+               ? DROP_NONE
+               : DROP_NOT_RTCP;
+  s->heard_us = s->w->now_us;
+  if (s->silent_ticks)
+    session_unsilent(s, true);
+  enum drop d = take_rtp(s, r, p);
+  s->rx.dropped += d != DROP_NONE;
+  return d;
+}
+
 enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) {
   struct remote *r = NULL;
   enum drop d;
@@ -194,21 +220,27 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
   if (p->port->kind == PORT_RTCP && !is_rtcp)
     return DROP_WRONG_PORT;
   d = open_any(s, p, is_rtcp, from_remote, &r);
-  if (d)
-    return d;
-  remote_heard(r, &p->from, is_rtcp, s->w->now_us);
-  if (s->ice)
-    assoc_heard(s, p);
-  if (s->path)
-    path_heard(s, r, p);
-  if (is_rtcp)
-    return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, s->n_strms, s->w->now_us)
-               ? DROP_NONE
-               : DROP_NOT_RTCP;
-  s->heard_us = s->w->now_us;
-  if (s->silent_ticks)
-    session_unsilent(s, true);
-  d = take_rtp(s, r, p);
-  s->rx.dropped += d != DROP_NONE;
-  return d;
+  return d ? d : take_opened(s, r, p, is_rtcp);
+}
+
+enum drop session_input_first(struct session *const *list, unsigned n, struct packet *p) {
+  enum packet_kind kind = packet_classify(p->bytes, p->n);
+  bool is_rtcp = kind == PACKET_RTCP;
+  struct remote *r = NULL;
+  enum drop worst = DROP_AUTH;
+  unsigned whose = 0;
+  if (kind != PACKET_RTP && kind != PACKET_RTCP)
+    return DROP_NOT_FOR_US;
+  if (p->port->kind == PORT_RTCP && !is_rtcp)
+    return DROP_WRONG_PORT;
+  for (unsigned i = 0; i < n; i++) {
+    enum drop d = try_any(list[i], p, is_rtcp, NULL, &r);
+    if (!d)
+      return take_opened(list[i], r, p, is_rtcp);
+    if (d != DROP_AUTH && d != DROP_MKI) { /* more telling than that it is not his */
+      worst = d;
+      whose = i;
+    }
+  }
+  return count_refused(list[whose], worst);
 }

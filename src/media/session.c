@@ -4,8 +4,11 @@
 
 #include "base/rand.h"
 #include "media/path.h"
+#include "media/shared.h"
+#include "media/trunkport.h"
 
-/* About 300 packets: a burst of strangers does not push a call out. What waits too long is overload's. */
+/* About 300 packets: a burst of strangers does not push a call out. What waits too long is overload's.
+ */
 enum { CNAME_CHARS = 16, RECEIVE_BYTES = 131072 };
 
 static struct slice key_of(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
@@ -23,63 +26,11 @@ struct remote *session_remote(struct session *s, uint32_t number) {
   return r && r->number ? r : NULL;
 }
 
-static const struct media_addr *address_of(const struct worker *w, uint32_t family) {
-  for (uint32_t i = 0; i < w->options->n_addresses; i++)
-    if (addr_family(&w->options->addresses[i].bind) == (int)family &&
-        !w->options->addresses[i].not_trunks)
-      return &w->options->addresses[i];
-  return NULL;
-}
-
-static int bind_port(struct session *s, struct port *p, enum port_kind kind, const struct media_addr *a,
-                     uint32_t number) {
-  struct addr local = a->bind;
-  addr_set_port(&local, (uint16_t)number);
-  struct port_options o = {s->w->options->dscp, RECEIVE_BYTES, s->is_stamped};
-  int error = port_open(p, &local, &a->shown, &o);
-  if (error)
-    return error;
-  p->kind = kind;
-  p->owner = s;
-  error = io_add(s->w->io, p);
-  if (error)
-    port_close(p);
-  return error;
-}
-
-static void unbind(struct session *s, struct port *p) {
-  if (p->fd < 0)
-    return;
-  io_del(s->w->io, p);
-  port_close(p);
-}
-
-static int bind_pair(struct session *s, const struct media_addr *a, uint32_t number) {
-  int error = bind_port(s, &s->rtp, PORT_RTP, a, number);
-  if (!error && s->has_rtcp_port) {
-    error = bind_port(s, &s->rtcp, PORT_RTCP, a, number + 1);
-    if (error)
-      unbind(s, &s->rtp);
-  }
-  return error;
-}
-
-/* Even ports, those of this worker only (so that workers never race), going round: a port that was
- * given back rests as long as possible. */
-static int open_ports(struct session *s, uint32_t family) {
-  const struct media_addr *a = address_of(s->w, family);
-  const struct media_options *o = s->w->options;
-  uint32_t first = (o->trunk_port_min + 1) & ~1u, pairs = (o->trunk_port_max + 1 - first) / 2;
-  uint32_t mine = pairs / s->w->n_workers;
-  if (!a)
-    return -EAFNOSUPPORT;
-  for (uint32_t i = 0; i < mine; i++) {
-    uint32_t at = s->w->next_port++ % mine;
-    int error = bind_pair(s, a, first + 2 * (at * s->w->n_workers + s->w->index));
-    if (error != -EADDRINUSE)
-      return error;
-  }
-  return -EMFILE;
+static int open_ports(struct session *s, const struct mset_open *m) {
+  struct trunkport t = {&s->rtp,      s->has_rtcp_port ? &s->rtcp : NULL, m->family, s, RECEIVE_BYTES,
+                        s->is_stamped};
+  bool is_shared = (m->flags & MSET_OPEN_SHARED) && !(m->flags & MSET_OPEN_ICE);
+  return is_shared ? shared_open(s) : trunkport_open(s->w, &t);
 }
 
 static void slow_fn(void *arg) { session_tick_slow(arg); }
@@ -114,6 +65,7 @@ static void init(struct session *s, struct worker *w, const struct mset_open *m,
   rand_text(s->cname, CNAME_CHARS);
   list_init(&s->links);
   list_init(&s->tuples);
+  list_init(&s->expected);
   s->sink.clock_hz = SINK_CLOCK_HZ;
   report_init(&s->report, w->now_us);
   s->slow = (struct timer){.fn = slow_fn, .arg = s};
@@ -131,7 +83,7 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
   init(s, w, m, h);
   int error = map_put(w->by_id, key_of(&s->id), s);
   if (!error)
-    error = s->kind == MSET_NATIVE_LEG ? assoc_open(s) : open_ports(s, m->family);
+    error = s->kind == MSET_NATIVE_LEG ? assoc_open(s) : open_ports(s, m);
   if (!error && s->kind == MSET_TRUNK_LEG && (m->flags & MSET_OPEN_ICE))
     error = path_open(s, m);
   if (error) {
@@ -167,8 +119,10 @@ void session_close(struct session *s) {
   if (s->strms != s->first)
     free(s->strms);
   digits_done(&s->digits);
-  unbind(s, &s->rtp);
-  unbind(s, &s->rtcp);
+  if (s->is_shared)
+    shared_close(s);
+  trunkport_close(w, &s->rtp);
+  trunkport_close(w, &s->rtcp);
   sealer_free(s->sealer);
   if (session_find(w, s->id) == s)
     (void)map_del(w->by_id, key_of(&s->id));
@@ -192,6 +146,16 @@ static int make_room(struct session *s, uint32_t number) {
   return 0;
 }
 
+static int set_described(struct session *s, struct remote *r, const struct mset_remote *m) {
+  int error = s->is_shared ? shared_expect(s, m) : 0;
+  if (error)
+    return error;
+  error = remote_set(r, m, s->w->now_us);
+  if (s->is_shared)
+    shared_settle(s, m->remote, !error);
+  return error;
+}
+
 int session_set_remote(struct session *s, const struct mset_remote *m) {
   if (make_room(s, m->remote) < 0)
     return -ENOMEM;
@@ -199,7 +163,7 @@ int session_set_remote(struct session *s, const struct mset_remote *m) {
   bool is_native = s->kind == MSET_NATIVE_LEG;
   if (is_native && m->security != MSET_DTLS)
     return -ENOTSUP;
-  int error = remote_set(r, m, s->w->now_us);
+  int error = set_described(s, r, m);
   if (error)
     return error;
   if (m->security != MSET_DTLS && r->assoc) { /* its keys would replace those of the description */
@@ -223,6 +187,7 @@ void session_drop_remote(struct session *s, struct remote *r) {
   uint8_t number = r->number;
   keying_end(s, r);
   path_drop_remote(s, r);
+  shared_forget(s, number);
   remote_drop(r);
   if (s->selected == number)
     s->selected = 0;

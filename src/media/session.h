@@ -51,6 +51,7 @@ struct session {
   uint8_t kind, family;     /* kind is an enum mset_kind. */
   bool has_rtcp_port, has_timed_out, is_playing;
   bool has_file, plays_over; /* has_file: a file is played; plays_over: the peer's sound waits. */
+  bool is_shared;        /* is_shared: rtp and rtcp are its worker's (shared.h). */
   bool is_stamped;       /* is_stamped: its packets say when they came. */
   bool wants_strms;      /* wants_strms: a stream had to make room. */
   uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
@@ -81,7 +82,7 @@ struct session {
   struct sink sink;
   struct roomlink *room;  /* room is the sink to a room that it is in; NULL: none. */
   struct voice voice;     /* voice is the encoder of what we send. */
-  struct port rtp;        /* a private one of a trunk leg; fd -1 else */
+  struct port rtp;        /* of a trunk leg; fd -1 else */
   struct mset_way rx, tx; /* figures that no engine counts */
   struct digits digits;
   struct ear *ear; /* ear is NULL on legs whose digits come as events. */
@@ -105,7 +106,8 @@ struct session {
   struct list tuples;
   char ufrags[2][16]; /* ufrags are what by_ufrag knows of us. */
   struct early *early;
-  struct path *path; /* path is ICE of a trunk leg (path.c); NULL: none. */
+  struct list expected; /* expected are the sources of a shared leg's packets. */
+  struct path *path;    /* path is ICE of a trunk leg (path.c); NULL: none. */
   char call[MSET_TEXT_BYTES];
 };
 
@@ -133,6 +135,8 @@ void session_metrics(struct session *s, struct rtcpxr_voip *ret); /* ssrc 0: not
 /* An RTP or RTCP datagram that came to a socket of s. from_remote: the remote that the 5-tuple says
  * (native legs), or NULL. */
 enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) must_check;
+/* The same of a shared port, of the first of these that verifies it. */
+enum drop session_input_first(struct session *const *list, unsigned n, struct packet *p) must_check;
 void session_tell_digits(struct session *s, const struct event_told *told, bool by_sound);
 
 /* A packet of s comes up: fetches what it will touch, a step further at each stage (foresee.c). */

@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "media/cmd.h"
 #include "media/session.h"
+#include "media/shared.h"
 
 #include <sched.h>
 #include <sys/eventfd.h>
@@ -16,6 +17,7 @@ enum {
   COMMANDS_A_TURN = 32,
   TIMER_SLACK_NS = 5000,
   AGE_MAX_US = 10000000,
+  SOURCES_A_LEG = 4, /* on the average */
   LEGS = 2
 };
 
@@ -78,7 +80,9 @@ static void on_packet(void *arg, struct packet *p) {
     worker_drop(w, DROP_STALE);
     return;
   }
-  enum drop d = p->port->owner ? session_input(p->port->owner, p, NULL) : assoc_native_input(w, p);
+  enum drop d = p->port->owner                 ? session_input(p->port->owner, p, NULL)
+                : p->port->kind == PORT_NATIVE ? assoc_native_input(w, p)
+                                               : shared_input(w, p);
   if (d)
     worker_drop(w, d);
 }
@@ -190,12 +194,13 @@ static int make_parts(struct worker *w) {
       ring_init(&w->events, sizeof(union up), WORKER_EVENTS) < 0 ||
       pool_new(&w->sessions, sizeof(struct session), max) < 0 || map_new(&w->by_id, max) < 0 ||
       map_new(&w->by_ufrag, 2 * (size_t)max) < 0 ||
-      map_new(&w->by_tuple, ICE_PAIRS_MAX * (size_t)max) < 0)
+      map_new(&w->by_tuple, ICE_PAIRS_MAX * (size_t)max) < 0 ||
+      map_new(&w->by_source, SOURCES_A_LEG * (size_t)max) < 0)
     return -ENOMEM;
   w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (w->wake_fd < 0)
     return -errno;
-  struct io_options io = {w->wake_fd, 2 * max + MSET_ADDRS_MAX};
+  struct io_options io = {w->wake_fd, 2 * max + MSET_ADDRS_MAX + 4};
   int error = io_new(&w->io, w->options->backend, &io);
   if (!error)
     w->io->soon = on_soon;
@@ -221,6 +226,8 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
   w->now_us = clock_now_us();
   for (unsigned i = 0; i < MSET_ADDRS_MAX; i++)
     w->native[i].fd = -1;
+  for (unsigned i = 0; i < 4; i++)
+    w->shared[i / 2][i % 2].fd = -1;
   int error = make_parts(w);
   if (!error)
     error = open_native(w);
@@ -262,11 +269,14 @@ struct worker *worker_free(struct worker *w) {
   io_free(w->io);
   for (unsigned i = 0; i < MSET_ADDRS_MAX; i++)
     port_close(&w->native[i]);
+  for (unsigned i = 0; i < 4; i++)
+    port_close(&w->shared[i / 2][i % 2]);
   timers_done(&w->timers);
   pool_free(w->sessions);
   map_free(w->by_id);
   map_free(w->by_ufrag);
   map_free(w->by_tuple);
+  map_free(w->by_source);
   ring_done(&w->commands);
   ring_done(&w->events);
   if (w->wake_fd >= 0)

@@ -62,15 +62,17 @@ struct worker {
   struct timers timers;
   struct pool *sessions; /* of struct session */
   uint32_t sessions_max;
-  struct map *by_id;    /* session id → session */
-  struct map *by_ufrag; /* our ufrags → session */
-  struct map *by_tuple; /* {port, source} → struct tuple */
+  struct map *by_id;     /* session id → session */
+  struct map *by_ufrag;  /* our ufrags → session */
+  struct map *by_tuple;  /* {port, source} → struct tuple */
+  struct map *by_source; /* source → who expects it at the shared ports (shared.c) */
   uint64_t last_assoc;
   uint64_t
       wary_until_us; /* wary_until_us: DTLS of strangers came; until then handshakes want a cookie. */
   struct port native[MSET_ADDRS_MAX]; /* one for each address */
-  uint32_t next_port;                 /* next_port is where the search for a trunk port goes on. */
-  struct facts *facts;                /* facts is shared; slots of this worker begin at facts_base. */
+  struct port shared[2][2]; /* shared are RTP and RTCP of trunk legs that share, by family; bound late */
+  uint32_t next_port;       /* next_port is where the search for a trunk port goes on. */
+  struct facts *facts;      /* facts is shared; slots of this worker begin at facts_base. */
   uint32_t facts_base;
   const struct dtlscert *_Atomic cert; /* cert is the current one, set by the control thread. */
   struct handshake *handshake;

@@ -71,7 +71,8 @@ enum mset_open_flag {
   MSET_OPEN_LITE = 2,        /* with ICE: as a lite agent; else a full one */
   MSET_OPEN_CONTROLLING = 4, /* with ICE: we make the offer */
   MSET_OPEN_URGENT = 8,      /* an emergency call: opened however busy the worker is */
-  MSET_OPEN_ALL_ = 15,
+  MSET_OPEN_SHARED = 16, /* trunk leg without ICE: its worker's shared port; takes SDES remotes only */
+  MSET_OPEN_ALL_ = 31,
 };
 struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
   struct mset_head h;
