@@ -71,10 +71,12 @@ static bool order(struct recorder *r, const struct entry *e, enum disk_op op, ui
   return disk_order(r->disk, &o);
 }
 
+/* Written by place, so not O_APPEND; nothing of ours may stand behind what we write. */
 static bool is_file(int fd) {
   struct stat st;
-  return fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-         (fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND)) != O_RDONLY;
+  int flags = fd < 0 ? -1 : fcntl(fd, F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY && !(flags & O_APPEND) && fstat(fd, &st) == 0 &&
+         S_ISREG(st.st_mode) && st.st_size == 0;
 }
 
 static int open_file(struct recorder *r, struct entry *e, const struct mset_record *m, int fd,
@@ -104,10 +106,10 @@ static void close_file(struct recorder *r, struct entry *e, uint64_t now_us) {
 }
 
 static int begin(struct recorder *r, const struct mset_record *m, int fd, uint64_t now_us) {
-  if (!is_file(fd))
-    return -EBADF;
   if (entry_of(r, m->h.session) || entry_of(r, m->peer))
     return -EEXIST;
+  if (!is_file(fd))
+    return -EBADF;
   struct entry *e = entry_free(r);
   int error = e ? open_file(r, e, m, fd, now_us) : -EMFILE;
   if (error)

@@ -18,8 +18,9 @@ int recorder_new(struct recorder **ret, struct disk *d, const struct recorder_us
 struct recorder *recorder_free(struct recorder *r);
 OWN_DEFINE(recorder)
 bool recorder_takes(uint32_t type); /* is a command of that type ours? */
-/* RECORD, RECORD_PAUSE and RECORD_STOP. 0, or -errno for FAULT: -EBADF (no regular file came with it),
- * -EEXIST (one of the sessions is recorded), -EMFILE, -ENOENT, -EAGAIN. fd is taken when 0 is returned.
+/* RECORD, RECORD_PAUSE and RECORD_STOP. 0, or -errno for FAULT: -EBADF (no empty regular file to write
+ * came with it), -EEXIST (one of the sessions is recorded), -EMFILE, -ENOENT, -EAGAIN. fd is taken when
+ * 0 is returned.
  */
 int recorder_command(struct recorder *r, const union mset_any *c, int fd, uint64_t now_us) must_check;
 /* That session is no more: the last one of a recording ends it. */

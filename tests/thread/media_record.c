@@ -304,6 +304,13 @@ static void refused(void) {
   fd = open(path, O_RDONLY | O_CLOEXEC);
   CHECK(record(a.id, 0, fd).fault.error == -EBADF, "not to be written");
   close(fd);
+  fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+  CHECK(record(a.id, 0, fd).fault.error == -EBADF, "every write would go to its end");
+  CHECK(write(fd, "x", 1) == 1);
+  close(fd);
+  fd = open(path, O_WRONLY | O_CLOEXEC);
+  CHECK(record(a.id, 0, fd).fault.error == -EBADF, "something is in it");
+  close(fd);
   mset_init(&m, MSET_RECORD_STOP, a.id);
   CHECK(ask(&m).fault.error == -ENOENT);
   leg_close(&a);
