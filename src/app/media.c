@@ -18,7 +18,7 @@ static const char usage[] =
     "Usage: sallyport-media --config FILE\n"
     "       sallyport-media --socket PATH --address IP[,ADVERTISED] [--address …] --trunk-ports A-B\n"
     "                       [--native-port N] [--workers N] [--orphan-s N] [--user NAME]\n"
-    "                       [--backend NAME] [--max-sessions N]\n"
+    "                       [--backend NAME [--xdp-interface NAME]] [--max-sessions N]\n"
     "\n"
     "  --config FILE       the configuration, the same as sallyportd's (docs/configuration.md)\n"
     "  --socket PATH       where sallyportd connects\n"
@@ -27,7 +27,8 @@ static const char usage[] =
     "  --trunk-ports A-B   UDP ports for carriers\n"
     "  --max-sessions N    legs in all, default 4096\n"
     "  --orphan-s N        sessions of a lost controller end after this, default 30\n"
-    "  --backend NAME      auto, io_uring or epoll; default auto\n"
+    "  --backend NAME      auto, io_uring, epoll or af_xdp; default auto\n"
+    "  --xdp-interface N   the interface of af_xdp\n"
     "  --version\n";
 
 struct program {
@@ -111,6 +112,7 @@ static int load(struct program *p, const char *file) {
   o->trunk_port_max = c->media.trunk_port_max;
   o->dscp = c->media.dscp;
   memcpy(o->backend, c->media.backend, sizeof(o->backend));
+  memcpy(o->xdp_interface, c->media.xdp_interface, sizeof(o->xdp_interface));
   o->dsp_threads = c->media.dsp_threads;
   o->dsp_share = c->media.dsp_share;
   o->opus_complexity = c->media.opus_complexity;
@@ -141,6 +143,8 @@ static int set_option(struct program *p, int option, const char *text) {
     return number_of(text, 3600, &p->media.orphan_s);
   case 'b':
     return slice_copy(p->media.backend, sizeof(p->media.backend), slice_of(text));
+  case 'x':
+    return slice_copy(p->media.xdp_interface, sizeof(p->media.xdp_interface), slice_of(text));
   case 'm':
     return number_of(text, 1u << 20, &p->media.max_sessions);
   case 'u':
@@ -162,6 +166,7 @@ static int options_read(struct program *p, int argc, char **argv) {
                                         {"max-sessions", required_argument, NULL, 'm'},
                                         {"user", required_argument, NULL, 'u'},
                                         {"backend", required_argument, NULL, 'b'},
+                                        {"xdp-interface", required_argument, NULL, 'x'},
                                         {"version", no_argument, NULL, 'v'},
                                         {"help", no_argument, NULL, 'h'},
                                         {0}};

@@ -125,7 +125,8 @@ struct conf {
     uint32_t opus_complexity;                /* 0-10, default 5 */
     char hold_music[CONF_PATH_BYTES];        /* a sound file, or "": hold: music is a tone then */
     uint32_t dscp;                           /* 0-63, default 46 */
-    char backend[16];                        /* auto, io_uring, epoll */
+    char backend[16];                        /* auto, io_uring, epoll, af_xdp */
+    char xdp_interface[16];                  /* "": none */
     uint8_t dtls_cookie;                     /* 0: under suspicion, 1: always */
     struct {
       struct addr server; /* family AF_UNSPEC: none */

@@ -5,13 +5,15 @@
 #include <sys/socket.h>
 #include <time.h>
 
-/* In the order in which "auto" tries them. */
+#define AF_XDP_NAME "af_xdp"
+/* In the order in which "auto" tries them; it leaves out what takes a whole interface. */
 static const struct {
   const char *name;
   int (*make)(struct io **ret, const struct io_options *o);
 } rows[] = {
     {"io_uring", uringio_new},
     {"epoll", epollio_new},
+    {AF_XDP_NAME, xdpio_new},
 };
 
 const char *io_name(unsigned row) { return row < COUNT_OF(rows) ? rows[row].name : NULL; }
@@ -20,7 +22,7 @@ int io_new(struct io **ret, const char *name, const struct io_options *o) {
   bool is_auto = !name[0] || strcmp(name, "auto") == 0;
   int error = -EINVAL;
   for (unsigned i = 0; i < COUNT_OF(rows); i++) {
-    if (!is_auto && strcmp(name, rows[i].name) != 0)
+    if (is_auto ? !strcmp(rows[i].name, AF_XDP_NAME) : strcmp(name, rows[i].name) != 0)
       continue;
     error = rows[i].make(ret, o);
     if (!error)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sockets of a worker behind a small interface: batches in, batches out. A backend is a row in io.c:
- * io_uring, or epoll with recvmmsg and sendmmsg. One worker owns one; nothing here blocks but
- * io_wait(). */
+ * io_uring, epoll with recvmmsg and sendmmsg, or AF_XDP. One worker owns one; nothing here blocks
+ * but io_wait(). */
 #pragma once
 #include "flow/flow.h"
 #include "media/port.h"
@@ -47,20 +47,26 @@ struct io {
   uint64_t too_long, refused; /* datagrams over IO_DATAGRAM_MAX; those that a socket did not take */
 };
 
+struct xdp;
 struct io_options {
   int wake_fd;        /* wake_fd is an eventfd: it ends io_wait() and is emptied. */
   uint32_t ports_max; /* ports_max are added at most. */
+  struct xdp *xdp;    /* xdp and the worker's number are for af_xdp; NULL: it is not to be had. */
+  uint32_t worker;
 };
-/* The named backend; "auto" or "": the first of the table that this machine allows. 0, -EINVAL (no such
+/* The named backend; "auto" or "": the first but af_xdp that this machine allows. 0, -EINVAL (no such
  * name), or -errno of what the machine refused. */
 int io_new(struct io **ret, const char *name, const struct io_options *o) must_check;
 struct io *io_free(struct io *io);
 OWN_DEFINE(io)
 /* The name of a row of the table, or NULL at its end. "auto" is none. */
 const char *io_name(unsigned row);
-/* Backends (io_epoll.c, io_uring.c): 0 or -errno. */
+/* Backends (io_epoll.c, io_uring.c, io_xdp.c): 0 or -errno. */
 int epollio_new(struct io **ret, const struct io_options *o) must_check;
 int uringio_new(struct io **ret, const struct io_options *o) must_check;
+int xdpio_new(struct io **ret, const struct io_options *o) must_check;
+/* io is of epollio_new(): io_wait() ends when there is something to read, by the caller, in fd. */
+int epollio_watch(struct io *io, int fd) must_check;
 
 static inline int io_add(struct io *io, struct port *p) { return io->ops->add(io, p); }
 static inline void io_del(struct io *io, struct port *p) { io->ops->del(io, p); } /* before port_close */

@@ -56,8 +56,15 @@ static int epollio_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
     if (!e->ready[i].data.ptr) {
       uint64_t count;
       (void)!read(e->wake_fd, &count, sizeof(count));
+    } else if (e->ready[i].data.ptr == e) {
+      e->ready[i].data.ptr = NULL; /* watched: its reader knows what to do */
     }
   return e->n_ready;
+}
+
+int epollio_watch(struct io *io, int fd) {
+  struct epoll_event ev = {.events = EPOLLIN, .data.ptr = of(io)};
+  return epoll_ctl(of(io)->epoll_fd, EPOLL_CTL_ADD, fd, &ev) < 0 ? -errno : 0;
 }
 
 static int receive_batch(struct epollio *e, struct port *port, io_receive_fn *fn, void *arg) {

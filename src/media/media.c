@@ -18,6 +18,7 @@
 #include "media/report.h"
 #include "media/roomlist.h"
 #include "media/worker.h"
+#include "media/xdp.h"
 
 #include <fcntl.h>
 #include <stddef.h>
@@ -458,8 +459,7 @@ static void on_listening(void *arg, uint32_t events) {
     m->controller.fd = take_fd(&fd);
 }
 
-/* Time -----------------------------------------------------------------------------------------------
- */
+/* Time ------------------------------------------------------------------------------------------- */
 static void end_orphans(struct media *m, uint64_t now_us) {
   LIST_EACH(&m->sessions, node) {
     struct known *k = CONTAINER_OF(node, struct known, node);
@@ -547,8 +547,7 @@ static void on_stop(void *arg, uint32_t events) {
   ((struct media *)arg)->is_stopping = true;
 }
 
-/* Life ------------------------------------------------------------------------------------------------
- */
+/* Life ------------------------------------------------------------------------------------------- */
 int media_chown(const struct media *m, unsigned uid, unsigned gid) {
   return m->is_bound && lchown(m->options.socket, uid, gid) < 0 ? -errno : 0;
 }
@@ -561,6 +560,7 @@ static int make_recorder(struct media *m) {
 
 static int make_workers(struct media *m, const char **ret_text) {
   uint32_t each = m->options.max_sessions / m->options.workers + 1;
+  xdp_choose(&m->options, m->loop);
   *ret_text = "media: the table of figures";
   int error = facts_init(&m->facts, each * m->options.workers);
   struct dsps_options dsp = {m->options.dsp_threads, m->options.dsp_share, m->options.workers, each,
@@ -683,6 +683,7 @@ struct media *media_free(struct media *m) {
   disk_free(m->disk); /* what is recorded is complete */
   recorder_free(m->recorder);
   prompts_free(m->prompts);
+  xdp_free(m->options.xdp);
   loop_free(m->loop);
   map_free(m->by_id);
   facts_done(&m->facts);

@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "mset/mset.h"
 
+struct xdp;
 struct media_addr {
   struct addr bind, shown;   /* ports unused; bind is one address, not a wildcard */
   bool not_apps, not_trunks; /* who is not offered it */
@@ -19,10 +20,12 @@ struct media_options {
   uint32_t native_port; /* worker i has native_port + i; 0: any free one (tests) */
   uint32_t trunk_port_min, trunk_port_max;
   uint32_t dscp;
-  char backend[16];      /* a name of io.h; "" and "auto": the best that this machine allows */
-  uint32_t max_sessions; /* in all; 0: 4096 */
-  uint32_t dsp_threads;  /* of transcoding, 1-16; 0: 1 */
-  uint32_t dsp_share;    /* percent of their time that is given away; 0: 80 */
+  char backend[16];       /* a name of io.h; "" and "auto": the best that this machine allows */
+  char xdp_interface[16]; /* of af_xdp */
+  struct xdp *xdp;        /* media_new() sets it */
+  uint32_t max_sessions;  /* in all; 0: 4096 */
+  uint32_t dsp_threads;   /* of transcoding, 1-16; 0: 1 */
+  uint32_t dsp_share;     /* percent of their time that is given away; 0: 80 */
   uint32_t opus_complexity;
   struct addr turn_server; /* where trunk legs with full ICE get a relayed address; AF_UNSPEC: nowhere */
   char turn_username[257], turn_password[257];

@@ -200,7 +200,10 @@ static int make_parts(struct worker *w) {
   w->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (w->wake_fd < 0)
     return -errno;
-  struct io_options io = {w->wake_fd, 2 * max + MSET_ADDRS_MAX + 4};
+  struct io_options io = {.wake_fd = w->wake_fd,
+                          .ports_max = 2 * max + MSET_ADDRS_MAX + 4,
+                          .xdp = w->options->xdp,
+                          .worker = w->index};
   int error = io_new(&w->io, w->options->backend, &io);
   if (!error)
     w->io->soon = on_soon;

@@ -61,7 +61,7 @@ static void port_add(unsigned i, const char *host, uint32_t dscp) {
 static bool begin(const char *backend) {
   memset(&rig, 0, sizeof(rig));
   rig.wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  struct io_options o = {rig.wake_fd, PORTS};
+  struct io_options o = {.wake_fd = rig.wake_fd, .ports_max = PORTS};
   int error = io_new(&rig.io, backend, &o);
   if (error == -EPERM || error == -ENOSYS || (error == -EINVAL && strcmp(backend, "epoll") != 0)) {
     printf("%s: not allowed here (%s)\n", backend, strerror(-error));
@@ -247,6 +247,7 @@ Test(io, the_table) {
   cr_assert_eq(io_new(&io, "carrier-pigeon", &o), -EINVAL);
   cr_assert_str_eq(io_name(0), "io_uring");
   cr_assert_null(io_name(99));
+  cr_assert_eq(io_new(&io, "af_xdp", &o), -ENODEV); /* no interface was given to it */
   cr_assert(begin("auto"));
   end();
 }
