@@ -49,7 +49,8 @@ def system(name, where, core, count=[0]):
                                       "--delete-delay=0"], log, cwd=where)
         b.wait_for(lambda: listens(control), name)
     try:
-        yield ["--system", name, "--control", control, "--pid", process.pid, "--local-a", b.address(2),
+        shared = "-shared" if name == "ours" and os.environ.get("BENCH_SHARED") else ""  # trunk ports
+        yield ["--system", name + shared, "--control", control, "--pid", process.pid, "--local-a", b.address(2),
                "--local-b", b.address(3), *PLAIN,
                *(["--clients", "10.98.0.0"] if os.environ.get("BENCH_NETWORK") else [])]
     finally:

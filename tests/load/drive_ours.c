@@ -72,6 +72,7 @@ static int leg_open(struct gen *g, struct leg *l, const char *name, uint64_t bes
   m.open.kind = l->native ? MSET_NATIVE_LEG : MSET_TRUNK_LEG;
   m.open.family = (uint32_t)addr_family(&g->at[l->index % 2]);
   m.open.beside = beside;
+  m.open.flags = g->is_spread ? MSET_OPEN_SHARED : 0;
   (void)!slice_copy(m.open.call, sizeof(m.open.call), slice_of(name));
   return tell(&m);
 }
@@ -94,7 +95,7 @@ static int leg_describe(struct gen *g, struct leg *l) {
     (void)!slice_copy(m.remote.pwd, sizeof(m.remote.pwd), slice_of(l->native->pwd));
   } else {
     m.remote.security = l->tx_key.suite ? MSET_SDES : MSET_PLAIN;
-    m.remote.rtp = m.remote.rtcp = g->at[l->index % 2];
+    m.remote.rtp = m.remote.rtcp = g->is_spread ? l->local : g->at[l->index % 2];
     m.remote.rx = l->tx_key;
     m.remote.tx = l->rx_key;
   }
@@ -169,5 +170,7 @@ static void ours_poll(struct gen *g) {
 }
 
 const struct driver drive_ours = {"ours", false, ours_start, ours_open, ours_poll, ours_close};
+const struct driver drive_ours_shared = {"ours-shared", false,     ours_start,
+                                         ours_open,     ours_poll, ours_close};
 const struct driver drive_ours_webrtc = {"ours-webrtc", true,      ours_start,
                                          ours_open,     ours_poll, ours_close};

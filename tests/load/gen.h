@@ -72,12 +72,14 @@ struct driver {
   void (*poll)(struct gen *g);                /* now and then: events are taken; may be NULL */
   void (*close)(struct gen *g, struct call *c);
 };
-extern const struct driver drive_ours, drive_ours_webrtc, drive_rtpengine, drive_relay, drive_janus;
+extern const struct driver drive_ours, drive_ours_shared, drive_ours_webrtc, drive_rtpengine,
+    drive_relay, drive_janus;
 
 struct gen {
   const struct driver *driver;
   const char *control;         /* where the system is asked: a path, or IP:PORT */
   struct addr clients;         /* clients is where the addresses of WebRTC clients begin (a /16). */
+  bool is_spread;              /* is_spread: each leg sends from an address of its own there. */
   struct addr local[2], at[2]; /* at are the sockets' addresses: local with their ports. */
   int fd[2];
   enum srtp_suite suite[2];
@@ -102,6 +104,8 @@ void call_prepare(struct gen *g, struct call *c, unsigned index);
 int call_arm(struct gen *g, struct call *c) must_check;
 
 /* WebRTC clients. */
+/* The address of so many clients on. */
+struct addr native_address(const struct gen *g, uint32_t i, uint16_t port);
 int native_start(struct gen *g) must_check;                  /* sockets are there */
 int native_prepare(struct gen *g, struct leg *l) must_check; /* own credentials and address */
 const uint8_t *native_fingerprint(void);                     /* 32 bytes, sha-256 */

@@ -15,12 +15,22 @@ enum { CHECK_EVERY_US = 100000, CONNECT_US = 10000000, CLIENTS_A_BLOCK = 250, RO
 
 static struct dtlscert *cert;
 static int forward[2] = {-1, -1}; /* packet thread to main thread */
-static uint32_t network;          /* the clients' addresses begin here, host order */
+
+/* Where the clients' addresses begin, host order. */
+static uint32_t network_of(const struct gen *g) {
+  return addr_family(&g->clients) ? ntohl(g->clients.in4.sin_addr.s_addr)
+                                  : 127u << 24 | (128 + (uint32_t)getpid() % 100) << 16;
+}
+
+struct addr native_address(const struct gen *g, uint32_t i, uint16_t port) {
+  return (struct addr){.in4 = {.sin_family = AF_INET,
+                               .sin_port = htons(port),
+                               .sin_addr.s_addr = htonl(network_of(g) | i / CLIENTS_A_BLOCK << 8 |
+                                                        (i % CLIENTS_A_BLOCK + 1))}};
+}
 
 int native_start(struct gen *g) {
   int on = 1;
-  network = addr_family(&g->clients) ? ntohl(g->clients.in4.sin_addr.s_addr)
-                                     : 127u << 24 | (128 + (uint32_t)getpid() % 100) << 16;
   if (setsockopt(g->fd[0], IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) < 0 ||
       socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, forward) < 0)
     return -errno;
@@ -43,10 +53,7 @@ int native_prepare(struct gen *g, struct leg *l) {
   l->native = calloc(1, sizeof(*l->native));
   if (!l->native)
     return -ENOMEM;
-  l->local = (struct addr){
-      .in4 = {.sin_family = AF_INET,
-              .sin_port = htons(addr_port(&g->at[0])),
-              .sin_addr.s_addr = htonl(network | i / CLIENTS_A_BLOCK << 8 | (i % CLIENTS_A_BLOCK + 1))}};
+  l->local = native_address(g, i, addr_port(&g->at[0]));
   rand_text(l->native->ufrag, 8);
   rand_text(l->native->pwd, 24);
   rand_bytes(l->native->check_id, sizeof(l->native->check_id));
@@ -142,7 +149,7 @@ static void stun_take(struct gen *g, struct leg *l, const uint8_t *p, size_t n, 
 }
 
 static void forwarded_take(struct gen *g, const struct forwarded *f, uint64_t now_us) {
-  uint32_t at = ntohl(f->to.s_addr) - network;
+  uint32_t at = ntohl(f->to.s_addr) - network_of(g);
   uint32_t call = (at >> 8) * CLIENTS_A_BLOCK + (at & 0xff) - 1;
   struct leg *l = call < g->calls_max ? &g->calls[call].leg[0] : NULL;
   if (!l || !l->native || !f->n)

@@ -14,7 +14,7 @@
 #include <time.h>
 
 static const char usage[] =
-    "Usage: loadgen --system ours|ours-webrtc|rtpengine|janus|relay --control PATH|IP:PORT [options]\n"
+    "Usage: loadgen --system ours|ours-shared|ours-webrtc|rtpengine|janus|relay --control PATH|IP:PORT [options]\n"
     "  --calls N        calls to open (100)           --seconds S    of a window (3)\n"
     "  --find FROM-TO   the most calls that pass      --ramp N       so many new calls a second, in "
     "traffic\n"
@@ -22,7 +22,7 @@ static const char usage[] =
     "  --suite-a NAME   SRTP suite of leg A           --suite-b NAME of leg B; \"none\": plain RTP\n"
     "  --plain          plain RTP on both\n"
     "  --local-a IP     where the A endpoints live    --local-b IP   and the B ones (127.0.0.1)\n"
-    "  --clients IP     where the addresses of WebRTC clients begin, a /16 (in 127.0.0.0/8)\n"
+    "  --clients IP     where those of WebRTC clients and of legs on shared ports begin, a /16 (in 127.0.0.0/8)\n"
     "  --check N        open one call in N, of the others look at sequence numbers (1)\n"
     "  --pid PID        whose CPU and memory to read\n";
 
@@ -95,6 +95,8 @@ void call_prepare(struct gen *g, struct call *c, unsigned index) {
     struct leg *l = &c->leg[i];
     l->index = 2 * index + i;
     l->ssrc = base + l->index;
+    if (g->is_spread)
+      l->local = native_address(g, l->index, addr_port(&g->at[i]));
     l->is_checked = index % g->check_one_in == 0;
     srtpkey_make(&l->tx_key, g->suite[i]);
     srtpkey_make(&l->rx_key, g->suite[i]);
@@ -274,8 +276,8 @@ static bool suite_read(const char *text, enum srtp_suite *ret) {
 }
 
 static bool system_read(const char *text) {
-  static const struct driver *const all[] = {&drive_ours, &drive_ours_webrtc, &drive_rtpengine,
-                                             &drive_relay, &drive_janus};
+  static const struct driver *const all[] = {&drive_ours,      &drive_ours_shared, &drive_ours_webrtc,
+                                             &drive_rtpengine, &drive_relay,       &drive_janus};
   for (unsigned i = 0; i < COUNT_OF(all); i++)
     if (strcmp(all[i]->name, text) == 0)
       gen.driver = all[i];
@@ -332,6 +334,9 @@ static bool options_read(int argc, char **argv) {
   for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1;)
     if (!option_set(c, optarg))
       return false;
+  gen.is_spread = gen.driver == &drive_ours_shared;
+  for (unsigned i = 0; gen.is_spread && i < 2; i++)
+    (void)!addr_parse(&gen.local[i], SLICE("0.0.0.0"), 0);
   if (gen.driver && gen.driver->is_native) /* each client has its address, one socket takes them all */
     (void)!addr_parse(&gen.local[0], SLICE("0.0.0.0"), 0);
   return optind == argc && gen.driver && gen.control && (!job.churn || gen.driver->is_native);
