@@ -22,7 +22,7 @@ relay_start() {
   local become=() ours
   [ "$(id -u)" != 0 ] || become=(--proc-user nobody --proc-group nogroup)
   ours=(--userdb "$state_dir/relay.db" --pidfile "$run_dir/relay.coturn" --log-file stdout --simple-log --relay-threads 1)
-  setsid turnserver -c "$run_dir/relay.conf" "${ours[@]}" "${become[@]}" </dev/null >>"$run_dir/relay.log" 2>&1 &
+  setsid env -u NOTIFY_SOCKET turnserver -c "$run_dir/relay.conf" "${ours[@]}" "${become[@]}" </dev/null >>"$run_dir/relay.log" 2>&1 &
   relay_pid=$!
   echo "$relay_pid" >"$run_dir/relay.pid"
 }
