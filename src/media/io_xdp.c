@@ -95,9 +95,21 @@ static void scope(struct frame *f, unsigned ifindex) {
     f->from.in6.sin6_scope_id = ifindex;
 }
 
+enum { FRAMES_AHEAD = 3, CACHE_LINE = 64, HEAD_LINES = 3 };
+
+/* Another processor wrote it. */
+static void fetch_frame(const struct xsk *k, uint32_t i) {
+  uint32_t bytes;
+  const uint8_t *p = xsk_frame(k, i, &bytes);
+  for (unsigned line = 0; line < HEAD_LINES; line++)
+    __builtin_prefetch(p + line * CACHE_LINE);
+}
+
 static void parse_batch(struct xdpio *x, const struct xsk *k, uint32_t n) {
   for (uint32_t i = 0; i < n; i++) {
     uint32_t bytes;
+    if (i + FRAMES_AHEAD < n)
+      fetch_frame(k, i + FRAMES_AHEAD);
     uint8_t *p = xsk_frame(k, i, &bytes);
     x->whose[i] = NULL;
     if (!frame_parse(&x->frames[i], p, bytes))
@@ -107,6 +119,8 @@ static void parse_batch(struct xdpio *x, const struct xsk *k, uint32_t n) {
       x->whose[i] = port_of(x, &x->frames[i]);
     else
       x->io.too_long++;
+    if (x->whose[i])
+      __builtin_prefetch(x->whose[i]);
   }
 }
 
