@@ -47,6 +47,7 @@ static void digits_used(const struct mset_digits *m) {
   while (digits_are_due(&d) && most--)
     digits_tick(&d, &step);
   must(!digits_are_due(&d));
+  digits_done(&d);
 }
 
 static void used(const union mset_any *m) {
