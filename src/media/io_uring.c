@@ -14,14 +14,15 @@
 enum {
   ENTRIES = 1024,
   COMPLETIONS = 8192,
-  BUFFERS = 256, /* a power of two */
+  BUFFERS = 512, /* a power of two */
   GROUP = 1,
   NAME_BYTES = 32,
   CONTROL_BYTES = CMSG_SPACE(sizeof(struct timespec)),
   STRIDE = sizeof(struct io_uring_recvmsg_out) + NAME_BYTES + CONTROL_BYTES + IO_DATAGRAM_MAX,
   OUT_MAX = 128,
-  OUT_KEPT = 1024, /* sends whose refusal can still be told to their owners; a power of two */
-  HARVEST = 128,   /* so many are taken at once after a gathering */
+  OUT_KEPT = 1024,   /* sends whose refusal can still be told to their owners; a power of two */
+  HARVEST = 512,     /* so many are taken at once after a gathering */
+  HARVEST_BUSY = 16, /* after so many a turn that is late for its pace takes all that is there, too */
   HARVEST_MAX = 1024,
 };
 
@@ -45,6 +46,7 @@ struct uringio {
   struct io_uring ring;
   int wake_fd;
   bool has_ring, is_enabled;
+  unsigned harvest; /* harvest is how many the last turn took. */
   uint32_t n_files; /* n_files places have a registered file: as many as the limit of open files lets. */
   struct io_uring_buf_ring *buffers;
   size_t buffers_bytes;
@@ -179,7 +181,8 @@ static void await(struct uringio *u, unsigned n, uint64_t us) {
  * Then for many: newer ones hand out no more at once than are waited for. */
 static void gather(struct uringio *u, uint32_t us) {
   struct timespec ts = {.tv_nsec = (long)us * 1000};
-  nanosleep(&ts, NULL);
+  if (us)
+    nanosleep(&ts, NULL);
   await(u, HARVEST, 1);
 }
 
@@ -187,7 +190,7 @@ static int uringio_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
   struct uringio *u = of(io);
   if (!u->is_enabled)
     enable(u);
-  if (gather_us)
+  if (gather_us || u->harvest >= HARVEST_BUSY)
     gather(u, gather_us);
   if (!io_uring_cq_ready(&u->ring))
     await(u, 1, timeout_ms < 0 ? 3600000000u : (uint64_t)timeout_ms * 1000u);
@@ -278,6 +281,7 @@ static void uringio_receive(struct io *io, io_receive_fn *fn, void *arg) {
     if (++n == HARVEST_MAX)
       break;
   }
+  u->harvest = n;
   io_uring_cq_advance(&u->ring, n);
   io_uring_buf_ring_advance(u->buffers, (int)u->given);
   u->given = 0;
