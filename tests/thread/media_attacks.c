@@ -194,9 +194,7 @@ static void calls_open(void) {
 }
 
 int main(void) {
-  pthread_t thread;
   struct addr at;
-  const char *text = "";
   uint32_t ports = 33000 + (uint32_t)(getpid() % 40) * 600;
   options = (struct media_options){.workers = 1,
                                    .n_addresses = 1,
@@ -205,14 +203,8 @@ int main(void) {
                                    .backend = "auto",
                                    .max_sessions = ENDS,
                                    .orphan_s = 2};
-  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-attacks-test.%d", (int)getpid());
-  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
-  if (media_new(&media, &options, &text) < 0) {
-    printf("start: %s\n", text);
+  if (!rig_start("attacks"))
     return 1;
-  }
-  pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1));
   stranger = udp_at(&at, "127.0.0.2");
   calls_open();
   run(NULL, 200);
@@ -228,9 +220,7 @@ int main(void) {
   for (unsigned i = 0; i < ENDS; i++)
     leg_close(&ends[i].leg);
   controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
+  rig_stop();
   suite_stop();
   printf("%u failures\n", failures);
   return failures > 0;

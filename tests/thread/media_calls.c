@@ -907,8 +907,6 @@ static void between_workers(void) {
 }
 
 int main(void) {
-  pthread_t thread;
-  const char *text = "";
   uint32_t ports = 20000 + (uint32_t)(getpid() % 300) * 40;
   options = (struct media_options){.workers = 2,
                                    .n_addresses = 1,
@@ -918,14 +916,8 @@ int main(void) {
                                    .backend = TEST_BACKEND,
                                    .max_sessions = 64,
                                    .orphan_s = 2};
-  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-test.%d", (int)getpid());
-  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
-  if (media_new(&media, &options, &text) < 0) {
-    printf("start: %s\n", text);
+  if (!rig_start("calls"))
     return 1;
-  }
-  pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1));
   two_secured_legs();
   strangers_at_a_secured_leg();
   replay();
@@ -950,9 +942,7 @@ int main(void) {
   controller_dies();
   malformed_command();
   controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
+  rig_stop();
   suite_stop();
   printf("%u failures\n", failures);
   return failures > 0;

@@ -232,9 +232,7 @@ static void transcoding_fills(void) {
   CHECK(event_wait(MSET_LOAD, 0, 3000, &m), "not told as over");
 }
 
-static pthread_t start(uint32_t share) {
-  pthread_t thread;
-  const char *text = "";
+static void start(uint32_t share) {
   uint32_t ports = 10000 + (uint32_t)(getpid() % 12) * 800;
   options = (struct media_options){.workers = 2,
                                    .n_addresses = 1,
@@ -244,26 +242,12 @@ static pthread_t start(uint32_t share) {
                                    .max_sessions = 512,
                                    .dsp_threads = 2,
                                    .dsp_share = share};
-  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-media-churn.%d", (int)getpid());
-  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
-  if (media_new(&media, &options, &text) < 0) {
-    printf("start: %s\n", text);
+  if (!rig_start("churn"))
     exit(1);
-  }
-  pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1));
-  return thread;
-}
-
-static void stop(pthread_t thread) {
-  controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
 }
 
 int main(void) {
-  pthread_t thread = start(100);
+  start(100);
   make_frame();
   CHECK(opus_bytes > 0);
   for (unsigned i = 0; i < CALLS; i++)
@@ -274,10 +258,12 @@ int main(void) {
     end(&calls[i]);
   CHECK(begun == ended, "%llu begun, %llu ended", (unsigned long long)begun, (unsigned long long)ended);
   CHECK(drops(DROP_INTERNAL) == 0, "%llu", (unsigned long long)drops(DROP_INTERNAL));
-  stop(thread);
-  thread = start(4);
+  controller_close();
+  rig_stop();
+  start(4);
   transcoding_fills();
-  stop(thread);
+  controller_close();
+  rig_stop();
   suite_stop();
   printf("%llu calls, %llu packets taken, %u failures\n", (unsigned long long)begun,
          (unsigned long long)taken, failures);

@@ -167,8 +167,6 @@ static void events_through_loss(void) {
 }
 
 int main(void) {
-  pthread_t thread;
-  const char *text = "";
   uint32_t ports = 20000 + (uint32_t)(getpid() % 300) * 40;
   options = (struct media_options){.workers = 2,
                                    .n_addresses = 1,
@@ -177,22 +175,14 @@ int main(void) {
                                    .backend = "auto",
                                    .max_sessions = 16,
                                    .orphan_s = 2};
-  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-digits-test.%d", (int)getpid());
-  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
-  if (media_new(&media, &options, &text) < 0) {
-    printf("start: %s\n", text);
+  if (!rig_start("digits"))
     return 1;
-  }
   g711_start();
-  pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1));
   digits_out_of_sound();
   digits_into_sound();
   events_through_loss();
   controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
+  rig_stop();
   suite_stop();
   printf("%u failures\n", failures);
   return failures > 0;

@@ -339,3 +339,27 @@ static bool pair_open(struct leg *a, struct leg *b, enum srtp_suite sa, enum srt
   return leg_describe(a, 1, sa, 8000, MSET_SYMMETRIC_AUTO) &&
          leg_describe(b, 1, sb, 48000, MSET_SYMMETRIC_OFF) && link_legs(a->id, b->id);
 }
+
+/* Start and end ---------------------------------------------------------------------------------------
+ */
+static pthread_t rig_thread;
+
+/* The process as `options` says, on 127.0.0.1, with a controller. False: it was told why. */
+static bool rig_start(const char *name) {
+  const char *text = "";
+  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-%s-test.%d", name, (int)getpid());
+  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
+  if (media_new(&media, &options, &text) < 0) {
+    printf("start: %s\n", text);
+    return false;
+  }
+  pthread_create(&rig_thread, NULL, serve, NULL);
+  CHECK(controller_connect(1));
+  return true;
+}
+
+static void rig_stop(void) {
+  media_stop(media);
+  pthread_join(rig_thread, NULL);
+  media = media_free(media);
+}

@@ -214,8 +214,6 @@ static void rtcp_pair(void) {
 }
 
 int main(void) {
-  pthread_t thread;
-  const char *text = "";
   uint32_t ports = 20000 + (uint32_t)(getpid() % 300) * 40;
   options = (struct media_options){.workers = 2,
                                    .n_addresses = 1,
@@ -225,15 +223,8 @@ int main(void) {
                                    .backend = TEST_BACKEND,
                                    .max_sessions = 64,
                                    .orphan_s = 2};
-  snprintf(options.socket, sizeof(options.socket), "/tmp/sallyport-shared-test.%d", (int)getpid());
-  (void)!addr_parse(&options.addresses[0].bind, SLICE("127.0.0.1"), 0);
-  options.addresses[0].shown = options.addresses[0].bind;
-  if (media_new(&media, &options, &text) < 0) {
-    printf("start: %s\n", text);
+  if (!rig_start("shared"))
     return 1;
-  }
-  pthread_create(&thread, NULL, serve, NULL);
-  CHECK(controller_connect(1));
   leg_flags |= MSET_OPEN_SHARED;
   two_calls_on_a_port();
   stranger();
@@ -242,9 +233,7 @@ int main(void) {
   ice_is_private();
   rtcp_pair();
   controller_close();
-  media_stop(media);
-  pthread_join(thread, NULL);
-  media = media_free(media);
+  rig_stop();
   suite_stop();
   printf("%u failures\n", failures);
   return failures > 0;
