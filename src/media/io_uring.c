@@ -21,7 +21,7 @@ enum {
   STRIDE = sizeof(struct io_uring_recvmsg_out) + NAME_BYTES + CONTROL_BYTES + IO_DATAGRAM_MAX,
   OUT_MAX = 128,
   OUT_KEPT = 1024,   /* sends whose refusal can still be told to their owners; a power of two */
-  HARVEST = 512,     /* so many are taken at once after a gathering */
+  AT_ONCE = 20,      /* the kernel's IO_LOCAL_TW_DEFAULT_MAX */
   HARVEST_BUSY = 16, /* after so many a turn that is late for its pace takes all that is there, too */
   HARVEST_MAX = 1024,
 };
@@ -177,13 +177,24 @@ static void await(struct uringio *u, unsigned n, uint64_t us) {
   (void)io_uring_submit_and_wait_timeout(&u->ring, &cqe, n, &ts, NULL);
 }
 
-/* Asleep, nothing wakes us: older kernels would for each datagram, if many were waited for in the ring.
- * Then for many: newer ones hand out no more at once than are waited for. */
+/* Takes what has come without waiting: newer kernels hand out no more at once than AT_ONCE. (Asked to
+ * wait for more they would, but set a timer for it, which costs as much as three packets.) */
+static void take_all(struct uringio *u) {
+  unsigned before, after = io_uring_cq_ready(&u->ring);
+  do {
+    before = after;
+    if (io_uring_submit_and_get_events(&u->ring) < 0)
+      return;
+    after = io_uring_cq_ready(&u->ring);
+  } while (after != before && after < HARVEST_MAX);
+}
+
+/* Asleep, nothing wakes us: older kernels would for each datagram, if many were waited for in the ring. */
 static void gather(struct uringio *u, uint32_t us) {
   struct timespec ts = {.tv_nsec = (long)us * 1000};
   if (us)
     nanosleep(&ts, NULL);
-  await(u, HARVEST, 1);
+  take_all(u);
 }
 
 static int uringio_wait(struct io *io, uint32_t gather_us, int timeout_ms) {
