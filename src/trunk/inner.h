@@ -226,6 +226,11 @@ void inbound_ended(struct dialog *d, const struct cause *c);
 struct verdict callee_ring(struct trunks *t, struct call *c, const struct target *target);
 void callee_opened(struct dialog *d, struct leg *l);
 void callee_ended(struct dialog *d, const struct cause *c);
+/* early: 18x of a callee. early_fork: the number of an early dialog, 1 to 8, by its To tag; 0 when there
+ * are too many. early_check: may this answer's Contact, Record-Route and chain stand? */
+uint32_t early_fork(struct dialog *d, const sip_t *sip);
+struct verdict early_check(struct dialog *d, const sip_t *sip);
+void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status);
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
 void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
                      const struct desc *local);

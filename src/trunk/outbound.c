@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Calls to a carrier: INVITE with our offer, early dialogs by To tag, the 2xx with its ACK, CANCEL
+ * Calls to a carrier: INVITE with our offer, the 2xx with its ACK, CANCEL
  * and what crosses it. A chain with a stranger in it, a Contact that is no SIP URI, a 2xx without the
  * session description that is due: ACK, then BYE. RFC 3261 13.2, 9.1; RFC 3264; RFC 3325. */
 #include "trunk/inner.h"
@@ -158,59 +158,6 @@ void callee_opened(struct dialog *d, struct leg *l) {
            (uint64_t)(d->answer_timeout_s ? d->answer_timeout_s : 180) * 1000000);
 }
 
-/* The number of an early dialog, 1 to 8, by its To tag; 0 when there are too many. */
-static uint32_t fork_of(struct dialog *d, const sip_t *sip) {
-  const char *tag = sip->sip_to->a_tag ? sip->sip_to->a_tag : "";
-  for (uint32_t i = 0; i < d->n_forks; i++)
-    if (!strcmp(d->forks[i], tag))
-      return i + 1;
-  if (d->n_forks == FORKS_MAX || slice_copy(d->forks[d->n_forks], TAG_BYTES, slice_of(tag)) < 0)
-    return 0;
-  return ++d->n_forks;
-}
-
-static struct verdict chain_check(struct dialog *d, const sip_t *sip) {
-  struct ask_hosts routes = {.n = 0}, subjects = {.n = 0};
-  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
-  msg_t *msg = nta_outgoing_getresponse(d->invite_out);
-  if (!trunk)
-    return verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
-  if (msg) {
-    agent_source(msg, &d->peer);
-    ask_subjects(&subjects, d->agent, msg);
-    msg_destroy(msg);
-  }
-  ask_routes(&routes, sip->sip_record_route);
-  return guard_answer_chain(d->t->env.guard, trunk, &routes, slice_of(sip->sip_contact->m_url->url_host),
-                            &subjects);
-}
-
-static struct verdict answer_check(struct dialog *d, const sip_t *sip) {
-  if (!contact_is_sane(sip->sip_contact))
-    return verdict_refuse(REFUSE_CONTACT, "the answer's Contact is no sip or sips URI");
-  if (!routes_are_sane(sip->sip_record_route))
-    return verdict_refuse(REFUSE_PROXY, "the answer's Record-Route holds something else than sip URIs");
-  return chain_check(d, sip);
-}
-
-static void callee_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status) {
-  struct desc early;
-  bool has = false;
-  uint32_t fork = sip->sip_to->a_tag ? fork_of(d, sip) : 0;
-  struct verdict v = body_desc(sip, &early, &has);
-  if (verdict_is_pass(&v) && has && sip->sip_contact)
-    v = answer_check(d, sip); /* no early media from a stranger's chain */
-  if (verdict_is_pass(&v) && has && fork) {
-    v = leg_take_answer(l, fork, &early, false);
-    if (verdict_is_pass(&v))
-      leg_early(l, status != 180);
-  }
-  if (has)
-    desc_wipe(&early);
-  if (status == 180 && dialog_leg(d))
-    leg_ringing(l);
-}
-
 static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane) {
   if (sip->sip_to->a_tag)
     nta_leg_rtag(d->nta, sip->sip_to->a_tag);
@@ -233,7 +180,7 @@ static void session_take(struct leg *l, const sip_t *sip) {
 static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *sip) {
   struct desc answer;
   bool has = false;
-  d->fork = fork_of(d, sip);
+  d->fork = early_fork(d, sip);
   struct verdict v = body_desc(sip, &answer, &has);
   if (!d->fork)
     v = verdict_refuse(REFUSE_SDP, "too many early dialogs");
@@ -246,7 +193,7 @@ static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *
 
 static void callee_answer(struct dialog *d, const sip_t *sip) {
   struct leg *l = dialog_leg(d);
-  struct verdict v = answer_check(d, sip);
+  struct verdict v = early_check(d, sip);
   loop_disarm(d->t->env.loop, &d->timer);
   callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
   if (!l || d->is_canceled) {
@@ -314,7 +261,7 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   if (status < 200 && d->is_canceled)
     cancel_send(d);
   else if (status > 100 && status < 200 && l && sip)
-    callee_provisional(d, l, sip, status);
+    early_provisional(d, l, sip, status);
   else if (status >= 200 && status < 300 && sip)
     callee_answer(d, sip);
   else if (status >= 200)
