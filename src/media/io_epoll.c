@@ -5,7 +5,7 @@
 #include <sys/epoll.h>
 #include <time.h>
 
-enum { READY = 64, ROUNDS = 4 };
+enum { READY = 512, ROUNDS = 4 };
 
 struct epollio {
   struct io io;

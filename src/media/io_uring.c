@@ -186,7 +186,7 @@ static void take_all(struct uringio *u) {
     if (io_uring_submit_and_get_events(&u->ring) < 0)
       return;
     after = io_uring_cq_ready(&u->ring);
-  } while (after != before && after < HARVEST_MAX);
+  } while (after != before && after + AT_ONCE < BUFFERS);
 }
 
 /* Asleep, nothing wakes us: older kernels would for each datagram, if many were waited for in the ring. */

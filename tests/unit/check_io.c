@@ -15,7 +15,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 
-enum { PORTS = 8 };
+enum { FEW = 8, PORTS = 80 };
 
 static struct rig {
   struct io *io;
@@ -190,6 +190,19 @@ static void check_wake(void) {
   }
 }
 
+/* What came on many ports while nobody looked is taken in one turn. */
+static void check_harvest(void) {
+  unsigned had = rig.n;
+  for (unsigned i = FEW; i < PORTS; i++)
+    port_add(i, "127.0.0.1", 0);
+  io_flush(rig.io, on_refused, NULL);
+  for (unsigned i = FEW; i < PORTS; i++)
+    peer_send(i, "many", 4);
+  io_wait(rig.io, 200, 10);
+  io_receive(rig.io, on_packet, NULL);
+  cr_assert_eq(rig.n - had, PORTS - FEW, "%u in one turn", rig.n - had);
+}
+
 /* What leaves carries the DSCP of the port. */
 static int dscp_of(int fd, bool is_v6) {
   uint8_t bytes[64];
@@ -235,6 +248,7 @@ static void check_all(const char *backend) {
   check_ports_come_and_go();
   check_wake();
   check_dscp();
+  check_harvest();
   end();
 }
 
