@@ -37,6 +37,7 @@ void dialog_drop(struct dialog *d) {
   struct watch_trunk *w = watch_find(t, d->trunk);
   loop_disarm(t->env.loop, &d->timer);
   reinvite_done(d);
+  wish_done(d);
   info_done(d);
   if (d->ack_in)
     nta_incoming_destroy(take(d->ack_in));

@@ -54,7 +54,7 @@ static void door_reoffered(void *arg, struct leg *l, uint64_t cookie, const stru
 static void door_held(void *arg, struct leg *l, bool on) {
   struct dialog *d = dialog_of(arg, l);
   if (d)
-    reinvite_out(d, on);
+    wish_hold(d, on);
 }
 
 static void door_ended(void *arg, struct leg *l) {

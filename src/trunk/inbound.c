@@ -224,8 +224,8 @@ static void ack_in(struct dialog *d, const sip_t *sip) {
     return;
   leg_confirmed(l);
   d = dialog_get(magic); /* leg_confirmed may have ended it */
-  if (d && d->has_wish)
-    reinvite_out(d, d->wish_on);
+  if (d)
+    wish_next(d);
 }
 
 /* Timer H: the 2xx was never acknowledged. RFC 3261 13.3.1.4: a BYE ends it. */
@@ -280,6 +280,7 @@ void inbound_ended(struct dialog *d, const struct cause *c) {
     d->owes_bye = true; /* not before the ACK or its time-out: RFC 3261 15 */
     d->bye_cause = *c;
     reinvite_done(d);
+    wish_done(d);
     info_done(d);
     dialog_linger(d);
   } else {

@@ -216,7 +216,7 @@ void dialog_linger(struct dialog *d);  /* CLOSING, dropped at the latest after 6
 char *desc_text(const struct desc *d); /* on the heap, NULL on error; free with text_free */
 void text_free(char *text);            /* wiped: it may hold keys */
 
-/* inbound, outbound, reinvite, info, options, door */
+/* inbound, outbound, reinvite, wish, info, options, door */
 void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
                     const struct addr *source);
 void inbound_opened(struct dialog *d, struct leg *l);
@@ -234,9 +234,10 @@ void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int st
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
 void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
                      const struct desc *local);
-void reinvite_out(struct dialog *d, bool on);
-void reinvite_retry(void *arg);
-void reinvite_done(struct dialog *d); /* forget what is under way */
+void reinvite_done(struct dialog *d);      /* answer what waits */
+void wish_hold(struct dialog *d, bool on); /* tell the peer of hold or resume, when it can be */
+void wish_next(struct dialog *d);          /* tell what waits, if nothing is under way */
+void wish_done(struct dialog *d);          /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
 void info_done(struct dialog *d);                           /* forget what is under way */

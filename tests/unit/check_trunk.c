@@ -592,6 +592,23 @@ Test(trunk, glare_is_retried) {
   cr_assert_not(first()->is_over);
 }
 
+/* A change of mind does not shorten the wait after a 491. */
+Test(trunk, glare_is_waited_out) {
+  call_up();
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  static char ours[4000];
+  snprintf(ours, sizeof ours, "%s", rig_hear_method("INVITE"));
+  fake.door->held(fake.door_arg, caller(), false);
+  answer_request(ours, 491, "", "", "", "");
+  fake.door->held(fake.door_arg, caller(), true);
+  rig_settle();
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_null(rig_hear_method("INVITE"), "at once");
+  rig_run(2100);
+  cr_assert(rig_hear_method("INVITE"), "and then");
+}
+
 Test(trunk, hold_answered_without_sdp) {
   call_up();
   fake.door->held(fake.door_arg, caller(), true);
