@@ -30,8 +30,10 @@ static MEDIUM_REPLY(on_link) {
   struct leg *l = leg_get(arg, ctx);
   if (!l || leg_is_over(l) || leg_in(l)->linked != op || (m && m->h.type == MSET_OK))
     return;
+  bool is_full = m && m->h.type == MSET_FAULT && m->fault.error == -EBUSY;
   call_end(l->call,
-           cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
+           is_full ? cause_make(END_CONGESTION, BY_GATEWAY, "no room to transcode between the legs")
+                   : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
 }
 
 static int link_to(struct leg *l, uint64_t peer) {

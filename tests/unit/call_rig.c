@@ -207,7 +207,7 @@ static void reply(const union mset_any *c, enum mset_type type) {
   union mset_any m;
   mset_init(&m, type, c->h.session);
   if (type == MSET_FAULT)
-    m.fault.error = -EMFILE;
+    m.fault.error = c->h.type == MSET_LINK ? -rig.fail_link : -EMFILE;
   put(&m, c->h.seq);
 }
 

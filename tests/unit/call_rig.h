@@ -13,7 +13,8 @@ struct rig {
   /* media process */
   char path[64];
   int listen_fd, peer_fd, facts_fd;
-  bool fail_open, fail_link, mute; /* mute: it reads and answers nothing */
+  int fail_link; /* fail_link: LINK is answered by this errno. */
+  bool fail_open, mute; /* mute: it reads and answers nothing */
   uint64_t sessions[64];
   uint32_t n_sessions;
   struct mset_remote remote[64]; /* the last REMOTE of each session, by ordinal - 1 */

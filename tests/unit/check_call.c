@@ -426,10 +426,17 @@ Test(call, a_lost_media_process_ends_all_and_comes_back) {
 }
 
 Test(call, a_refused_link_ends_the_call) {
-  rig.fail_link = true;
+  rig.fail_link = EINVAL;
   rig_place_native(sdp_chromium);
   rig_turn();
   cr_assert(strstr(rig_log(), "A.ended:media_failure:gateway"));
+}
+
+Test(call, a_link_without_room_to_transcode_is_congestion) {
+  rig.fail_link = EBUSY;
+  rig_place_native(sdp_chromium);
+  rig_turn();
+  cr_assert(strstr(rig_log(), "A.ended:congestion:gateway"));
 }
 
 Test(call, interim_records) {
