@@ -31,6 +31,12 @@ void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]) {
     abort();
 }
 
+void hash_sha512_256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]) {
+  unsigned n = 0;
+  if (!EVP_Digest(data.p, data.n, ret, &n, EVP_sha512_256(), NULL))
+    abort();
+}
+
 static const char std_set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 static const char url_set[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 

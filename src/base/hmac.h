@@ -10,6 +10,7 @@ void hmac_sha256(struct slice key, struct slice data, uint8_t ret[HMAC_SHA256_BY
 #define HASH_MD5_BYTES 16
 void hash_md5(struct slice data, uint8_t ret[HASH_MD5_BYTES]); /* for protocols that prescribe it */
 void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]);
+void hash_sha512_256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]); /* SHA-512/256 */
 /* RFC 4648. dst holds 4 * ((n + 2) / 3) + 1 bytes. url: the URL-safe alphabet without padding. */
 size_t base64_encode(char *dst, const void *src, size_t n, bool url);
 /* Strict: 0 and *ret_n, or -EINVAL (alphabet, length, trailing bits), -ENOSPC. */
