@@ -18,7 +18,8 @@ struct attempt {
 };
 
 static bool refusal_is_limit(enum refusal r) {
-  return r == REFUSE_TRUNK_CALLS || r == REFUSE_TRUNK_RATE || r == REFUSE_NODE_CALLS;
+  return r == REFUSE_TRUNK_CALLS || r == REFUSE_TRUNK_RATE || r == REFUSE_NODE_CALLS ||
+         r == REFUSE_CALLER_RANGE || r == REFUSE_ANONYMOUS;
 }
 
 static void decide(struct calls *cs, const struct place *p, struct attempt *a) {

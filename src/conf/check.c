@@ -122,6 +122,28 @@ static bool is_target(struct slice s) {
          slice_ieq(rest, SLICE("transport=tls"));
 }
 
+static bool is_range(struct slice s) {
+  if (s.n && s.p[s.n - 1] == '*')
+    s.n--;
+  for (size_t i = 1; i < s.n; i++)
+    if (s.p[i] < '0' || s.p[i] > '9')
+      return false;
+  return s.n >= 2 && s.n <= 16 && s.p[0] == '+';
+}
+
+static void callers_check(struct checker *k, const struct conf_trunk *t) {
+  for (uint32_t i = 0; i < t->numbers_allowed.n; i++)
+    if (!is_range(slice_of(t->numbers_allowed.text[i])))
+      FAIL(k, t->line,
+           "trunks[%s].numbers_allowed: expected + and digits, optionally with * behind, got \"%s\"",
+           t->name, t->numbers_allowed.text[i]);
+  if (t->number_default[0] && !field_is_tel(slice_of(t->number_default)))
+    FAIL(k, t->line, "trunks[%s].number_default: expected + and 4 to 15 digits, got \"%s\"", t->name,
+         t->number_default);
+  if (t->number_default[0] && !t->numbers_allowed.n)
+    FAIL(k, t->line, "trunks[%s].number_default: is for trunks with numbers_allowed", t->name);
+}
+
 static void trunk_check(struct checker *k, const struct conf_trunk *t) {
   const struct conf_listener *l = conf_listener_find(k->c, slice_of(t->listener));
   if (!l)
@@ -134,6 +156,7 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
   if (t->target[0] && !is_target(slice_of(t->target)))
     FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"",
          t->name, t->target);
+  callers_check(k, t);
   if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
     FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
   if (t->media_ports == PORTS_SHARED && (t->srtp == SRTP_OFF || t->key_exchange != KEYS_SDES))

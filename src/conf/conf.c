@@ -79,6 +79,8 @@ static void trunks_read(struct loader *l, const struct tree_node *list) {
     t->line = lines[i];
     if (!tree_find(item, "symmetric"))
       t->symmetric = t->srtp == SRTP_OFF ? SYMMETRIC_OFF : SYMMETRIC_AUTO;
+    if (t->kind == TRUNK_DIRECT_ROUTING && !tree_find(item, "forward_pai"))
+      t->forward_pai = PAI_OFF;
   }
 }
 

@@ -33,6 +33,22 @@ static struct verdict return_check(const struct attempt *a) {
   return hairpin_check(a->g, a->ask, a->now_us);
 }
 
+/* A withheld caller shows no number; whether that may be is another setting. RFC 5079. */
+static struct verdict caller_check(const struct attempt *a) {
+  const struct ask *ask = a->ask;
+  const struct conf_trunk *t = a->trunk;
+  char shown[80];
+  if (ask->anonymous && t->anonymous == ANONYMOUS_REFUSE)
+    return verdict_refuse(REFUSE_ANONYMOUS, "From: trunks[%s].anonymous is refuse (%s line %u)", t->name,
+                          guard_file_name(a->g), t->line);
+  if ((ask->anonymous && !ask->caller[0]) || guard_may_show(t, slice_of(ask->caller)))
+    return verdict_pass();
+  return verdict_refuse(REFUSE_CALLER_RANGE, "%s: %s is not in trunks[%s].numbers_allowed (%s line %u)",
+                        ask->is_asserted ? "P-Asserted-Identity" : "From",
+                        slice_escape(shown, sizeof shown, slice_of(ask->caller)), t->name,
+                        guard_file_name(a->g), t->line);
+}
+
 static struct verdict rate_check(const struct attempt *a) {
   struct trunk_state *s = guard_state(a->g, a->trunk);
   if (s && bucket_take(&s->bucket, a->trunk->max_calls_per_s, a->now_us))
@@ -60,9 +76,9 @@ static struct verdict node_calls_check(const struct attempt *a) {
 
 typedef struct verdict check_fn(const struct attempt *a);
 
-static check_fn *const inbound[] = {known_check,   enabled_check,     own_via_check,
-                                    proxies_check, hops_check,        return_check,
-                                    rate_check,    trunk_calls_check, node_calls_check};
+static check_fn *const inbound[] = {known_check,       enabled_check,   own_via_check, proxies_check,
+                                    hops_check,        return_check,    caller_check,  rate_check,
+                                    trunk_calls_check, node_calls_check};
 static check_fn *const outbound[] = {known_check, enabled_check, rate_check, trunk_calls_check,
                                      node_calls_check};
 

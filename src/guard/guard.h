@@ -62,9 +62,13 @@ struct ask {
   char caller[ASK_NUMBER_BYTES], caller_display[ASK_NUMBER_BYTES]; /* number or user part */
   char called[ASK_NUMBER_BYTES];
   bool anonymous;
+  bool is_asserted; /* is_asserted: the caller is one that a trusted trunk vouches for. */
   char session_id[33]; /* local UUID of RFC 7989, "" if absent */
   char sip_call_id[256];
 };
+
+/* Is the number among those that the trunk may show (numbers_allowed)? True where there are none. */
+bool guard_may_show(const struct conf_trunk *t, struct slice number);
 
 struct guard;
 /* conf must outlive the guard or be replaced by guard_reload. */

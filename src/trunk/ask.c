@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Facts of a request, free of SIP's types: the chain of hosts, names and numbers that the guard and
  * the call model judge. The last place that knows SIP. RFC 3261 8.1.1, 12.1.1; RFC 3323, 3325. */
-#include "trunk/inner.h"
+#include "trunk/identity.h"
 
 #include <sofia-sip/su_strlst.h>
 #include <stdio.h>
@@ -68,41 +68,6 @@ static void ask_chain(struct ask *ret, const sip_t *sip) {
   ret->contact_is_ip = addr_parse(&literal, slice_of(host), 0) == 0;
 }
 
-/* The user part of the first P-Asserted-Identity, "" without. */
-static void asserted_number(const sip_t *sip, char *dst, size_t bytes) {
-  const char *value = header_unknown(sip, "P-Asserted-Identity");
-  const char *at = value ? strpbrk(value, "<") : NULL;
-  dst[0] = 0;
-  at = at ? at + 1 : value;
-  if (!at || (strncasecmp(at, "sip:", 4) && strncasecmp(at, "tel:", 4) && strncasecmp(at, "sips:", 5)))
-    return;
-  struct slice rest = slice_of(strchr(at, ':') + 1);
-  rest.n = strcspn(rest.p, "@>;,");
-  if (header_number(dst, bytes, rest) < 0)
-    dst[0] = 0;
-}
-
-static bool wants_privacy(const sip_t *sip) {
-  const msg_param_t *p = sip->sip_privacy ? (const msg_param_t *)sip->sip_privacy->priv_values : NULL;
-  for (; p && *p; p++)
-    if (!strcasecmp(*p, "id") || !strcasecmp(*p, "user") || !strcasecmp(*p, "header"))
-      return true;
-  return false;
-}
-
-static void ask_caller(struct ask *ret, const sip_t *sip) {
-  const url_t *u = sip->sip_from->a_url;
-  if (header_number(ret->caller, sizeof ret->caller, slice_of(u->url_user)) < 0)
-    ret->caller[0] = 0;
-  bool is_hidden = !strcasecmp(ret->caller, "anonymous") ||
-                   (u->url_host && !strcasecmp(u->url_host, "anonymous.invalid"));
-  ret->anonymous = is_hidden || wants_privacy(sip);
-  if (is_hidden)
-    asserted_number(sip, ret->caller, sizeof ret->caller);
-  if (!ret->anonymous)
-    header_display(ret->caller_display, sizeof ret->caller_display, slice_of(sip->sip_from->a_display));
-}
-
 void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   const url_t *u = sip->sip_request->rq_url;
   const char *session = header_unknown(sip, "Session-ID");
@@ -110,7 +75,7 @@ void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   ask_subjects(&ret->subjects, a, msg);
   ask_chain(ret, sip);
   ret->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count : -1;
-  ask_caller(ret, sip);
+  identity_read(ret, sip);
   if (header_number(ret->called, sizeof ret->called, slice_of(u->url_user)) < 0) /* also that of tel */
     ret->called[0] = 0;
   if (session)

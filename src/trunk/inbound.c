@@ -2,7 +2,7 @@
  * Calls from a carrier: INVITE to struct ask to call_place, then 180, 183, 200, and the ACK. Nothing
  * is allocated for what is refused but the transaction that answers. RFC 3261 8.2, 13.3; RFC 3264. */
 #include "base/clock.h"
-#include "trunk/inner.h"
+#include "trunk/identity.h"
 
 #include <stdio.h>
 
@@ -16,7 +16,7 @@ static struct verdict inspect(const sip_t *sip) {
   if (!routes_are_sane(sip->sip_record_route))
     return verdict_refuse(REFUSE_MALFORMED, "Record-Route: expected sip or sips URIs, at most %d",
                           ASK_HOSTS_MAX);
-  return verdict_pass();
+  return identity_check(sip);
 }
 
 static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,

@@ -2,7 +2,7 @@
  * Calls to a carrier: INVITE with our offer, the 2xx with its ACK, CANCEL
  * and what crosses it. A chain with a stranger in it, a Contact that is no SIP URI, a 2xx without the
  * session description that is due: ACK, then BYE. RFC 3261 13.2, 9.1; RFC 3264; RFC 3325. */
-#include "trunk/inner.h"
+#include "trunk/identity.h"
 
 #include <stdio.h>
 
@@ -84,9 +84,9 @@ static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const ch
   return e;
 }
 
-static nta_leg_t *callee_leg(struct dialog *d, const struct call *c) {
+static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, const struct call *c) {
   char from[URI_BYTES], to[URI_BYTES + 2];
-  header_party(from, sizeof from, c->from, c->from_display, dialog_host(d), c->anonymous);
+  identity_from(from, sizeof from, d, trunk, c);
   snprintf(to, sizeof to, "<%s>", d->target);
   char *params = strstr(to, ";transport=");
   if (params)
@@ -99,22 +99,19 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct call *c) {
   return NULL;
 }
 
-static nta_outgoing_t *invite_send(struct dialog *d, const struct call *c, const char *body) {
-  char contact[URI_BYTES + 2], forwards[12], session[96], identity[URI_BYTES + 32] = "",
-                                                                               party[URI_BYTES];
+static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
+                                   const struct call *c, const char *body) {
+  char contact[URI_BYTES + 2], forwards[12], session[96], identity[URI_BYTES + 128];
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
-  if (c->anonymous && *c->from)
-    snprintf(identity, sizeof identity, "P-Asserted-Identity: %s",
-             header_party(party, sizeof party, c->from, "", dialog_host(d), false));
+  identity_lines(identity, sizeof identity, d, trunk, c);
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
       NTATAG_PASS_100(1), SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards),
       SIPTAG_ALLOW_STR(ALLOW), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
-      TAG_IF(c->anonymous, SIPTAG_PRIVACY_STR("id")), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
-      SIPTAG_PAYLOAD_STR(body), TAG_END());
+      SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 
 /* What of a callee leg only its door knows, for the record. */
@@ -137,10 +134,11 @@ void callee_opened(struct dialog *d, struct leg *l) {
     return;
   struct verdict v =
       trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
-  if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 && (d->nta = callee_leg(d, l->call)))
+  if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 &&
+      (d->nta = callee_leg(d, trunk, l->call)))
     body = desc_text(offer);
   if (body)
-    d->invite_out = invite_send(d, l->call, body);
+    d->invite_out = invite_send(d, trunk, l->call, body);
   text_free(body);
   if (!d->invite_out) {
     callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0,

@@ -229,6 +229,28 @@ static enum refusal admit(struct guard *g, const struct conf *c, const char *tru
   return v.refusal;
 }
 
+Test(admit, callers_of_the_trunk) {
+  own(guard) g = NULL;
+  own(conf) c = config();
+  struct conf_trunk *plain = &c->trunks[conf_trunk_find(c, SLICE("plain")) - c->trunks];
+  cr_assert_eq(guard_new(&g, c), 0);
+  struct ask a = ask_of(c, "plain", "", "198.51.100.1", "", "", "198.51.100.1");
+  strcpy(a.caller, "+15550001");
+  strcpy(plain->numbers_allowed.text[0], "+1900*");
+  plain->numbers_allowed.n = 1;
+  struct verdict v = guard_admit(g, &a, 1);
+  cr_assert_eq(v.refusal, REFUSE_CALLER_RANGE);
+  cr_assert(strstr(v.detail, "From: +15550001") && strstr(v.detail, "numbers_allowed"), "%s", v.detail);
+  a.anonymous = true;
+  a.caller[0] = 0;
+  v = guard_admit(g, &a, 1);
+  cr_assert(verdict_is_pass(&v));
+  plain->anonymous = ANONYMOUS_REFUSE;
+  v = guard_admit(g, &a, 1);
+  cr_assert_eq(v.refusal, REFUSE_ANONYMOUS);
+  cr_assert_eq(verdict_sip(&v), 433);
+}
+
 Test(admit, limits_of_trunk_rate_and_node) {
   own(guard) g = NULL;
   own(conf) c = config();
