@@ -47,6 +47,9 @@ struct cause {
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);
 struct cause cause_of_verdict(const struct verdict *v);
+/* Of a BYE or CANCEL, by what its Reason says: a SIP status, a cause of Q.850, 0 where there is none. */
+struct cause cause_of_bye(int status, int q850, enum end_by by);
+struct cause cause_of_cancel(int status, int q850);
 
 struct call;
 struct calls;
@@ -172,11 +175,11 @@ void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *
 bool calls_is_ready(const struct calls *cs); /* the media process is connected and said WELCOME */
 uint64_t
 calls_media_count(const struct calls *cs,
-                  uint32_t i);      /* packets dropped, by enum drop; since the media process' start */
+                  uint32_t i); /* packets dropped, by enum drop; since the media process' start */
 struct mset_load;
 void calls_media_load(const struct calls *cs, struct mset_load *ret); /* the worst of all workers */
 const char *calls_media_backend(const struct calls *cs); /* as backend.def names it; "" while none */
-void calls_drain(struct calls *cs); /* refuse new calls from now on */
+void calls_drain(struct calls *cs);                      /* refuse new calls from now on */
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
@@ -262,7 +265,7 @@ void leg_end(struct leg *l, struct cause cause); /* hang up, reject, cancel, fin
 struct verdict leg_hold(struct leg *l, bool on,
                         uint64_t op); /* the hold verb; door->operation follows */
 struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t duration_ms, uint32_t gap_ms,
-                               uint64_t op);                     /* toward the far leg's peer */
+                               uint64_t op);  /* toward the far leg's peer */
 bool leg_signals_digits(const struct leg *l); /* trunk with dtmf: info: door->digit sends them */
 void leg_got_info_digit(struct leg *l, char digit, uint32_t ms); /* SIP INFO from this leg's peer */
 /* The client's statistics into the record, also of an ended call while calls_find finds it. What is

@@ -29,22 +29,40 @@ static const struct {
     {604, END_NOT_FOUND},    {606, END_MEDIA_FAILURE}, {607, END_DECLINED},    {608, END_REJECTED},
 };
 
-/* A cause of Q.850 says more than a bare 480, 500 or 503 (Q.1912.5). */
+/* A cause of Q.850 says more than a status that stands for many things (Q.1912.5). */
 static const struct {
   int q850;
   enum end_reason reason;
 } by_q850[] = {
-    {1, END_NOT_FOUND},    {17, END_BUSY},       {18, END_NO_ANSWER},     {19, END_NO_ANSWER},
-    {20, END_UNREACHABLE}, {21, END_DECLINED},   {22, END_NOT_FOUND},     {27, END_UNREACHABLE},
-    {28, END_NOT_FOUND},   {34, END_CONGESTION}, {38, END_TRUNK_FAILURE}, {41, END_CONGESTION},
-    {42, END_CONGESTION},  {47, END_CONGESTION},
+    {1, END_NOT_FOUND},       {2, END_NOT_FOUND},      {3, END_NOT_FOUND},      {5, END_NOT_FOUND},
+    {8, END_CONGESTION},      {9, END_CONGESTION},     {17, END_BUSY},          {18, END_NO_ANSWER},
+    {19, END_NO_ANSWER},      {20, END_UNREACHABLE},   {21, END_DECLINED},      {22, END_NOT_FOUND},
+    {24, END_REJECTED},       {25, END_TRUNK_FAILURE}, {27, END_UNREACHABLE},   {28, END_NOT_FOUND},
+    {29, END_REJECTED},       {34, END_CONGESTION},    {38, END_TRUNK_FAILURE}, {39, END_TRUNK_FAILURE},
+    {41, END_CONGESTION},     {42, END_CONGESTION},    {43, END_CONGESTION},    {44, END_CONGESTION},
+    {46, END_CONGESTION},     {47, END_CONGESTION},    {49, END_CONGESTION},    {50, END_FORBIDDEN},
+    {53, END_FORBIDDEN},      {55, END_FORBIDDEN},     {57, END_FORBIDDEN},     {58, END_CONGESTION},
+    {65, END_MEDIA_FAILURE},  {70, END_MEDIA_FAILURE}, {87, END_FORBIDDEN},     {88, END_MEDIA_FAILURE},
+    {90, END_FORBIDDEN},      {91, END_NOT_FOUND},     {102, END_TIMEOUT},      {111, END_TRUNK_FAILURE},
+    {127, END_TRUNK_FAILURE},
 };
 
+/* END_COMPLETED: that cause says nothing of its own. */
+static enum end_reason reason_of_q850(int q850) {
+  for (size_t i = 0; i < COUNT_OF(by_q850); i++)
+    if (by_q850[i].q850 == q850)
+      return by_q850[i].reason;
+  return END_COMPLETED;
+}
+
+/* Statuses that a gateway uses for whatever its network said. */
+static bool is_vague(int status) {
+  return status == 480 || status == 500 || status == 502 || status == 503;
+}
+
 static enum end_reason reason_of_sip(int status, int q850) {
-  if (status == 480 || status == 500 || status == 503)
-    for (size_t i = 0; i < COUNT_OF(by_q850); i++)
-      if (by_q850[i].q850 == q850)
-        return by_q850[i].reason;
+  if (is_vague(status) && reason_of_q850(q850) != END_COMPLETED)
+    return reason_of_q850(q850);
   for (size_t i = 0; i < COUNT_OF(by_sip); i++)
     if (by_sip[i].sip == status)
       return by_sip[i].reason;
@@ -55,6 +73,26 @@ static enum end_reason reason_of_sip(int status, int q850) {
 
 struct cause cause_of_sip(int status, int q850, enum end_by by) {
   struct cause c = {.reason = reason_of_sip(status, q850), .by = by, .sip = status, .q850 = q850};
+  return c;
+}
+
+/* A talk that ends with a cause of the network's own did not end because somebody hung up. */
+struct cause cause_of_bye(int status, int q850, enum end_by by) {
+  struct cause c = {.reason = END_COMPLETED, .by = by, .q850 = q850};
+  enum end_reason told = reason_of_q850(q850);
+  if (told == END_TRUNK_FAILURE || told == END_CONGESTION || told == END_TIMEOUT ||
+      told == END_MEDIA_FAILURE)
+    c.reason = told;
+  else if (!q850 && status >= 500 && status < 600)
+    c.reason = status == 504 ? END_TIMEOUT : END_TRUNK_FAILURE;
+  return c;
+}
+
+/* RFC 3326, 3.1: who cancels with 200 has been answered elsewhere. */
+struct cause cause_of_cancel(int status, int q850) {
+  struct cause c = {.reason = END_CANCELED, .by = BY_CALLER, .sip = 487, .q850 = q850};
+  if (status == 200 || q850 == 26)
+    c.reason = END_ANSWERED_ELSEWHERE;
   return c;
 }
 

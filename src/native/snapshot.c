@@ -3,6 +3,7 @@
 #include "native/inner.h"
 
 #include "base/clock.h"
+#include "wire/q850.h"
 
 #include <stdio.h>
 
@@ -29,9 +30,10 @@ static const char *by_text(const struct leg *l) {
 
 json_t *end_make(const struct leg *l) {
   const struct cause *c = &l->cause;
-  return json_pack("{s:o,s:o,s:s,s:s,s:s}", "sip", c->sip ? json_integer(c->sip) : json_null(), "q850",
-                   c->q850 ? json_integer(c->q850) : json_null(), "reason", end_reason_word(c->reason),
-                   "by", by_text(l), "detail", c->detail);
+  return json_pack("{s:o,s:o,s:s,s:s,s:s,s:s}", "sip", c->sip ? json_integer(c->sip) : json_null(),
+                   "q850", c->q850 ? json_integer(c->q850) : json_null(), "reason",
+                   end_reason_word(c->reason), "by", by_text(l), "detail", c->detail, "text",
+                   q850_text(c->q850));
 }
 
 static json_t *party(const char *number, const char *display, bool anonymous) {

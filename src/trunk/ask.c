@@ -45,15 +45,6 @@ const char *header_unknown(const sip_t *sip, const char *name) {
   return NULL;
 }
 
-int reason_q850(const sip_t *sip) {
-  uint64_t cause;
-  for (const sip_reason_t *r = sip ? sip->sip_reason : NULL; r; r = r->re_next)
-    if (r->re_protocol && r->re_cause && !strcasecmp(r->re_protocol, "Q.850") &&
-        slice_u64(slice_of(r->re_cause), 127, &cause) == 0)
-      return (int)cause;
-  return 0;
-}
-
 static void ask_chain(struct ask *ret, const sip_t *sip) {
   struct addr literal;
   for (const sip_via_t *v = sip->sip_via; v; v = v->v_next)

@@ -140,12 +140,14 @@ static bool refuse_extension(struct dialog *d, nta_incoming_t *irq, const sip_t 
 }
 
 static int bye_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
-  int q850 = reason_q850(sip);
+  struct reason why = reason_read(sip);
+  struct leg *l = dialog_leg(d);
   refuse_plain(d, irq, 200);
   if (d->state == DIALOG_CLOSING)
     return 200;
   d->got_bye = true;
-  dialog_end(d, END_COMPLETED, dialog_by_peer(d), 0, q850, "");
+  if (l)
+    leg_end(l, cause_of_bye(why.sip, why.q850, dialog_by_peer(d)));
   return 200;
 }
 
@@ -197,8 +199,7 @@ void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char 
 
 void dialog_bye(struct dialog *d, const struct cause *c) {
   char reason[200], session[96];
-  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
-                end_reason_word(c->reason));
+  reason_write(reason, sizeof reason, c);
   dialog_session_line(d, session, sizeof session);
   nta_outgoing_t *bye = nta_outgoing_tcreate(
       d->nta, NULL, NULL, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,

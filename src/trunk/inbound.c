@@ -241,6 +241,13 @@ static void ack_missing(struct dialog *d) {
   dialog_end(d, END_TIMEOUT, BY_GATEWAY, 408, 0, "the answer was never acknowledged");
 }
 
+static void cancel_in(struct dialog *d, const sip_t *sip) {
+  struct reason why = reason_read(sip);
+  struct leg *l = dialog_leg(d);
+  if (l)
+    leg_end(l, cause_of_cancel(why.sip, why.q850));
+}
+
 static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip) {
   struct dialog *d = dialog_get(magic);
   if (!d || d->invite_in != irq)
@@ -252,13 +259,13 @@ static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const s
   else if (sip->sip_request->rq_method == sip_method_ack)
     ack_in(d, sip);
   else if (sip->sip_request->rq_method == sip_method_cancel)
-    dialog_end(d, END_CANCELED, BY_CALLER, 487, reason_q850(sip), "");
+    cancel_in(d, sip);
   return 0;
 }
 
 static void final_send(struct dialog *d, const struct cause *c) {
   struct reply r;
-  if (c->reason == END_CANCELED || d->got_bye) {
+  if (c->reason == END_CANCELED || c->reason == END_ANSWERED_ELSEWHERE || d->got_bye) {
     reply_init(&r, 487);
   } else {
     reply_cause(&r, c);

@@ -169,7 +169,14 @@ bool uri_is_sip(const url_t *u);
 bool contact_is_sane(const sip_contact_t *m); /* present, first one sip or sips, not "*" */
 bool routes_are_sane(const sip_route_t *r);
 const char *header_unknown(const sip_t *sip, const char *name);
-int reason_q850(const sip_t *sip); /* 0 without */
+
+/* reason: what a message's Reason says; 0 where it says nothing */
+struct reason {
+  int sip, q850;
+};
+struct reason reason_read(const sip_t *sip);
+int reason_q850(const sip_t *sip);
+char *reason_write(char *dst, size_t bytes, const struct cause *c); /* at least 128 bytes */
 
 /* body: BODY_OTHER is answered 415 */
 enum body { BODY_NONE, BODY_SDP, BODY_OTHER };

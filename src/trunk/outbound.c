@@ -275,8 +275,7 @@ static void cancel_send(struct dialog *d) {
   if (!d->owes_cancel || !d->invite_out || nta_outgoing_status(d->invite_out) < 100)
     return;
   d->owes_cancel = false;
-  header_reason(reason, sizeof reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
-                end_reason_word(c->reason));
+  reason_write(reason, sizeof reason, c);
   dialog_session_line(d, session, sizeof session);
   nta_outgoing_tcancel(d->invite_out, NULL, NULL, TAG_IF(*reason, SIPTAG_REASON_STR(reason)),
                        TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_END());

@@ -31,8 +31,7 @@ void reply_cause(struct reply *r, const struct cause *c) {
   if (status < 300 || status > 699)
     status = 480;
   reply_init(r, status);
-  header_reason(r->reason, sizeof r->reason, c->q850 ? c->q850 : end_reason_q850(c->reason),
-                end_reason_word(c->reason));
+  reason_write(r->reason, sizeof r->reason, c);
 }
 
 static const char *text(const char *s) { return s && *s ? s : NULL; }

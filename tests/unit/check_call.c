@@ -513,11 +513,13 @@ Test(call, causes) {
     int sip, q850;
     enum end_reason reason;
   } rows[] = {
-      {486, 0, END_BUSY},       {600, 0, END_BUSY},           {603, 0, END_DECLINED},
-      {404, 0, END_NOT_FOUND},  {480, 19, END_NO_ANSWER},     {480, 0, END_UNREACHABLE},
-      {503, 0, END_CONGESTION}, {503, 38, END_TRUNK_FAILURE}, {500, 0, END_TRUNK_FAILURE},
-      {408, 0, END_TIMEOUT},    {699, 0, END_REJECTED},       {499, 0, END_REJECTED},
-      {200, 16, END_COMPLETED},
+      {486, 0, END_BUSY},        {600, 0, END_BUSY},           {603, 0, END_DECLINED},
+      {404, 0, END_NOT_FOUND},   {480, 19, END_NO_ANSWER},     {480, 0, END_UNREACHABLE},
+      {503, 0, END_CONGESTION},  {503, 38, END_TRUNK_FAILURE}, {500, 0, END_TRUNK_FAILURE},
+      {408, 0, END_TIMEOUT},     {699, 0, END_REJECTED},       {499, 0, END_REJECTED},
+      {200, 16, END_COMPLETED},  {607, 0, END_DECLINED},       {608, 0, END_REJECTED},
+      {480, 47, END_CONGESTION}, {480, 31, END_UNREACHABLE},   {502, 27, END_UNREACHABLE},
+      {486, 34, END_BUSY},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++)
     cr_expect_eq(cause_of_sip(rows[i].sip, rows[i].q850, BY_CALLEE).reason, rows[i].reason, "%d",
@@ -526,6 +528,19 @@ Test(call, causes) {
     struct verdict v = verdict_refuse((enum refusal)r, "x");
     cr_expect_neq(cause_of_verdict(&v).reason, END_COMPLETED, "refusal %d", r);
   }
+}
+
+Test(call, causes_of_goodbyes) {
+  cr_expect_eq(cause_of_bye(0, 0, BY_CALLEE).reason, END_COMPLETED);
+  cr_expect_eq(cause_of_bye(0, 16, BY_CALLEE).reason, END_COMPLETED);
+  cr_expect_eq(cause_of_bye(0, 17, BY_CALLEE).reason, END_COMPLETED);
+  cr_expect_eq(cause_of_bye(0, 38, BY_CALLEE).reason, END_TRUNK_FAILURE);
+  cr_expect_eq(cause_of_bye(0, 102, BY_CALLEE).reason, END_TIMEOUT);
+  cr_expect_eq(cause_of_bye(503, 0, BY_CALLEE).reason, END_TRUNK_FAILURE);
+  cr_expect_eq(cause_of_bye(503, 16, BY_CALLEE).reason, END_COMPLETED);
+  cr_expect_eq(cause_of_cancel(0, 0).reason, END_CANCELED);
+  cr_expect_eq(cause_of_cancel(200, 0).reason, END_ANSWERED_ELSEWHERE);
+  cr_expect_eq(cause_of_cancel(0, 26).reason, END_ANSWERED_ELSEWHERE);
 }
 
 /* A walk of random events, in any order and state: every leg that began ends exactly once, nothing

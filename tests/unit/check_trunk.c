@@ -122,6 +122,29 @@ Test(trunk, gateway_hangs_up) {
   cr_assert(trunks_is_idle(rig_trunks));
 }
 
+/* Several values, a cause that is none, and one of another protocol: the first of each kind counts. */
+Test(trunk, reasons_of_a_peer) {
+  const char *tag = call_up();
+  say_in_dialog("BYE", 2, "bye", tag,
+                "Reason: Preemption;cause=1, Q.850;text=\"no cause\", Q.850;cause=38;text=\"a;b\"\n"
+                "Reason: Q.850;cause=16, SIP;cause=503\n",
+                "");
+  cr_assert(rig_hear_status(200));
+  cr_assert_eq(caller()->cause.q850, 38);
+}
+
+Test(trunk, canceled_because_answered_elsewhere) {
+  say_invite(CONTACT, "", SDP);
+  rig_hear_status(100);
+  rig_say("CANCEL sip:+15551234@gw.example.test;user=phone SIP/2.0\n"
+          "Via: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bKinv\nMax-Forwards: 60\n"
+          "From: \"Bob\" <sip:+15559999@127.0.0.1>;tag=peer\nTo: <sip:+15551234@gw.example.test>\n"
+          "Call-ID: call-one\nCSeq: 1 CANCEL\n"
+          "Reason: SIP;cause=200;text=\"Call completed elsewhere\"\n\n");
+  cr_assert(rig_hear_status(487));
+  cr_assert_eq(caller()->cause.reason, END_ANSWERED_ELSEWHERE);
+}
+
 Test(trunk, answer_is_repeated_until_ack) {
   say_invite(CONTACT, "", SDP);
   fake.door->answered(fake.door_arg, caller());

@@ -46,10 +46,19 @@ Test(q850, both_ways) {
   cr_assert_eq(q850_of_status(499), 127);
   cr_assert_eq(q850_to_status(17), 486);
   cr_assert_eq(q850_to_status(34), 503);
-  cr_assert_eq(q850_to_status(50), 480);
+  cr_assert_eq(q850_to_status(50), 503);
+  cr_assert_eq(q850_to_status(45), 503);
+  cr_assert_eq(q850_to_status(47), 503);
+  cr_assert_eq(q850_to_status(15), 480);
+  cr_assert_eq(q850_to_status(94), 400);
+  cr_assert_eq(q850_to_status(112), 500);
+  cr_assert_eq(q850_of_status(607), 21);
+  cr_assert_eq(q850_of_status(608), 21);
+  cr_assert_eq(q850_of_status(433), 24);
+  cr_assert_eq(q850_to_status(24), 433);
   cr_assert_eq(q850_to_status(0), 500);
   cr_assert_str_eq(q850_text(17), "User busy");
-  cr_assert_str_eq(q850_text(50), "");
+  cr_assert_str_eq(q850_text(45), "");
   for (int status = 400; status < 700; status++) {
     int cause = q850_of_status(status), back = q850_to_status(cause);
     cr_assert(cause >= 1 && cause <= 127 && back >= 400 && back < 700, "%d", status);

@@ -173,6 +173,16 @@ int end_reason_q850(enum end_reason r) {
   };
   return cause[r];
 }
+struct cause cause_of_bye(int status, int q850, enum end_by by) {
+  (void)status;
+  return (struct cause){.reason = END_COMPLETED, .by = by, .q850 = q850};
+}
+struct cause cause_of_cancel(int status, int q850) {
+  return (struct cause){.reason = status == 200 ? END_ANSWERED_ELSEWHERE : END_CANCELED,
+                        .by = BY_CALLER,
+                        .sip = 487,
+                        .q850 = q850};
+}
 struct cause cause_of_sip(int status, int q850, enum end_by by) {
   return (struct cause){
       .reason = status == 486 ? END_BUSY : END_TRUNK_FAILURE, .by = by, .sip = status, .q850 = q850};
