@@ -154,6 +154,9 @@ struct door {
   /* The leg is over, l->cause says why: send what the protocol demands (BYE, CANCEL, final status,
    * event). Called exactly once, also when the door itself ended it. The leg is gone after this turn. */
   void (*ended)(void *arg, struct leg *l);
+  /* How good a trunk is for one more call, lower is better: 0 healthy, 1 demoted (tried last);
+   * -errno: not to be tried at all (drained, switched off). NULL: all are equal. */
+  int (*rank)(void *arg, const struct conf_trunk *trunk);
   /* Trunk tests of later issues hang here. */
   int (*probe)(void *arg, const char *trunk);
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Checks across fields, once each field by itself is right: see part.h. */
 #include "conf/host.h"
-#include "conf/part.h"
+#include "conf/trunk.h"
 
 #include <stdio.h>
 
@@ -79,103 +79,6 @@ static void listeners_check(struct checker *k) {
   }
 }
 
-static bool has_peer(const struct conf_trunk *t, bool is_name) {
-  struct host_rule rule;
-  for (uint32_t i = 0; i < t->peers.n; i++)
-    if (host_rule_parse(&rule, slice_of(t->peers.text[i])) == 0 && rule.is_name == is_name)
-      return true;
-  return false;
-}
-
-static void direct_routing_check(struct checker *k, const struct conf_trunk *t,
-                                 const struct conf_listener *l) {
-  if (t->srtp == SRTP_OFF)
-    FAIL(k, t->line, "trunks[%s].srtp: expected required, as the kind is direct-routing", t->name);
-  if (l && (l->transport != TRANSPORT_TLS || l->mtls == MTLS_OFF))
-    FAIL(k, t->line,
-         "trunks[%s].listener: expected one of transport tls with mtls, as the kind is direct-routing",
-         t->name);
-  if (!t->fqdn[0])
-    FAIL(k, t->line, "trunks[%s].fqdn: is missing: expected our name, as the kind is direct-routing",
-         t->name);
-  if (!has_peer(t, true))
-    FAIL(k, t->line, "trunks[%s].peers: expected a certificate's name, as the kind is direct-routing",
-         t->name);
-  if (t->inner_hops)
-    FAIL(k, t->line, "trunks[%s].inner_hops: expected 0, as the kind is direct-routing", t->name);
-}
-
-static bool is_target(struct slice s) {
-  struct slice host;
-  struct addr ip;
-  uint16_t port;
-  if (!slice_istarts(s, SLICE("sip:")) || memchr(s.p, ' ', s.n) || memchr(s.p, '<', s.n) ||
-      memchr(s.p, '"', s.n))
-    return false;
-  s = slice_from(s.p + 4, s.n - 4);
-  struct slice rest = s, host_port = slice_cut(&rest, ';');
-  if (host_split(host_port, &host, &port, &ip) < 0)
-    return false;
-  if (!rest.p)
-    return true;
-  return slice_ieq(rest, SLICE("transport=udp")) || slice_ieq(rest, SLICE("transport=tcp")) ||
-         slice_ieq(rest, SLICE("transport=tls"));
-}
-
-static bool is_range(struct slice s) {
-  if (s.n && s.p[s.n - 1] == '*')
-    s.n--;
-  for (size_t i = 1; i < s.n; i++)
-    if (s.p[i] < '0' || s.p[i] > '9')
-      return false;
-  return s.n >= 2 && s.n <= 16 && s.p[0] == '+';
-}
-
-static void callers_check(struct checker *k, const struct conf_trunk *t) {
-  for (uint32_t i = 0; i < t->numbers_allowed.n; i++)
-    if (!is_range(slice_of(t->numbers_allowed.text[i])))
-      FAIL(k, t->line,
-           "trunks[%s].numbers_allowed: expected + and digits, optionally with * behind, got \"%s\"",
-           t->name, t->numbers_allowed.text[i]);
-  if (t->number_default[0] && !field_is_tel(slice_of(t->number_default)))
-    FAIL(k, t->line, "trunks[%s].number_default: expected + and 4 to 15 digits, got \"%s\"", t->name,
-         t->number_default);
-  if (t->number_default[0] && !t->numbers_allowed.n)
-    FAIL(k, t->line, "trunks[%s].number_default: is for trunks with numbers_allowed", t->name);
-}
-
-static void trunk_check(struct checker *k, const struct conf_trunk *t) {
-  const struct conf_listener *l = conf_listener_find(k->c, slice_of(t->listener));
-  if (!l)
-    FAIL(k, t->line, "trunks[%s].listener: there is no listener \"%s\"", t->name, t->listener);
-  if (t->kind == TRUNK_DIRECT_ROUTING)
-    direct_routing_check(k, t, l);
-  if (l && l->transport != TRANSPORT_TLS && t->kind == TRUNK_CARRIER && !has_peer(t, false))
-    FAIL(k, t->line, "trunks[%s].peers: expected an address: without tls a name proves nothing",
-         t->name);
-  if (t->target[0] && !is_target(slice_of(t->target)))
-    FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"",
-         t->name, t->target);
-  callers_check(k, t);
-  if (t->srtp == SRTP_OFF && t->symmetric == SYMMETRIC_AUTO)
-    FAIL(k, t->line, "trunks[%s].symmetric: expected off or once, as srtp is off", t->name);
-  if (t->media_ports == PORTS_SHARED && (t->srtp == SRTP_OFF || t->key_exchange != KEYS_SDES))
-    FAIL(k, t->line,
-         "trunks[%s].media_ports: expected private: shared takes srtp, and key_exchange sdes", t->name);
-  if (t->srtp != SRTP_OFF && t->key_exchange == KEYS_SDES && t->media_sources.n)
-    FAIL(k, t->line, "trunks[%s].media_sources: is for srtp off, or key_exchange dtls or any", t->name);
-}
-
-static void trunks_check(struct checker *k) {
-  const struct conf *c = k->c;
-  for (uint32_t i = 0; i < c->n_trunks; i++) {
-    trunk_check(k, &c->trunks[i]);
-    for (uint32_t j = 0; j < i; j++)
-      if (strcmp(c->trunks[j].name, c->trunks[i].name) == 0)
-        FAIL(k, c->trunks[i].line, "trunks[%u].name: stands twice: \"%s\"", i, c->trunks[i].name);
-  }
-}
-
 /* Who has credentials of a relay sends from its address: no trunk may take that for its peer. */
 static bool is_peer(const struct conf_trunk *t, const struct addr *relay) {
   struct host_rule rule;
@@ -222,7 +125,7 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
   media_check(&k);
   doors_check(&k);
   listeners_check(&k);
-  trunks_check(&k);
+  conf_trunks_check(c, errors);
   relays_check(&k);
 }
 
@@ -271,6 +174,17 @@ static void listener_files_check(struct checker *k, const struct tree_node *map,
   readable_check(k, &at, "ca", l->ca);
 }
 
+static void trunk_files_check(struct checker *k, const struct tree_node *list) {
+  const struct tree_node *item = list ? list->child : NULL;
+  char name[80];
+  for (uint32_t i = 0; i < k->c->n_trunks && item; i++, item = item->next) {
+    struct place at = {item, name, k->c->trunks[i].line};
+    snprintf(name, sizeof(name), "trunks[%s]", k->c->trunks[i].name);
+    readable_check(k, &at, "certificate", k->c->trunks[i].certificate);
+    secret_file_check(k, &at, "key", k->c->trunks[i].key, false);
+  }
+}
+
 static void relay_files_check(struct checker *k, const struct tree_node *list) {
   const struct tree_node *item = list ? list->child : NULL;
   char name[80];
@@ -298,5 +212,6 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);
   for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)
     listener_files_check(&k, item, lines->listeners[i], &c->listeners[i]);
+  trunk_files_check(&k, tree_find(lines->tree, "trunks"));
   relay_files_check(&k, tree_find(lines->tree, "relays"));
 }

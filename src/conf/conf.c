@@ -3,7 +3,7 @@
  * than in conf_load(). */
 #include "base/hmac.h"
 #include "base/map.h"
-#include "conf/part.h"
+#include "conf/trunk.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -68,22 +68,6 @@ static void relays_read(struct loader *l, const struct tree_node *list) {
                              CONF_RELAYS_MAX, l->lines.relays);
 }
 
-/* What a trunk's mode of sending follows from its SRTP setting, where it is not said. */
-static void trunks_read(struct loader *l, const struct tree_node *list) {
-  uint32_t lines[CONF_TRUNKS_MAX] = {0};
-  l->c->n_trunks = list_read(l, SECTION_TRUNK, list, "trunks", l->c->trunks, sizeof(l->c->trunks[0]),
-                             CONF_TRUNKS_MAX, lines);
-  const struct tree_node *item = l->c->n_trunks ? list->child : NULL;
-  for (uint32_t i = 0; i < l->c->n_trunks; i++, item = item->next) {
-    struct conf_trunk *t = &l->c->trunks[i];
-    t->line = lines[i];
-    if (!tree_find(item, "symmetric"))
-      t->symmetric = t->srtp == SRTP_OFF ? SYMMETRIC_OFF : SYMMETRIC_AUTO;
-    if (t->kind == TRUNK_DIRECT_ROUTING && !tree_find(item, "forward_pai"))
-      t->forward_pai = PAI_OFF;
-  }
-}
-
 static int users_read(struct loader *l, const struct tree_node *list) {
   uint32_t n = list && list->kind == TREE_LIST ? list->n : 0;
   n = n < CONF_USERS_MAX ? n : CONF_USERS_MAX;
@@ -117,7 +101,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   section_read(l, SECTION_ADMIN, admin, "admin", l->lines.admin, l->c);
   section_read(l, SECTION_RECORDS, tree_find(root, "records"), "records", root->line, l->c);
   listeners_read(l, tree_find(root, "listeners"));
-  trunks_read(l, tree_find(root, "trunks"));
+  conf_trunks_read(l->c, &l->r, tree_find(root, "trunks"));
   relays_read(l, tree_find(root, "relays"));
   return users_read(l, tree_find(root, "users"));
 }

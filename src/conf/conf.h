@@ -17,11 +17,13 @@ enum {
   CONF_USERS_MAX = 1024,
   CONF_RELAYS_MAX = 8,
   CONF_ERRORS_MAX = 64,
+  CONF_HUBS_MAX = 8,
 };
 
 enum conf_transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS };
 enum conf_mtls { MTLS_OFF, MTLS_OPTIONAL, MTLS_REQUIRED };
 enum conf_trunk_kind { TRUNK_CARRIER, TRUNK_DIRECT_ROUTING };
+enum conf_role { ROLE_HUB, ROLE_SBC };
 enum conf_srtp { SRTP_REQUIRED, SRTP_OFF };
 enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
 enum conf_ports { PORTS_PRIVATE, PORTS_SHARED };
@@ -55,10 +57,14 @@ struct conf_listener { /* a SIP listener */
 struct conf_trunk {
   char name[CONF_NAME_BYTES];
   uint8_t kind;                    /* enum conf_trunk_kind */
+  uint8_t role;                    /* enum conf_role: direct-routing: which side of it we are */
+  char base[CONF_NAME_BYTES];      /* base is the trunk that the rest of its settings comes from. */
   char fqdn[CONF_NAME_BYTES];      /* fqdn is our name toward it: Contact, Via, From, SNI. */
   char listener[CONF_NAME_BYTES];  /* listener is the one its calls come to and leave by. */
   char target[CONF_PATH_BYTES];    /* target is the SIP URI of outgoing calls,
                                       sip:HOST[:PORT][;transport=…]; "" = none. */
+  struct conf_names hubs;          /* sbc: names of the hub's data centres, the nearest first */
+  char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* ours toward it; "" = the listener's */
   struct conf_names peers;         /* names, addresses, CIDRs (optionally :port) of the peer itself */
   struct conf_names proxies;       /* SIP proxies that may stand between, the same forms */
   uint32_t inner_hops;             /* private addresses allowed below the first Via */
@@ -76,6 +82,10 @@ struct conf_trunk {
   bool rtcp_xr;      /* rtcp_xr: VoIP metrics are sent to it and taken (RFC 3611) */
   bool options;      /* options: we send OPTIONS every options_interval_s */
   uint32_t options_interval_s; /* default 60 */
+  uint32_t options_down, options_up; /* N of M: so many in a row, default 2 and 2 */
+  struct conf_names failover_codes;  /* see conf_trunk_fails_over() */
+  uint32_t failover_s;         /* failover_s without any answer: the next trunk; default 10 */
+  bool media_bypass, pidf_lo;  /* default false */
   uint32_t max_calls;          /* default 100 */
   uint32_t max_calls_per_s;    /* default 10 */
   uint32_t answer_timeout_s;   /* INVITE without final answer, default 180 */
@@ -196,6 +206,13 @@ int conf_parse(struct conf **ret, const char *file, struct slice yaml,
 struct conf *conf_free(struct conf *c);
 OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);
+/* The trunk whose OPTIONS and drain hold for this one too: its base, or itself. */
+const struct conf_trunk *conf_trunk_base(const struct conf *c, const struct conf_trunk *t);
+/* Is that final status one on which another trunk is tried? */
+bool conf_trunk_fails_over(const struct conf_trunk *t, int status);
+/* The SIP URI of its i-th target, the nearest first: of a hub's data centres where it has them, else
+ * its one target. 0, or -ENOENT past the last. */
+int conf_trunk_target(const struct conf_trunk *t, uint32_t i, char *dst, size_t dst_bytes) must_check;
 const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name);
 const struct conf_relay *conf_relay_find(const struct conf *c, struct slice name);
 const struct conf_user *conf_user_find(const struct conf *c, struct slice name);

@@ -259,8 +259,8 @@ static void list_store(struct value *v, const struct tree_node *list, struct con
     value_fail(v);
 }
 
-static void default_store(struct value *v, void *to) {
-  struct slice rest = slice_of(v->f->def);
+static void default_store(struct value *v, const char *def, void *to) {
+  struct slice rest = slice_of(def);
   v->is_plain = true;
   if (v->f->type < FIELD_TEXTS) {
     v->text = rest;
@@ -291,13 +291,21 @@ static void value_read(struct value *v, const struct tree_node *node, void *to) 
     value_fail(v);
 }
 
+static const char *default_of(const struct value *v) {
+  for (size_t i = 0; i < v->r->n_defaults; i++)
+    if (v->r->defaults[i].kind == v->r->kind && !strcmp(v->r->defaults[i].key, v->f->key))
+      return v->r->defaults[i].def;
+  return v->f->def;
+}
+
 static void absent_read(struct value *v, void *to) {
   char want[160];
+  const char *def = default_of(v);
   if (v->f->flags & FIELD_REQUIRED)
     conf_error_add(v->r->errors, v->r->file, v->line, "%s: is missing: expected %s", v->path,
                    field_expects(v->f, want, sizeof(want)));
-  else if (v->f->def && v->f->type != FIELD_SUB)
-    default_store(v, to);
+  else if (def && v->f->type != FIELD_SUB)
+    default_store(v, def, to);
 }
 
 static bool is_known(const struct field *rows, size_t n, uint8_t section, struct slice key) {
@@ -342,6 +350,8 @@ void field_map_read(const struct field_reader *r, const struct field *rows, size
     snprintf(name, sizeof(name), "%s%s%s", path, path[0] ? "." : "", rows[i].key);
     struct value v = {.r = r, .f = &rows[i], .path = name, .line = map ? map->line : line};
     const struct tree_node *node = tree_find(map, rows[i].key);
+    if (!node)
+      node = tree_find(r->base, rows[i].key);
     void *to = (char *)base + rows[i].offset;
     if (node)
       value_read(&v, node, to);

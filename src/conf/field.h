@@ -34,9 +34,18 @@ struct field {
   const char *choices, *doc;
 };
 
+struct field_default { /* another default than the row's, in some place */
+  uint8_t kind;
+  const char *key, *def;
+};
+
 struct field_reader {
   const char *file; /* file is shown in errors; its folder is where paths begin. */
   struct conf_errors *errors;
+  const struct tree_node *base; /* base has the value of a key that the map lacks; may be NULL. */
+  const struct field_default *defaults;
+  size_t n_defaults;
+  uint8_t kind; /* kind: whose defaults hold. */
 };
 
 void conf_error_add(struct conf_errors *e, const char *file, uint32_t line, const char *format, ...)

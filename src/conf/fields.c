@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The rows of fields.def, and the documentation that is printed from them. */
 #include "base/text.h"
-#include "conf/part.h"
+#include "conf/trunk.h"
 
 const struct field conf_fields[] = {
 #define FIELD(section_, struct_, place, key_, type_, flags_, min_, max_, def_, choices_, doc_) \
@@ -50,6 +50,12 @@ static void row_write(struct text *t, const struct field *f) {
   text_add(t, " |\n");
 }
 
+static void kinds_write(struct text *t) {
+  text_add(t, "\nDefaults that are others with `kind: direct-routing`:\n\n| key | default |\n|---|---|\n");
+  for (size_t i = 0; i < conf_kinds_n; i++)
+    text_add(t, "| `%s` | `%s` |\n", conf_kinds[i].key, conf_kinds[i].def);
+}
+
 int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) {
   struct text t;
   text_init(&t, dst, dst_bytes);
@@ -68,6 +74,8 @@ int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) {
     for (size_t i = 0; i < conf_fields_n; i++)
       if (conf_fields[i].section == s)
         row_write(&t, &conf_fields[i]);
+    if (s == SECTION_TRUNK)
+      kinds_write(&t);
   }
   return text_end(&t, ret_n);
 }

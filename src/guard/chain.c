@@ -140,6 +140,11 @@ static bool subject_is_proxy(const struct chain *c, const struct ask_hosts *subj
   return false;
 }
 
+/* The name in the certificate may cover more than one tenant: a stranger among them is nobody's. */
+static bool is_tenant(const struct chain *c, struct slice contact) {
+  return c->rules && peer_role(c->rules, contact, c->default_port) == ROLE_PEER;
+}
+
 static struct verdict contact_direct_check(const struct chain *c, struct slice contact,
                                            const struct ask_hosts *subjects) {
   char shown[64];
@@ -148,13 +153,16 @@ static struct verdict contact_direct_check(const struct chain *c, struct slice c
     return verdict_refuse(REFUSE_CONTACT,
                           "Contact with the address %s: trunks[%s] is direct-routing, names only", shown,
                           c->t->name);
-  if (subject_is_proxy(c, subjects)) {
+  if (subject_is_proxy(c, subjects) || c->t->role == ROLE_SBC) {
+    if (c->t->role == ROLE_SBC && subject_covers(subjects, contact))
+      return verdict_pass();
     if (c->rules && peer_role(c->rules, contact, c->default_port) != ROLE_STRANGER)
       return verdict_pass();
     return chain_refuse(c, REFUSE_CONTACT, "Contact", shown, "peers");
   }
   if (subject_covers(subjects, contact))
-    return verdict_pass();
+    return is_tenant(c, contact) ? verdict_pass()
+                                 : chain_refuse(c, REFUSE_CONTACT, "Contact", shown, "peers");
   return verdict_refuse(REFUSE_CONTACT, "Contact %s is not the name in the certificate (%s)", shown,
                         subjects->n ? subjects->host[0] : "none was shown");
 }

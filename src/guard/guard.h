@@ -82,11 +82,15 @@ const struct counts *guard_counts(const struct guard *g); /* refusals by rule, a
  * thread). Considers the addresses and CIDRs of peers and proxies of trunks on that listener, and for
  * TLS any source when a trunk of the listener is known by certificate name. */
 bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source);
-/* The trunk of a request: by certificate subject (TLS), else by address; to_host (request-URI or To
- * host, the FQDN) tells trunks of equal peers apart. NULL: unknown. An unknown one is counted. */
+/* The trunk of a request: by certificate subject (TLS), else by address. Of trunks of equal peers the
+ * Contact's host tells which (a tenant by its own name, then by its parent domain, "*." among peers),
+ * then to_host (request-URI or To host) by our fqdn. NULL: unknown. An unknown one is counted. */
 const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
                                           const struct addr *source, const struct ask_hosts *subjects,
-                                          struct slice to_host);
+                                          struct slice contact_host, struct slice to_host);
+/* Could a request from there be of that very trunk? For requests within a dialog, which name nobody. */
+bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const struct addr *source,
+                   const struct ask_hosts *subjects);
 /* The ordered checks: trunk known, enabled, loop (our own address among the Vias), the chain rule of
  * the trunk's kind, max forwards, hairpin, calls a second, live calls of the trunk and the node. On
  * pass the call is counted as live: guard_leave(trunk) when it ends. Refusals are counted here and in

@@ -75,28 +75,54 @@ static bool trunk_matches(const struct guard *g, uint32_t i, const struct conf_l
   return rules_have_source(&g->rules[i], source, l && l->transport == TRANSPORT_UDP);
 }
 
-const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
-                                          const struct addr *source, const struct ask_hosts *subjects,
-                                          struct slice to_host) {
-  const struct conf_listener *l = conf_listener_find(g->conf, slice_of(listener));
-  const struct conf_trunk *found = NULL;
+static struct slice bare_host(struct slice text) {
   struct slice host;
   struct addr ip;
   uint16_t port;
-  if (host_split(to_host, &host, &port, &ip) < 0)
-    host = to_host;
+  return host_split(text, &host, &port, &ip) < 0 ? text : host;
+}
+
+/* 2: the Contact's host is a peer by its own name, 1: by its parent domain, 0: not by name. */
+static unsigned name_score(const struct peer_rules *p, struct slice contact) {
+  unsigned best = 0;
+  for (uint32_t i = 0; i < p->n && contact.n; i++) {
+    const struct host_rule *r = &p->rule[i].host;
+    if (r->is_name && p->rule[i].role == ROLE_PEER && host_name_covers(slice_of(r->name), contact)) {
+      unsigned score = r->name[0] == '*' ? 1 : 2;
+      best = score > best ? score : best;
+    }
+  }
+  return best;
+}
+
+const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
+                                          const struct addr *source, const struct ask_hosts *subjects,
+                                          struct slice contact_host, struct slice to_host) {
+  const struct conf_listener *l = conf_listener_find(g->conf, slice_of(listener));
+  const struct conf_trunk *found = NULL;
+  struct slice contact = bare_host(contact_host), to = bare_host(to_host);
+  unsigned best = 0;
   for (uint32_t i = 0; i < g->conf->n_trunks; i++) {
     const struct conf_trunk *t = &g->conf->trunks[i];
     if (!is_on(t, listener) || !trunk_matches(g, i, l, source, subjects))
       continue;
-    if (t->fqdn[0] && slice_ieq(slice_of(t->fqdn), host))
-      return t;
-    if (!found)
-      found = t;
+    unsigned score = 1 + 2 * name_score(&g->rules[i], contact) +
+                     (t->fqdn[0] && slice_ieq(slice_of(t->fqdn), to) ? 1 : 0);
+    if (score > best)
+      found = t, best = score;
   }
   if (!found)
     atomic_fetch_add_explicit(&g->counts.values[REFUSE_UNKNOWN_SOURCE], 1, memory_order_relaxed);
   return found;
+}
+
+bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const struct addr *source,
+                   const struct ask_hosts *subjects) {
+  const struct conf_listener *l = conf_listener_find(g->conf, slice_of(trunk->listener));
+  for (uint32_t i = 0; i < g->conf->n_trunks; i++)
+    if (trunk == &g->conf->trunks[i])
+      return trunk_matches(g, i, l, source, subjects);
+  return false;
 }
 
 const struct peer_rules *guard_rules(const struct guard *g, const struct conf_trunk *t) {

@@ -61,9 +61,11 @@ static struct slice meant_host(const sip_t *sip) {
 const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
                                     struct addr *ret_source) {
   struct ask_hosts subjects = {.n = 0};
+  const sip_contact_t *m = sip->sip_contact; /* of several only the first counts (C-11) */
   agent_source(msg, ret_source);
   ask_subjects(&subjects, a, msg);
-  return guard_peer_trunk(a->t->env.guard, a->listener, ret_source, &subjects, meant_host(sip));
+  return guard_peer_trunk(a->t->env.guard, a->listener, ret_source, &subjects,
+                          slice_of(m && m->m_url->url_host ? m->m_url->url_host : ""), meant_host(sip));
 }
 
 /* Requests outside of a dialog. */

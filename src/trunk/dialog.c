@@ -116,8 +116,14 @@ void text_free(char *text) {
  */
 static bool is_from_peer(const struct dialog *d, msg_t *msg, const sip_t *sip) {
   struct addr source;
-  const struct conf_trunk *trunk = agent_peer(d->agent, msg, sip, &source);
-  return trunk && (!strcmp(trunk->name, d->trunk) || addr_eq_ip(&source, &d->peer));
+  struct ask_hosts subjects = {.n = 0};
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  agent_source(msg, &source);
+  ask_subjects(&subjects, d->agent, msg);
+  if (trunk && guard_is_peer(d->t->env.guard, trunk, &source, &subjects))
+    return true;
+  trunk = agent_peer(d->agent, msg, sip, &source);
+  return trunk && addr_eq_ip(&source, &d->peer);
 }
 
 static int refuse_plain(struct dialog *d, nta_incoming_t *irq, int status) {

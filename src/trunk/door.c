@@ -80,6 +80,8 @@ static void door_quality(void *arg, struct leg *l, const struct mset_quality *q)
   (void)arg, (void)l, (void)q;
 }
 
+static int door_rank(void *arg, const struct conf_trunk *trunk) { return health_rank(arg, trunk); }
+
 const struct door trunk_door = {
     .name = "trunk",
     .kind = LEG_TRUNK,
@@ -99,5 +101,6 @@ const struct door trunk_door = {
     .quality = door_quality,
     .restart = NULL,
     .ended = door_ended,
+    .rank = door_rank,
     .probe = NULL,
 };

@@ -251,6 +251,7 @@ void info_done(struct dialog *d);                           /* forget what is un
 void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
+int health_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
 extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */

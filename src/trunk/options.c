@@ -182,3 +182,12 @@ bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_healt
     }
   return false;
 }
+
+/* A tenant stands and falls with its base (O-9). */
+int health_rank(const struct trunks *t, const struct conf_trunk *trunk) {
+  const struct conf_trunk *base = conf_trunk_base(t->env.conf, trunk);
+  struct trunk_health h;
+  if (!trunk->enabled || !base->enabled)
+    return -ESHUTDOWN;
+  return trunks_health(t, base->name, &h) && h.state == TRUNK_DOWN ? 1 : 0;
+}

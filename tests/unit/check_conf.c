@@ -223,7 +223,33 @@ Test(conf, cross_checks) {
       {"127.0.0.1:5070", "127.0.0.1:5061", ""},
       {"transport: udp, address: \"127.0.0.1:5070\"", "transport: tcp, address: \"127.0.0.1:5061\"",
        "listeners[lab].address: already that of listeners[tls]"},
-      {"target: sip:carrier", "target: sips:carrier", "trunks[demo].target: expected sip:HOST"},
+      {"target: sip:carrier", "target: sips:carrier", "sips: URIs are not used"},
+      {"fqdn: edge.example", "fqdn: 192.0.2.1", "trunks[0].fqdn: expected a full host name"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    media_bypass: true",
+       "trunks[demo].media_bypass: expected false"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    key_exchange: dtls",
+       "trunks[demo].key_exchange: expected sdes or any"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    failover_codes: [503, 486]",
+       "trunks[demo].failover_codes: 486 is a last word"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    failover_codes: [183]",
+       "trunks[demo].failover_codes: expected final statuses 400-699"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    failover_codes: [500, 502]", ""},
+      {"    kind: direct-routing", "    kind: direct-routing\n    role: sbc",
+       "trunks[demo].hubs: is missing"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    hubs: [sip.hub.example]",
+       "trunks[demo].hubs: is for role sbc"},
+      {"    target: sip:carrier.example:5061;transport=tls\n", "    role: sbc\n    hubs: [192.0.2.1]\n",
+       "trunks[demo].hubs: expected names"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    role: sbc\n    hubs: [a.example]",
+       "trunks[demo].target: expected none"},
+      {"srtp: off", "srtp: off\n    role: sbc", "trunks[lab].role: sbc is for kind direct-routing"},
+      {"srtp: off", "srtp: off\n    base: nobody",
+       "trunks[lab].base: there is no other trunk \"nobody\""},
+      {"srtp: off", "srtp: off\n    kind: carrier\n    base: demo",
+       "trunks[lab].base: expected kind, role and listener"},
+      {"srtp: off", "srtp: off\n    certificate: x.pem", "trunks[lab].certificate: expected both"},
+      {"srtp: off", "srtp: off\n    certificate: x.pem\n    key: x.key",
+       "trunks[lab].certificate: is for a listener of transport tls"},
       {"srtp: off", "srtp: off\n    symmetric: auto", "trunks[lab].symmetric: expected off or once"},
       {"srtp: off", "srtp: off\n    media_ports: shared", "trunks[lab].media_ports: expected private"},
       {"srtp: off", "key_exchange: any\n    media_ports: shared",
@@ -394,4 +420,53 @@ Test(host, rules) {
       cr_assert_eq(host_rule_has(&r, slice_of(rows[i].host), rows[i].default_port), rows[i].has,
                    "row %zu", i);
   }
+}
+
+/* A tenant takes what it lacks from its base; OPTIONS stay the base's. */
+Test(conf, tenants) {
+  own(conf) c = NULL;
+  own_mem char *text =
+      changed("  - name: lab\n",
+              "  - {name: contoso, base: demo, peers: [sbc1.customers.example], max_calls: 3}\n"
+              "  - name: lab\n");
+  int r = parse(&c, text);
+  print_errors();
+  cr_assert_eq(r, 0);
+  const struct conf_trunk *base = conf_trunk_find(c, SLICE("demo"));
+  const struct conf_trunk *t = conf_trunk_find(c, SLICE("contoso"));
+  cr_assert(base && t);
+  cr_expect_eq(t->kind, TRUNK_DIRECT_ROUTING);
+  cr_expect_str_eq(t->fqdn, base->fqdn);
+  cr_expect_str_eq(t->target, base->target);
+  cr_expect_str_eq(t->peers.text[0], "sbc1.customers.example");
+  cr_expect_eq(t->max_calls, 3);
+  cr_expect(base->options && !t->options);
+  cr_expect_eq(base->options_down, 3);
+  cr_expect_eq(conf_trunk_base(c, t), base);
+  cr_expect_eq(conf_trunk_base(c, base), base);
+  cr_expect(conf_trunk_fails_over(t, 503) && !conf_trunk_fails_over(t, 500));
+}
+
+/* The role of the SBC: targets are the hub's names in order, and who speaks from there is the peer. */
+Test(conf, hubs) {
+  own(conf) c = NULL;
+  own_mem char *text =
+      changed("  - name: lab\n",
+              "  - {name: service, kind: direct-routing, role: sbc, fqdn: sbc.example, listener: tls,\n"
+              "     hubs: [sip.hub.example, \"sip2.hub.example:5091\"]}\n"
+              "  - name: lab\n");
+  char target[CONF_PATH_BYTES];
+  int r = parse(&c, text);
+  print_errors();
+  cr_assert_eq(r, 0);
+  const struct conf_trunk *t = conf_trunk_find(c, SLICE("service"));
+  cr_assert(t);
+  cr_expect_str_eq(t->target, "sip:sip.hub.example:5061;transport=tls");
+  cr_expect(conf_trunk_target(t, 1, target, sizeof(target)) == 0 &&
+            !strcmp(target, "sip:sip2.hub.example:5091;transport=tls"));
+  cr_expect_eq(conf_trunk_target(t, 2, target, sizeof(target)), -ENOENT);
+  cr_expect_eq(t->peers.n, 2);
+  cr_expect_str_eq(t->peers.text[1], "sip2.hub.example");
+  t = conf_trunk_find(c, SLICE("lab"));
+  cr_expect(conf_trunk_target(t, 0, target, sizeof(target)) == (t->target[0] ? 0 : -ENOENT));
 }

@@ -173,12 +173,15 @@ Test(chain, table) {
   }
 }
 
+static const char *contact_said = "";
+
 static const char *trunk_at(const struct guard *g, const char *listener, const char *source,
                             const char *subjects, const char *to) {
   struct addr a;
   struct ask_hosts s = hosts(subjects);
   cr_assert_eq(addr_parse_port(&a, slice_of(source)), 0);
-  const struct conf_trunk *t = guard_peer_trunk(g, listener, &a, &s, slice_of(to));
+  const struct conf_trunk *t =
+      guard_peer_trunk(g, listener, &a, &s, slice_of(contact_said), slice_of(to));
   return t ? t->name : "";
 }
 
@@ -219,6 +222,40 @@ Test(peer, equal_peers_are_told_apart_by_our_name) {
   cr_assert_eq(guard_new(&g, c), 0);
   cr_assert_str_eq(trunk_at(g, "udp", "198.51.100.1:5060", "", "proxied.example:5060"), "proxied");
   cr_assert_str_eq(trunk_at(g, "udp", "198.51.100.1:5060", "", "x.example"), "plain");
+}
+
+/* Tenants of one certificate: by the Contact's whole name, then by its parent domain (I-4, I-5). */
+Test(peer, tenants_are_told_apart_by_contact) {
+  own(guard) g = NULL;
+  own(conf) c = config();
+  struct ask a;
+  struct verdict v;
+  struct addr source;
+  cr_assert_eq(addr_parse_port(&source, SLICE("203.0.113.9:40000")), 0);
+  struct conf_trunk *base = (struct conf_trunk *)(uintptr_t)conf_trunk_find(c, SLICE("direct"));
+  struct conf_trunk *tenant = &c->trunks[c->n_trunks++];
+  *tenant = *base;
+  slice_copy(tenant->name, sizeof(tenant->name), SLICE("tenant"));
+  slice_copy(tenant->fqdn, sizeof(tenant->fqdn), SLICE("other.example"));
+  tenant->peers.n = 1;
+  slice_copy(tenant->peers.text[0], CONF_NAME_BYTES, SLICE("sbc1.wild.example"));
+  cr_assert_eq(guard_new(&g, c), 0);
+  const struct ask_hosts subjects = hosts("*.wild.example");
+  contact_said = "sbc1.wild.example";
+  cr_expect_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "*.wild.example", ""), "tenant");
+  contact_said = "sbc2.wild.example:5061";
+  cr_expect_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "*.wild.example", ""), "direct");
+  cr_expect_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "*.wild.example", "other.example"), "direct",
+                   "the name of the tenant is before ours");
+  contact_said = "";
+  cr_expect_str_eq(trunk_at(g, "dr", "203.0.113.9:40000", "*.wild.example", "other.example"), "tenant");
+  cr_expect(guard_is_peer(g, base, &source, &subjects) && guard_is_peer(g, tenant, &source, &subjects));
+  a = ask_of(c, "tenant", "*.wild.example", "sbc1.wild.example", "", "", "sbc1.wild.example");
+  v = guard_admit(g, &a, 1);
+  cr_expect_eq(v.refusal, REFUSE_NONE, "%s", v.detail);
+  a = ask_of(c, "tenant", "*.wild.example", "sbc9.wild.example", "", "", "sbc9.wild.example");
+  v = guard_admit(g, &a, 1);
+  cr_expect_eq(v.refusal, REFUSE_CONTACT, "the certificate's name is not enough");
 }
 
 static enum refusal admit(struct guard *g, const struct conf *c, const char *trunk, const char *peer,

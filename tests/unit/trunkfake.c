@@ -193,6 +193,17 @@ struct cause cause_of_verdict(const struct verdict *v) {
   return c;
 }
 
+const struct conf_trunk *conf_trunk_base(const struct conf *c, const struct conf_trunk *t) {
+  const struct conf_trunk *base = t->base[0] ? conf_trunk_find(c, slice_of(t->base)) : NULL;
+  return base ? base : t;
+}
+int conf_trunk_target(const struct conf_trunk *t, uint32_t i, char *dst, size_t dst_bytes) {
+  if (t->hubs.n && i < t->hubs.n)
+    return snprintf(dst, dst_bytes, "sip:%s;transport=tls", t->hubs.text[i]) > 0 ? 0 : -ENOENT;
+  return i == 0 && !t->hubs.n && t->target[0] ? slice_copy(dst, dst_bytes, slice_of(t->target))
+                                              : -ENOENT;
+}
+
 /* Border policy --------------------------------------------------------------------------------- */
 bool guard_knows_source(const struct guard *g, const char *listener, const struct addr *source) {
   (void)g, (void)listener, (void)source;
@@ -201,9 +212,14 @@ bool guard_knows_source(const struct guard *g, const char *listener, const struc
 }
 const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *listener,
                                           const struct addr *source, const struct ask_hosts *subjects,
-                                          struct slice to_host) {
-  (void)g, (void)listener, (void)source, (void)subjects, (void)to_host;
+                                          struct slice contact_host, struct slice to_host) {
+  (void)g, (void)listener, (void)source, (void)subjects, (void)contact_host, (void)to_host;
   return fake.is_stranger ? NULL : &rig_conf.trunks[0];
+}
+bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const struct addr *source,
+                   const struct ask_hosts *subjects) {
+  (void)g, (void)trunk, (void)source, (void)subjects;
+  return !fake.is_stranger;
 }
 struct verdict guard_answer_chain(struct guard *g, const struct conf_trunk *trunk,
                                   const struct ask_hosts *record_routes, struct slice contact_host,

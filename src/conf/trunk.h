@@ -1,0 +1,9 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Trunks of the configuration, read and checked. Inside conf. */
+#pragma once
+#include "conf/part.h"
+
+extern const struct field_default conf_kinds[]; /* the rows of kinds.def */
+extern const size_t conf_kinds_n;
+void conf_trunks_read(struct conf *c, const struct field_reader *r, const struct tree_node *list);
+void conf_trunks_check(const struct conf *c, struct conf_errors *errors);
