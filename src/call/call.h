@@ -97,6 +97,7 @@ struct call {
   char from[64], from_display[64], to[64],
       to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
+  struct history history; /* who diverted it until now; hunting adds to it */
   char session_local[33],
       session_remote[33];        /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
   char metadata[4097];           /* JSON text of the caller's metadata, "" if none */

@@ -249,6 +249,8 @@ static void fill_numbers(struct call *c, const struct place *p, const struct att
   slice_copy(c->from_display, sizeof(c->from_display), display);
   snprintf(c->to_user, sizeof(c->to_user), "%s", a->user ? a->user->name : "");
   c->anonymous = p->ask ? p->ask->anonymous : p->anonymous;
+  if (p->ask)
+    c->history = p->ask->history;
 }
 
 static void fill_session(struct call *c, const struct place *p) {

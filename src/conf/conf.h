@@ -33,6 +33,7 @@ enum conf_hold { HOLD_TONE, HOLD_INACTIVE, HOLD_MUSIC };
 enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
+enum conf_history { HISTORY_OFF, HISTORY_INFO, HISTORY_DIVERSION, HISTORY_BOTH };
 enum conf_anonymous { ANONYMOUS_ACCEPT, ANONYMOUS_REFUSE };
 enum conf_display { DISPLAY_PASS, DISPLAY_DROP, DISPLAY_NUMBER };
 enum conf_dtmf { DTMF_AUTO, DTMF_RFC4733, DTMF_INFO, DTMF_INBAND };
@@ -92,6 +93,7 @@ struct conf_trunk {
   uint32_t media_timeout_s;    /* default 300 */
   bool trust_identity; /* trust_identity: its P-Asserted-Identity is believed. */
   uint8_t forward_pai; /* enum conf_pai: how we assert callers to it; off by default on direct-routing */
+  uint8_t forward_history; /* enum conf_history */
   uint8_t anonymous;   /* enum conf_anonymous */
   uint8_t display;     /* enum conf_display: callers' names, both ways */
   struct conf_names numbers_allowed;     /* callers that it may show: "+1555…" or "+1555…*"; none: any */

@@ -21,7 +21,12 @@ static struct verdict enabled_check(const struct attempt *a) {
   return a->trunk->enabled ? verdict_pass() : v;
 }
 
-static struct verdict own_via_check(const struct attempt *a) { return loop_check(a->g, a->ask); }
+static struct verdict own_via_check(const struct attempt *a) {
+  if (a->ask->history.is_over)
+    return verdict_refuse(REFUSE_LOOP, "History-Info or Diversion: more than %d diversions",
+                          HISTORY_MAX);
+  return loop_check(a->g, a->ask);
+}
 
 static struct verdict hops_check(const struct attempt *a) {
   return a->ask->max_forwards != 0 ? verdict_pass() : verdict_refuse(REFUSE_HOPS, "Max-Forwards is 0");

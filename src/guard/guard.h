@@ -6,6 +6,7 @@
 #include "base/addr.h"
 #include "base/count.h"
 #include "conf/conf.h"
+#include "wire/history.h"
 
 enum refusal { /* REFUSE_NONE is 0: passed */
 #define REFUSE(id, rule, sip, q850, http, code, title) REFUSE_##id,
@@ -63,6 +64,7 @@ struct ask {
   char called[ASK_NUMBER_BYTES];
   bool anonymous;
   bool is_asserted; /* is_asserted: the caller is one that a trusted trunk vouches for. */
+  struct history history; /* who diverted it, as a trusted trunk tells */
   char session_id[33]; /* local UUID of RFC 7989, "" if absent */
   char sip_call_id[256];
 };

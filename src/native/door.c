@@ -21,6 +21,13 @@ static char *desc_text(const struct desc *d) {
   return NULL;
 }
 
+/* Who diverted it last, where that is no secret. */
+static void diverted_add(json_t *e, const struct call *c) {
+  const struct history_entry *last = c->history.n ? &c->history.entry[c->history.n - 1] : NULL;
+  if (e && last && !last->is_private)
+    json_object_set_new(e, "diverted_from", party_make(last->number));
+}
+
 void incoming_event(struct nleg *nl, struct leg *l) {
   char etag[WEB_ETAG_BYTES];
   nleg_etag(nl, etag);
@@ -30,6 +37,7 @@ void incoming_event(struct nleg *nl, struct leg *l) {
                 (int)l->call->ring_timeout_s, "anonymous", l->call->anonymous, "verified", "none");
   if (e && l->call->metadata[0])
     json_object_set_new(e, "metadata", json_loads(l->call->metadata, 0, NULL));
+  diverted_add(e, l->call);
   if (e)
     nleg_event(nl, "call.incoming", e);
 }

@@ -100,6 +100,7 @@ json_t *snapshot_make(const struct nleg *nl);
 json_t *end_make(const struct leg *l);
 json_t *media_make(const struct leg *l);
 json_t *from_make(const struct leg *l);
+json_t *party_make(const char *number); /* of a number or a name */
 json_t *to_make(const struct leg *l);
 /* Marks foreign relay candidates: fills deny (at most max), returns their number; *ret_usable tells if
  * any other UDP candidate or none at all was given. */

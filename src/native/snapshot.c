@@ -46,6 +46,8 @@ static json_t *party(const char *number, const char *display, bool anonymous) {
   return p;
 }
 
+json_t *party_make(const char *number) { return party(number, "", false); }
+
 /* A native caller is its identity, toward everyone native. */
 json_t *from_make(const struct leg *l) {
   const struct leg *caller = l->call->caller;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Facts of a request, free of SIP's types: the chain of hosts, names and numbers that the guard and
  * the call model judge. The last place that knows SIP. RFC 3261 8.1.1, 12.1.1; RFC 3323, 3325. */
+#include "trunk/history.h"
 #include "trunk/identity.h"
 
 #include <sofia-sip/su_strlst.h>
@@ -67,6 +68,7 @@ void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   ask_chain(ret, sip);
   ret->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count : -1;
   identity_read(ret, sip);
+  history_take(&ret->history, ret->trunk, sip);
   if (header_number(ret->called, sizeof ret->called, slice_of(u->url_user)) < 0) /* also that of tel */
     ret->called[0] = 0;
   if (session)

@@ -2,6 +2,8 @@
  * Texts of header fields. See headers.h. */
 #include "trunk/headers.h"
 
+#include "wire/nameaddr.h"
+
 #include <ctype.h>
 #include <stdio.h>
 
@@ -161,34 +163,8 @@ char *header_party(char *dst, size_t bytes, const char *number, const char *disp
   return dst;
 }
 
-static int hex(char c) {
-  return isdigit((unsigned char)c)    ? c - '0'
-         : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
-                                      : -1;
-}
-
 int header_number(char *dst, size_t bytes, struct slice user) {
-  bool is_global = user.n && user.p[0] == '+';
-  size_t n = 0;
-  dst[0] = 0;
-  for (size_t i = 0; i < user.n && user.p[i] != ';'; i++) {
-    int c = (unsigned char)user.p[i];
-    if (c == '%') {
-      if (i + 2 >= user.n || hex(user.p[i + 1]) < 0 || hex(user.p[i + 2]) < 0)
-        return -EINVAL;
-      c = hex(user.p[i + 1]) * 16 + hex(user.p[i + 2]);
-      i += 2;
-    } else if (is_global && strchr("-.()", c)) {
-      continue;
-    }
-    if (c < 0x20 || c == 0x7f)
-      return dst[0] = 0, -EINVAL;
-    if (n + 1 >= bytes)
-      return dst[0] = 0, -ENOSPC;
-    dst[n++] = (char)c;
-    dst[n] = 0;
-  }
-  return 0;
+  return nameaddr_number(dst, bytes, user);
 }
 
 static bool is_digit(char c) { return c && strchr("0123456789*#ABCD", c); }

@@ -2,6 +2,9 @@
  * Name-addrs in lists. See nameaddr.h. */
 #include "wire/nameaddr.h"
 
+#include <ctype.h>
+#include <stdio.h>
+
 static bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 static struct slice from(struct slice s, size_t at) {
@@ -155,4 +158,55 @@ bool nameaddr_param(struct slice params, struct slice name, struct slice *ret) {
     }
   }
   return false;
+}
+
+static int hex(char c) {
+  return isdigit((unsigned char)c)    ? c - '0'
+         : isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10
+                                      : -1;
+}
+
+/* Up to a character of end; those of skip are left out. */
+static int unescape(char *dst, size_t bytes, struct slice s, const char *end, const char *skip) {
+  size_t n = 0;
+  dst[0] = 0;
+  for (size_t i = 0; i < s.n && !(s.p[i] && strchr(end, s.p[i])); i++) {
+    int c = (unsigned char)s.p[i];
+    if (c == '%') {
+      if (i + 2 >= s.n || hex(s.p[i + 1]) < 0 || hex(s.p[i + 2]) < 0)
+        return dst[0] = 0, -EINVAL;
+      c = hex(s.p[i + 1]) * 16 + hex(s.p[i + 2]);
+      i += 2;
+    } else if (c && strchr(skip, c)) {
+      continue;
+    }
+    if (c < 0x20 || c == 0x7f)
+      return dst[0] = 0, -EINVAL;
+    if (n + 1 >= bytes)
+      return dst[0] = 0, -ENOSPC;
+    dst[n++] = (char)c;
+    dst[n] = 0;
+  }
+  return 0;
+}
+
+int nameaddr_unescape(char *dst, size_t bytes, struct slice s) {
+  return unescape(dst, bytes, s, "", "");
+}
+
+int nameaddr_number(char *dst, size_t bytes, struct slice user) {
+  bool is_global = user.n && user.p[0] == '+';
+  return unescape(dst, bytes, user, ";", is_global ? "-.()" : "");
+}
+
+char *nameaddr_escape(char *dst, size_t bytes, const char *text) {
+  size_t n = 0;
+  for (; *text && n + 4 < bytes; text++) {
+    if (isalnum((unsigned char)*text) || strchr("-_.!~*'()+", *text))
+      dst[n++] = *text;
+    else
+      n += (size_t)sprintf(dst + n, "%%%02X", (unsigned char)*text);
+  }
+  dst[n] = 0;
+  return dst;
 }

@@ -21,3 +21,12 @@ int nameaddr_next(struct slice *list, struct nameaddr *ret) must_check;
 /* A parameter of params or rest by its name (any case). False: not there. The value is without
  * surrounding blanks, a quoted one with its quotes, empty for a flag. */
 bool nameaddr_param(struct slice params, struct slice name, struct slice *ret);
+/* Text with %-escapes taken back: 0, -EINVAL (bad escapes, control characters), -ENOSPC; dst is then "".
+ */
+int nameaddr_unescape(char *dst, size_t bytes, struct slice s) must_check;
+/* The user part as a number or name: unescaped, without parameters, visual separators dropped from
+ * +digits. Errors as of nameaddr_unescape(). */
+int nameaddr_number(char *dst, size_t bytes, struct slice user) must_check;
+/* As a URI's user part, or the value of one of its headers: what may not stand there escaped; cut to
+ * fit. Returns dst. */
+char *nameaddr_escape(char *dst, size_t bytes, const char *text);

@@ -282,6 +282,10 @@ Test(admit, callers_of_the_trunk) {
   a.caller[0] = 0;
   v = guard_admit(g, &a, 1);
   cr_assert(verdict_is_pass(&v));
+  a.history.is_over = true;
+  v = guard_admit(g, &a, 1);
+  cr_assert_eq(v.refusal, REFUSE_LOOP);
+  a.history.is_over = false;
   plain->anonymous = ANONYMOUS_REFUSE;
   v = guard_admit(g, &a, 1);
   cr_assert_eq(v.refusal, REFUSE_ANONYMOUS);

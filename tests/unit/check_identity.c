@@ -44,6 +44,8 @@ static int invite(const char *from, const char *extra) {
 static struct conf_trunk *trunk(void) { return &rig_conf.trunks[0]; }
 
 /* The INVITE that a call of this caller makes on the trunk. */
+static struct history diverted; /* of the calls that out() makes */
+
 static const char *out(const char *from, const char *display, bool anonymous) {
   static struct call c;
   static char copy[8000];
@@ -55,6 +57,7 @@ static const char *out(const char *from, const char *display, bool anonymous) {
   snprintf(c.from, sizeof c.from, "%s", from);
   snprintf(c.from_display, sizeof c.from_display, "%s", display);
   c.anonymous = anonymous;
+  c.history = diverted;
   struct verdict v = fake.door->ring(fake.door_arg, &c, &target);
   cr_assert(verdict_is_pass(&v));
   fake.door->opened(fake.door_arg, &fake.legs[0].leg);
@@ -309,5 +312,56 @@ Test(identity, asserted_out) {
     cr_assert(!*pai || strstr(pai, "<sip:+15550001@gw.example.test;user=phone>"));
     cr_assert(!*rpid || strstr(rpid, rows[i].anonymous ? "privacy=full" : "privacy=off"));
     cr_assert_eq(strstr(rig_header(m, "From"), "anonymous.invalid") != NULL, rows[i].anonymous);
+  }
+}
+
+#define DIVERTED \
+  "History-Info: <sip:+15550001@c.test?Reason=SIP%3Bcause%3D486>;index=1\n" \
+  "History-Info: <sip:+15551234@c.test;cause=486>;index=1.1;mp=1"
+
+Test(identity, history_in) {
+  cr_assert_eq(invite(BOB, DIVERTED), 0);
+  cr_assert_eq(fake.ask.history.n, 0);
+  trunk()->trust_identity = true;
+  cr_assert_eq(invite(BOB, DIVERTED), 0);
+  cr_assert_eq(fake.ask.history.n, 1);
+  cr_assert_str_eq(fake.ask.history.entry[0].number, "+15550001");
+  cr_assert_eq(fake.ask.history.entry[0].cause, 486);
+  cr_assert_not(fake.ask.history.entry[0].is_private);
+  cr_assert_eq(invite(BOB, DIVERTED "\nPrivacy: history"), 0);
+  cr_assert(fake.ask.history.entry[0].is_private);
+  cr_assert_eq(invite(BOB, "Diversion: <sip:+15550001@c.test>;reason=no-answer;privacy=full"), 0);
+  cr_assert_eq(fake.ask.history.entry[0].cause, 408);
+  cr_assert(fake.ask.history.entry[0].is_private);
+  cr_assert_eq(invite(BOB, "History-Info: <sip:a@b\nDiversion: <tel:+15550001>;reason=user-busy"), 0);
+  cr_assert_eq(fake.ask.history.entry[0].cause, 486);
+  trunk()->trust_identity = false;
+  cr_assert_eq(invite(BOB, "Diversion: <tel:+15550001>;counter=30"), 0);
+  cr_assert(fake.ask.history.is_over && !fake.ask.history.n);
+}
+
+Test(identity, history_out) {
+  static const struct {
+    uint8_t forward;
+    bool trusts, anonymous, has_info, has_diversion;
+  } rows[] = {
+      {HISTORY_OFF, true, false, false, false},      {HISTORY_INFO, true, false, true, false},
+      {HISTORY_DIVERSION, true, false, false, true}, {HISTORY_BOTH, false, false, true, true},
+      {HISTORY_BOTH, true, true, true, true},        {HISTORY_BOTH, false, true, false, false},
+  };
+  cr_assert_eq(history_add(&diverted, SLICE("+15550001"), 302, false), 0);
+  cr_assert_eq(history_add(&diverted, SLICE("+15550003"), 486, true), 0);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    trunk()->forward_history = rows[i].forward;
+    trunk()->trust_identity = rows[i].trusts;
+    const char *m = out("+15559999", "", rows[i].anonymous);
+    const char *info = rig_header(m, "History-Info"), *diversion = rig_header(m, "Diversion");
+    cr_assert_eq(*info != 0, rows[i].has_info, "row %zu", i);
+    cr_assert_eq(*diversion != 0, rows[i].has_diversion, "row %zu", i);
+    cr_assert(!*info ||
+              strstr(info, "<sip:+15550001@gw.example.test;user=phone?Reason=SIP%3Bcause%3D302"));
+    cr_assert(!*info ||
+              strstr(info, "<sip:+15550002@gw.example.test;user=phone;cause=486>;index=1.1.1"));
+    cr_assert_eq(strstr(m, "+15550003") != NULL, rows[i].trusts && (*info || *diversion), "row %zu", i);
   }
 }
