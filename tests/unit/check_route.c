@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of route: plans are strict, decisions are those of the .expect files, regexes have limits. */
 #include "base/clock.h"
+#include "base/text.h"
 #include "route/part.h"
 #include "route/route.h"
 
 #include <criterion/criterion.h>
 #include <dirent.h>
 #include <stdio.h>
+#include <time.h>
 
 static struct conf_errors errors;
 
@@ -17,34 +19,78 @@ static struct plan *good(const char *yaml) {
   return p;
 }
 
+/* FROM is trunk/NAME or native/TENANT, then what else is known: @2026-12-24T17:30 (UTC), =A (verified).
+ */
 static struct route_decision decide(const struct plan *p, const char *from, const char *called,
                                     const char *caller) {
   struct slice rest = slice_of(from), kind = slice_cut(&rest, '/');
+  struct slice name = slice_cut(&rest, '@'), at = slice_cut(&rest, '=');
   bool native = slice_eq(kind, SLICE("native"));
-  struct route_facts f = {.from_kind = kind, .called = slice_of(called), .caller = slice_of(caller)};
+  struct route_facts f = {.from_kind = kind,
+                          .called = slice_of(called),
+                          .caller = slice_of(caller),
+                          .verified = rest,
+                          .anonymous = strcmp(caller, "anonymous") == 0};
+  struct tm tm = {0};
+  if (at.n && strptime(at.p, "%Y-%m-%dT%H:%M", &tm))
+    f.wall_s = (uint64_t)timegm(&tm);
   if (native)
-    f.tenant = rest;
+    f.tenant = name;
   else
-    f.trunk = rest;
+    f.trunk = name;
   return route_decide(p, &f);
 }
 
+static void targets_add(struct text *t, const struct route_decision *d, const struct route_step *s) {
+  const struct route_target *to = s->is_table ? d->row : s->to;
+  uint32_t n = s->is_table ? d->n_row : s->n;
+  for (uint32_t i = 0; i < n; i++)
+    text_add(t, "%s%s", i ? "," : " ", to[i].name);
+}
+
+static void step_add(struct text *t, const struct route_decision *d, const struct route_step *s) {
+  switch (s->action) {
+  case ROUTE_USER:
+    text_add(t, s->n == 1 ? "user" : s->next_after_s || s->in_turn ? "users one by one" : "users");
+    targets_add(t, d, s);
+    return;
+  case ROUTE_TRUNK:
+    text_add(t, s->is_table ? "table %s" : s->n == 1 ? "trunk" : "trunks", d->prefix);
+    targets_add(t, d, s);
+    text_add(t, " %s %s", d->called, d->caller);
+    return;
+  case ROUTE_REFUSE:
+    text_add(t, "refuse %d", s->sip);
+    return;
+  case ROUTE_FORWARD:
+    text_add(t, "%s %s", s->is_voicemail ? "voicemail" : "forward", s->number);
+    return;
+  case ROUTE_ANNOUNCE:
+    text_add(t, "announce %s", strrchr(s->file, '/') ? strrchr(s->file, '/') + 1 : s->file);
+    return;
+  case ROUTE_ECHO:
+  case ROUTE_TONE:
+    text_add(t, s->action == ROUTE_ECHO ? "echo" : "tone");
+    return;
+  }
+}
+
 static const char *text_of(const struct route_decision *d) {
-  static char text[256];
-  const char *emergency = d->emergency ? " emergency" : "";
-  if (d->action == ROUTE_USER)
-    snprintf(text, sizeof(text), "user %s%s", d->user, emergency);
-  else if (d->action == ROUTE_TRUNK)
-    snprintf(text, sizeof(text), "trunk %s %s %s%s", d->trunk, d->called, d->caller, emergency);
-  else if (d->action == ROUTE_REFUSE)
-    snprintf(text, sizeof(text), "refuse %d", d->sip);
-  else
-    snprintf(text, sizeof(text), "%s", d->action == ROUTE_ECHO ? "echo" : "tone");
+  static char text[512];
+  struct text t;
+  text_init(&t, text, sizeof(text));
+  for (uint32_t i = 0; i < d->n_steps; i++) {
+    text_add(&t, i ? " | " : "");
+    step_add(&t, d, &d->steps[i]);
+  }
+  if (!d->n_steps)
+    text_add(&t, "refuse %d", d->sip);
+  text_add(&t, d->emergency ? " emergency" : "");
   return text;
 }
 
 static unsigned expect_file(const char *dir, const char *name) {
-  char path[1200], line[512], from[64], called[64], caller[64], want[128];
+  char path[1200], line[512], from[64], called[64], caller[64], want[300];
   unsigned n = 0;
   own(plan) p = NULL;
   snprintf(path, sizeof(path), "%s/%s.yaml", dir, name);
@@ -56,7 +102,7 @@ static unsigned expect_file(const char *dir, const char *name) {
   while (fgets(line, sizeof(line), f)) {
     if (line[0] == '#' || line[0] == '\n')
       continue;
-    cr_assert_eq(sscanf(line, "%63s %63s %63s -> %127[^\n]", from, called, caller, want), 4, "%s: %s",
+    cr_assert_eq(sscanf(line, "%63s %63s %63s -> %299[^\n]", from, called, caller, want), 4, "%s: %s",
                  path, line);
     struct route_decision d = decide(p, from, called, caller);
     cr_assert_str_eq(text_of(&d), want, "%s: %s", path, line);
@@ -82,7 +128,7 @@ Test(plan, samples_decide_as_expected) {
     files++;
   }
   closedir(d);
-  cr_assert(files >= 1 && lines >= 15);
+  cr_assert(files >= 5 && lines >= 60);
 }
 
 Test(plan, errors_have_line_and_expectation) {
@@ -119,6 +165,24 @@ Test(plan, errors_have_line_and_expectation) {
       {"rules:\n  - name: a\n    then: echo\n    rewrite: {callee: {}}\n", 4,
        "rules[0].rewrite.callee: unknown key"},
       {"rules: [a]\n", 1, "rules[0]: expected a map"},
+      {"rules:\n  - {name: a, then: []}\n", 2, "then: expected a list of 1 to 8 steps"},
+      {"rules:\n  - name: a\n    then:\n      - echo\n      - tone\n", 4,
+       "then: expected nothing after a step that ends the call"},
+      {"rules:\n  - {name: a, then: [{users: []}]}\n", 2, "then.users: expected a list of 1 to 16"},
+      {"rules:\n  - {name: a, then: [{user: b, on: [bored]}]}\n", 2, "then.on: expected of busy|"},
+      {"rules:\n  - {name: a, then: [{trunks: [{name: b, weight: 0}]}]}\n", 2,
+       "then.trunks.weight: expected a whole number 1-10000"},
+      {"rules:\n  - {name: a, then: [{trunks: table}]}\n", 2, "then: expected called: {table: NAME}"},
+      {"rules:\n  - {name: a, called: {table: x}, then: echo}\n", 2,
+       "called.table: expected the name of one of tables[]"},
+      {"rules:\n  - {name: a, time: {hours: ['8-9']}, then: echo}\n", 2, "time.hours: expected HH:MM"},
+      {"rules:\n  - {name: a, time: {zone: ../etc/passwd}, then: echo}\n", 2,
+       "time.zone: expected a zone of /usr/share/zoneinfo"},
+      {"rules:\n  - {name: a, rewrite: {called: {match: 'x(y)', replace: '\\2'}}, then: echo}\n", 2,
+       "rewrite.called: replace: expected \\0 to \\1"},
+      {"rules:\n  - {name: a, rewrite: {called: {match: 'x'}}, then: echo}\n", 2,
+       "rewrite.called: expected match and replace together"},
+      {"tables: [{name: t, file: none.csv}]\nrules: []\n", 0, "No such file"},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     own(plan) p = NULL;
@@ -176,6 +240,135 @@ Test(route, rewriting) {
   cr_assert_eq(d.sip, 484);
 }
 
+Test(route, edits_in_their_order) {
+  own(plan) p = good("rules:\n"
+                     "  - name: german\n"
+                     "    tenant: de\n"
+                     "    rewrite: {called: {country: '49', national: '0'}}\n"
+                     "    then: {trunk: demo}\n"
+                     "  - name: american\n"
+                     "    tenant: us\n"
+                     "    rewrite: {called: {country: '1', national: '1', international: '011'}}\n"
+                     "    then: {trunk: demo}\n"
+                     "  - name: parts\n"
+                     "    rewrite: {called: {match: '9(\\d{3})(\\d+)', replace: '+1\\2-\\1\\0'}}\n"
+                     "    then: {trunk: demo}\n");
+  static const struct {
+    const char *from, *called, *want;
+  } rows[] = {
+      {"native/de", "030123", "+4930123"},
+      {"native/de", "0015551234", "+15551234"},
+      {"native/de", "+4930123", "+4930123"},
+      {"native/de", "112", "112"},
+      {"native/de", "0", "0"},
+      {"native/us", "14255550123", "+14255550123"},
+      {"native/us", "0114930123", "+4930123"},
+      {"native/us", "911", "911"},
+      {"native/x", "912345", "+145-123912345"},
+      {"native/x", "81234", "81234"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct route_decision d = decide(p, rows[i].from, rows[i].called, "x");
+    cr_assert_str_eq(d.called, rows[i].want, "row %zu: %s", i, d.called);
+  }
+}
+
+Test(route, facts_beside_numbers) {
+  own(plan) p = good("rules:\n"
+                     "  - {name: hidden, anonymous: 'yes', then: {refuse: 433}}\n"
+                     "  - {name: bad, verified: [failed], then: {refuse: 438}}\n"
+                     "  - {name: alice only, identity: alice, then: tone}\n"
+                     "  - {name: rest, then: echo}\n");
+  struct route_facts f = {.from_kind = SLICE("trunk"), .called = SLICE("1"), .caller = SLICE("2")};
+  cr_assert_eq(route_decide(p, &f).action, ROUTE_ECHO);
+  f.identity = SLICE("alice");
+  cr_assert_eq(route_decide(p, &f).action, ROUTE_TONE);
+  f.verified = SLICE("failed");
+  cr_assert_eq(route_decide(p, &f).sip, 438);
+  f.anonymous = true;
+  cr_assert_eq(route_decide(p, &f).sip, 433);
+}
+
+Test(route, times_in_their_zone) {
+  own(plan) p = good(
+      "rules:\n"
+      "  - {name: holiday, tenant: b, time: {dates: ['2026-12-24'], zone: Europe/Berlin}, then: "
+      "{refuse: 480}}\n"
+      "  - {name: work, tenant: b, time: {days: [mon, tue, wed, thu, fri], hours: ['08:00-12:00', "
+      "'13:00-18:00'], zone: Europe/Berlin}, then: {user: a}}\n"
+      "  - {name: night, tenant: b, time: {hours: ['22:00-06:00'], zone: Europe/Berlin}, then: tone}\n"
+      "  - {name: fixed, tenant: f, time: {hours: ['08:00-09:00'], zone: '-05:30'}, then: tone}\n"
+      "  - {name: utc, tenant: u, time: {hours: ['00:00-24:00'], days: [sun]}, then: tone}\n"
+      "  - {name: rest, then: echo}\n");
+  static const struct {
+    const char *from, *want;
+  } rows[] = {
+      {"native/b@2026-07-01T06:00", "user a"}, /* Wednesday, 08:00 in summer */
+      {"native/b@2026-07-01T05:59", "echo"},   {"native/b@2026-07-01T10:30", "echo"},
+      {"native/b@2026-01-07T07:00", "user a"}, /* Wednesday, 08:00 in winter */
+      {"native/b@2026-01-07T06:59", "echo"},   {"native/b@2026-01-07T16:59", "user a"},
+      {"native/b@2026-01-07T17:00", "echo"},   {"native/b@2026-01-10T10:00", "echo"},
+      {"native/b@2026-01-10T21:00", "tone"},   {"native/b@2026-01-10T04:59", "tone"},
+      {"native/b@2026-01-10T05:00", "echo"},   {"native/b@2026-12-23T23:00", "refuse 480"},
+      {"native/b@2026-12-24T23:00", "tone"},   {"native/f@2026-01-01T13:30", "tone"},
+      {"native/f@2026-01-01T14:30", "echo"},   {"native/u@2026-11-22T23:59", "tone"},
+      {"native/u@2026-11-23T00:00", "echo"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct route_decision d = decide(p, rows[i].from, "1", "x");
+    cr_assert_str_eq(text_of(&d), rows[i].want, "row %zu: %s", i, text_of(&d));
+  }
+}
+
+Test(route, steps_and_what_goes_on) {
+  own(plan) p = good("rules:\n"
+                     "  - name: all\n"
+                     "    then:\n"
+                     "      - {users: [a, b], ring: in_turn, timeout_s: 20, on: [no_answer, busy]}\n"
+                     "      - {users: [c, d], next_after_s: 5}\n"
+                     "      - {trunks: [x, {name: y, priority: 2, weight: 10}], timeout_s: 30}\n"
+                     "      - {forward: '+4930', on: always}\n"
+                     "      - {announce: closed.wav, answer: true, refuse: 480}\n");
+  struct route_decision d = decide(p, "trunk/demo", "1", "x");
+  cr_assert_eq(d.n_steps, 5);
+  cr_assert_str_eq(text_of(&d), "users one by one a,b | users one by one c,d | trunks x,y 1 x | forward "
+                                "+4930 | announce closed.wav");
+  cr_assert_eq(d.steps[0].on, OUTCOME_NO_ANSWER | OUTCOME_BUSY);
+  cr_assert(d.steps[0].in_turn && d.steps[0].timeout_s == 20);
+  cr_assert_eq(d.steps[1].on, OUTCOME_NO_ANSWER | OUTCOME_UNREACHABLE, "a person's no is final");
+  cr_assert_eq(d.steps[1].next_after_s, 5);
+  cr_assert_eq(d.steps[2].on, OUTCOME_UNREACHABLE, "a number that rang is not dialled by another way");
+  cr_assert(d.steps[2].to[1].priority == 2 && d.steps[2].to[1].weight == 10);
+  cr_assert_eq(d.steps[3].on, OUTCOME_ALWAYS);
+  cr_assert(d.steps[4].is_answered && d.steps[4].sip == 480);
+  char text[400];
+  route_step_text(&d, 2, text, sizeof(text));
+  cr_assert_str_eq(text,
+                   "trunks x (priority 1, weight 1), y (priority 2, weight 10), 30 s; goes on when "
+                   "unreachable");
+  route_step_text(&d, 0, text, sizeof(text));
+  cr_assert_str_eq(text, "users in turn a, b, 20 s; goes on when busy, no_answer");
+}
+
+static uint32_t ticket;
+static uint32_t ticket_take(uint32_t bound) { return ticket++ % bound; }
+
+Test(route, order_of_trunks) {
+  const struct route_target to[] = {
+      {"slow", 1, 1}, {"a", 1, 3}, {"b", 1, 1}, {"c", 2, 9}, {"gone", 1, 50}};
+  const int ranks[] = {1, 0, 0, 0, -EAGAIN};
+  uint32_t order[ROUTE_TARGETS_MAX], first[5] = {0};
+  for (ticket = 0; ticket < 4;) {
+    uint32_t at = ticket;
+    cr_assert_eq(route_order(to, ranks, 5, ticket_take, order), 4);
+    cr_assert_eq(order[2], 3, "the second priority after the first");
+    cr_assert_eq(order[3], 0, "the demoted one at the end, before nothing");
+    first[order[0]]++;
+    ticket = at + 1;
+  }
+  cr_assert(first[1] == 3 && first[2] == 1, "equals by their weights");
+}
+
 Test(route, a_regex_that_explodes_refuses_at_once) {
   own(plan) p = good("rules:\n  - {name: slow, called: {regex: '(a+)+b'}, then: {user: a}}\n"
                      "  - {name: rest, then: {user: b}}\n");
@@ -196,8 +389,8 @@ Test(route, explanation) {
   struct route_facts f = {.from_kind = SLICE("trunk"), .trunk = SLICE("demo"), .called = SLICE("5")};
   char text[300];
   size_t n = route_explain(p, &f, text, sizeof(text));
-  cr_assert_str_eq(
-      text, "rule 1 \"one\" (line 2): from is another\nrule 2 \"two\" (line 3): fits\nto the tone\n");
+  cr_assert_str_eq(text, "rule 1 \"one\" (line 2): from is another\nrule 2 \"two\" (line 3): fits\n"
+                         "called 5, caller \nstep 1: tone\n");
   cr_assert_eq(n, strlen(text));
   for (size_t room = 1; room <= n; room++)
     cr_assert_eq(route_explain(p, &f, text, room), strlen(text));
