@@ -126,6 +126,7 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
   doors_check(&k);
   listeners_check(&k);
   conf_trunks_check(c, errors);
+  conf_attach_check(c, errors);
   relays_check(&k);
 }
 
@@ -185,6 +186,20 @@ static void trunk_files_check(struct checker *k, const struct tree_node *list) {
   }
 }
 
+static void attach_files_check(struct checker *k, const struct tree_node *list) {
+  const struct tree_node *item = list ? list->child : NULL;
+  char name[96];
+  for (uint32_t i = 0; i < k->c->n_trunks && item; i++, item = item->next) {
+    const struct conf_attach *a = &k->c->trunks[i].attach;
+    struct place at = {tree_find(item, "credentials"), name, k->c->trunks[i].line};
+    snprintf(name, sizeof(name), "trunks[%s].credentials", k->c->trunks[i].name);
+    secret_file_check(k, &at, "password_file", a->credentials.password_file, false);
+    at.map = tree_find(item, "digest");
+    snprintf(name, sizeof(name), "trunks[%s].digest", k->c->trunks[i].name);
+    secret_file_check(k, &at, "users_file", a->digest.users_file, false);
+  }
+}
+
 static void relay_files_check(struct checker *k, const struct tree_node *list) {
   const struct tree_node *item = list ? list->child : NULL;
   char name[80];
@@ -213,5 +228,6 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)
     listener_files_check(&k, item, lines->listeners[i], &c->listeners[i]);
   trunk_files_check(&k, tree_find(lines->tree, "trunks"));
+  attach_files_check(&k, tree_find(lines->tree, "trunks"));
   relay_files_check(&k, tree_find(lines->tree, "relays"));
 }

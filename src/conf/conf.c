@@ -102,6 +102,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   section_read(l, SECTION_RECORDS, tree_find(root, "records"), "records", root->line, l->c);
   listeners_read(l, tree_find(root, "listeners"));
   conf_trunks_read(l->c, &l->r, tree_find(root, "trunks"));
+  conf_attach_read(l->c, &l->r, tree_find(root, "trunks"));
   relays_read(l, tree_find(root, "relays"));
   return users_read(l, tree_find(root, "users"));
 }

@@ -55,8 +55,31 @@ struct conf_listener { /* a SIP listener */
   uint32_t handshake_deadline_ms; /* default 5000 */
 };
 
+enum conf_auth { AUTH_NONE, AUTH_DIGEST };
+struct conf_attach { /* how a trunk attaches, besides its address or certificate */
+  struct {
+    char username[CONF_NAME_BYTES]; /* username answers the challenges of realm; "": none is answered */
+    char password_file[CONF_PATH_BYTES];
+    char realm[CONF_NAME_BYTES];
+  } credentials;
+  struct {
+    struct conf_names registrars; /* n 0: we do not register */
+    char aor[CONF_PATH_BYTES];    /* sip:USER@DOMAIN */
+    char contact_user[CONF_NAME_BYTES];
+    uint32_t expires_s; /* default 3600 */
+    bool bnc;           /* bnc: for all numbers at once (RFC 6140) */
+  } registration;
+  uint8_t auth; /* enum conf_auth: whether the peer's calls are challenged */
+  struct {
+    char realm[CONF_NAME_BYTES];
+    char users_file[CONF_PATH_BYTES]; /* who may call or register */
+  } digest;
+  bool accept_register;
+};
+
 struct conf_trunk {
   char name[CONF_NAME_BYTES];
+  struct conf_attach attach;
   uint8_t kind;                    /* enum conf_trunk_kind */
   uint8_t role;                    /* enum conf_role: direct-routing: which side of it we are */
   char base[CONF_NAME_BYTES];      /* base is the trunk that the rest of its settings comes from. */

@@ -28,6 +28,9 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_RECORDS] = "records", [SECTION_LISTENER] = "listeners[]",
     [SECTION_TRUNK] = "trunks[]",  [SECTION_USER] = "users[]",
     [SECTION_RELAY] = "relays[]",  [SECTION_MEDIA_TURN] = "media.turn",
+    [SECTION_TRUNK_CREDENTIALS] = "trunks[].credentials",
+    [SECTION_TRUNK_REGISTER] = "trunks[].register",
+    [SECTION_TRUNK_DIGEST] = "trunks[].digest",
 };
 
 /* A | inside a table's cell must not end it. */

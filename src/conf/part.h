@@ -17,6 +17,9 @@ enum conf_section {
   SECTION_TRUNK,
   SECTION_USER,
   SECTION_RELAY,
+  SECTION_TRUNK_CREDENTIALS,
+  SECTION_TRUNK_REGISTER,
+  SECTION_TRUNK_DIGEST,
   SECTION_COUNT_
 };
 
@@ -31,4 +34,7 @@ struct conf_lines {
   const struct tree_node *tree; /* tree is the whole file; it lives while the checks run. */
 };
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);
+/* How trunks attach: credentials, register, digest of each, read and checked. */
+void conf_attach_read(struct conf *c, const struct field_reader *r, const struct tree_node *trunks);
+void conf_attach_check(const struct conf *c, struct conf_errors *errors);
 void conf_check_files(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors);

@@ -264,6 +264,9 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
     e = agents_open(t, why, why_bytes);
   if (e < 0)
     return e;
+  e = regist_start(t);
+  if (e < 0)
+    return e;
   options_start(t);
   calls_add_door(env->calls, &trunk_door, t);
   *ret = take(t);
@@ -276,6 +279,7 @@ struct trunks *trunks_free(struct trunks *t) {
   uint32_t slot = 0;
   struct dialog *d;
   options_stop(t);
+  regist_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
   for (uint32_t i = 0; i < t->n_agents; i++)
@@ -287,6 +291,7 @@ struct trunks *trunks_free(struct trunks *t) {
   }
   pool_free(t->dialogs);
   hosts_stop(t);
+  regist_free(t);
   free(t);
   return NULL;
 }
@@ -294,7 +299,10 @@ struct trunks *trunks_free(struct trunks *t) {
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) {
   int result = 0;
   options_stop(t);
+  regist_stop(t);
   t->env.conf = conf;
+  if (regist_start(t) < 0)
+    result = -ENOMEM;
   for (uint32_t i = 0; i < conf->n_listeners; i++) {
     const struct conf_listener *l = &conf->listeners[i];
     if (l->transport == TRANSPORT_TLS && agent_find(t, l->name) &&

@@ -207,13 +207,16 @@ void dialog_bye(struct dialog *d, const struct cause *c) {
   char reason[200], session[96];
   reason_write(reason, sizeof reason, c);
   dialog_session_line(d, session, sizeof session);
+  nta_outgoing_magic_t *magic;
+  nta_response_f *fn = farewell_fn(d, &magic);
   nta_outgoing_t *bye = nta_outgoing_tcreate(
-      d->nta, NULL, NULL, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
+      d->nta, fn, magic, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
       TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
       SIPTAG_USER_AGENT_STR(d->t->product), TAG_END());
   if (!bye)
     log_warn(sip, "trunk %s: the BYE could not be sent", d->trunk);
-  nta_outgoing_destroy(bye);
+  if (!fn)
+    nta_outgoing_destroy(bye);
 }
 
 void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850,

@@ -37,6 +37,8 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
   if (!d || d->info_out != orq || status < 200)
     return 0;
+  if (dialog_proof(d, &d->info_out, sip, answered))
+    return 0;
   nta_outgoing_destroy(take(d->info_out));
   if (status == 481 || status == 408) {
     dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, status, 0, "the peer knows the call no more");

@@ -66,6 +66,7 @@ struct trunks {
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
+  struct regist *regist; /* regist: accounts and registrations, see regist.h. */
   struct bucket once;  /* once: see ONCE_PER_S. */
   sres_cache_t *names; /* names is the resolver's memory, with those of /etc/hosts in it. */
   struct timer names_timer;
@@ -252,6 +253,25 @@ void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
 int health_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
+/* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_stop. */
+int regist_start(struct trunks *t) must_check;
+void regist_stop(struct trunks *t);
+void regist_free(struct trunks *t);
+/* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who
+ * hears the answer to the next one. */
+struct proof {
+  const struct conf_trunk *trunk;
+  const struct agent *agent;
+  nta_leg_t *leg;
+  nta_response_f *fn;
+  void *magic;
+};
+/* Is sip, the response to *orq, a challenge that this trunk answers? Then *orq is the new request, with
+ * the next CSeq and another branch, and the old one is gone. False: nothing was done. */
+bool proof_again(const struct proof *p, nta_outgoing_t **orq, const sip_t *sip);
+bool dialog_proof(struct dialog *d, nta_outgoing_t **orq, const sip_t *sip, nta_response_f *fn);
+/* The callback for a last request of a dialog that is not waited for; NULL, NULL: none is needed. */
+nta_response_f *farewell_fn(const struct dialog *d, nta_outgoing_magic_t **ret_magic);
 extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */

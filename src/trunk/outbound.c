@@ -256,6 +256,10 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   if (status > 699)
     status = 500; /* only streams bring such a one here, and the transaction is over */
   struct leg *l = dialog_leg(d);
+  if (l && !d->is_canceled && dialog_proof(d, &d->invite_out, sip, callee_response)) {
+    slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
+    return 0;
+  }
   if (l && sip)
     peer_note(l, orq, sip);
   if (sip)

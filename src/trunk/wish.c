@@ -71,6 +71,8 @@ static int wish_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const
   if (!d || d->offer_out != orq || status < 200)
     return 0;
   struct leg *l = dialog_leg(d);
+  if (l && dialog_proof(d, &d->offer_out, sip, wish_response))
+    return 0;
   if (status < 300 && sip && l)
     offer_accepted(d, l, sip);
   else if (l)

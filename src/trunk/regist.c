@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The life of what regist.h keeps, along with the door's: made at the start, anew at each reload. */
+#include "trunk/regist.h"
+
+static void accounts_read(struct trunks *t) {
+  char why[CONF_PATH_BYTES + 160];
+  for (uint32_t i = 0; i < t->env.conf->n_trunks && i < CONF_TRUNKS_MAX; i++) {
+    const struct conf_trunk *trunk = &t->env.conf->trunks[i];
+    if (account_read(&t->regist->accounts[i], trunk, why, sizeof why) < 0)
+      log_warn(trunk, "trunk %s: %s", trunk->name, why);
+  }
+}
+
+int regist_start(struct trunks *t) {
+  if (!t->regist)
+    t->regist = calloc(1, sizeof *t->regist);
+  if (!t->regist)
+    return -ENOMEM;
+  accounts_read(t);
+  return 0;
+}
+
+void regist_stop(struct trunks *t) {
+  for (uint32_t i = 0; t->regist && i < CONF_TRUNKS_MAX; i++)
+    account_wipe(&t->regist->accounts[i]);
+}
+
+void regist_free(struct trunks *t) {
+  regist_stop(t);
+  free(take(t->regist));
+}
+
+struct account *regist_account(struct trunks *t, const struct conf_trunk *trunk) {
+  const struct conf *c = t->env.conf;
+  bool is_one = trunk >= c->trunks && trunk < c->trunks + c->n_trunks;
+  return is_one && t->regist ? &t->regist->accounts[trunk - c->trunks] : NULL;
+}
