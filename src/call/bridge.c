@@ -15,7 +15,7 @@ struct leg *leg_far(const struct leg *l) {
   struct leg *far = call_in(c)->bridged;
   if (l->role == LEG_CALLER)
     return far && !leg_is_over(far) ? far : NULL;
-  return l == far && !leg_is_over(c->caller) ? c->caller : NULL;
+  return l == far && c->caller && !leg_is_over(c->caller) ? c->caller : NULL;
 }
 
 uint8_t bridge_direction(const struct leg *l) {
@@ -32,8 +32,9 @@ static MEDIUM_REPLY(on_link) {
     return;
   bool is_full = m && m->h.type == MSET_FAULT && m->fault.error == -EBUSY;
   call_end(l->call,
-           is_full ? cause_make(END_CONGESTION, BY_GATEWAY, "no room to transcode between the legs")
-                   : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
+           is_full
+               ? cause_make(END_CONGESTION, BY_GATEWAY, "no room to transcode between the legs")
+               : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
 }
 
 static int link_to(struct leg *l, uint64_t peer) {
@@ -114,6 +115,10 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
     return MSET_TONE_1004;
   if (far && bridge_is_pausing(far))
     return tone_of_hold(l);
+  if (in->is_waiting)
+    return MSET_TONE_SILENCE;
+  if (l->role == LEG_CALLER && in->rings_moved && (!far || far->state < LEG_EARLY) && !l->call->answered)
+    return MSET_TONE_RINGBACK;
   if (l->role == LEG_CALLER && in->ringback && l->ringing_ms && !l->call->answered)
     return MSET_TONE_RINGBACK;
   return MSET_TONE_NONE;

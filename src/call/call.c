@@ -2,6 +2,7 @@
  * The life of a call once it is placed: asking the far side, the first answer, the held 200, media
  * deadlines, and its end, exactly once for each leg. */
 #include "call/inner.h"
+#include "call/transfer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -102,6 +103,8 @@ void call_answered_by(struct leg *l) {
 void call_answer_caller(struct call *c) {
   struct call_inner *in = call_in(c);
   enum leg_state s = c->caller->state;
+  if (!in->ending && in->is_moved)
+    transfer_done(c);
   if (in->ending || s >= LEG_ANSWERED)
     return;
   c->answered = true;
@@ -174,7 +177,8 @@ void call_end(struct call *c, struct cause why) {
   if (in->ending)
     return;
   in->ending = true;
-  why = cause_before_answer(c, why);
+  why = in->why = cause_before_answer(c, why);
+  transfer_undone(c, &why);
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {
     if (leg_is_over(l))
       continue;
@@ -202,7 +206,7 @@ void call_leg_over(struct leg *l) {
     return;
   bool was_bridged = in->bridged == l,
        is_last_word = l->kind == LEG_TRUNK || l->cause.reason == END_DECLINED;
-  if (l->role == LEG_CALLER || (c->answered && was_bridged) || (!c->answered && is_last_word)) {
+  if (l == c->caller || (c->answered && was_bridged) || (!c->answered && is_last_word)) {
     call_end(c, l->cause);
     return;
   }

@@ -117,6 +117,17 @@ struct target {
   char user[CONF_NAME_BYTES];     /* LEG_NATIVE */
 };
 
+/* Of a transfer: it rings there (sip 180, 183), it is done, it failed and all is as it was. */
+enum transfer_state { TRANSFER_PROGRESS, TRANSFER_DONE, TRANSFER_FAILED };
+struct transfer_news {
+  enum transfer_state state;
+  uint64_t op;          /* of the order */
+  int sip;              /* the status that says it: 180, 183, 200, or why it failed */
+  const char *target;   /* as it was asked for */
+  const char *new_call; /* the new call's id; "" if none was made */
+  struct cause cause;   /* of a failed one */
+};
+
 /* The one vtable of the house: what the call model asks of a door. Each function is called on the call
  * thread, possibly from within a leg_* or call_* function that the door called. None may free the leg.
  */
@@ -158,6 +169,10 @@ struct door {
   /* How good a trunk is for one more call, lower is better: 0 healthy, 1 demoted (tried last);
    * -errno: not to be tried at all (drained, switched off). NULL: all are equal. */
   int (*rank)(void *arg, const struct conf_trunk *trunk);
+  /* What became of a transfer that this leg asked for. May be NULL. */
+  void (*transferred)(void *arg, struct leg *l, const struct transfer_news *news);
+  /* The leg's far side is another one now, by somebody's transfer. May be NULL. */
+  void (*moved)(void *arg, struct leg *l);
   /* Trunk tests of later issues hang here. */
   int (*probe)(void *arg, const char *trunk);
 };
@@ -204,6 +219,7 @@ struct place {
   const struct ask *ask;    /* trunk; NULL for native */
   const struct desc *offer; /* NULL: late offer (trunk) */
   const char *session_id;   /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
+  struct leg *moved;        /* a transfer: becomes the call's caller, with the media that it has */
   /* native only: */
   struct slice identity, tenant, device;
   const struct addr *peer;             /* where the client asks from, for the record; NULL: unknown */
@@ -229,6 +245,25 @@ void call_note_refused(struct calls *cs, const struct ask *ask, const struct ver
 /* The same of a native attempt; *ret_id names the record. */
 void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v,
                         char ret_id[40]);
+
+/* Transfer --------------------------------------------------------------------------------------- */
+struct transfer_order {
+  uint64_t op;
+  struct ask *ask; /* a REFER of a trunk's: its facts, called is the target; NULL: native, then: */
+  struct slice identity, tenant, from; /* whose wish it is, and the number that it shows */
+  struct slice to, to_user;            /* the target; one of them */
+};
+enum { TRANSFER_DEPTH_MAX = 3 }; /* transfers of what was transferred */
+/* The far side of l, which asks for it, rings the target in a call of its own, placed through route,
+ * guard and limits as a call of l's party; l waits alone. When the target answers, l's call ends
+ * (transferred); when it does not, both are as they were. Told by door->transferred, also when refused
+ * later; a verdict that is not pass: nothing was changed. */
+struct verdict call_transfer(struct leg *l, const struct transfer_order *o) must_check;
+/* The far side of l takes the place of other, a leg of another call of the same party, which may ring
+ * still if it placed it; both l and other end (transferred). */
+struct verdict call_transfer_join(struct leg *l, struct leg *other) must_check;
+/* l, answered, takes the place of other, which ends (replaced): INVITE with Replaces. */
+struct verdict call_replace(struct leg *l, struct leg *other) must_check;
 
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,

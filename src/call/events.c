@@ -68,7 +68,8 @@ static void on_flow(struct leg *l, const union mset_any *m) {
   struct leg *far = leg_far(l);
   bool on = m->flow.active != 0;
   l->media.flowing = on;
-  if (l->call->answered || l->role != LEG_CALLEE || !far || far->early_media == on)
+  if (l->call->answered || l->role != LEG_CALLEE || !far || far->state >= LEG_ANSWERED ||
+      far->early_media == on)
     return;
   far->early_media = on;
   if (far->door->early)
@@ -114,10 +115,10 @@ static void on_ended(struct leg *l, const union mset_any *m) {
 
 void events_take(void *arg, const union mset_any *m) {
   static void (*const rows[MSET_COUNT_])(struct leg *, const union mset_any *) = {
-      [MSET_STATE] = on_state,       [MSET_FLOW] = on_flow,
-      [MSET_DIGIT] = on_digit,       [MSET_DIGITS_DONE] = on_digits_done,
-      [MSET_QUALITY] = quality_told, [MSET_TIMEOUT] = on_timeout,
-      [MSET_ENDED] = on_ended,       [MSET_ONEWAY] = quality_oneway,
+      [MSET_STATE] = on_state,          [MSET_FLOW] = on_flow,
+      [MSET_DIGIT] = on_digit,          [MSET_DIGITS_DONE] = on_digits_done,
+      [MSET_QUALITY] = quality_told,    [MSET_TIMEOUT] = on_timeout,
+      [MSET_ENDED] = on_ended,          [MSET_ONEWAY] = quality_oneway,
       [MSET_PLAY_DONE] = bridge_played,
   };
   struct leg *l = calls_leg_of_session(arg, m->h.session);

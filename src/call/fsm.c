@@ -2,6 +2,7 @@
  * The table of fsm.def and its actions: what a leg's event means for it and, through the call, for
  * the other side. */
 #include "call/inner.h"
+#include "call/transfer.h"
 
 #include "base/clock.h"
 
@@ -25,8 +26,10 @@ static struct verdict act_ring(struct leg *l) {
   if (l->ringing_ms)
     return verdict_pass();
   l->ringing_ms = clock_wall_ms();
-  if (l->role == LEG_CALLEE)
+  if (l->role == LEG_CALLEE) {
+    transfer_told(l->call, 180);
     return fsm_fire(l->call->caller, EVENT_RING);
+  }
   bridge_ringback(l->call);
   if (l->door->ringing)
     l->door->ringing(l->door_arg, l);

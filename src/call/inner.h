@@ -70,6 +70,13 @@ struct call_inner {
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char telemetry[RECORD_TELEMETRY_BYTES];
+  struct transfer *transfer; /* this call is one's, and its target has not answered */
+  struct record *kept;       /* the record as it was when a party left for another call */
+  uint32_t depth;            /* transfers that led to this call */
+  bool is_waiting;           /* its far side was transferred, and rings elsewhere */
+  bool is_moved,
+      rings_moved;  /* its caller came from another call and hears, once it rings, that it does */
+  struct cause why; /* why it ended */
   uint64_t ended_us, connected_us; /* monotonic; 0: not yet */
   uint64_t config_version;         /* config_version is that in force when it was placed. */
 };
@@ -99,11 +106,12 @@ struct leg_inner {
   bool has_facts;
   uint64_t digit_us[2]; /* digit_us is when digit was told last by media, by INFO. */
   char digit[2];
-  bool digits_twice;   /* digits_twice: its peer sends each both ways; INFO is not taken then. */
-  uint64_t restart_us; /* restart_us is when the client was last asked for a new offer; 0: never. */
-  bool is_lossy;       /* is_lossy: it was for loss: opus goes first from then on. */
-  bool told_oneway;    /* told_oneway: nothing comes from it, and that was told. */
-  uint8_t network;     /* enum place_network, as the client said */
+  bool digits_twice;     /* digits_twice: its peer sends each both ways; INFO is not taken then. */
+  uint64_t restart_us;   /* restart_us is when the client was last asked for a new offer; 0: never. */
+  bool is_lossy;         /* is_lossy: it was for loss: opus goes first from then on. */
+  uint32_t ends_pending; /* its share of the call's */
+  bool told_oneway;      /* told_oneway: nothing comes from it, and that was told. */
+  uint8_t network;       /* enum place_network, as the client said */
 };
 
 static inline struct call_inner *call_in(const struct call *c) { return c->inner; }
@@ -182,6 +190,7 @@ bool sessionid_is_good(struct slice s);
 
 /* rec */
 void rec_put(struct call *c, enum record_state state);
+void rec_keep(struct call *c); /* from now on the record has the parties that it has now */
 void rec_refused(struct calls *cs, const struct record *r);
 void rec_facts(struct leg *l, const struct mset_facts *f);
 void rec_start(struct record *r, const struct calls *cs, const char *id);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A leg: its making, its media sessions, and what its peer does as its door tells it. */
 #include "call/inner.h"
+#include "call/transfer.h"
 #include "call/trunkice.h"
 
 #include "base/clock.h"
@@ -189,6 +190,7 @@ static MEDIUM_REPLY(on_end) {
   else if (medium_facts(cs->medium, (uint32_t)op, ctx, &f))
     rec_facts(l, &f);
   call_in(l->call)->ends_pending--;
+  leg_in(l)->ends_pending--;
   call_leg_unended(l->call);
 }
 
@@ -202,6 +204,7 @@ void leg_close_session(struct leg *l, struct leg_media *m) {
   m->session = 0;
   if (medium_end(cs->medium, session, on_end, session, m->opened.facts_slot) == 0) {
     call_in(l->call)->ends_pending++;
+    leg_in(l)->ends_pending++;
     return;
   }
   if (medium_facts(cs->medium, m->opened.facts_slot, session, &f))
@@ -238,6 +241,7 @@ void leg_early(struct leg *l, bool to_caller) {
   bridge_apply(l->call);
   if (!leg_is_over(l->call->caller))
     (void)fsm_fire(l->call->caller, EVENT_EARLY);
+  transfer_told(l->call, 183);
 }
 
 /* A final answer that repeats nothing stands on the provisional one; without any there is no media. */

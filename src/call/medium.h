@@ -27,8 +27,8 @@ bool medium_is_ready(const struct medium *m);
 int medium_send(struct medium *m, union mset_any *command, MEDIUM_REPLY((*fn)), uint64_t ctx,
                 uint64_t op) must_check;
 /* The same with a descriptor (PLAY of a file, RECORD), which stays the caller's. */
-int medium_send_with(struct medium *m, union mset_any *command, int fd, MEDIUM_REPLY((*fn)), uint64_t ctx,
-                     uint64_t op) must_check;
+int medium_send_with(struct medium *m, union mset_any *command, int fd, MEDIUM_REPLY((*fn)),
+                     uint64_t ctx, uint64_t op) must_check;
 /* END of a session; when it cannot be sent now it is kept and sent later, then 1 is returned and fn is
  * not called (bounded; past the bound the media process is left to its own timers). */
 int medium_end(struct medium *m, uint64_t session, MEDIUM_REPLY((*fn)), uint64_t ctx, uint64_t op);

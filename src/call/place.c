@@ -2,6 +2,7 @@
  * Placing a call: every check before anything is made (admission, route, limits, description), then
  * the call, its caller leg and the command that opens its media. */
 #include "call/inner.h"
+#include "call/transfer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -124,6 +125,8 @@ static bool has_family(const struct conf *conf, const struct desc *offer) {
 
 static struct verdict check_offer(struct calls *cs, const struct place *p, struct attempt *a) {
   (void)a;
+  if (p->moved)
+    return verdict_pass();
   if (p->deny_relays_only)
     return verdict_refuse(REFUSE_RELAY, "all candidates are relays that are not native, or of a VPN");
   if (!p->offer && !p->ask)
@@ -315,6 +318,22 @@ static void note_out(struct calls *cs, const struct call *c, const struct attemp
                    slice_of(c->session_local), clock_now_us());
 }
 
+/* The call of a leg that has its media already. */
+static struct leg *begin_moved(struct calls *cs, const struct place *p, struct attempt *a,
+                               const char *id) {
+  struct call *c = call_new(cs);
+  if (!c)
+    return NULL;
+  snprintf(c->id, sizeof(c->id), "%s", id);
+  fill_call(c, p, a);
+  if (map_put(cs->by_id, slice_of(c->id), c) == 0 && transfer_begin(c, p->moved) == 0) {
+    note_out(cs, c, a);
+    return p->moved;
+  }
+  call_discard(c);
+  return NULL;
+}
+
 /* The call and its caller leg, with OPEN under way; NULL: nothing remains. */
 static struct leg *begin(struct calls *cs, const struct place *p, struct attempt *a, const char *id) {
   struct call *c = call_new(cs);
@@ -344,7 +363,7 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
   *ret_leg = NULL;
   rec_start(&r, cs, NULL);
   if (verdict_is_pass(&v)) {
-    l = begin(cs, p, &a, r.id);
+    l = p->moved ? begin_moved(cs, p, &a, r.id) : begin(cs, p, &a, r.id);
     if (!l)
       v = verdict_refuse(REFUSE_NO_MEDIA, "the media process takes no more commands now");
   }
@@ -355,8 +374,8 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
   }
   memcpy(ret_id, r.id, sizeof(r.id));
   count_one(&cs->counts, p->ask ? CALLS_IN : CALLS_OUT);
-  log_info(call, "%s placed by %s, rule %s", l->call->id, p->ask ? l->trunk->name : l->identity,
-           l->call->rule);
+  struct slice by = p->ask ? slice_of(p->ask->trunk->name) : p->identity;
+  log_info(call, "%s placed by %.*s, rule %s", l->call->id, (int)by.n, by.p, l->call->rule);
   rec_put(l->call, RECORD_LIVE);
   *ret_leg = l;
   return v;

@@ -103,12 +103,12 @@ static void put_leg(struct record_leg *r, const struct leg *l) {
 static const char *by_text(const struct call *c, enum end_by by) {
   if (by == BY_GATEWAY)
     return "gateway";
-  bool caller_is_local = c->caller->kind == LEG_NATIVE;
+  bool caller_is_local = c->caller ? c->caller->kind == LEG_NATIVE : call_in(c)->identity[0];
   return (by == BY_CALLER) == caller_is_local ? "local" : "remote";
 }
 
 static void put_end(struct record *r, const struct call *c) {
-  const struct cause *why = &c->caller->cause;
+  const struct cause *why = call_in(c)->why.reason || !c->caller ? &call_in(c)->why : &c->caller->cause;
   r->ended_ms = c->ended_ms ? c->ended_ms : clock_wall_ms();
   snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(why->reason));
   snprintf(r->end_by, sizeof(r->end_by), "%s", by_text(c, why->by));
@@ -121,6 +121,13 @@ static void put_end(struct record *r, const struct call *c) {
 
 static void fill(struct record *r, const struct call *c) {
   const struct call_inner *in = call_in(c);
+  if (in->kept) {
+    enum record_state state = r->state;
+    *r = *in->kept;
+    r->state = state;
+    r->interim = in->n_interim;
+    return;
+  }
   const struct leg *a = c->caller, *b = in->bridged ? in->bridged : c->callee;
   r->started_ms = c->created_ms;
   r->ringing_ms = a->ringing_ms;
@@ -139,6 +146,16 @@ static void fill(struct record *r, const struct call *c) {
   put_leg(&r->caller, a);
   if (b)
     put_leg(&r->callee, b);
+}
+
+void rec_keep(struct call *c) {
+  struct call_inner *in = call_in(c);
+  struct record *r = in->kept ? NULL : malloc(sizeof(*r));
+  if (!r)
+    return;
+  rec_start(r, in->cs, c->id);
+  fill(r, c);
+  in->kept = r;
 }
 
 static void on_interim(void *arg) {

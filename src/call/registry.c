@@ -2,6 +2,7 @@
  * All calls: making and freeing them, finding them by handle, id or session, keeping ended ones for
  * ten minutes, and the connection to the media process as the calls see it. */
 #include "call/inner.h"
+#include "call/transfer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -136,6 +137,8 @@ void call_free(struct call *c) {
   if (c->id[0])
     map_del(cs->by_id, slice_of(c->id));
   list_del(&in->node);
+  transfer_free(c);
+  free(in->kept);
   free(in);
 }
 

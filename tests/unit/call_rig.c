@@ -169,6 +169,12 @@ static void quality(void *arg, struct leg *l, const struct mset_quality *q) {
 static void restart(void *arg, struct leg *l, const char *reason) {
   (void)arg, said("%c.restart:%s", letter(l), reason);
 }
+static void transferred(void *arg, struct leg *l, const struct transfer_news *n) {
+  static const char *const words[] = {"progress", "done", "failed"};
+  (void)arg;
+  said("%c.transfer:%s:%d:%s", letter(l), words[n->state], n->sip, n->target);
+}
+static void moved(void *arg, struct leg *l) { (void)arg, said("%c.moved", letter(l)); }
 static void ended(void *arg, struct leg *l) {
   static const char *const by[] = {"gateway", "caller", "callee"};
   (void)arg;
@@ -179,7 +185,8 @@ static void ended(void *arg, struct leg *l) {
     .name = #ring_, .kind = kind_, .ring = ring_, .ring_stop = ring_stop, .opened = opened, \
     .ringing = ringing, .progress = progress, .early = early, .answered = answered, \
     .connected = connected, .reoffered = reoffered, .held = held, .digit = digit, \
-    .operation = operation, .media = media, .quality = quality, .restart = restart, .ended = ended \
+    .operation = operation, .media = media, .quality = quality, .restart = restart, \
+    .transferred = transferred, .moved = moved, .ended = ended \
   }
 static const struct door native_door = DOOR(LEG_NATIVE, ring_native),
                          trunk_door = DOOR(LEG_TRUNK, ring_trunk);

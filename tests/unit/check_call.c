@@ -543,6 +543,235 @@ Test(call, causes_of_goodbyes) {
   cr_expect_eq(cause_of_cancel(0, 26).reason, END_ANSWERED_ELSEWHERE);
 }
 
+static size_t times(const char *text, const char *what) {
+  size_t n = 0;
+  for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
+    n++;
+  return n;
+}
+
+/* Transfers ----------------------------------------------------------------------------------------
+ */
+static struct leg *talk(void) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  cr_assert(a);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  answer('B', sdp_trunk_answer, 1);
+  cr_assert_eq(a->state, LEG_LIVE);
+  rig_log();
+  rig_media();
+  return a;
+}
+
+static struct verdict transfer(struct leg *l) {
+  struct transfer_order o = {.op = 5,
+                             .identity = SLICE("alice"),
+                             .tenant = SLICE("default"),
+                             .from = SLICE("+15550001"),
+                             .to = SLICE("+15557777")};
+  struct verdict v = call_transfer(l, &o);
+  rig_turn();
+  return v;
+}
+
+Test(call, a_blind_transfer_rings_in_a_call_of_its_own) {
+  struct leg *a = talk();
+  struct call *home = a->call;
+  struct verdict v = leg_hold(a, true, 1);
+  cr_assert(verdict_is_pass(&v));
+  rig_turn();
+  eq(rig_log(), "B.held:1 A.operation:1:");
+  rig_media();
+  v = transfer(a);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  eq(rig_log(), "B.held:0 ring:demo C.opened");
+  struct leg *b = rig_leg('B'), *c = rig_leg('C');
+  cr_assert_eq(b->call, c->call);
+  cr_assert_neq(b->call, home);
+  cr_assert_eq(leg_far(a), NULL);
+  cr_assert_eq(rig.live, 2, "the party's leg and the target's");
+  v = transfer(a);
+  cr_assert_eq(v.refusal, REFUSE_STATE, "one at a time");
+  eq(rig_media(), "PLAY2:0 OPEN3 LINK2-3");
+  leg_ringing(c);
+  rig_turn();
+  eq(rig_log(), "A.transfer:progress:180:+15557777");
+  eq(rig_media(), "PLAY2:2");
+  answer('C', sdp_trunk_answer, 1);
+  eq(rig_log(),
+     "ring_stop A.transfer:done:200:+15557777 A.ended:transferred:caller B.moved C.connected");
+  cr_assert_eq(leg_far(b), c);
+  cr_assert_eq(leg_far(c), b);
+  cr_assert_eq(b->role, LEG_CALLER);
+  cr_assert_eq(rig.live, 2);
+  eq(rig_media(), "REMOTE3/1 PLAY2:0 END1");
+  const struct record *r = NULL;
+  for (uint32_t i = 0; i < rig.n_records; i++)
+    if (strcmp(rig.record[i].reason, "transferred") == 0)
+      r = &rig.record[i];
+  cr_assert(r, "the old call's record is closed");
+  eq(r->end_by, "local");
+  eq(r->callee.peer, "demo");
+  end('B', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "B.ended:completed:caller C.ended:completed:caller");
+  cr_assert_eq(rig.live, 0);
+  cr_assert_eq(calls_count(rig.calls), 0);
+  cr_assert_eq(rig.noted, 0);
+}
+
+Test(call, a_blind_transfer_that_fails_brings_the_party_back) {
+  struct leg *a = talk();
+  struct call *home = a->call;
+  struct verdict v = transfer(a);
+  cr_assert(verdict_is_pass(&v));
+  rig_log();
+  end('C', END_BUSY, BY_CALLEE);
+  eq(rig_log(), "C.ended:busy:callee A.transfer:failed:486:+15557777 ring_stop");
+  cr_assert_eq(a->call, home);
+  cr_assert_eq(leg_far(a), rig_leg('B'));
+  cr_assert_eq(a->role, LEG_CALLER);
+  cr_assert_eq(calls_count(rig.calls), 1);
+  cr_assert_eq(rig.live, 1);
+  cr_assert(strstr(rig_media(), "LINK1-2"));
+  v = transfer(a);
+  cr_assert(verdict_is_pass(&v), "and may be tried again");
+  rig_pass(61000);
+  cr_assert(strstr(rig_log(), "A.transfer:failed:480:+15557777"));
+  cr_assert_eq(leg_far(a), rig_leg('B'));
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "A.ended:completed:caller B.ended:completed:caller");
+  cr_assert_eq(rig.live, 0);
+}
+
+Test(call, who_asked_hangs_up_and_the_transfer_goes_on) {
+  struct leg *a = talk();
+  struct verdict v = transfer(a);
+  cr_assert(verdict_is_pass(&v));
+  rig_log();
+  end('A', END_COMPLETED, BY_CALLER);
+  eq(rig_log(), "A.ended:completed:caller");
+  answer('C', sdp_trunk_answer, 1);
+  eq(rig_log(), "ring_stop B.moved C.connected");
+  end('C', END_COMPLETED, BY_CALLEE);
+  eq(rig_log(), "C.ended:completed:callee B.ended:completed:callee");
+  cr_assert_eq(rig.live, 0);
+  cr_assert_eq(calls_count(rig.calls), 0);
+}
+
+Test(call, who_asked_is_gone_and_the_target_is_busy) {
+  struct leg *a = talk();
+  struct verdict v = transfer(a);
+  cr_assert(verdict_is_pass(&v));
+  end('A', END_COMPLETED, BY_CALLER);
+  rig_log();
+  end('C', END_BUSY, BY_CALLEE);
+  eq(rig_log(), "C.ended:busy:callee B.ended:busy:callee ring_stop");
+  cr_assert_eq(rig.live, 0);
+}
+
+Test(call, the_party_hangs_up_while_the_target_rings) {
+  struct leg *a = talk();
+  struct verdict v = transfer(a);
+  cr_assert(verdict_is_pass(&v));
+  rig_log();
+  end('B', END_COMPLETED, BY_CALLER);
+  cr_assert_eq(rig_leg('A'), NULL);
+  cr_assert_eq(rig_leg('C'), NULL);
+  const char *log = rig_log();
+  cr_assert(strstr(log, "A.transfer:failed:487:+15557777 A.ended:completed:callee"), "%s", log);
+  cr_assert_eq(rig.live, 0);
+}
+
+Test(call, a_refused_transfer_changes_nothing) {
+  struct leg *a = talk();
+  rig.admit_out = verdict_refuse(REFUSE_TRUNK_CALLS, "full");
+  struct verdict v = transfer(a);
+  cr_assert_eq(v.refusal, REFUSE_TRUNK_CALLS);
+  cr_assert_eq(leg_far(a), rig_leg('B'));
+  eq(rig_log(), "");
+  cr_assert_eq(rig.live, 1);
+  cr_assert_eq(last()->state, RECORD_REFUSED);
+}
+
+Test(call, transfers_of_transfers_end_somewhere) {
+  struct leg *l = talk();
+  for (int depth = 1; depth <= TRANSFER_DEPTH_MAX; depth++) {
+    struct verdict v = transfer(l);
+    cr_assert(verdict_is_pass(&v), "%d: %s", depth, v.detail);
+    answer((char)('B' + depth), sdp_trunk_answer, 1);
+    l = rig_leg((char)('B' + depth));
+    cr_assert_eq(l->state, LEG_LIVE);
+  }
+  struct verdict v = transfer(l);
+  cr_assert_eq(v.refusal, REFUSE_TRANSFER_DEPTH);
+}
+
+/* alice talks to B, calls C, and joins the two. */
+static void consult(struct leg **ret_first, struct leg **ret_second, bool answered) {
+  *ret_first = talk();
+  rig.next_letter = 'D';
+  *ret_second = rig_place_native(sdp_chromium);
+  cr_assert(*ret_second);
+  rig_state(3, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  if (answered)
+    answer('D', sdp_trunk_answer, 1);
+  else
+    leg_ringing(rig_leg('D'));
+  rig_turn();
+  rig_log();
+  rig_media();
+}
+
+Test(call, an_attended_transfer_joins_the_far_sides) {
+  struct leg *a, *other;
+  consult(&a, &other, true);
+  struct call *c = other->call;
+  struct leg *b = leg_far(a), *d = leg_far(other);
+  struct verdict v = call_transfer_join(a, other);
+  rig_turn();
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  cr_assert_eq(b->call, c);
+  cr_assert_eq(leg_far(b), d);
+  cr_assert_eq(leg_far(d), b);
+  cr_assert(strstr(rig_media(), "LINK2-4"));
+  const char *log = rig_log();
+  cr_assert_eq(times(log, ".ended:transferred:caller"), 2, "%s", log);
+  cr_assert_eq(times(log, ".moved"), 2, "%s", log);
+  cr_assert_eq(calls_count(rig.calls), 1);
+  cr_assert_eq(rig.live, 2);
+  end('D', END_COMPLETED, BY_CALLEE);
+  cr_assert_eq(rig.live, 0);
+  cr_assert_eq(calls_count(rig.calls), 0);
+}
+
+Test(call, a_half_attended_transfer_rings_on) {
+  struct leg *a, *other;
+  consult(&a, &other, false);
+  struct leg *b = leg_far(a);
+  struct verdict v = call_transfer_join(a, other);
+  rig_turn();
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  cr_assert(strstr(rig_media(), "PLAY2:2"), "it hears that it rings");
+  rig_log();
+  answer('D', sdp_trunk_answer, 1);
+  cr_assert_eq(leg_far(b), rig_leg('D'));
+  cr_assert_eq(rig_leg('D')->state, LEG_LIVE);
+  end('B', END_COMPLETED, BY_CALLER);
+  cr_assert_eq(calls_count(rig.calls), 0);
+}
+
+Test(call, a_join_wants_two_calls_of_one_party) {
+  struct leg *a, *other;
+  consult(&a, &other, true);
+  struct verdict v = call_transfer_join(a, a);
+  cr_assert_eq(v.refusal, REFUSE_STATE);
+  v = call_transfer_join(a, leg_far(other));
+  cr_assert_eq(v.refusal, REFUSE_STATE);
+  snprintf(other->identity, sizeof(other->identity), "bob");
+  v = call_transfer_join(a, other);
+  cr_assert_eq(v.refusal, REFUSE_STATE);
+}
+
 /* A walk of random events, in any order and state: every leg that began ends exactly once, nothing
  * stays counted, no handle outlives its leg. */
 static uint64_t walk_seed;
@@ -560,7 +789,7 @@ static void walk_leg(struct leg *l) {
   struct desc_frag f = {.ufrag = "wwww", .pwd = "wwwwwwwwwwwwwwwwwwwwwwww"};
   const struct desc *offer;
   struct verdict v;
-  switch (pick(16)) {
+  switch (pick(18)) {
   case 0:
     leg_ringing(l);
     break;
@@ -607,6 +836,13 @@ static void walk_leg(struct leg *l) {
     v = leg_take_answer(l, 1, &d, true);
     leg_answered(l);
     break;
+  case 15:
+    v = transfer(l);
+    break;
+  case 16:
+    if (rig_leg((char)('A' + pick(6))))
+      v = call_transfer_join(l, rig_leg('A'));
+    break;
   default:
     if (pick(4) == 0)
       leg_end(l, cause_make(pick(2) ? END_COMPLETED : END_DECLINED, pick(3), ""));
@@ -625,7 +861,7 @@ static void walk(uint64_t seed) {
       pick(2) ? rig_place_native(sdp_chromium) : rig_place_trunk(pick(3) ? sdp_trunk_srtp : NULL);
   cr_assert(a);
   for (int i = 0; i < 40; i++) {
-    char name = (char)('A' + pick(4));
+    char name = (char)('A' + pick(6));
     struct leg *l = rig_leg(name);
     if (l)
       walk_leg(l);
@@ -641,13 +877,6 @@ static void walk(uint64_t seed) {
   }
   calls_end_all(rig.calls, END_OPERATOR);
   rig_turn();
-}
-
-static size_t times(const char *text, const char *what) {
-  size_t n = 0;
-  for (const char *p = strstr(text, what); p; p = strstr(p + 1, what))
-    n++;
-  return n;
 }
 
 Test(call, random_walks_end_every_leg_exactly_once, .timeout = 100) {
