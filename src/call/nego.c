@@ -62,17 +62,20 @@ void leg_done_codec(struct leg *l) {
 /* Answers `offer` from the session in force; refused: nothing changed. */
 static struct verdict answer(struct leg *l, const struct desc *offer) {
   struct leg_inner *in = leg_in(l);
+  uint32_t dialog = in->local_is_offer ? in->last_dialog : in->dialog; /* early: UPDATE before the 2xx */
   struct ability a = ability_of(l, bridge_direction(l));
   struct desc ours;
   offer_answer(&a, offer, &ours);
-  int r = remote_send(l, media_of(l)->session, in->dialog, &ours, offer, true);
+  int r = remote_send(l, media_of(l)->session, dialog, &ours, offer, true);
   if (r == 0) {
     leg_set_desc(&l->local, &ours);
     if (l->remote != offer)
       leg_set_desc(&l->remote, offer);
+    if (in->local_is_offer)
+      leg_set_desc(&in->early[dialog - 1], offer);
     in->hold_sdp = desc_holds(offer, NULL);
     in->is_ours_answer = true;
-    in->dialogs |= 1u << in->dialog;
+    in->dialogs |= 1u << dialog;
     leg_done_codec(l);
   }
   desc_wipe(&ours);
@@ -173,8 +176,10 @@ static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct d
                                   const struct desc *ours) {
   struct leg_inner *in = leg_in(l);
   const struct desc *known = in->early[dialog - 1];
+  if (answer_ == known)
+    return verdict_pass(); /* checked when it came */
   struct verdict v = answer_check(ours, answer_);
-  if (!verdict_is_pass(&v) || answer_ == known)
+  if (!verdict_is_pass(&v))
     return v;
   if (known && memcmp(known, answer_, sizeof(*known)) == 0)
     return v;
@@ -197,12 +202,13 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
   struct verdict v = tell_remote(l, dialog, theirs, ours);
   if (!verdict_is_pass(&v))
     return v;
+  bool is_known = theirs == in->early[dialog - 1];
   leg_set_desc(&l->remote, theirs);
   if (!in->offer && !final && theirs != in->early[dialog - 1])
     leg_set_desc(&in->early[dialog - 1], theirs);
   in->dialogs |= 1u << dialog;
   in->last_dialog = dialog;
-  in->is_ours_answer = false;
+  in->is_ours_answer &= is_known; /* an UPDATE before the 2xx may have turned them round */
   in->hold_sdp = desc_holds(theirs, ours);
   l->offer_pending = false;
   leg_done_codec(l);

@@ -36,6 +36,8 @@ enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
 enum conf_history { HISTORY_OFF, HISTORY_INFO, HISTORY_DIVERSION, HISTORY_BOTH };
 enum conf_anonymous { ANONYMOUS_ACCEPT, ANONYMOUS_REFUSE };
 enum conf_display { DISPLAY_PASS, DISPLAY_DROP, DISPLAY_NUMBER };
+enum conf_prack { PRACK_OFF, PRACK_SUPPORTED, PRACK_REQUIRED };
+enum conf_late { LATE_ACCEPT, LATE_REFUSE };
 enum conf_dtmf { DTMF_AUTO, DTMF_RFC4733, DTMF_INFO, DTMF_INBAND };
 
 struct conf_names { /* a list of short texts: names, addresses, CIDRs, origins, suites … */
@@ -103,6 +105,10 @@ struct conf_trunk {
   uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */
   uint8_t dtmf;      /* enum conf_dtmf: how digits go and come */
+  uint8_t prack;     /* enum conf_prack: reliable provisional responses (RFC 3262), default supported */
+  uint8_t late_offer; /* enum conf_late: an INVITE without SDP; default by kind */
+  bool late_offer_out; /* late_offer_out: our INVITEs go without SDP. */
+  bool p_early_media;  /* p_early_media: RFC 5009's header is sent to it and believed. */
   bool rtcp_xr;      /* rtcp_xr: VoIP metrics are sent to it and taken (RFC 3611) */
   bool options;      /* options: we send OPTIONS every options_interval_s */
   uint32_t options_interval_s; /* default 60 */

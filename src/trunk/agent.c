@@ -112,25 +112,42 @@ static bool accepts_sdp(const sip_t *sip) {
   return !sip->sip_accept;
 }
 
-bool agent_requires(const sip_t *sip, char *unsupported, size_t bytes) {
+static bool has_option(const msg_param_t *list, const char *option) {
+  for (; list && *list; list++)
+    if (!strcasecmp(*list, option))
+      return true;
+  return false;
+}
+
+bool agent_knows(const sip_t *sip, const char *option) {
+  return (sip->sip_supported && has_option((const msg_param_t *)sip->sip_supported->k_items, option)) ||
+         (sip->sip_require && has_option((const msg_param_t *)sip->sip_require->k_items, option));
+}
+
+static bool is_served(const char *option, const struct conf_trunk *trunk) {
+  return trunk && trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel");
+}
+
+bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes) {
   const msg_param_t *p = sip->sip_require ? (const msg_param_t *)sip->sip_require->k_items : NULL;
   size_t n = 0;
   unsupported[0] = 0;
   for (; p && *p; p++)
-    if (n < bytes)
+    if (n < bytes && !is_served(*p, trunk))
       n += (size_t)snprintf(unsupported + n, bytes - n, "%s%s", n ? ", " : "", *p);
   return n > 0;
 }
 
 /* Form, scheme, extensions, RFC 3261 8.2.2. */
-static int status_of_inspection(const sip_t *sip, char *unsupported, size_t bytes) {
+static int status_of_inspection(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported,
+                                size_t bytes) {
   const url_t *u = sip->sip_request->rq_url;
   unsigned type = (unsigned char)u->url_type;
   if (type != url_sip && type != url_sips && type != url_tel)
     return 416;
   if (u->url_headers || has_twins(sip))
     return 400;
-  if (agent_requires(sip, unsupported, bytes))
+  if (agent_requires(sip, trunk, unsupported, bytes))
     return 420;
   return sip->sip_request->rq_method == sip_method_invite && !accepts_sdp(sip) ? 406 : 0;
 }
@@ -163,7 +180,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   }
   int status = status_out_of_dialog(sip);
   if (!status)
-    status = status_of_inspection(sip, unsupported, sizeof unsupported);
+    status = status_of_inspection(sip, trunk, unsupported, sizeof unsupported);
   if (status)
     answer_plain(a, msg, sip, status, *unsupported ? unsupported : NULL);
   else if (sip->sip_request->rq_method == sip_method_invite)

@@ -126,6 +126,13 @@ static bool is_from_peer(const struct dialog *d, msg_t *msg, const sip_t *sip) {
   return trunk && addr_eq_ip(&source, &d->peer);
 }
 
+bool dialog_is_peer(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
+  msg_t *msg = nta_incoming_getrequest(irq);
+  bool is_peer = msg && is_from_peer(d, msg, sip);
+  msg_destroy(msg);
+  return is_peer;
+}
+
 static int refuse_plain(struct dialog *d, nta_incoming_t *irq, int status) {
   struct reply r;
   reply_init(&r, status);
@@ -137,7 +144,8 @@ static int refuse_plain(struct dialog *d, nta_incoming_t *irq, int status) {
 static bool refuse_extension(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   char unsupported[256];
   struct reply r;
-  if (!agent_requires(sip, unsupported, sizeof unsupported))
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  if (!agent_requires(sip, trunk, unsupported, sizeof unsupported))
     return false;
   reply_init(&r, 420);
   r.unsupported = unsupported;
@@ -165,10 +173,7 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
     count_one(&trunk_counters, TRUNKCOUNT_stray);
     return 200;
   }
-  msg_t *msg = nta_incoming_getrequest(irq);
-  bool is_peer = d && msg && is_from_peer(d, msg, sip);
-  msg_destroy(msg);
-  if (!is_peer)
+  if (!d || !dialog_is_peer(d, irq, sip))
     return 481;
   if (method == sip_method_bye)
     return bye_in(d, irq, sip);
@@ -183,9 +188,11 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
   if (method == sip_method_options)
     return refuse_plain(d, irq, 200);
   return refuse_plain(d, irq,
-                      method == sip_method_notify || method == sip_method_cancel ? 481
-                      : method == sip_method_unknown                             ? 501
-                                                                                 : 405);
+                      method == sip_method_notify || method == sip_method_cancel ||
+                              method == sip_method_prack /* none of ours is due */
+                          ? 481
+                      : method == sip_method_unknown ? 501
+                                                     : 405);
 }
 
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body) {

@@ -6,9 +6,9 @@
 uint32_t early_fork(struct dialog *d, const sip_t *sip) {
   const char *tag = sip->sip_to->a_tag ? sip->sip_to->a_tag : "";
   for (uint32_t i = 0; i < d->n_forks; i++)
-    if (!strcmp(d->forks[i], tag))
+    if (!strcmp(d->forks[i].tag, tag))
       return i + 1;
-  if (d->n_forks == FORKS_MAX || slice_copy(d->forks[d->n_forks], TAG_BYTES, slice_of(tag)) < 0)
+  if (d->n_forks == FORKS_MAX || slice_copy(d->forks[d->n_forks].tag, TAG_BYTES, slice_of(tag)) < 0)
     return 0;
   return ++d->n_forks;
 }
@@ -37,20 +37,61 @@ struct verdict early_check(struct dialog *d, const sip_t *sip) {
   return chain_check(d, sip);
 }
 
-void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status) {
-  struct desc early;
-  bool has = false;
-  uint32_t fork = sip->sip_to->a_tag ? early_fork(d, sip) : 0;
-  struct verdict v = body_desc(sip, &early, &has);
-  if (verdict_is_pass(&v) && has && sip->sip_contact)
-    v = early_check(d, sip); /* no early media from a stranger's chain */
-  if (verdict_is_pass(&v) && has && fork) {
-    v = leg_take_answer(l, fork, &early, false);
-    if (verdict_is_pass(&v))
-      leg_early(l, status != 180);
+/* The peer may offer when the first offer is answered for good: in the one early dialog that is. */
+bool early_is_agreed(struct dialog *d, const sip_t *sip) {
+  const char *tag = sip->sip_from->a_tag ? sip->sip_from->a_tag : "";
+  bool is_agreed = false;
+  if (d->is_uas)
+    return d->prack.is_agreed;
+  for (uint32_t i = 0; i < d->n_forks; i++) {
+    bool is_it = !strcmp(d->forks[i].tag, tag);
+    if (d->forks[i].is_answered && !is_it)
+      return false;
+    is_agreed |= d->forks[i].is_answered;
   }
+  return is_agreed;
+}
+
+/* A description in a provisional response: what follows an answer that came reliably says nothing new.
+ */
+static struct verdict early_desc(struct leg *l, struct fork *f, uint32_t number,
+                                 const struct desc *early, bool is_reliable) {
+  struct verdict v = f->is_answered ? verdict_pass() : leg_take_answer(l, number, early, false);
+  f->is_answered |= is_reliable && verdict_is_pass(&v);
+  return v;
+}
+
+static bool early_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32_t number,
+                       struct verdict *ret_v) {
+  struct fork *f = &d->forks[number - 1];
+  struct desc early;
+  bool has = false, is_reliable = prack_is_reliable(d, sip);
+  if (is_reliable && !prack_is_news(f, sip))
+    return false;
+  *ret_v = body_desc(sip, &early, &has);
+  if (verdict_is_pass(ret_v) && (is_reliable || (has && sip->sip_contact)))
+    *ret_v = early_check(d, sip); /* neither early media from nor a PRACK to a stranger */
+  if (is_reliable && verdict_is_pass(ret_v))
+    prack_send(d, sip, NULL);
+  if (has && verdict_is_pass(ret_v))
+    *ret_v = early_desc(l, f, number, &early, is_reliable);
   if (has)
     desc_wipe(&early);
-  if (status == 180 && dialog_leg(d))
+  if (is_reliable && !verdict_is_pass(ret_v))
+    callee_fail(d, cause_of_verdict(ret_v));
+  return has;
+}
+
+void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status) {
+  void *magic = dialog_magic(d);
+  struct verdict v = verdict_pass();
+  uint32_t number = sip->sip_to->a_tag ? early_fork(d, sip) : 0;
+  if (sip->sip_to->a_tag && !number)
+    count_one(&trunk_counters, TRUNKCOUNT_forks_refused);
+  bool has = number && early_take(d, l, sip, number, &v);
+  if (has && verdict_is_pass(&v))
+    leg_early(l, status != 180);
+  d = dialog_get(magic);
+  if (status == 180 && d && dialog_leg(d))
     leg_ringing(l);
 }

@@ -10,12 +10,15 @@ enum { EXPIRES_MAX_S = 3600 }; /* longer is as good as never: ringing ends befor
 
 static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip);
 
-static struct verdict inspect(const sip_t *sip) {
+static struct verdict inspect(const sip_t *sip, const struct conf_trunk *trunk) {
   if (!contact_is_sane(sip->sip_contact))
     return verdict_refuse(REFUSE_MALFORMED, "Contact: expected a sip or sips URI");
   if (!routes_are_sane(sip->sip_record_route))
     return verdict_refuse(REFUSE_MALFORMED, "Record-Route: expected sip or sips URIs, at most %d",
                           ASK_HOSTS_MAX);
+  if (trunk->prack == PRACK_REQUIRED && !agent_knows(sip, "100rel"))
+    return verdict_refuse(REFUSE_PRACK, "trunks[%s].prack is required: expected Supported: 100rel",
+                          trunk->name);
   return identity_check(sip);
 }
 
@@ -66,6 +69,7 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   reply_init(&trying, 100);
   reply_to(a, d->invite_in, &trying);
   expiry_arm(d, sip);
+  prack_start(d, sip, conf_trunk_find(d->t->env.conf, slice_of(d->trunk)));
   return true;
 }
 
@@ -126,9 +130,12 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   bool has_offer = false;
   count_one(&trunk_counters, TRUNKCOUNT_invites_in);
   ask_build(&ask, a, msg, sip);
-  struct verdict v = inspect(sip);
+  struct verdict v = inspect(sip, trunk);
   if (verdict_is_pass(&v))
     v = body_desc(sip, &offer, &has_offer);
+  if (verdict_is_pass(&v) && !has_offer && trunk->late_offer == LATE_REFUSE)
+    v = verdict_refuse(REFUSE_LATE_OFFER, "trunks[%s].late_offer is refuse: expected an INVITE with SDP",
+                       trunk->name);
   if (verdict_is_pass(&v)) {
     inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL);
   } else {
@@ -151,22 +158,37 @@ static void reply_prepare(struct reply *r, struct dialog *d, int status) {
   dialog_session(d, r->session, sizeof r->session);
 }
 
+/* What a 183 says: our answer; to a late offer our own offer, where its PRACK can bring the answer. */
+static char *early_text(struct dialog *d, struct leg *l) {
+  const struct desc *offer = NULL;
+  if (!d->is_late)
+    return desc_text(l->local);
+  if (!d->prack.is_on || d->prack.has_offer)
+    return NULL;
+  struct verdict v = leg_make_offer(l, &offer);
+  d->prack.has_offer = verdict_is_pass(&v);
+  return d->prack.has_offer ? desc_text(offer) : NULL;
+}
+
 void inbound_provisional(struct dialog *d, struct leg *l, int status) {
   struct reply r;
   bool *sent = status == 180 ? &d->sent_180 : &d->sent_183;
-  if (d->state != DIALOG_NEW || !d->invite_in || *sent)
+  if (d->state != DIALOG_NEW || !d->invite_in || *sent || d->prack.answer_waits)
     return;
-  char *text = status == 183 && !d->is_late && l->local ? desc_text(l->local) : NULL;
+  char *text = status == 183 ? early_text(d, l) : NULL;
   *sent = true;
   reply_prepare(&r, d, status);
   r.body = text;
-  reply_to(d->agent, d->invite_in, &r);
+  prack_reply(d, &r);
   text_free(text);
 }
 
-/* The answer, or our offer where the INVITE had none. */
-static char *answer_text(struct dialog *d, struct leg *l) {
+/* The answer, or our offer where the INVITE had none; nothing more once a PRACK acknowledged it. */
+static char *answer_text(struct dialog *d, struct leg *l, bool *ret_none) {
   const struct desc *offer = NULL;
+  *ret_none = d->prack.is_agreed;
+  if (*ret_none)
+    return NULL;
   if (!d->is_late)
     return desc_text(l->local);
   struct verdict v = leg_make_offer(l, &offer);
@@ -175,10 +197,11 @@ static char *answer_text(struct dialog *d, struct leg *l) {
 
 void inbound_answered(struct dialog *d, struct leg *l) {
   struct reply r;
-  if (d->state != DIALOG_NEW || !d->invite_in)
+  bool has_none = false;
+  if (d->state != DIALOG_NEW || !d->invite_in || prack_holds_answer(d))
     return;
-  char *text = answer_text(d, l);
-  if (!text) {
+  char *text = answer_text(d, l, &has_none);
+  if (!text && !has_none) {
     dialog_end(d, END_MEDIA_FAILURE, BY_GATEWAY, 500, 0, "no session description could be made");
     return;
   }
@@ -220,7 +243,7 @@ static void ack_in(struct dialog *d, const sip_t *sip) {
     dialog_drop(d);
     return;
   }
-  if (!l || (d->is_late && !late_answer_take(d, l, sip)))
+  if (!l || (d->is_late && !d->prack.has_offer && !late_answer_take(d, l, sip)))
     return;
   leg_confirmed(l);
   d = dialog_get(magic); /* leg_confirmed may have ended it */
@@ -254,6 +277,9 @@ static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const s
     return 0;
   if (!sip && d->state != DIALOG_NEW)
     ack_missing(d);
+  else if (!sip && d->prack.is_late)
+    dialog_end(d, END_TIMEOUT, BY_GATEWAY, 504, 0,
+               "a reliable provisional response was never acknowledged");
   else if (!sip)
     dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 0, 0, "the response could not be sent");
   else if (sip->sip_request->rq_method == sip_method_ack)

@@ -6,6 +6,7 @@
 #include "trunk/trunk.h"
 
 #define NTA_AGENT_MAGIC_T struct agent
+#define NTA_RELIABLE_MAGIC_T nta_incoming_magic_t
 #define SU_ROOT_MAGIC_T struct root
 #include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta.h>
@@ -34,7 +35,7 @@ enum {
 };
 
 #define HOSTS_FILE "/etc/hosts"
-#define ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, NOTIFY"
+#define ALLOW "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO, NOTIFY"
 #define SDP_TYPE "application/sdp"
 
 /* The transport of one listener. */
@@ -79,6 +80,24 @@ enum dialog_state {
   DIALOG_CLOSING, /* the call is over; something is still owed to the peer */
 };
 
+/* An early dialog of a callee. */
+struct fork {
+  char tag[TAG_BYTES];
+  uint32_t rseq;    /* rseq is that of the last reliable provisional response; 0: none came. */
+  bool is_answered; /* is_answered: offer and answer are complete: a reliable one brought the answer. */
+};
+
+/* Our reliable provisional responses to the caller's INVITE, RFC 3262. */
+struct prack {
+  bool is_on;              /* is_on: the caller has 100rel and the trunk lets us: 18x go reliably. */
+  bool has_offer;          /* has_offer: ours is in one of them; its PRACK brings the answer. */
+  bool is_agreed;          /* is_agreed: offer and answer are complete, before the 200. */
+  bool is_late;            /* is_late: one was never acknowledged. */
+  bool answer_waits;       /* answer_waits: the 200 goes out when sdp_due is acknowledged. */
+  uint32_t n_due;          /* n_due are without PRACK. */
+  nta_reliable_t *sdp_due; /* sdp_due is the one with our description, until its PRACK. */
+};
+
 /* One SIP dialog (with its early forks), and its side of the call's leg. */
 struct dialog {
   pool_handle id;
@@ -112,9 +131,10 @@ struct dialog {
   bool owes_cancel; /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
+  struct prack prack;
   uint32_t n_forks;
-  char forks[FORKS_MAX][TAG_BYTES]; /* forks are the To tags of early dialogs 1 to 8. */
-  uint32_t fork;                    /* fork is the one in force. */
+  struct fork forks[FORKS_MAX]; /* forks are the early dialogs 1 to 8, by To tag. */
+  uint32_t fork;                /* fork is the one in force. */
 
   nta_incoming_t *offer_in; /* offer_in is a re-INVITE or UPDATE that waits for our answer. */
   nta_incoming_t *ack_in;   /* ack_in is a re-INVITE whose 2xx is not acknowledged. */
@@ -157,7 +177,8 @@ const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *si
                                     struct addr *ret_source);
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
 /* What of its Require we do not know, RFC 3261 8.2.2.3: all of it. True if there is something. */
-bool agent_requires(const sip_t *sip, char *unsupported, size_t bytes);
+bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes);
+bool agent_knows(const sip_t *sip, const char *option); /* in Supported or Require */
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip);
 
 /* ask: the last place that knows SIP */
@@ -187,7 +208,7 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *unsupported, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *require, *body; /* NULL: not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
 void reply_init(struct reply *r, int status);
@@ -195,6 +216,9 @@ void reply_refusal(struct reply *r, const struct verdict *v, const char *host);
 void reply_cause(struct reply *r, const struct cause *c);
 /* To a transaction: never a provisional after a final, never two finals. */
 void reply_to(const struct agent *a, nta_incoming_t *irq, const struct reply *r);
+/* The same for a provisional one, reliably; NULL: it cannot be (not asked for, no memory). */
+nta_reliable_t *reply_reliable(const struct agent *a, nta_incoming_t *irq, const struct reply *r,
+                               nta_prack_f *fn, nta_incoming_magic_t *magic);
 void reply_stateless(const struct agent *a, msg_t *msg, const struct reply *r); /* takes msg */
 void reply_once(const struct agent *a, msg_t *msg, sip_t *sip,
                 const struct reply *r); /* takes msg; with a transaction */
@@ -211,6 +235,8 @@ char *dialog_session(struct dialog *d, char *dst, size_t bytes);
 char *dialog_session_line(struct dialog *d, char *dst, size_t bytes); /* with the field's name, or "" */
 void dialog_session_take(struct dialog *d, const sip_t *sip);
 void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r); /* with our Session-ID */
+bool dialog_is_peer(struct dialog *d, nta_incoming_t *irq,
+                    const sip_t *sip); /* is the request from it? */
 int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);
@@ -232,13 +258,26 @@ void inbound_provisional(struct dialog *d, struct leg *l, int status);
 void inbound_answered(struct dialog *d, struct leg *l);
 void inbound_ended(struct dialog *d, const struct cause *c);
 struct verdict callee_ring(struct trunks *t, struct call *c, const struct target *target);
+void callee_fail(struct dialog *d, struct cause c); /* the leg failed, nothing else is to be tried */
 void callee_opened(struct dialog *d, struct leg *l);
 void callee_ended(struct dialog *d, const struct cause *c);
 /* early: 18x of a callee. early_fork: the number of an early dialog, 1 to 8, by its To tag; 0 when there
  * are too many. early_check: may this answer's Contact, Record-Route and chain stand? */
 uint32_t early_fork(struct dialog *d, const sip_t *sip);
 struct verdict early_check(struct dialog *d, const sip_t *sip);
+bool early_is_agreed(struct dialog *d, const sip_t *sip); /* may who sent sip offer before the 200? */
 void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status);
+
+/* prack: RFC 3262, both roles. prack_start: of an INVITE that came. prack_reply: 18x, reliably where
+ * that is agreed; has_sdp tells whether r->body is our offer (late) or answer. prack_holds_answer: the
+ * 200 must wait, inbound_answered is called again when it may go. prack_send: acknowledges a callee's
+ * provisional, body NULL or our answer. */
+void prack_start(struct dialog *d, const sip_t *sip, const struct conf_trunk *trunk);
+void prack_reply(struct dialog *d, const struct reply *r);
+bool prack_holds_answer(struct dialog *d);
+bool prack_is_reliable(const struct dialog *d, const sip_t *sip);
+bool prack_is_news(struct fork *f, const sip_t *sip); /* false: a repetition, or one went missing */
+void prack_send(struct dialog *d, const sip_t *sip, const char *body);
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
 void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
                      const struct desc *local);

@@ -40,8 +40,7 @@ struct verdict callee_ring(struct trunks *t, struct call *c, const struct target
   return verdict_pass();
 }
 
-/* The leg failed and its target has nothing else to try. */
-static void callee_fail(struct dialog *d, struct cause c) {
+void callee_fail(struct dialog *d, struct cause c) {
   struct leg *l = dialog_leg(d);
   if (!l)
     return;
@@ -111,8 +110,9 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
   history_lines(history, sizeof history, d, trunk, c);
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
-      NTATAG_PASS_100(1), SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards),
-      SIPTAG_ALLOW_STR(ALLOW), SIPTAG_USER_AGENT_STR(d->t->product),
+      NTATAG_PASS_100(1), TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
+      TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")), SIPTAG_CONTACT_STR(contact),
+      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
       TAG_IF(*history, SIPTAG_HEADER_STR(history)), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
       SIPTAG_PAYLOAD_STR(body), TAG_END());
@@ -187,7 +187,7 @@ static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *
   if (!d->fork)
     v = verdict_refuse(REFUSE_SDP, "too many early dialogs");
   if (verdict_is_pass(&v))
-    v = leg_take_answer(l, d->fork, has ? &answer : NULL, true);
+    v = leg_take_answer(l, d->fork, has && !d->forks[d->fork - 1].is_answered ? &answer : NULL, true);
   if (has)
     desc_wipe(&answer);
   return v;

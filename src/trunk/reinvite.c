@@ -27,13 +27,13 @@ static int answer_verdict(struct dialog *d, nta_incoming_t *irq, const struct ve
 }
 
 /* May the peer offer now? 0, or the status that says no. */
-static int status_of_turn(struct dialog *d, const struct leg *l, bool has_offer) {
+static int status_of_turn(struct dialog *d, const struct leg *l, const sip_t *sip, bool has_offer) {
   if (d->offer_in)
     return 500;
-  if (d->state != DIALOG_UP && d->is_uas && !d->is_late)
-    return has_offer ? 500 : 0; /* its own offer is still unanswered: RFC 3261 14.2, RFC 3311 5.2 */
-  if (d->state != DIALOG_UP)
-    return has_offer ? 491 : 0;
+  if (d->state != DIALOG_UP && !early_is_agreed(d, sip)) /* RFC 3311 5.2 */
+    return !has_offer ? 0 : d->is_uas && !d->is_late ? 500 : 491;
+  if (d->state != DIALOG_UP && has_offer && sip->sip_request->rq_method == sip_method_invite)
+    return 500; /* RFC 3261 14.2: the first INVITE has no final answer */
   if (d->offer_out || (has_offer && l->offer_pending))
     return 491;
   if (d->invite_in && d->is_late)
@@ -82,7 +82,7 @@ int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is
   struct desc offer;
   bool has = false;
   struct verdict v = body_desc(sip, &offer, &has);
-  int status = verdict_is_pass(&v) ? status_of_turn(d, l, has || !is_update) : 0;
+  int status = verdict_is_pass(&v) ? status_of_turn(d, l, sip, has || !is_update) : 0;
   if (status == 491)
     count_one(&trunk_counters, TRUNKCOUNT_glare);
   if (verdict_is_pass(&v) && !status)

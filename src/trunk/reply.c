@@ -9,6 +9,8 @@ void reply_init(struct reply *r, int status) {
   *r = (struct reply){.status = status};
   if (status == 405 || status == 501)
     r->allow = ALLOW;
+  if (status == 421)
+    r->require = "100rel";
   if (status == 415)
     r->accept = SDP_TYPE;
 }
@@ -40,6 +42,7 @@ static const char *text(const char *s) { return s && *s ? s : NULL; }
   TAG_IF(text((r)->allow), SIPTAG_ALLOW_STR((r)->allow)), \
       TAG_IF(text((r)->accept), SIPTAG_ACCEPT_STR((r)->accept)), \
       TAG_IF(text((r)->unsupported), SIPTAG_UNSUPPORTED_STR((r)->unsupported)), \
+      TAG_IF(text((r)->require), SIPTAG_REQUIRE_STR((r)->require)), \
       TAG_IF(text((r)->warning), SIPTAG_WARNING_STR((r)->warning)), \
       TAG_IF(text((r)->reason), SIPTAG_REASON_STR((r)->reason)), \
       TAG_IF(text((r)->retry_after), SIPTAG_RETRY_AFTER_STR((r)->retry_after)), \
@@ -61,6 +64,16 @@ void reply_to(const struct agent *a, nta_incoming_t *irq, const struct reply *r)
     count_one(&trunk_counters, TRUNKCOUNT_refused);
   session_line(r, session, sizeof session);
   nta_incoming_treply(irq, r->status, sip_status_phrase(r->status), REPLY_TAGS(a, r, session));
+}
+
+nta_reliable_t *reply_reliable(const struct agent *a, nta_incoming_t *irq, const struct reply *r,
+                               nta_prack_f *fn, nta_incoming_magic_t *magic) {
+  char session[96];
+  if (!irq || nta_incoming_status(irq) >= 200 || r->status <= 100 || r->status >= 200)
+    return NULL;
+  session_line(r, session, sizeof session);
+  return nta_reliable_treply(irq, fn, magic, r->status, sip_status_phrase(r->status),
+                             REPLY_TAGS(a, r, session));
 }
 
 void reply_stateless(const struct agent *a, msg_t *msg, const struct reply *r) {

@@ -115,10 +115,11 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
   struct fake_leg *f = of(l);
   if (!verdict_is_pass(&fake.take))
     return fake.take;
-  if (!answer && !(f->taken && f->taken_dialog == dialog))
+  if (!answer && !(f->taken_dialogs & 1u << dialog))
     return verdict_refuse(REFUSE_SDP, "no session description");
   f->taken++;
   f->taken_dialog = dialog;
+  f->taken_dialogs |= 1u << dialog;
   f->taken_final = final;
   f->taken_null = !answer;
   if (answer)

@@ -13,7 +13,7 @@ struct fake_leg {
   bool is_used, is_over;
   /* what the door told: */
   unsigned ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
-  uint32_t taken_dialog;
+  uint32_t taken_dialog, taken_dialogs; /* the last one; a bit for each */
   bool taken_final, taken_null;
   uint8_t taken_direction, offered_direction;
   bool reoffer_is_empty;
