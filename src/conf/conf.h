@@ -16,6 +16,7 @@ enum {
   CONF_TRUNKS_MAX = 64,
   CONF_USERS_MAX = 1024,
   CONF_RELAYS_MAX = 8,
+  CONF_EDITS_MAX = 16,
   CONF_ERRORS_MAX = 64,
   CONF_HUBS_MAX = 8,
 };
@@ -34,6 +35,7 @@ enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
 enum conf_history { HISTORY_OFF, HISTORY_INFO, HISTORY_DIVERSION, HISTORY_BOTH };
+enum conf_edit_action { EDIT_ADD, EDIT_REMOVE, EDIT_REWRITE };
 enum conf_anonymous { ANONYMOUS_ACCEPT, ANONYMOUS_REFUSE };
 enum conf_display { DISPLAY_PASS, DISPLAY_DROP, DISPLAY_NUMBER };
 enum conf_prack { PRACK_OFF, PRACK_SUPPORTED, PRACK_REQUIRED };
@@ -77,6 +79,15 @@ struct conf_attach { /* how a trunk attaches, besides its address or certificate
     char users_file[CONF_PATH_BYTES]; /* who may call or register */
   } digest;
   bool accept_register;
+};
+
+struct conf_edits { /* header fields added, removed, rewritten, in this order */
+  uint32_t n;
+  struct conf_edit {
+    uint8_t action; /* enum conf_edit_action */
+    bool is_prefix; /* is_prefix: match is how the value begins; else it is all of it. */
+    char name[48], match[128], value[192]; /* match "": any value */
+  } edit[CONF_EDITS_MAX];
 };
 
 struct conf_trunk {
@@ -126,6 +137,9 @@ struct conf_trunk {
   uint8_t anonymous;   /* enum conf_anonymous */
   uint8_t display;     /* enum conf_display: callers' names, both ways */
   struct conf_names numbers_allowed;     /* callers that it may show: "+1555…" or "+1555…*"; none: any */
+  struct {
+    struct conf_edits in, out;
+  } headers; /* of the INVITE that begins a call */
   char number_default[CONF_NAME_BYTES];  /* shown instead of another; "": those calls are refused */
   bool enabled;                /* default true; false drains */
   uint32_t line;               /* line where it stands in the file, for refusals' texts */

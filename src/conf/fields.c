@@ -27,6 +27,8 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_SERVICE] = "service", [SECTION_ADMIN] = "admin",
     [SECTION_RECORDS] = "records", [SECTION_LISTENER] = "listeners[]",
     [SECTION_TRUNK] = "trunks[]",  [SECTION_USER] = "users[]",
+    [SECTION_TRUNK_HEADERS] = "trunks[].headers",
+    [SECTION_TRUNK_EDIT] = "trunks[].headers.in[] and out[]",
     [SECTION_RELAY] = "relays[]",  [SECTION_MEDIA_TURN] = "media.turn",
     [SECTION_TRUNK_CREDENTIALS] = "trunks[].credentials",
     [SECTION_TRUNK_REGISTER] = "trunks[].register",

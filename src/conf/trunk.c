@@ -69,6 +69,8 @@ static void trunk_read(struct conf *c, struct field_reader r, const struct tree_
   snprintf(path, sizeof(path), "trunks[%u]", i);
   t->line = item->line;
   field_map_read(&r, conf_fields, conf_fields_n, SECTION_TRUNK, item, path, item->line, t);
+  const struct tree_node *headers = tree_find(item, "headers");
+  conf_edits_read(t, &r, headers ? headers : tree_find(r.base, "headers"), path);
   trunk_fill(t, item, r.base);
 }
 

@@ -6,4 +6,7 @@
 extern const struct field_default conf_kinds[]; /* the rows of kinds.def */
 extern const size_t conf_kinds_n;
 void conf_trunks_read(struct conf *c, const struct field_reader *r, const struct tree_node *list);
+/* headers: of the trunk, or of its base; map NULL: none */
+void conf_edits_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
+                     const char *path);
 void conf_trunks_check(const struct conf *c, struct conf_errors *errors);

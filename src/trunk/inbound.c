@@ -129,6 +129,7 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   struct desc offer;
   bool has_offer = false;
   count_one(&trunk_counters, TRUNKCOUNT_invites_in);
+  edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
   struct verdict v = inspect(sip, trunk);
   if (verdict_is_pass(&v))

@@ -190,6 +190,7 @@ void ask_routes(struct ask_hosts *h, const sip_route_t *r);
 bool uri_is_sip(const url_t *u);
 bool contact_is_sane(const sip_contact_t *m); /* present, first one sip or sips, not "*" */
 bool routes_are_sane(const sip_route_t *r);
+void edits_take(msg_t *msg, sip_t *sip, const struct conf_trunk *t); /* the trunk's headers.in */
 const char *header_unknown(const sip_t *sip, const char *name);
 
 /* reason: what a message's Reason says; 0 where it says nothing */

@@ -2,6 +2,7 @@
  * Calls to a carrier: INVITE with our offer, the 2xx with its ACK, CANCEL
  * and what crosses it. A chain with a stranger in it, a Contact that is no SIP URI, a 2xx without the
  * session description that is due: ACK, then BYE. RFC 3261 13.2, 9.1; RFC 3264; RFC 3325. */
+#include "trunk/edits.h"
 #include "trunk/history.h"
 #include "trunk/identity.h"
 
@@ -99,23 +100,34 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, c
   return NULL;
 }
 
+/* What the INVITE says of the caller and of us, through the trunk's edits. */
+static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const struct conf_trunk *trunk,
+                         const struct call *c) {
+  char identity[URI_BYTES + 128], history[2 * HISTORY_TEXT_BYTES];
+  struct edit_words w = {.called = c->to,
+                         .caller = c->anonymous ? "anonymous" : c->from,
+                         .trunk = trunk->name,
+                         .session_id = d->session_local};
+  snprintf(lines, EDIT_LINES_BYTES, "User-Agent: %s\r\n%s%s", d->t->product,
+           identity_lines(identity, sizeof identity, d, trunk, c),
+           history_lines(history, sizeof history, d, trunk, c));
+  edits_apply(lines, &trunk->headers.out, &w);
+}
+
 static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
                                    const struct call *c, const char *body) {
-  char contact[URI_BYTES + 2], forwards[12], session[96], identity[URI_BYTES + 128],
-      history[2 * HISTORY_TEXT_BYTES];
+  char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES];
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
-  identity_lines(identity, sizeof identity, d, trunk, c);
-  history_lines(history, sizeof history, d, trunk, c);
+  invite_lines(lines, d, trunk, c);
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
       NTATAG_PASS_100(1), TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
       TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")), SIPTAG_CONTACT_STR(contact),
-      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW), SIPTAG_USER_AGENT_STR(d->t->product),
-      TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*identity, SIPTAG_HEADER_STR(identity)),
-      TAG_IF(*history, SIPTAG_HEADER_STR(history)), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE),
-      SIPTAG_PAYLOAD_STR(body), TAG_END());
+      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
+      TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
+      SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
 
 /* What of a callee leg only its door knows, for the record. */

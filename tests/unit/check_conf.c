@@ -470,3 +470,38 @@ Test(conf, hubs) {
   t = conf_trunk_find(c, SLICE("lab"));
   cr_expect(conf_trunk_target(t, 0, target, sizeof(target)) == (t->target[0] ? 0 : -ENOENT));
 }
+
+Test(conf, edits_of_header_fields) {
+  own(conf) c = NULL;
+  struct conf *none = NULL;
+  own_mem char *good =
+      changed("    srtp: off\n",
+              "    srtp: off\n"
+              "    headers:\n"
+              "      in:\n"
+              "        - {action: remove, name: X-A}\n"
+              "      out:\n"
+              "        - {action: add, name: X-B, value: \"${called}\"}\n"
+              "        - {action: rewrite, name: X-B, match: \"+1\", prefix: true, value: a}\n");
+  cr_assert_eq(parse(&c, good), 0);
+  const struct conf_trunk *t = conf_trunk_find(c, SLICE("lab"));
+  cr_assert_eq(t->headers.in.n, 1);
+  cr_assert_eq(t->headers.out.n, 2);
+  cr_assert_eq(t->headers.out.edit[1].action, EDIT_REWRITE);
+  cr_assert(t->headers.out.edit[1].is_prefix);
+  own_mem char *bad =
+      changed("    srtp: off\n", "    srtp: off\n"
+                                 "    headers:\n"
+                                 "      out:\n"
+                                 "        - {action: add, name: via, value: x}\n"
+                                 "        - {action: add, name: \"X: y\", value: x}\n"
+                                 "        - {action: add, name: X-A}\n"
+                                 "        - {action: remove, name: content-length}\n"
+                                 "        - {action: add, name: X-A, value: \"${password}\"}\n");
+  cr_assert_eq(parse(&none, bad), -EINVAL);
+  cr_assert(has_error(0, "headers.out[0].name: via is never edited"));
+  cr_assert(has_error(0, "headers.out[1].name: expected the name"));
+  cr_assert(has_error(0, "headers.out[2].value: expected a text"));
+  cr_assert(has_error(0, "headers.out[3].name: content-length is never"));
+  cr_assert(has_error(0, "headers.out[4].value: expected no control"));
+}

@@ -365,3 +365,54 @@ Test(identity, history_out) {
     cr_assert_eq(strstr(m, "+15550003") != NULL, rows[i].trusts && (*info || *diversion), "row %zu", i);
   }
 }
+
+static void edit(struct conf_edits *to, uint8_t action, const char *name, const char *match,
+                 bool is_prefix, const char *value) {
+  struct conf_edit *e = &to->edit[to->n++];
+  e->action = action;
+  e->is_prefix = is_prefix;
+  snprintf(e->name, sizeof e->name, "%s", name);
+  snprintf(e->match, sizeof e->match, "%s", match);
+  snprintf(e->value, sizeof e->value, "%s", value);
+}
+
+Test(identity, edits_out) {
+  struct conf_edits *to = &trunk()->headers.out;
+  edit(to, EDIT_ADD, "X-Route", "", false, "${trunk};to=${called};from=${caller};id=${session_id};n");
+  edit(to, EDIT_REWRITE, "user-agent", "", false, "none");
+  edit(to, EDIT_ADD, "X-Tail", "", false, "abc-def");
+  edit(to, EDIT_REWRITE, "X-Tail", "abc", true, "x");
+  edit(to, EDIT_REWRITE, "X-Tail", "abc", true, "y");
+  edit(to, EDIT_ADD, "X-Gone", "", false, "1");
+  edit(to, EDIT_REMOVE, "x-gone", "2", false, "");
+  edit(to, EDIT_REMOVE, "Privacy", "", false, "");
+  const char *m = out("al \r\nX-Evil: 1", "", false);
+  cr_assert(strstr(rig_header(m, "X-Route"), "lab;to=+15550002;from=al%20%0D%0AX-Evil%3A%201;id="));
+  cr_assert(strstr(rig_header(m, "X-Route"), ";n"));
+  cr_assert_str_eq(rig_header(m, "X-Evil"), "");
+  cr_assert_str_eq(rig_header(m, "User-Agent"), "none");
+  cr_assert_str_eq(rig_header(m, "X-Tail"), "x-def");
+  cr_assert_str_eq(rig_header(m, "X-Gone"), "1");
+  edit(to, EDIT_REMOVE, "x-gone", "1", false, "");
+  m = out("+15550001", "", true);
+  cr_assert_str_eq(rig_header(m, "X-Gone"), "");
+  cr_assert_str_eq(rig_header(m, "Privacy"), "");
+  cr_assert(strstr(rig_header(m, "X-Route"), "from=anonymous;"));
+  cr_assert_null(strstr(rig_header(m, "X-Route"), "15550001"));
+}
+
+Test(identity, edits_in) {
+  struct conf_edits *in = &trunk()->headers.in;
+  trunk()->trust_identity = true;
+  edit(in, EDIT_REMOVE, "P-Asserted-Identity", "<sip:+1900", true, "");
+  edit(in, EDIT_REWRITE, "P-Asserted-Identity", "<sip:0", true, "<sip:+49");
+  edit(in, EDIT_REMOVE, "Privacy", "id", false, "");
+  cr_assert_eq(invite(BOB, "P-Asserted-Identity : <sip:+19005550199@c.test>\nPrivacy: id"), 0);
+  cr_assert_str_eq(fake.ask.caller, "+15559999");
+  cr_assert_not(fake.ask.anonymous);
+  cr_assert_eq(invite(BOB, "X-A: 1\np-asserted-identity: <sip:0301234@c.test>\nX-B: 2"), 0);
+  cr_assert_str_eq(fake.ask.caller, "+49301234");
+  edit(in, EDIT_ADD, "Privacy", "", false, "user");
+  cr_assert_eq(invite(BOB, ""), 0);
+  cr_assert(fake.ask.anonymous);
+}
