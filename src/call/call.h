@@ -287,6 +287,8 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer);
 /* Our re-offer to a trunk peer for hold/resume: direction for the door's re-INVITE; then take_answer. */
 struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret_offer) must_check;
+/* The description in force once more, as it is: a re-offer that refreshes the session. */
+struct verdict leg_make_refresh(struct leg *l, const struct desc **ret_offer) must_check;
 void leg_drop_offer(struct leg *l); /* our offer failed (488, 491, timeout): as before */
 void leg_restart_ice(
     struct leg *l, uint64_t cookie,

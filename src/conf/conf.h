@@ -131,6 +131,7 @@ struct conf_trunk {
   uint32_t max_calls_per_s;    /* default 10 */
   uint32_t answer_timeout_s;   /* INVITE without final answer, default 180 */
   uint32_t media_timeout_s;    /* default 300 */
+  uint32_t session_timer_s, session_min_s; /* RFC 4028: 1800, 90; 0: off */
   bool trust_identity; /* trust_identity: its P-Asserted-Identity is believed. */
   uint8_t forward_pai; /* enum conf_pai: how we assert callers to it; off by default on direct-routing */
   uint8_t forward_history; /* enum conf_history */

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/log.h"
 #include "trunk/headers.h"
+#include "trunk/refresh.h"
 #include "trunk/trunk.h"
 
 #define NTA_AGENT_MAGIC_T struct agent
@@ -68,8 +69,8 @@ struct trunks {
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
   struct regist *regist; /* regist: accounts and registrations, see regist.h. */
-  struct bucket once;  /* once: see ONCE_PER_S. */
-  sres_cache_t *names; /* names is the resolver's memory, with those of /etc/hosts in it. */
+  struct bucket once;    /* once: see ONCE_PER_S. */
+  sres_cache_t *names;   /* names is the resolver's memory, with those of /etc/hosts in it. */
   struct timer names_timer;
 };
 
@@ -150,6 +151,14 @@ struct dialog {
   bool has_wish, wish_on; /* has_wish: a hold (wish_on) or resume is still to be told. */
   uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
+
+  struct refresh refresh;      /* refresh is the session timer's engine. */
+  struct refresh_fields asked; /* asked: by the INVITE or UPDATE that waits for its 2xx. */
+  bool owes_refresh;           /* owes_refresh: ours is due and not sent. */
+  bool takes_update;           /* takes_update: the peer's Allow has UPDATE. */
+  bool out_is_refresh;         /* out_is_refresh: offer_out tells nothing new. */
+  nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
+  struct timer expiry;
 };
 
 /* Only one door lives in a process: callbacks of sofia find it here. */
@@ -176,7 +185,7 @@ void agent_source(const msg_t *msg, struct addr *ret);
 const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
                                     struct addr *ret_source);
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
-/* What of its Require we do not know, RFC 3261 8.2.2.3: all of it. True if there is something. */
+/* What of its Require we do not know on that trunk, RFC 3261 8.2.2.3. True if there is something. */
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes);
 bool agent_knows(const sip_t *sip, const char *option); /* in Supported or Require */
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip);
@@ -209,7 +218,8 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *unsupported, *require, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *supported, *require, *body; /* NULL: not there */
+  char expires[32], min_se[12];                                          /* of RFC 4028; "": not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
 void reply_init(struct reply *r, int status);
@@ -239,6 +249,8 @@ void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r); /* wi
 bool dialog_is_peer(struct dialog *d, nta_incoming_t *irq,
                     const sip_t *sip); /* is the request from it? */
 int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip);
+/* The peer's Contact in a 2xx to ours is the new target, if it is of the same kind as the first. */
+void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);
 /* Ends the call's leg for a reason of the peer's or of the wire; door->ended does the rest. */
@@ -250,6 +262,29 @@ void dialog_refuse_answer(struct dialog *d, const sip_t *sip);
 void dialog_linger(struct dialog *d);  /* CLOSING, dropped at the latest after 64*T1 */
 char *desc_text(const struct desc *d); /* on the heap, NULL on error; free with text_free */
 void text_free(char *text);            /* wiped: it may hold keys */
+
+/* expires: the session timer */
+struct expires_text {
+  char expires[32], min_se[12]; /* "": not there */
+  const char *supported;
+};
+#define EXPIRES_TAGS(x) \
+  TAG_IF((x)->supported, SIPTAG_SUPPORTED_STR((x)->supported)), \
+      TAG_IF(*(x)->expires, SIPTAG_SESSION_EXPIRES_STR((x)->expires)), \
+      TAG_IF(*(x)->min_se, SIPTAG_MIN_SE_STR((x)->min_se))
+void expires_init(struct dialog *d, const struct conf_trunk *trunk);
+void expires_done(struct dialog *d);
+void expires_read(const sip_t *sip, struct refresh_fields *ret);
+/* A peer's INVITE or UPDATE: may it ask that? Refused: 422, with Min-SE of the trunk. */
+struct verdict expires_check(const struct conf_trunk *trunk, const sip_t *sip) must_check;
+void expires_take(struct dialog *d, const sip_t *sip);              /* … kept for its 2xx */
+void expires_answer(struct dialog *d, struct reply *r);             /* the 2xx to it goes out */
+void expires_ask(const struct dialog *d, struct expires_text *ret); /* for an INVITE or UPDATE of ours */
+void expires_agreed(struct dialog *d, const sip_t *sip);            /* its 2xx came */
+/* It got that final response: a 422 that is obeyed? Then it is to be sent again. */
+bool expires_raised(struct dialog *d, int status, const sip_t *sip) must_check;
+void expires_failed(struct dialog *d); /* a refresh was refused */
+bool expires_update(struct dialog *d); /* refreshes by UPDATE; false: it must be a re-INVITE */
 
 /* inbound, outbound, reinvite, wish, info, options, door */
 void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,

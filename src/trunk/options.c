@@ -166,6 +166,7 @@ void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk) {
   reply_init(&r, is_open ? 200 : 503);
   r.allow = ALLOW;
   r.accept = SDP_TYPE;
+  r.supported = trunk->session_timer_s ? "timer" : NULL;
   snprintf(r.contact, sizeof r.contact, "<%s>",
            header_uri(uri, sizeof uri, "", *trunk->fqdn ? trunk->fqdn : a->host, a->port,
                       agent_transport(a)));

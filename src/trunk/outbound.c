@@ -117,6 +117,8 @@ static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const s
 static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
                                    const struct call *c, const char *body) {
   char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES];
+  struct expires_text x;
+  expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
@@ -125,7 +127,7 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
       NTATAG_PASS_100(1), TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
       TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")), SIPTAG_CONTACT_STR(contact),
-      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
+      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW), EXPIRES_TAGS(&x),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
       SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
 }
@@ -142,29 +144,47 @@ static void leg_note(struct dialog *d, struct leg *l) {
   msg_destroy(msg);
 }
 
+static bool invite_go(struct dialog *d, const struct conf_trunk *trunk, const struct call *c,
+                      const struct desc *offer) {
+  char *body = desc_text(offer);
+  if (body)
+    d->invite_out = invite_send(d, trunk, c, body);
+  text_free(body);
+  if (!d->invite_out)
+    return false;
+  d->state = DIALOG_CALLING;
+  slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
+  count_one(&trunk_counters, TRUNKCOUNT_invites_out);
+  return true;
+}
+
+/* The same INVITE once more, with the next CSeq, after a final response that asked for a change. */
+static bool invite_again(struct dialog *d) {
+  struct leg *l = dialog_leg(d);
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const struct desc *offer = NULL;
+  struct verdict v = l && trunk ? leg_make_offer(l, &offer)
+                                : verdict_refuse(REFUSE_STATE, "the call or its trunk is gone");
+  d->n_forks = 0;
+  return verdict_is_pass(&v) && invite_go(d, trunk, l->call, offer);
+}
+
 void callee_opened(struct dialog *d, struct leg *l) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   const struct desc *offer = NULL;
-  char *body = NULL;
+  bool is_sent = false;
   if (d->state != DIALOG_NEW)
     return;
   struct verdict v =
       trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
   if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 &&
       (d->nta = callee_leg(d, trunk, l->call)))
-    body = desc_text(offer);
-  if (body)
-    d->invite_out = invite_send(d, trunk, l->call, body);
-  text_free(body);
-  if (!d->invite_out) {
+    is_sent = invite_go(d, trunk, l->call, offer);
+  if (!is_sent) {
     callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0,
                     *v.detail ? v.detail : "the INVITE could not be sent");
     return;
   }
-  const char *branch = nta_outgoing_branch(d->invite_out);
-  d->state = DIALOG_CALLING;
-  slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(branch));
-  count_one(&trunk_counters, TRUNKCOUNT_invites_out);
   leg_note(d, l);
   d->timer.fn = callee_timeout;
   d->timer.arg = dialog_magic(d);
@@ -221,6 +241,7 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
     v = answer_take(d, l, sip);
     if (verdict_is_pass(&v)) {
       session_take(l, sip);
+      expires_agreed(d, sip);
       leg_answered(l);
       return;
     }
@@ -233,7 +254,10 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
 
 static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   bool is_own = !sip || nta_sip_is_internal(sip);
+  bool is_again = dialog_leg(d) && expires_raised(d, status, sip);
   nta_outgoing_destroy(take(d->invite_out));
+  if (is_again && invite_again(d))
+    return;
   d->got_final = true;
   if (!dialog_leg(d)) {
     dialog_drop(d);
