@@ -297,9 +297,9 @@ struct trunks *trunks_free(struct trunks *t) {
   uint32_t slot = 0;
   struct dialog *d;
   options_stop(t);
-  regist_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
+  regist_free(t);
   for (uint32_t i = 0; i < t->n_agents; i++)
     nta_agent_destroy(t->agents[i].nta);
   if (the_trunks == t) {
@@ -309,7 +309,6 @@ struct trunks *trunks_free(struct trunks *t) {
   }
   pool_free(t->dialogs);
   hosts_stop(t);
-  regist_free(t);
   free(t);
   return NULL;
 }
@@ -317,7 +316,7 @@ struct trunks *trunks_free(struct trunks *t) {
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) {
   int result = 0;
   options_stop(t);
-  regist_stop(t);
+  regist_reload(t, conf);
   t->env.conf = conf;
   if (regist_start(t) < 0)
     result = -ENOMEM;
@@ -331,8 +330,13 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   return result;
 }
 
-void trunks_drain(struct trunks *t) { t->draining = true; }
-bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0; }
+void trunks_drain(struct trunks *t) {
+  t->draining = true;
+  regist_drain(t);
+}
+bool trunks_is_idle(const struct trunks *t) {
+  return pool_count(t->dialogs) == 0 && regist_is_idle(t);
+}
 
 uint16_t trunks_port(const struct trunks *t, const char *listener) {
   for (uint32_t i = 0; i < t->n_agents; i++)

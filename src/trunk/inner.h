@@ -328,9 +328,11 @@ void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
 int health_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
-/* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_stop. */
+/* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_reload. */
 int regist_start(struct trunks *t) must_check;
-void regist_stop(struct trunks *t);
+void regist_reload(struct trunks *t, const struct conf *next);
+void regist_drain(struct trunks *t);
+bool regist_is_idle(const struct trunks *t);
 void regist_free(struct trunks *t);
 /* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who
  * hears the answer to the next one. */
