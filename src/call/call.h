@@ -261,7 +261,7 @@ enum { TRANSFER_DEPTH_MAX = 3 }; /* transfers of what was transferred */
 struct verdict call_transfer(struct leg *l, const struct transfer_order *o) must_check;
 /* The far side of l takes the place of other, a leg of another call of the same party, which may ring
  * still if it placed it; both l and other end (transferred). */
-struct verdict call_transfer_join(struct leg *l, struct leg *other) must_check;
+struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) must_check;
 /* l, answered, takes the place of other, which ends (replaced): INVITE with Replaces. */
 struct verdict call_replace(struct leg *l, struct leg *other) must_check;
 
