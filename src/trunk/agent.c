@@ -29,13 +29,6 @@ struct agent *agent_find(struct trunks *t, const char *listener) {
   return NULL;
 }
 
-struct watch_trunk *watch_find(struct trunks *t, const char *trunk) {
-  for (uint32_t i = 0; i < t->n_watches; i++)
-    if (!strcmp(t->watches[i].trunk, trunk))
-      return &t->watches[i];
-  return NULL;
-}
-
 static const char *transport_name(uint8_t transport) {
   return transport == TRANSPORT_TLS ? "tls" : transport == TRANSPORT_TCP ? "tcp" : "udp";
 }
@@ -187,7 +180,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   else if (sip->sip_request->rq_method == sip_method_invite)
     inbound_invite(a, msg, sip, trunk, &source);
   else
-    options_in(a, msg, trunk);
+    options_in(a, msg, sip, trunk);
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "trunk/headers.h"
 #include "trunk/refresh.h"
+#include "trunk/health.h"
 #include "trunk/trunk.h"
 
 #define NTA_AGENT_MAGIC_T struct agent
@@ -53,10 +54,13 @@ struct agent {
 struct watch_trunk {
   struct trunks *t;
   char trunk[CONF_NAME_BYTES];
-  struct trunk_health health;
-  uint32_t misses; /* misses counts OPTIONS without a good answer in a row. */
-  bool pending;    /* pending: one of ours is unanswered. */
-  uint64_t run;    /* run names the transaction whose answer counts. */
+  struct trunk_health health; /* its counts; states are made when asked */
+  struct health engine;
+  enum trunk_state told;       /* told is the state that was logged last. */
+  bool pending[CONF_HUBS_MAX]; /* pending: one of ours to that goal is unanswered. */
+  uint64_t run;                /* run names the transactions whose answers count. */
+  char contact[URI_BYTES];     /* hub: where the peer's OPTIONS said that ours go; "": the target */
+  char route[URI_BYTES];       /* … by way of its Record-Route; "": straight */
   struct timer timer;
 };
 
@@ -110,6 +114,7 @@ struct dialog {
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
   char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
   char target[URI_BYTES];     /* target is the Request-URI of a UAC. */
+  uint32_t goal;              /* goal is which of the trunk's goals that is (health.h). */
   struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
   int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
   char session_local[SESSION_ID_BYTES], session_remote[SESSION_ID_BYTES]; /* of this dialog; "": none */
@@ -184,7 +189,6 @@ const char *agent_transport(const struct agent *a); /* "tcp", "tls"; NULL for UD
 void agent_source(const msg_t *msg, struct addr *ret);
 const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
                                     struct addr *ret_source);
-struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
 /* What of its Require we do not know on that trunk, RFC 3261 8.2.2.3. True if there is something. */
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes);
 bool agent_knows(const sip_t *sip, const char *option); /* in Supported or Require */
@@ -324,10 +328,9 @@ void wish_done(struct dialog *d);          /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
 void info_done(struct dialog *d);                           /* forget what is under way */
-void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
+void options_in(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
-int health_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
 /* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_reload. */
 int regist_start(struct trunks *t) must_check;
 void regist_reload(struct trunks *t, const struct conf *next);
@@ -349,6 +352,19 @@ bool proof_again(const struct proof *p, nta_outgoing_t **orq, const sip_t *sip);
 bool dialog_proof(struct dialog *d, nta_outgoing_t **orq, const sip_t *sip, nta_response_f *fn);
 /* The callback for a last request of a dialog that is not waited for; NULL, NULL: none is needed. */
 nta_response_f *farewell_fn(const struct dialog *d, nta_outgoing_magic_t **ret_magic);
+/* watch: what calls tell of health, and what health tells calls. */
+struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
+struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk); /* its base's */
+void watch_tell(struct watch_trunk *w, const struct conf_trunk *trunk);
+int watch_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
+/* The i-th SIP URI to try, the best first, and which goal it is. 0, or -ENOENT past the last. */
+int watch_target(struct trunks *t, const struct conf_trunk *trunk, uint32_t i, char *dst,
+                 size_t dst_bytes, uint32_t *ret_goal) must_check;
+void watch_call(struct trunks *t, const char *trunk, uint32_t goal, bool is_reached);
+/* 503 of the goal's: not before retry_after_s; tp is its connection, closed in role sbc (I-18). */
+void watch_busy(struct trunks *t, const char *trunk, uint32_t goal, uint32_t retry_after_s,
+                msg_t *response, struct agent *a);
+void watch_ended(struct trunks *t, const struct leg *l); /* figures */
 extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */

@@ -66,8 +66,10 @@ static void callee_timeout(void *arg) {
 /* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
 static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const char *number) {
   su_home_t home[1] = {SU_HOME_INIT(home)};
-  char party[URI_BYTES], host[200], transport[16] = "";
-  url_t *u = url_make(home, trunk->target);
+  char party[URI_BYTES], host[200], transport[16] = "", target[CONF_PATH_BYTES];
+  if (watch_target(d->t, trunk, 0, target, sizeof target, &d->goal) < 0)
+    return -EINVAL;
+  url_t *u = url_make(home, target);
   int e = u && uri_is_sip(u) ? 0 : -EINVAL;
   if (e == 0) {
     snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "",
@@ -229,6 +231,7 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   struct leg *l = dialog_leg(d);
   struct verdict v = early_check(d, sip);
   loop_disarm(d->t->env.loop, &d->timer);
+  watch_call(d->t, d->trunk, d->goal, true);
   callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
   if (!l || d->is_canceled) {
     struct cause c = {.reason = END_CANCELED, .by = BY_CALLER};
@@ -252,9 +255,23 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   callee_fail(d, cause_of_verdict(&v));
 }
 
+/* What the trunk's health learns of a final response. */
+static void watch_final(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip, int status,
+                        bool is_own) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const sip_retry_after_t *again = is_own ? NULL : sip->sip_retry_after;
+  watch_call(d->t, d->trunk, d->goal, !is_own);
+  if (is_own || status != 503 || !trunk || (!again && trunk->role != ROLE_SBC))
+    return;
+  msg_t *msg = nta_outgoing_getresponse(orq);
+  watch_busy(d->t, d->trunk, d->goal, again ? (uint32_t)again->af_delta : 1, msg, d->agent);
+  msg_destroy(msg);
+}
+
 static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   bool is_own = !sip || nta_sip_is_internal(sip);
   bool is_again = dialog_leg(d) && expires_raised(d, status, sip);
+  watch_final(d, d->invite_out, sip, status, is_own);
   nta_outgoing_destroy(take(d->invite_out));
   if (is_again && invite_again(d))
     return;
