@@ -40,6 +40,15 @@ static void media_check(struct checker *k) {
          has_apps ? "trunks" : "apps");
 }
 
+static void resolvers_check(struct checker *k) {
+  const struct conf_names *r = &k->c->node.resolvers;
+  const struct tree_node *node = tree_find(k->lines->tree, "node");
+  struct addr a;
+  for (uint32_t i = 0; i < r->n; i++)
+    if (addr_parse_port(&a, slice_of(r->text[i])) < 0 && addr_parse(&a, slice_of(r->text[i]), 0) < 0)
+      FAIL(k, node ? node->line : 1, "node.resolvers[%u]: expected ADDRESS[:PORT], got \"%s\"", i, r->text[i]);
+}
+
 static void doors_check(struct checker *k) {
   const struct conf *c = k->c;
   bool has_tls = c->admin.certificate[0] && c->admin.key[0];
@@ -122,6 +131,7 @@ static void relays_check(struct checker *k) {
 
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
+  resolvers_check(&k);
   media_check(&k);
   doors_check(&k);
   listeners_check(&k);

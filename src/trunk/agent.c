@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The door's life and its nta agents: one for each listener, each with a message callback and no
  * default leg, so that everything outside of a dialog arrives raw. Call thread. RFC 3261 8.2. */
-#include "trunk/inner.h"
+#include "trunk/hops.h"
 #include "trunk/tls.h"
 
 #include <stdio.h>
@@ -29,6 +29,13 @@ struct agent *agent_find(struct trunks *t, const char *listener) {
   return NULL;
 }
 
+struct watch_trunk *watch_find(struct trunks *t, const char *trunk) {
+  for (uint32_t i = 0; i < t->n_watches; i++)
+    if (!strcmp(t->watches[i].trunk, trunk))
+      return &t->watches[i];
+  return NULL;
+}
+
 static const char *transport_name(uint8_t transport) {
   return transport == TRANSPORT_TLS ? "tls" : transport == TRANSPORT_TCP ? "tcp" : "udp";
 }
@@ -36,6 +43,8 @@ static const char *transport_name(uint8_t transport) {
 const char *agent_transport(const struct agent *a) {
   return a->transport == TRANSPORT_UDP ? NULL : transport_name(a->transport);
 }
+
+uint8_t agent_transports(const struct agent *a) { return (uint8_t)(1U << a->transport); }
 
 void agent_source(const msg_t *msg, struct addr *ret) {
   su_sockaddr_t *su = msg_addr((msg_t *)(uintptr_t)msg); // NOLINT: it only reads
@@ -118,8 +127,7 @@ bool agent_knows(const sip_t *sip, const char *option) {
 }
 
 static bool is_served(const char *option, const struct conf_trunk *trunk) {
-  return trunk && ((trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel")) ||
-                   (trunk->session_timer_s && !strcasecmp(option, "timer")));
+  return trunk && trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel");
 }
 
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes) {
@@ -180,7 +188,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   else if (sip->sip_request->rq_method == sip_method_invite)
     inbound_invite(a, msg, sip, trunk, &source);
   else
-    options_in(a, msg, sip, trunk);
+    options_in(a, msg, trunk);
   return 0;
 }
 
@@ -239,6 +247,7 @@ static int agents_open(struct trunks *t, char *why, size_t why_bytes) {
     struct agent *a = &t->agents[t->n_agents];
     a->t = t;
     a->transport = l->transport;
+    a->family = addr_family(&l->address);
     slice_copy(a->listener, sizeof a->listener, slice_of(l->name));
     int e = l->transport == TRANSPORT_TLS ? secure_listener(l, false, why, why_bytes) : 0;
     if (e == 0)
@@ -267,6 +276,8 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
   if (e < 0)
     return e;
   e = hosts_start(t);
+  if (e == 0)
+    e = lookup_start(t);
   if (e < 0)
     return e;
   the_trunks = t;
@@ -290,9 +301,9 @@ struct trunks *trunks_free(struct trunks *t) {
   uint32_t slot = 0;
   struct dialog *d;
   options_stop(t);
+  regist_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
-  regist_free(t);
   for (uint32_t i = 0; i < t->n_agents; i++)
     nta_agent_destroy(t->agents[i].nta);
   if (the_trunks == t) {
@@ -301,7 +312,9 @@ struct trunks *trunks_free(struct trunks *t) {
     the_trunks = NULL;
   }
   pool_free(t->dialogs);
+  lookup_stop(t);
   hosts_stop(t);
+  regist_free(t);
   free(t);
   return NULL;
 }
@@ -309,7 +322,7 @@ struct trunks *trunks_free(struct trunks *t) {
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) {
   int result = 0;
   options_stop(t);
-  regist_reload(t, conf);
+  regist_stop(t);
   t->env.conf = conf;
   if (regist_start(t) < 0)
     result = -ENOMEM;
@@ -323,13 +336,8 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   return result;
 }
 
-void trunks_drain(struct trunks *t) {
-  t->draining = true;
-  regist_drain(t);
-}
-bool trunks_is_idle(const struct trunks *t) {
-  return pool_count(t->dialogs) == 0 && regist_is_idle(t);
-}
+void trunks_drain(struct trunks *t) { t->draining = true; }
+bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0; }
 
 uint16_t trunks_port(const struct trunks *t, const char *listener) {
   for (uint32_t i = 0; i < t->n_agents; i++)

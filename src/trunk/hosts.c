@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Names of /etc/hosts: sofia's resolver asks DNS only, so they are laid into its cache, where it looks
  * first, and again before they expire. Call thread. hosts(5). */
-#include "trunk/inner.h"
+#include "trunk/hops.h"
 
 #include "base/clock.h"
 #include "base/slice.h"
@@ -75,16 +75,36 @@ void hosts_read(sres_cache_t *cache, const char *path) {
     fclose(f);
 }
 
+/* Records of the hosts file, as an answer; n is 0 if the name is not there. */
+void hosts_find(const struct trunks *t, const char *name, enum dns_type type, struct dns_answer *ret) {
+  char fqdn[DNS_NAME_BYTES + 1];
+  sres_record_t **found = NULL;
+  snprintf(fqdn, sizeof fqdn, "%s.", name);
+  *ret = (struct dns_answer){.ttl_s = HOSTS_TTL_S};
+  int n = sres_cache_get(t->hosts, (uint16_t)type, fqdn, &found);
+  for (int i = 0; i < n && ret->n < DNS_RECORDS_MAX; i++) {
+    uint8_t *ip = ret->list[ret->n++].ip;
+    if (type == DNS_A)
+      memcpy(ip, &found[i]->sr_a[0].a_addr, 4);
+    else
+      memcpy(ip, &found[i]->sr_aaaa[0].aaaa_addr, 16);
+  }
+  if (found)
+    sres_cache_free_answers(t->hosts, found);
+}
+
 static void again(void *arg) {
   struct trunks *t = arg;
   hosts_read(t->names, HOSTS_FILE);
+  hosts_read(t->hosts, HOSTS_FILE);
   loop_arm(t->env.loop, &t->names_timer, (uint64_t)(HOSTS_TTL_S / 2) * 1000000);
 }
 
 int hosts_start(struct trunks *t) {
   t->names = sres_cache_new(CACHE_BUCKETS);
+  t->hosts = sres_cache_new(CACHE_BUCKETS);
   t->names_timer = (struct timer){.fn = again, .arg = t};
-  if (!t->names)
+  if (!t->names || !t->hosts)
     return -ENOMEM;
   again(t);
   return 0;
@@ -94,5 +114,7 @@ void hosts_stop(struct trunks *t) {
   loop_disarm(t->env.loop, &t->names_timer);
   if (t->names)
     sres_cache_unref(t->names);
-  t->names = NULL;
+  if (t->hosts)
+    sres_cache_unref(t->hosts);
+  t->names = t->hosts = NULL;
 }

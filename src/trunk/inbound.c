@@ -28,8 +28,6 @@ static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_tr
   reply_refusal(&r, v, *trunk->fqdn ? trunk->fqdn : a->host);
   log_info(trunk, "trunk %s: call refused by rule %s: %s", trunk->name, refusal_row(v->refusal)->rule,
            v->detail);
-  if (r.status == 422)
-    snprintf(r.min_se, sizeof r.min_se, "%u", trunk->session_min_s);
   if (r.status == 503)
     reply_stateless(a, msg, &r);
   else
@@ -72,7 +70,6 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   reply_to(a, d->invite_in, &trying);
   expiry_arm(d, sip);
   prack_start(d, sip, conf_trunk_find(d->t->env.conf, slice_of(d->trunk)));
-  expires_take(d, sip);
   return true;
 }
 
@@ -135,8 +132,6 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
   struct verdict v = inspect(sip, trunk);
-  if (verdict_is_pass(&v))
-    v = expires_check(trunk, sip);
   if (verdict_is_pass(&v))
     v = body_desc(sip, &offer, &has_offer);
   if (verdict_is_pass(&v) && !has_offer && trunk->late_offer == LATE_REFUSE)
@@ -212,7 +207,6 @@ void inbound_answered(struct dialog *d, struct leg *l) {
     return;
   }
   reply_prepare(&r, d, 200);
-  expires_answer(d, &r);
   r.allow = ALLOW;
   r.body = text;
   d->state = DIALOG_UP;

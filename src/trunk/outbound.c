@@ -4,6 +4,7 @@
  * session description that is due: ACK, then BYE. RFC 3261 13.2, 9.1; RFC 3264; RFC 3325. */
 #include "trunk/edits.h"
 #include "trunk/history.h"
+#include "trunk/hops.h"
 #include "trunk/identity.h"
 
 #include <stdio.h>
@@ -64,12 +65,10 @@ static void callee_timeout(void *arg) {
 }
 
 /* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
-static int target_uri(struct dialog *d, const struct conf_trunk *trunk, const char *number) {
+static int target_uri(struct dialog *d, const char *uri, const char *number) {
   su_home_t home[1] = {SU_HOME_INIT(home)};
-  char party[URI_BYTES], host[200], transport[16] = "", target[CONF_PATH_BYTES];
-  if (watch_target(d->t, trunk, 0, target, sizeof target, &d->goal) < 0)
-    return -EINVAL;
-  url_t *u = url_make(home, target);
+  char party[URI_BYTES], host[200], transport[16] = "";
+  url_t *u = url_make(home, uri);
   int e = u && uri_is_sip(u) ? 0 : -EINVAL;
   if (e == 0) {
     snprintf(host, sizeof host, "%s%s%s", u->url_host, u->url_port ? ":" : "",
@@ -117,21 +116,20 @@ static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const s
 }
 
 static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
-                                   const struct call *c, const char *body) {
+                                   const struct call *c) {
   char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES];
-  struct expires_text x;
-  expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
   invite_lines(lines, d, trunk, c);
   return nta_outgoing_tcreate(
-      d->nta, callee_response, dialog_magic(d), NULL, SIP_METHOD_INVITE, URL_STRING_MAKE(d->target),
-      NTATAG_PASS_100(1), TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
+      d->nta, callee_response, dialog_magic(d), URL_STRING_MAKE(d->route), SIP_METHOD_INVITE,
+      URL_STRING_MAKE(d->target), NTATAG_PASS_100(1),
+      TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
       TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")), SIPTAG_CONTACT_STR(contact),
-      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW), EXPIRES_TAGS(&x),
+      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
-      SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());
+      SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(d->offer), TAG_END());
 }
 
 /* What of a callee leg only its door knows, for the record. */
@@ -146,52 +144,83 @@ static void leg_note(struct dialog *d, struct leg *l) {
   msg_destroy(msg);
 }
 
-static bool invite_go(struct dialog *d, const struct conf_trunk *trunk, const struct call *c,
-                      const struct desc *offer) {
-  char *body = desc_text(offer);
-  if (body)
-    d->invite_out = invite_send(d, trunk, c, body);
-  text_free(body);
+/* The dialog toward that target: a new one when another of the trunk's URIs is meant. */
+static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const struct call *c,
+                      const struct hop *hop) {
+  char before[URI_BYTES];
+  memcpy(before, d->target, sizeof before);
+  slice_copy(d->route, sizeof d->route, slice_of(hop->route));
+  if (target_uri(d, hop->uri, c->to) < 0)
+    return -EINVAL;
+  if (d->nta && strcmp(before, d->target) != 0)
+    nta_leg_destroy(take(d->nta));
+  if (!d->nta)
+    d->nta = callee_leg(d, trunk, c);
+  return d->nta ? 0 : -ENOMEM;
+}
+
+static bool invite_go(void *magic, const struct hop *hop) {
+  struct dialog *d = dialog_get(magic);
+  struct leg *l = d ? dialog_leg(d) : NULL;
+  const struct conf_trunk *trunk = d ? conf_trunk_find(d->t->env.conf, slice_of(d->trunk)) : NULL;
+  if (d && d->invite_out)
+    nta_outgoing_destroy(take(d->invite_out));
+  if (!l || !trunk || callee_aim(d, trunk, l->call, hop) < 0)
+    return false;
+  d->invite_out = invite_send(d, trunk, l->call);
+  l->peer[0] = 0;
   if (!d->invite_out)
     return false;
-  d->state = DIALOG_CALLING;
   slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
   count_one(&trunk_counters, TRUNKCOUNT_invites_out);
+  leg_note(d, l);
   return true;
 }
 
-/* The same INVITE once more, with the next CSeq, after a final response that asked for a change. */
-static bool invite_again(struct dialog *d) {
-  struct leg *l = dialog_leg(d);
-  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
-  const struct desc *offer = NULL;
-  struct verdict v = l && trunk ? leg_make_offer(l, &offer)
-                                : verdict_refuse(REFUSE_STATE, "the call or its trunk is gone");
-  d->n_forks = 0;
-  return verdict_is_pass(&v) && invite_go(d, trunk, l->call, offer);
+static void invite_abandon(void *magic) {
+  struct dialog *d = dialog_get(magic);
+  if (d && d->invite_out)
+    orphan_take(d->agent, take(d->invite_out));
 }
+
+static void invite_over(void *magic, const struct hops_end *end) {
+  struct dialog *d = dialog_get(magic);
+  if (!d)
+    return;
+  d->hops = 0;
+  d->got_final = true;
+  if (d->invite_out)
+    nta_outgoing_destroy(take(d->invite_out));
+  struct cause c = cause_of_sip(end->status, d->last_q850, end->is_peer ? BY_CALLEE : BY_GATEWAY);
+  if (!end->is_peer) { /* nobody on the trunk said that status */
+    c.reason = end->status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE;
+    snprintf(c.detail, sizeof c.detail, "%s", end->why);
+  }
+  callee_fail(d, c);
+}
+
+static const struct hops_user invite_hops = {invite_go, invite_abandon, invite_over};
 
 void callee_opened(struct dialog *d, struct leg *l) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   const struct desc *offer = NULL;
-  bool is_sent = false;
   if (d->state != DIALOG_NEW)
     return;
   struct verdict v =
       trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
-  if (verdict_is_pass(&v) && target_uri(d, trunk, l->call->to) == 0 &&
-      (d->nta = callee_leg(d, trunk, l->call)))
-    is_sent = invite_go(d, trunk, l->call, offer);
-  if (!is_sent) {
+  d->offer = verdict_is_pass(&v) ? desc_text(offer) : NULL;
+  if (!d->offer) {
     callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0,
                     *v.detail ? v.detail : "the INVITE could not be sent");
     return;
   }
-  leg_note(d, l);
+  d->state = DIALOG_CALLING;
   d->timer.fn = callee_timeout;
   d->timer.arg = dialog_magic(d);
   loop_arm(d->t->env.loop, &d->timer,
            (uint64_t)(d->answer_timeout_s ? d->answer_timeout_s : 180) * 1000000);
+  if (hops_begin(d->t, trunk, &invite_hops, dialog_magic(d), &d->hops) < 0)
+    callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 503, 0, "too many requests are under way");
 }
 
 static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane) {
@@ -201,6 +230,7 @@ static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane) {
     nta_leg_client_reroute(d->nta, sip->sip_record_route, sip->sip_contact, 1);
   dialog_ack(d, sip->sip_cseq->cs_seq, d->invite_branch, NULL);
   nta_outgoing_destroy(take(d->invite_out));
+  text_free(take(d->offer));
   d->got_final = true;
   d->state = DIALOG_UP;
   d->is_acked = true;
@@ -231,7 +261,6 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   struct leg *l = dialog_leg(d);
   struct verdict v = early_check(d, sip);
   loop_disarm(d->t->env.loop, &d->timer);
-  watch_call(d->t, d->trunk, d->goal, true);
   callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
   if (!l || d->is_canceled) {
     struct cause c = {.reason = END_CANCELED, .by = BY_CALLER};
@@ -244,7 +273,6 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
     v = answer_take(d, l, sip);
     if (verdict_is_pass(&v)) {
       session_take(l, sip);
-      expires_agreed(d, sip);
       leg_answered(l);
       return;
     }
@@ -255,26 +283,9 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   callee_fail(d, cause_of_verdict(&v));
 }
 
-/* What the trunk's health learns of a final response. */
-static void watch_final(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip, int status,
-                        bool is_own) {
-  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
-  const sip_retry_after_t *again = is_own ? NULL : sip->sip_retry_after;
-  watch_call(d->t, d->trunk, d->goal, !is_own);
-  if (is_own || status != 503 || !trunk || (!again && trunk->role != ROLE_SBC))
-    return;
-  msg_t *msg = nta_outgoing_getresponse(orq);
-  watch_busy(d->t, d->trunk, d->goal, again ? (uint32_t)again->af_delta : 1, msg, d->agent);
-  msg_destroy(msg);
-}
-
 static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   bool is_own = !sip || nta_sip_is_internal(sip);
-  bool is_again = dialog_leg(d) && expires_raised(d, status, sip);
-  watch_final(d, d->invite_out, sip, status, is_own);
   nta_outgoing_destroy(take(d->invite_out));
-  if (is_again && invite_again(d))
-    return;
   d->got_final = true;
   if (!dialog_leg(d)) {
     dialog_drop(d);
@@ -301,6 +312,11 @@ static void peer_note(struct leg *l, nta_outgoing_t *orq, const sip_t *sip) {
   msg_destroy(msg);
 }
 
+static uint32_t quiet_of(const sip_t *sip) {
+  unsigned long s = sip && sip->sip_retry_after ? sip->sip_retry_after->af_delta : 0;
+  return s > UINT32_MAX ? UINT32_MAX : (uint32_t)s;
+}
+
 static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   struct dialog *d = dialog_get(magic);
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
@@ -308,6 +324,9 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
     return 0;
   if (status > 699)
     status = 500; /* only streams bring such a one here, and the transaction is over */
+  d->last_q850 = sip ? reason_q850(sip) : 0;
+  if (d->hops && hops_response(d->t, d->hops, status, !sip || nta_sip_is_internal(sip), quiet_of(sip)))
+    return 0;
   struct leg *l = dialog_leg(d);
   if (l && !d->is_canceled && dialog_proof(d, &d->invite_out, sip, callee_response)) {
     slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
@@ -343,7 +362,9 @@ static void cancel_send(struct dialog *d) {
 }
 
 void callee_ended(struct dialog *d, const struct cause *c) {
-  if (d->state == DIALOG_CALLING && !d->got_final) {
+  hops_end(d->t, d->hops);
+  d->hops = 0;
+  if (d->state == DIALOG_CALLING && !d->got_final && d->invite_out) {
     dialog_linger(d);
     d->is_canceled = d->owes_cancel = true;
     d->bye_cause = *c;

@@ -12,7 +12,6 @@ struct fake_leg {
   struct desc local;
   bool is_used, is_over;
   /* what the door told: */
-  unsigned refreshes;
   unsigned ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
   uint32_t taken_dialog, taken_dialogs; /* the last one; a bit for each */
   bool taken_final, taken_null;

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The walk of one request over a trunk's targets: see hops.h. Two rounds over the trunk's URIs: first
+ * the targets that are not shunned, then those that are. Call thread. */
+#include "trunk/hops.h"
+
+#include "base/log.h"
+#include "trunk/shun.h"
+
+#include <stdio.h>
+
+enum { ROUNDS = 2, FAILOVER_S = 10 };
+
+struct tried {
+  struct addr addr;
+  uint8_t transport;
+};
+
+struct hops {
+  pool_handle self;
+  struct trunks *t;
+  const struct hops_user *user;
+  void *magic;
+  char trunk[CONF_NAME_BYTES];
+  uint32_t round, uri; /* uri is the trunk's URI whose list is walked, from round's begin. */
+  bool has_list;       /* has_list: list is that of uri. */
+  pool_handle job;     /* job is the resolver's, 0 while none. */
+  struct resolve_list list;
+  uint32_t at; /* at is the next of the list. */
+  uint32_t n_tried;
+  struct tried tried[HOPS_TRIES_MAX];
+  struct hop hop;             /* hop is the one in use; its uri is "" before the first. */
+  bool is_waiting;            /* is_waiting: the request is out at hop. */
+  bool is_last;               /* is_last: the timer ends the walk, no further target is sought. */
+  char seek[CONF_PATH_BYTES]; /* seek is the URI in whose list the next one is sought. */
+  uint64_t until_us;          /* until_us: no answer by then is silence of the whole trunk. */
+  struct timer timer;
+  struct hops_end end;
+};
+
+struct pin {
+  char trunk[CONF_NAME_BYTES];
+  struct hop hop;
+  bool is_set;
+};
+
+static void go_on(struct hops *h);
+
+static uint64_t now_of(const struct hops *h) { return loop_now_us(h->t->env.loop); }
+
+static const struct pin *pin_of(const struct trunks *t, const char *trunk) {
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++)
+    if (t->pins[i].is_set && !strcmp(t->pins[i].trunk, trunk))
+      return &t->pins[i];
+  return NULL;
+}
+
+static struct shun_target target_of(const char *trunk, const struct addr *addr, uint8_t transport) {
+  return (struct shun_target){.trunk = trunk, .transport = transport, .addr = *addr};
+}
+
+static void hop_shun(struct hops *h, enum shun_state state, uint32_t for_s) {
+  struct shun_target s = target_of(h->trunk, &h->hop.addr, h->hop.transport);
+  char text[ADDR_TEXT_BYTES];
+  log_info(trunk, "trunk %s: target %s is %s for %u s", h->trunk,
+           addr_text(&h->hop.addr, text, sizeof text), state == SHUN_NEVER ? "left alone" : "tried last",
+           for_s);
+  shun_add(h->t->shunned, &s, state, for_s, now_of(h));
+}
+
+static void walk_drop(struct hops *h) {
+  struct trunks *t = h->t;
+  loop_disarm(t->env.loop, &h->timer);
+  if (h->job)
+    resolver_cancel(t->resolver, h->job);
+  pool_del(t->hops, h->self);
+}
+
+static void walk_over(struct hops *h) {
+  const struct hops_user *user = h->user;
+  void *magic = h->magic;
+  struct hops_end end = h->end;
+  if (!end.status)
+    end = (struct hops_end){.status = 502, .why = "no address of the trunk's target is known"};
+  walk_drop(h);
+  user->over(magic, &end);
+}
+
+static const char *const transports[] = {"udp", "tcp", "tls"};
+
+/* sip:HOST:PORT;transport=T;maddr=IP: the host is what a certificate is checked against. */
+static void route_make(struct hop *hop, const struct resolve_want *want) {
+  char ip[ADDR_TEXT_BYTES], maddr[ADDR_TEXT_BYTES + 2], host[DNS_NAME_BYTES + 2];
+  addr_ip_text(&hop->addr, ip, sizeof ip);
+  snprintf(hop->route, sizeof hop->route, "sip:%s:%u;transport=%s;maddr=%s",
+           header_host(host, sizeof host, want->host), addr_port(&hop->addr), transports[hop->transport],
+           header_host(maddr, sizeof maddr, ip));
+}
+
+/* What the i-th URI of the trunk asks the resolver for. 0, -ENOENT past the last, -EINVAL. */
+static int want_make(struct trunks *t, const struct conf_trunk *trunk, uint32_t i, char *uri,
+                     size_t uri_bytes, struct resolve_want *ret) {
+  su_home_t home[1] = {SU_HOME_INIT(home)};
+  const struct agent *a = agent_find(t, trunk->listener);
+  int e = conf_trunk_target(trunk, i, uri, uri_bytes);
+  url_t *u = e == 0 ? url_make(home, uri) : NULL;
+  char transport[8] = "";
+  memset(ret, 0, sizeof *ret);
+  if (e == 0 && (!u || !uri_is_sip(u) || !a))
+    e = -EINVAL;
+  if (e == 0) {
+    struct slice host = slice_of(u->url_host);
+    if (host.n > 2 && host.p[0] == '[')
+      host = slice_from(host.p + 1, host.n - 2);
+    e = slice_copy(ret->host, sizeof ret->host, host);
+    ret->port = u->url_port ? (uint16_t)atoi(u->url_port) : 0;
+    ret->transport = RESOLVE_ANY;
+    ret->preferred = a->transport;
+    ret->allowed = agent_transports(a);
+    ret->family = a->family;
+    if (u->url_params && url_param(u->url_params, "transport", transport, sizeof transport) > 0)
+      for (uint8_t k = 0; k < COUNT_OF(transports); k++)
+        if (!strcasecmp(transport, transports[k]))
+          ret->transport = k;
+  }
+  su_home_deinit(home);
+  return e;
+}
+
+static bool was_tried(const struct hops *h, const struct resolve_hit *hit) {
+  for (uint32_t i = 0; i < h->n_tried; i++)
+    if (h->tried[i].transport == hit->transport && addr_eq(&h->tried[i].addr, &hit->addr))
+      return true;
+  return false;
+}
+
+/* Is it this round's? A target that is to be left alone leaves its word for the end. */
+static bool is_due(struct hops *h, const struct resolve_hit *hit) {
+  struct shun_target s = target_of(h->trunk, &hit->addr, hit->transport);
+  uint32_t left_s;
+  enum shun_state state = shun_of(h->t->shunned, &s, now_of(h), &left_s);
+  if (state == SHUN_NEVER && !h->end.status)
+    h->end = (struct hops_end){503, true, left_s, "the trunk asked for quiet by Retry-After"};
+  return !was_tried(h, hit) && state != SHUN_NEVER && (state == SHUN_LAST) == (h->round > 0);
+}
+
+/* The time that this target has: its share while there may be others, else what is left. */
+static void silence_arm(struct hops *h, bool is_last) {
+  h->is_last = is_last;
+  uint64_t now = now_of(h), left = h->until_us > now ? h->until_us - now : 0;
+  uint64_t share = is_last ? left : (uint64_t)HOPS_SILENCE_MS * 1000;
+  loop_arm(h->t->env.loop, &h->timer, share < left ? share : left);
+}
+
+static void until_set(struct hops *h, const struct conf_trunk *trunk) {
+  uint32_t s = trunk && trunk->failover_s ? trunk->failover_s : FAILOVER_S;
+  h->until_us = now_of(h) + (uint64_t)s * 1000000;
+}
+
+static void hop_fail(struct hops *h, int status, bool is_peer, uint32_t retry_after_s, const char *why) {
+  h->end = (struct hops_end){status, is_peer, retry_after_s, why};
+  h->is_waiting = false;
+}
+
+/* True when it is out, or the walk is not ours any more. */
+static bool hop_send(struct hops *h, const struct resolve_hit *hit, const struct resolve_want *want) {
+  pool_handle self = h->self;
+  struct trunks *t = h->t;
+  if (h->is_waiting) { /* it is silent, and here is another one */
+    hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
+    h->user->abandon(h->magic);
+    hop_fail(h, 408, false, 0, "the trunk did not answer");
+  }
+  h->tried[h->n_tried++] = (struct tried){hit->addr, hit->transport};
+  h->hop.addr = hit->addr;
+  h->hop.transport = hit->transport;
+  slice_copy(h->hop.uri, sizeof h->hop.uri, slice_of(h->seek));
+  route_make(&h->hop, want);
+  h->is_waiting = true;
+  silence_arm(h, false);
+  const struct hop hop = h->hop;
+  bool is_out = h->user->send(h->magic, &hop);
+  h = pool_get(t->hops, self);
+  if (is_out || !h)
+    return true;
+  hop_fail(h, 503, false, 0, "the request could not be sent");
+  return false;
+}
+
+static void on_list(void *arg, uint64_t magic, int error, const struct resolve_list *list) {
+  struct trunks *t = arg;
+  struct hops *h = pool_get(t->hops, magic);
+  if (!h)
+    return;
+  h->job = 0;
+  h->list = *list;
+  h->at = 0;
+  h->has_list = true;
+  if (error && !h->end.status)
+    h->end = (struct hops_end){502, false, 0, "no DNS server tells the address of the trunk's target"};
+  go_on(h);
+}
+
+/* The list of the present URI: 1 there, 0 it will come, -errno: there is none. */
+static int list_get(struct hops *h, const struct resolve_want *want) {
+  if (h->has_list)
+    return 1;
+  int e = resolver_look(h->t->resolver, want, now_of(h), on_list, h->t, h->self, &h->job, &h->list);
+  lookup_settle(h->t);
+  h->at = 0;
+  h->has_list = e != 0;
+  if (e < 0)
+    h->list.n = 0;
+  if (e < 0 && e != -ENOENT && !h->end.status)
+    h->end = (struct hops_end){502, false, 0, "the trunk's target cannot be resolved"};
+  return e;
+}
+
+/* Nothing more to try: the target that is out may still speak, for as long as the trunk may be silent.
+ */
+static void seek_end(struct hops *h) {
+  if (h->is_waiting)
+    silence_arm(h, true);
+  else
+    walk_over(h);
+}
+
+static void uri_next(struct hops *h) {
+  h->has_list = false;
+  h->uri++;
+}
+
+/* A pinned trunk has one target, whatever its names say. */
+static bool pinned_go(struct hops *h, const struct pin *pin) {
+  if (h->n_tried)
+    return false;
+  h->tried[h->n_tried++] = (struct tried){pin->hop.addr, pin->hop.transport};
+  h->hop = pin->hop;
+  h->is_waiting = true;
+  silence_arm(h, true);
+  struct trunks *t = h->t;
+  pool_handle self = h->self;
+  if (h->user->send(h->magic, &pin->hop) || !(h = pool_get(t->hops, self)))
+    return true;
+  hop_fail(h, 503, false, 0, "the request could not be sent");
+  return false;
+}
+
+/* To the next target, or to the end; stops where the resolver has to be waited for. */
+static void go_on(struct hops *h) {
+  const struct conf_trunk *trunk = conf_trunk_find(h->t->env.conf, slice_of(h->trunk));
+  const struct pin *pin = pin_of(h->t, h->trunk);
+  struct resolve_want want;
+  if (pin && pinned_go(h, pin))
+    return;
+  while (trunk && !pin && h->round < ROUNDS && h->n_tried < HOPS_TRIES_MAX && now_of(h) < h->until_us) {
+    int e = want_make(h->t, trunk, h->uri, h->seek, sizeof h->seek, &want);
+    if (e == -ENOENT) {
+      h->round++;
+      h->uri = 0;
+      h->has_list = false;
+      continue;
+    }
+    e = e < 0 ? e : list_get(h, &want);
+    if (e == 0) {
+      silence_arm(h, true); /* DNS has what time is left; whoever is out may speak meanwhile */
+      return;
+    }
+    while (h->at < h->list.n && h->n_tried < HOPS_TRIES_MAX) {
+      const struct resolve_hit hit = h->list.hits[h->at++];
+      if (is_due(h, &hit) && hop_send(h, &hit, &want))
+        return;
+    }
+    uri_next(h);
+  }
+  seek_end(h);
+}
+
+static void on_silence(void *arg) {
+  struct trunks *t = the_trunks;
+  struct hops *h = t ? pool_get(t->hops, (pool_handle)(uintptr_t)arg) : NULL;
+  if (!h)
+    return;
+  if (!h->is_last) {
+    go_on(h);
+    return;
+  }
+  if (h->is_waiting) {
+    hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
+    h->user->abandon(h->magic);
+  }
+  hop_fail(h, 408, false, 0, "the trunk did not answer");
+  walk_over(h);
+}
+
+int hops_begin(struct trunks *t, const struct conf_trunk *trunk, const struct hops_user *user,
+               void *magic, pool_handle *ret) {
+  struct hops *h = pool_add(t->hops, ret);
+  if (!h)
+    return -ENOSPC;
+  h->self = *ret;
+  h->t = t;
+  h->user = user;
+  h->magic = magic;
+  slice_copy(h->trunk, sizeof h->trunk, slice_of(trunk->name));
+  until_set(h, trunk);
+  h->timer = (struct timer){.fn = on_silence, .arg = (void *)(uintptr_t)h->self}; // NOLINT
+  go_on(h);
+  return 0;
+}
+
+void hops_end(struct trunks *t, pool_handle hops) {
+  struct hops *h = hops ? pool_get(t->hops, hops) : NULL;
+  if (h)
+    walk_drop(h);
+}
+
+static void hop_good(struct hops *h) { hops_mark(h->t, h->trunk, &h->hop, true); }
+
+/* A 100 is a sign of life: no other target is tried. An SBC by direct routing has to say more in its
+ * time, a carrier may take longer. */
+static void hop_heard(struct hops *h) {
+  const struct conf_trunk *trunk = conf_trunk_find(h->t->env.conf, slice_of(h->trunk));
+  if (h->job)
+    resolver_cancel(h->t->resolver, h->job);
+  h->job = 0;
+  if (trunk && trunk->kind == TRUNK_DIRECT_ROUTING)
+    silence_arm(h, true);
+  else
+    loop_disarm(h->t->env.loop, &h->timer);
+}
+
+/* The target's failure: on. */
+static void hop_failed(struct hops *h, int status, bool is_own, uint32_t retry_after_s) {
+  uint32_t quiet_s = retry_after_s > SHUN_QUIET_MAX_S ? SHUN_QUIET_MAX_S : retry_after_s;
+  if (is_own)
+    hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
+  else
+    hop_shun(h, quiet_s ? SHUN_NEVER : SHUN_LAST, quiet_s ? quiet_s : SHUN_BUSY_S);
+  hop_fail(h, is_own ? status : 503, !is_own, retry_after_s,
+           is_own ? "the trunk cannot be reached" : "the trunk is busy");
+  loop_disarm(h->t->env.loop, &h->timer);
+  if (now_of(h) >= h->until_us) /* it had said 100, and took its time */
+    until_set(h, conf_trunk_find(h->t->env.conf, slice_of(h->trunk)));
+  if (!h->job)
+    go_on(h);
+}
+
+bool hops_response(struct trunks *t, pool_handle hops, int status, bool is_own, uint32_t retry_after_s) {
+  struct hops *h = hops ? pool_get(t->hops, hops) : NULL;
+  if (!h || !h->is_waiting)
+    return false;
+  if (status == 100) {
+    hop_heard(h);
+    return false;
+  }
+  bool is_failure = is_own ? status >= 300 : status == 503;
+  if (!is_failure) {
+    if (!is_own)
+      hop_good(h);
+    walk_drop(h);
+    return false;
+  }
+  hop_failed(h, status, is_own, retry_after_s);
+  return true;
+}
+
+const struct hop *hops_at(const struct trunks *t, pool_handle hops) {
+  const struct hops *h = hops ? pool_get(t->hops, hops) : NULL;
+  return h && *h->hop.route ? &h->hop : NULL;
+}
+
+void hops_pin(struct trunks *t, const char *trunk, const struct hop *hop) {
+  struct pin *free_pin = NULL, *p = NULL;
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX && !p; i++) {
+    if (t->pins[i].is_set && !strcmp(t->pins[i].trunk, trunk))
+      p = &t->pins[i];
+    else if (!t->pins[i].is_set && !free_pin)
+      free_pin = &t->pins[i];
+  }
+  p = p || !hop ? p : free_pin;
+  if (!p)
+    return;
+  p->is_set = hop != NULL;
+  slice_copy(p->trunk, sizeof p->trunk, slice_of(trunk));
+  if (hop)
+    p->hop = *hop;
+}
+
+void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool is_good) {
+  struct shun_target s = target_of(trunk, &hop->addr, hop->transport);
+  if (is_good)
+    shun_release(t->shunned, &s);
+  else
+    shun_add(t->shunned, &s, SHUN_LAST, SHUN_DEAD_S, loop_now_us(t->env.loop));
+}
+
+static void on_known(void *arg, uint64_t magic, int error, const struct resolve_list *list) {
+  (void)arg, (void)magic, (void)error, (void)list;
+}
+
+uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop *ret, uint32_t max) {
+  struct resolve_want want;
+  struct resolve_list list;
+  char uri[CONF_PATH_BYTES];
+  pool_handle job;
+  uint32_t n = 0;
+  int e;
+  for (uint32_t i = 0; (e = want_make(t, trunk, i, uri, sizeof uri, &want)) != -ENOENT; i++) {
+    if (e < 0 ||
+        resolver_look(t->resolver, &want, loop_now_us(t->env.loop), on_known, NULL, 0, &job, &list) != 1)
+      continue;
+    for (uint32_t k = 0; k < list.n && n < max; k++, n++) {
+      ret[n] = (struct hop){.addr = list.hits[k].addr, .transport = list.hits[k].transport};
+      slice_copy(ret[n].uri, sizeof ret[n].uri, slice_of(uri));
+      route_make(&ret[n], &want);
+    }
+  }
+  lookup_settle(t);
+  return n;
+}
+
+int hops_start(struct trunks *t) {
+  t->pins = calloc(CONF_TRUNKS_MAX, sizeof *t->pins);
+  return t->pins ? pool_new(&t->hops, sizeof(struct hops), DIALOGS_MAX) : -ENOMEM;
+}
+
+void hops_stop(struct trunks *t) {
+  uint32_t slot = 0;
+  struct hops *h;
+  while (t->hops && (h = pool_next(t->hops, &slot, NULL)))
+    walk_drop(h);
+  t->hops = pool_free(t->hops);
+  free(take(t->pins));
+}
