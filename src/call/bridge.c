@@ -119,9 +119,7 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
     return MSET_TONE_SILENCE;
   if (l->role == LEG_CALLER && in->rings_moved && (!far || far->state < LEG_EARLY) && !l->call->answered)
     return MSET_TONE_RINGBACK;
-  if (l->role == LEG_CALLER && in->ringback && l->ringing_ms && !l->call->answered)
-    return MSET_TONE_RINGBACK;
-  return MSET_TONE_NONE;
+  return ringback_tone(l);
 }
 
 static int apply_alone(struct leg *a) {
@@ -131,7 +129,7 @@ static int apply_alone(struct leg *a) {
 }
 
 static int apply_pair(struct leg *a, struct leg *b) {
-  bool pause = bridge_is_pausing(a) || bridge_is_pausing(b);
+  bool pause = bridge_is_pausing(a) || bridge_is_pausing(b) || ringback_bars(b);
   int r = pause ? link_to(a, 0) : link_both(a, b);
   if (r == 0 && pause)
     r = link_to(b, 0);

@@ -279,6 +279,10 @@ struct verdict leg_make_offer(struct leg *l, const struct desc **ret_offer) must
  * 2xx has none, that of the same early dialog stands (none there: refused). Refused: nothing changed. */
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer,
                                bool final) must_check;
+/* The first offer of a callee that was asked without one, in early dialog 1-8 or in its 2xx: *ret_answer is
+ * our answer (leg->local). Refused: nothing changed. */
+struct verdict leg_take_offer(struct leg *l, uint32_t dialog, const struct desc *offer,
+                              const struct desc **ret_answer) must_check;
 /* A new offer of the peer within the dialog (re-INVITE, UPDATE, renegotiate); NULL: it asks for ours
  * (then leg_take_answer with the dialog in force finishes). Same fingerprint and ufrag: answered from
  * the session; new ufrag: ICE restart; new fingerprint: a fresh session that takes over when its DTLS
@@ -298,6 +302,8 @@ struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const
 void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
 void leg_early(struct leg *l,
                bool to_caller);    /* callee: provisional answer taken; to_caller: becomes a 183 */
+/* callee: its early media are not for the caller (P-Early-Media: inactive), or are again */
+void leg_bar_early(struct leg *l, bool on);
 void leg_answered(struct leg *l);  /* callee: final answer (after leg_take_answer) */
 void leg_confirmed(struct leg *l); /* caller on a trunk: ACK came */
 void leg_end(struct leg *l, struct cause cause); /* hang up, reject, cancel, final failure, BYE */

@@ -63,17 +63,9 @@ static void on_state(struct leg *l, const union mset_any *m) {
     (void)fsm_fire(l, EVENT_UP);
 }
 
-/* Verified audio of the far side, before the answer: the caller is told when it can hear it. */
+/* Verified audio of one of its remotes. */
 static void on_flow(struct leg *l, const union mset_any *m) {
-  struct leg *far = leg_far(l);
-  bool on = m->flow.active != 0;
-  l->media.flowing = on;
-  if (l->call->answered || l->role != LEG_CALLEE || !far || far->state >= LEG_ANSWERED ||
-      far->early_media == on)
-    return;
-  far->early_media = on;
-  if (far->door->early)
-    far->door->early(far->door_arg, far, on);
+  ringback_flow(l, m->flow.remote, m->flow.active != 0);
 }
 
 static void on_digit(struct leg *l, const union mset_any *m) {

@@ -65,6 +65,8 @@ struct call_inner {
   struct target target;
   struct leg *bridged; /* bridged is the callee whose media go with the caller's; NULL: none. */
   bool ending, asked, emergency, ringback, recorded;
+  bool rings;        /* rings: a callee rings, and nothing was heard of it since. */
+  bool has_progress; /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct timer ring, answer, media, interim, retire;
   uint32_t n_callees, ends_pending, n_interim;
@@ -111,6 +113,8 @@ struct leg_inner {
   bool is_lossy;         /* is_lossy: it was for loss: opus goes first from then on. */
   uint32_t ends_pending; /* its share of the call's */
   bool told_oneway;      /* told_oneway: nothing comes from it, and that was told. */
+  uint32_t flows;        /* bits of the remotes whose verified audio arrives now */
+  bool is_barred;        /* is_barred: its early media are not for the caller. */
   uint8_t network;       /* enum place_network, as the client said */
 };
 
@@ -175,6 +179,12 @@ void bridge_played(struct leg *l, const union mset_any *m); /* PLAY_DONE */
 void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */
 uint8_t bridge_direction(const struct leg *l); /* the direction that we want toward the peer */
 void bridge_ringback(struct call *c);
+
+/* ringback: what the caller hears before the answer */
+enum mset_tone ringback_tone(const struct leg *caller);
+bool ringback_bars(const struct leg *callee); /* its audio must not reach the caller now */
+void ringback_rang(struct leg *callee);       /* a 180 came, the first or a later one */
+void ringback_flow(struct leg *l, uint32_t remote, bool on);
 bool bridge_is_pausing(const struct leg *l); /* it holds, or its consent is lost */
 void consent_check(struct leg *l);
 void consent_set(struct leg *l, bool lost);

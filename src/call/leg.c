@@ -227,7 +227,11 @@ bool leg_is_up(const struct leg *l) {
 
 /* What the peer does -------------------------------------------------------------------------------- */
 
-void leg_ringing(struct leg *l) { (void)fsm_fire(l, EVENT_RING); }
+void leg_ringing(struct leg *l) {
+  ringback_rang(l);
+  if (!leg_is_over(l))
+    (void)fsm_fire(l, EVENT_RING);
+}
 
 /* Not to the caller: the callee's media come up (a warm answer), but nobody hears them before the
  * answer. */
@@ -238,6 +242,7 @@ void leg_early(struct leg *l, bool to_caller) {
     return;
   if (!in->bridged)
     in->bridged = l;
+  in->has_progress = true;
   bridge_apply(l->call);
   if (!leg_is_over(l->call->caller))
     (void)fsm_fire(l->call->caller, EVENT_EARLY);

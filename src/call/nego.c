@@ -218,6 +218,24 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
   return v;
 }
 
+struct verdict leg_take_offer(struct leg *l, uint32_t dialog, const struct desc *offer,
+                              const struct desc **ret_answer) {
+  struct ability a = ability_of(l, DIR_SENDRECV);
+  *ret_answer = NULL;
+  if (l->local || l->role != LEG_CALLEE || l->state == LEG_OPENING || leg_is_over(l))
+    return verdict_refuse(REFUSE_STATE, "a first offer is taken once, when the session stands");
+  if (dialog < 1 || dialog > MSET_REMOTES_MAX)
+    return verdict_refuse(REFUSE_SDP, "more than %d early dialogs", MSET_REMOTES_MAX);
+  struct verdict v = offer_check(&a, offer);
+  if (!verdict_is_pass(&v))
+    return v;
+  leg_in(l)->dialog = leg_in(l)->last_dialog = dialog;
+  v = answer(l, offer);
+  *ret_answer = l->local;
+  bridge_apply(l->call);
+  return v;
+}
+
 /* Re-offers of ours --------------------------------------------------------------------------------- */
 
 static struct verdict may_offer(struct leg *l) {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Early dialogs of a call to a carrier: one for each To tag, each with its own description; what a
- * provisional answer says, and who may say it. RFC 3261 13.2.2; RFC 3960. */
+ * provisional answer says, and who may say it. RFC 3261 13.2.2; RFC 3960; RFC 5009. */
 #include "trunk/inner.h"
 
 uint32_t early_fork(struct dialog *d, const sip_t *sip) {
@@ -61,6 +61,31 @@ static struct verdict early_desc(struct leg *l, struct fork *f, uint32_t number,
   return v;
 }
 
+struct verdict early_offer(struct dialog *d, struct leg *l, uint32_t number, const struct desc *offer,
+                           char **ret_body) {
+  const struct desc *answer = NULL;
+  struct verdict v = offer ? leg_take_offer(l, number, offer, &answer)
+                           : verdict_refuse(REFUSE_SDP, "an offer is due and there is none");
+  *ret_body = verdict_is_pass(&v) ? desc_text(answer) : NULL;
+  if (verdict_is_pass(&v) && !*ret_body)
+    v = verdict_refuse(REFUSE_INTERNAL, "out of memory");
+  d->forks[number - 1].is_answered = verdict_is_pass(&v);
+  return v;
+}
+
+/* To an INVITE without an offer: a reliable one may bring it, an unreliable one may not. */
+static bool late_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32_t number,
+                      const struct desc *offer, struct verdict *ret_v) {
+  char *body = NULL;
+  bool is_first = offer && prack_is_reliable(d, sip) && !l->local;
+  if (is_first)
+    *ret_v = early_offer(d, l, number, offer, &body);
+  if (prack_is_reliable(d, sip) && (body || !offer))
+    prack_send(d, sip, body);
+  text_free(body);
+  return is_first;
+}
+
 static bool early_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32_t number,
                        struct verdict *ret_v) {
   struct fork *f = &d->forks[number - 1];
@@ -71,15 +96,37 @@ static bool early_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32
   *ret_v = body_desc(sip, &early, &has);
   if (verdict_is_pass(ret_v) && (is_reliable || (has && sip->sip_contact)))
     *ret_v = early_check(d, sip); /* neither early media from nor a PRACK to a stranger */
-  if (is_reliable && verdict_is_pass(ret_v))
+  bool is_media = has;
+  if (verdict_is_pass(ret_v) && d->is_late)
+    is_media = late_take(d, l, sip, number, has ? &early : NULL, ret_v);
+  else if (is_reliable && verdict_is_pass(ret_v))
     prack_send(d, sip, NULL);
-  if (has && verdict_is_pass(ret_v))
+  if (has && verdict_is_pass(ret_v) && !d->is_late)
     *ret_v = early_desc(l, f, number, &early, is_reliable);
   if (has)
     desc_wipe(&early);
   if (is_reliable && !verdict_is_pass(ret_v))
     callee_fail(d, cause_of_verdict(ret_v));
-  return has;
+  return is_media;
+}
+
+/* RFC 5009 8: audio toward the caller is not authorized by any of the directions. */
+static bool bars_early(const char *value) {
+  struct slice rest = slice_of(value), one;
+  while (rest.n) {
+    one = slice_trim(slice_cut(&rest, ','));
+    one = slice_trim(slice_cut(&one, ';'));
+    if (slice_ieq(one, SLICE("sendrecv")) || slice_ieq(one, SLICE("sendonly")))
+      return false;
+  }
+  return true;
+}
+
+/* What the header says where the trunk is trusted with it: 1 authorized, 0 nothing said, -1 barred. */
+static int early_word(const struct dialog *d, const sip_t *sip) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const char *value = trunk && trunk->p_early_media ? header_unknown(sip, "P-Early-Media") : NULL;
+  return !value ? 0 : bars_early(value) ? -1 : 1;
 }
 
 void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status) {
@@ -89,8 +136,11 @@ void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int st
   if (sip->sip_to->a_tag && !number)
     count_one(&trunk_counters, TRUNKCOUNT_forks_refused);
   bool has = number && early_take(d, l, sip, number, &v);
+  int word = early_word(d, sip);
+  if (word)
+    leg_bar_early(l, word < 0);
   if (has && verdict_is_pass(&v))
-    leg_early(l, status != 180);
+    leg_early(l, word > 0 || status != 180);
   d = dialog_get(magic);
   if (status == 180 && d && dialog_leg(d))
     leg_ringing(l);

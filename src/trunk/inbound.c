@@ -69,7 +69,9 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   reply_init(&trying, 100);
   reply_to(a, d->invite_in, &trying);
   expiry_arm(d, sip);
-  prack_start(d, sip, conf_trunk_find(d->t->env.conf, slice_of(d->trunk)));
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  prack_start(d, sip, trunk);
+  d->has_pem = trunk && trunk->p_early_media && header_unknown(sip, "P-Early-Media");
   return true;
 }
 
@@ -162,6 +164,8 @@ static void reply_prepare(struct reply *r, struct dialog *d, int status) {
 /* What a 183 says: our answer; to a late offer our own offer, where its PRACK can bring the answer. */
 static char *early_text(struct dialog *d, struct leg *l) {
   const struct desc *offer = NULL;
+  if (d->prack.is_agreed || d->prack.sdp_due)
+    return NULL;
   if (!d->is_late)
     return desc_text(l->local);
   if (!d->prack.is_on || d->prack.has_offer)
@@ -173,13 +177,15 @@ static char *early_text(struct dialog *d, struct leg *l) {
 
 void inbound_provisional(struct dialog *d, struct leg *l, int status) {
   struct reply r;
-  bool *sent = status == 180 ? &d->sent_180 : &d->sent_183;
-  if (d->state != DIALOG_NEW || !d->invite_in || *sent || d->prack.answer_waits)
+  if (d->state != DIALOG_NEW || !d->invite_in || d->provisional == status ||
+      d->n_provisionals == PROVISIONALS_MAX || d->prack.answer_waits)
     return;
   char *text = status == 183 ? early_text(d, l) : NULL;
-  *sent = true;
+  d->provisional = (uint16_t)status;
+  d->n_provisionals++;
   reply_prepare(&r, d, status);
   r.body = text;
+  r.line = text && d->has_pem ? "P-Early-Media: sendrecv" : NULL;
   prack_reply(d, &r);
   text_free(text);
 }

@@ -25,6 +25,7 @@ enum {
   INFOS_MAX = 64, /* digits that wait to be sent by INFO; more are dropped */
   DIALOGS_MAX = 20000,
   FORKS_MAX = 8,
+  PROVISIONALS_MAX = 16, /* 180 and 183 that a caller is told in turn; then no more */
   TAG_BYTES = 128,
   SDP_BYTES = DESC_TEXT_MAX_BYTES,
   MESSAGE_MAX_BYTES = 65536,
@@ -69,9 +70,9 @@ struct trunks {
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs;
   struct regist *regist; /* regist: accounts and registrations, see regist.h. */
-  struct bucket once;  /* once: see ONCE_PER_S. */
-  sres_cache_t *names; /* names is the memory of sofia's resolver, with those of /etc/hosts in it. */
-  sres_cache_t *hosts; /* hosts has those of /etc/hosts alone. */
+  struct bucket once;    /* once: see ONCE_PER_S. */
+  sres_cache_t *names;   /* names is the memory of sofia's resolver, with those of /etc/hosts in it. */
+  sres_cache_t *hosts;   /* hosts has those of /etc/hosts alone. */
   struct timer names_timer;
   struct resolver *resolver; /* resolver: RFC 3263 for requests outside of dialogs; see hops.h */
   struct asker *asker;
@@ -131,13 +132,15 @@ struct dialog {
   char invite_branch[TAG_BYTES];
   struct timer timer; /* timer is the answer timeout, then the wait of CLOSING. */
 
-  bool is_late;               /* is_late: the INVITE had no offer; our 200 has, the ACK answers. */
-  bool is_acked;              /* is_acked: the 2xx to the INVITE was acknowledged, or never will be. */
-  bool is_placing;            /* is_placing: call_place is running: callbacks are only noted. */
+  bool has_pem;    /* has_pem: the INVITE had P-Early-Media, and the trunk is trusted with it. */
+  bool is_late;    /* is_late: the INVITE had no offer; the 200 has, the ACK answers. */
+  bool is_acked;   /* is_acked: the 2xx to the INVITE was acknowledged, or never will be. */
+  bool is_placing; /* is_placing: call_place is running: callbacks are only noted. */
   bool was_opened, was_ended; /* noted while placing */
-  bool sent_180, sent_183;
-  bool is_canceled; /* is_canceled: the call ended before the final response. */
-  bool got_final;   /* got_final: the INVITE's last word was said, by either side. */
+  uint16_t provisional;       /* provisional is the last one that we sent, 0: none but 100. */
+  uint32_t n_provisionals;    /* n_provisionals is how many, up to PROVISIONALS_MAX. */
+  bool is_canceled;           /* is_canceled: the call ended before the final response. */
+  bool got_final;             /* got_final: the INVITE's last word was said, by either side. */
   bool got_bye;
   bool owes_bye;    /* owes_bye: a BYE is due once the 2xx is acknowledged. */
   bool owes_cancel; /* owes_cancel: a CANCEL is due once a provisional came. */
@@ -222,7 +225,7 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *unsupported, *require, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *require, *line, *body; /* NULL: not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
 void reply_init(struct reply *r, int status);
@@ -279,6 +282,9 @@ void callee_ended(struct dialog *d, const struct cause *c);
  * are too many. early_check: may this answer's Contact, Record-Route and chain stand? */
 uint32_t early_fork(struct dialog *d, const sip_t *sip);
 struct verdict early_check(struct dialog *d, const sip_t *sip);
+/* The offer of a callee that was asked without one; *ret_body is our answer, free with text_free. */
+struct verdict early_offer(struct dialog *d, struct leg *l, uint32_t number, const struct desc *offer,
+                           char **ret_body);
 bool early_is_agreed(struct dialog *d, const sip_t *sip); /* may who sent sip offer before the 200? */
 void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int status);
 

@@ -126,10 +126,12 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       d->nta, callee_response, dialog_magic(d), URL_STRING_MAKE(d->route), SIP_METHOD_INVITE,
       URL_STRING_MAKE(d->target), NTATAG_PASS_100(1),
       TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
-      TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")), SIPTAG_CONTACT_STR(contact),
-      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
+      TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")),
+      TAG_IF(trunk->p_early_media, SIPTAG_HEADER_STR("P-Early-Media: supported")),
+      SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
-      SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(d->offer), TAG_END());
+      TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
+      TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)), TAG_END());
 }
 
 /* What of a callee leg only its door knows, for the record. */
@@ -204,12 +206,16 @@ static const struct hops_user invite_hops = {invite_go, invite_abandon, invite_o
 void callee_opened(struct dialog *d, struct leg *l) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   const struct desc *offer = NULL;
+  struct verdict v = verdict_pass();
   if (d->state != DIALOG_NEW)
     return;
-  struct verdict v =
-      trunk ? leg_make_offer(l, &offer) : verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
-  d->offer = verdict_is_pass(&v) ? desc_text(offer) : NULL;
-  if (!d->offer) {
+  d->is_late = trunk && trunk->late_offer_out;
+  if (!trunk)
+    v = verdict_refuse(REFUSE_TRUNK_DISABLED, "the trunk is gone");
+  else if (!d->is_late)
+    v = leg_make_offer(l, &offer);
+  d->offer = verdict_is_pass(&v) && offer ? desc_text(offer) : NULL;
+  if (!verdict_is_pass(&v) || (!d->offer && !d->is_late)) {
     callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 502, 0,
                     *v.detail ? v.detail : "the INVITE could not be sent");
     return;
@@ -223,12 +229,12 @@ void callee_opened(struct dialog *d, struct leg *l) {
     callee_fail_for(d, END_TRUNK_FAILURE, BY_GATEWAY, 503, 0, "too many requests are under way");
 }
 
-static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane) {
+static void callee_ack(struct dialog *d, const sip_t *sip, bool is_sane, const char *body) {
   if (sip->sip_to->a_tag)
     nta_leg_rtag(d->nta, sip->sip_to->a_tag);
   if (is_sane)
     nta_leg_client_reroute(d->nta, sip->sip_record_route, sip->sip_contact, 1);
-  dialog_ack(d, sip->sip_cseq->cs_seq, d->invite_branch, NULL);
+  dialog_ack(d, sip->sip_cseq->cs_seq, d->invite_branch, body);
   nta_outgoing_destroy(take(d->invite_out));
   text_free(take(d->offer));
   d->got_final = true;
@@ -243,39 +249,49 @@ static void session_take(struct leg *l, const sip_t *sip) {
     leg_set_session(l, slice_of(uuid));
 }
 
-static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *sip) {
-  struct desc answer;
+/* The description of the 2xx: the answer, or, to an INVITE without one, the offer: then *ret_body
+ * answers it in the ACK. What follows an exchange that a reliable provisional completed says nothing
+ * new. */
+static struct verdict answer_take(struct dialog *d, struct leg *l, const sip_t *sip, char **ret_body) {
+  struct desc desc;
   bool has = false;
   d->fork = early_fork(d, sip);
-  struct verdict v = body_desc(sip, &answer, &has);
+  struct verdict v = body_desc(sip, &desc, &has);
+  bool is_done = d->fork && d->forks[d->fork - 1].is_answered;
   if (!d->fork)
     v = verdict_refuse(REFUSE_SDP, "too many early dialogs");
-  if (verdict_is_pass(&v))
-    v = leg_take_answer(l, d->fork, has && !d->forks[d->fork - 1].is_answered ? &answer : NULL, true);
+  else if (verdict_is_pass(&v) && !d->is_late)
+    v = leg_take_answer(l, d->fork, has && !is_done ? &desc : NULL, true);
+  else if (verdict_is_pass(&v) && !is_done)
+    v = early_offer(d, l, d->fork, has ? &desc : NULL, ret_body);
   if (has)
-    desc_wipe(&answer);
+    desc_wipe(&desc);
   return v;
 }
 
 static void callee_answer(struct dialog *d, const sip_t *sip) {
   struct leg *l = dialog_leg(d);
+  char *body = NULL;
   struct verdict v = early_check(d, sip);
   loop_disarm(d->t->env.loop, &d->timer);
-  callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
-  if (!l || d->is_canceled) {
+  bool is_wanted = l && !d->is_canceled;
+  if (is_wanted && d->is_late && verdict_is_pass(&v))
+    v = answer_take(d, l, sip, &body);
+  callee_ack(d, sip, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route), body);
+  text_free(body);
+  if (!is_wanted || !dialog_leg(d)) { /* it may have ended over the offer */
     struct cause c = {.reason = END_CANCELED, .by = BY_CALLER};
     count_one(&trunk_counters, TRUNKCOUNT_late_2xx);
     dialog_bye(d, &c);
     dialog_drop(d);
     return;
   }
+  if (verdict_is_pass(&v) && !d->is_late)
+    v = answer_take(d, l, sip, &body);
   if (verdict_is_pass(&v)) {
-    v = answer_take(d, l, sip);
-    if (verdict_is_pass(&v)) {
-      session_take(l, sip);
-      leg_answered(l);
-      return;
-    }
+    session_take(l, sip);
+    leg_answered(l);
+    return;
   }
   log_warn(trunk, "trunk %s: answer refused by rule %s: %s", d->trunk, refusal_row(v.refusal)->rule,
            v.detail);

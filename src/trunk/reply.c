@@ -43,6 +43,7 @@ static const char *text(const char *s) { return s && *s ? s : NULL; }
       TAG_IF(text((r)->accept), SIPTAG_ACCEPT_STR((r)->accept)), \
       TAG_IF(text((r)->unsupported), SIPTAG_UNSUPPORTED_STR((r)->unsupported)), \
       TAG_IF(text((r)->require), SIPTAG_REQUIRE_STR((r)->require)), \
+      TAG_IF(text((r)->line), SIPTAG_HEADER_STR((r)->line)), \
       TAG_IF(text((r)->warning), SIPTAG_WARNING_STR((r)->warning)), \
       TAG_IF(text((r)->reason), SIPTAG_REASON_STR((r)->reason)), \
       TAG_IF(text((r)->retry_after), SIPTAG_RETRY_AFTER_STR((r)->retry_after)), \

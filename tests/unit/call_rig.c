@@ -516,7 +516,7 @@ struct leg *rig_place_native(const char *sdp) {
   return place(&p, sdp);
 }
 
-struct leg *rig_place_trunk(const char *sdp) {
+static struct leg *place_trunk(const char *sdp, const struct route_decision *route) {
   struct ask ask = {.trunk = &rig.conf.trunks[0],
                     .caller = "+15550999",
                     .called = "+15550001",
@@ -524,6 +524,17 @@ struct leg *rig_place_trunk(const char *sdp) {
                     .sip_call_id = "call@carrier"};
   (void)!addr_parse(&ask.source, SLICE("192.0.2.10"), 5061);
   struct place p = {.door = &trunk_door, .ask = &ask};
-  rig.route = (struct route_decision){.action = ROUTE_USER, .user = "bob", .rule = "in"};
+  rig.route = *route;
   return place(&p, sdp);
+}
+
+struct leg *rig_place_trunk(const char *sdp) {
+  struct route_decision route = {.action = ROUTE_USER, .user = "bob", .rule = "in"};
+  return place_trunk(sdp, &route);
+}
+
+struct leg *rig_place_between(const char *sdp) {
+  struct route_decision route = {
+      .action = ROUTE_TRUNK, .trunk = "demo", .called = "+15550100", .rule = "out"};
+  return place_trunk(sdp, &route);
 }

@@ -43,6 +43,7 @@ void rig_media_lose(void);
 void rig_media_listen(void);
 struct leg *rig_place_native(const char *offer); /* alice calls out; NULL when refused (rig.verdict) */
 struct leg *rig_place_trunk(const char *offer);  /* NULL: late offer */
+struct leg *rig_place_between(const char *offer); /* a trunk calls a trunk */
 struct leg *rig_leg(char letter);                /* NULL when gone */
 struct desc rig_desc(const char *sdp);
 /* As the media process. n is the session's ordinal. */

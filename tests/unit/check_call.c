@@ -215,6 +215,52 @@ Test(call, late_offer_of_a_trunk) {
   cr_assert_eq(a->local->audio.n_crypto, 1, "only the chosen key lives on");
 }
 
+/* A callee that was asked without an offer makes it: RFC 3261 14.1's other direction. */
+Test(call, a_callee_offers) {
+  rig_place_native(sdp_chromium);
+  struct leg *b = rig_leg('B');
+  const struct desc *ours;
+  leg_set_desc(&b->local, NULL); /* the rig's door has offered */
+  b->offer_pending = leg_in(b)->local_is_offer = false;
+  struct desc d = rig_desc(sdp_trunk_plain);
+  struct verdict v = leg_take_offer(b, 1, &d, &ours);
+  cr_assert_eq(v.refusal, REFUSE_SRTP, "%s", v.detail);
+  d = rig_desc(sdp_trunk_srtp);
+  cr_assert_eq(leg_take_offer(b, 9, &d, &ours).refusal, REFUSE_SDP);
+  rig_media();
+  cr_assert_eq(leg_take_offer(b, 2, &d, &ours).refusal, REFUSE_NONE);
+  cr_assert_eq(ours, b->local);
+  cr_assert_eq(ours->audio.n_crypto, 1);
+  rig_turn();
+  eq(rig_media(), "REMOTE2/2");
+  cr_assert_eq(leg_take_offer(b, 2, &d, &ours).refusal, REFUSE_STATE, "once");
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  rig_log();
+  leg_answered(b);
+  rig_turn();
+  eq(rig_log(), "ring_stop A.answered A.connected B.connected");
+}
+
+/* UPDATE between a reliable answer and the 200: the 200 without a description leaves it in force. */
+Test(call, a_callee_offers_anew_before_its_200) {
+  rig_place_native(sdp_chromium);
+  struct leg *b = rig_leg('B');
+  struct desc d = rig_desc(sdp_trunk_answer), again = rig_desc(sdp_trunk_srtp);
+  cr_assert_eq(leg_take_answer(b, 2, &d, false).refusal, REFUSE_NONE);
+  leg_early(b, true);
+  rig_turn();
+  rig_media();
+  leg_reoffer(b, 5, &again);
+  rig_turn();
+  cr_assert(rig.reoffered && verdict_is_pass(&rig.verdict), "%s", rig.verdict.detail);
+  eq(rig_media(), "REMOTE2/2");
+  cr_assert_eq(leg_take_answer(b, 2, NULL, true).refusal, REFUSE_NONE);
+  cr_assert_eq(addr_port(&b->remote->audio.rtp), addr_port(&again.audio.rtp));
+  leg_answered(b);
+  rig_turn();
+  cr_assert_eq(b->state >= LEG_ANSWERED && b->state < LEG_ENDED, true);
+}
+
 Test(call, an_ack_without_the_answer_of_a_late_offer_ends_it) {
   struct leg *a = rig_place_trunk(NULL);
   const struct desc *offer;
@@ -327,6 +373,92 @@ Test(call, ringback_by_the_gateway) {
   eq(rig_media(), "PLAY1:2");
   answer('B', sdp_trunk_answer, 1);
   eq(rig_media(), "REMOTE2/1 PLAY1:0");
+}
+
+/* Audio that really came stops it, and silence alone does not bring it back: a later 180 does. */
+Test(call, ringback_by_the_gateway_yields_to_what_is_heard) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  call_in(a->call)->ringback = true;
+  struct desc d = rig_desc(sdp_trunk_answer);
+  cr_assert_eq(leg_take_answer(rig_leg('B'), 1, &d, false).refusal, REFUSE_NONE);
+  rig_turn();
+  rig_media();
+  leg_early(rig_leg('B'), true);
+  rig_turn();
+  eq(rig_media(), ""); /* a 183 alone does not ring */
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  eq(rig_media(), "PLAY1:2");
+  rig_flow(2, true);
+  eq(rig_media(), "PLAY1:0");
+  rig_flow(2, false);
+  eq(rig_media(), "");
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  eq(rig_media(), "PLAY1:2");
+}
+
+static struct leg *trunk_to_trunk(void) {
+  struct leg *a = rig_place_between(sdp_trunk_srtp);
+  struct desc d = rig_desc(sdp_trunk_answer);
+  cr_assert_eq(leg_take_answer(rig_leg('B'), 1, &d, false).refusal, REFUSE_NONE);
+  return a;
+}
+
+/* A trunk rings by itself on a 180; once our 183 brought a description, we play it the tone. */
+Test(call, ringback_toward_a_trunk) {
+  trunk_to_trunk();
+  rig_turn();
+  rig_media();
+  rig_log();
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  eq(rig_log(), "A.ringing");
+  eq(rig_media(), "");
+  leg_early(rig_leg('B'), true);
+  rig_turn();
+  eq(rig_log(), "A.progress");
+  eq(rig_media(), "PLAY1:2");
+  rig_flow(2, true);
+  eq(rig_media(), "PLAY1:0");
+  eq(rig_log(), "A.early:1");
+  rig_flow(2, false);
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  eq(rig_media(), "PLAY1:2");
+  eq(rig_log(), "A.early:0 A.ringing");
+}
+
+/* P-Early-Media: inactive. */
+Test(call, barred_early_media_are_not_heard) {
+  trunk_to_trunk();
+  leg_early(rig_leg('B'), true);
+  rig_turn();
+  rig_media();
+  rig_log();
+  leg_bar_early(rig_leg('B'), true);
+  rig_turn();
+  eq(rig_media(), "LINK1-0 LINK2-0");
+  rig_flow(2, true);
+  eq(rig_log(), "");
+  leg_bar_early(rig_leg('B'), false);
+  rig_turn();
+  eq(rig_log(), "A.early:1");
+  eq(rig_media(), "LINK1-2");
+}
+
+/* Two early dialogs: what one stops the other goes on with. */
+Test(call, the_flow_of_forks_is_one) {
+  rig_place_native(sdp_chromium);
+  struct leg *b = rig_leg('B');
+  leg_early(b, true);
+  rig_log();
+  ringback_flow(b, 1, true);
+  ringback_flow(b, 2, true);
+  ringback_flow(b, 1, false);
+  eq(rig_log(), "A.early:1");
+  ringback_flow(b, 2, false);
+  eq(rig_log(), "A.early:0");
 }
 
 Test(call, what_the_door_refuses_ends_the_call) {

@@ -461,3 +461,133 @@ Test(prack_required, required_is_said) {
   ring();
   cr_assert_str_eq(rig_header(invite, "Require"), "100rel");
 }
+
+/* P-Early-Media ------------------------------------------------------------------------------------ */
+
+static void trusts(struct conf *c) { c->trunks[0].p_early_media = true; }
+static void start_trusting(void) {
+  rig_shape = trusts;
+  rig_start();
+}
+TestSuite(pem, .init = start_trusting, .fini = rig_stop, .timeout = 30);
+
+Test(pem, is_read) {
+  struct fake_leg *f = ring();
+  cr_assert_str_eq(rig_header(invite, "P-Early-Media"), "supported");
+  answer(invite, 183, "a", "P-Early-Media: inactive\n", SDP);
+  cr_assert(f->is_barred);
+  answer(invite, 180, "a", "", "");
+  cr_assert(f->is_barred, "nothing said, nothing changed");
+  answer(invite, 183, "a", "P-Early-Media: gated, sendonly\n", "");
+  cr_assert_not(f->is_barred);
+  answer(invite, 183, "a", "P-Early-Media: recvonly\n", "");
+  cr_assert(f->is_barred);
+}
+
+Test(pem, is_produced_where_it_was_asked_for) {
+  say_invite("P-Early-Media: supported\n", SDP);
+  ringing();
+  cr_assert_str_eq(rig_header(rig_hear_status(180), "P-Early-Media"), "");
+  progress();
+  cr_assert_str_eq(rig_header(rig_hear_status(183), "P-Early-Media"), "sendrecv");
+}
+
+Test(early, p_early_media_of_others_is_nothing) {
+  struct fake_leg *f = ring();
+  cr_assert_str_eq(rig_header(invite, "P-Early-Media"), "");
+  answer(invite, 183, "a", "P-Early-Media: inactive\n", SDP);
+  cr_assert_not(f->is_barred);
+}
+
+/* To and fro, not for ever. */
+Test(early, ringing_after_progress_and_back) {
+  say_invite("", SDP);
+  for (unsigned i = 0; i < 20; i++) {
+    progress();
+    progress();
+    ringing();
+  }
+  unsigned n = 0;
+  for (const char *m = rig_hear(); m; m = rig_hear())
+    n += !strncmp(m, "SIP/2.0 18", 10);
+  cr_assert_eq(n, 16, "%u", n);
+}
+
+/* Our INVITE without SDP --------------------------------------------------------------------------- */
+
+static void offers_late(struct conf *c) {
+  c->trunks[0].prack = PRACK_SUPPORTED;
+  c->trunks[0].late_offer_out = true;
+}
+static void start_late(void) {
+  rig_shape = offers_late;
+  rig_start();
+}
+TestSuite(late_out, .init = start_late, .fini = rig_stop, .timeout = 30);
+
+static struct fake_leg *ring_late(void) {
+  struct fake_leg *f = ring();
+  f->leg.local = NULL;
+  cr_assert_str_eq(rig_body(invite), "");
+  cr_assert_str_eq(rig_header(invite, "Content-Type"), "");
+  return f;
+}
+
+Test(late_out, offer_in_the_200_answer_in_the_ack) {
+  struct fake_leg *f = ring_late();
+  answer(invite, 183, "a", "", SDP);
+  cr_assert_eq(f->offered, 0, "an unreliable one cannot offer");
+  answer(invite, 200, "a", "", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert_eq(f->offered, 1);
+  cr_assert_eq(f->answered, 1);
+}
+
+Test(late_out, offer_in_a_reliable_183_answer_in_the_prack) {
+  struct fake_leg *f = ring_late();
+  answer(invite, 183, "a", "Require: 100rel\nRSeq: 1\n", SDP);
+  const char *m = rig_hear_method("PRACK");
+  cr_assert(m && strstr(rig_body(m), "m=audio"));
+  cr_assert_eq(f->offered, 1);
+  cr_assert_eq(f->early, 1);
+  answer(m, 200, "", "", "");
+  answer(invite, 200, "a", "", "");
+  m = rig_hear_method("ACK");
+  cr_assert(m);
+  cr_assert_str_eq(rig_body(m), "");
+  cr_assert_eq(f->answered, 1);
+}
+
+Test(late_out, a_200_without_an_offer_ends_in_ack_and_bye) {
+  struct fake_leg *f = ring_late();
+  answer(invite, 200, "a", "", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert(f->is_over);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(late_out, an_offer_that_is_refused_ends_in_ack_and_bye) {
+  struct fake_leg *f = ring_late();
+  fake.take = verdict_refuse(REFUSE_SRTP, "plain");
+  answer(invite, 200, "a", "", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m);
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert(f->is_over);
+  cr_assert_eq(f->leg.cause.reason, END_POLICY);
+}
+
+Test(late_out, canceled_and_answered_all_the_same) {
+  struct fake_leg *f = ring_late();
+  answer(invite, 180, "a", "", "");
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_settle();
+  cr_assert(rig_hear_method("CANCEL"));
+  answer(invite, 200, "a", "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert_eq(f->offered, 0);
+  cr_assert(trunks_is_idle(rig_trunks));
+}

@@ -127,6 +127,19 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
   l->offer_pending = false;
   return verdict_pass();
 }
+struct verdict leg_take_offer(struct leg *l, uint32_t dialog, const struct desc *offer,
+                              const struct desc **ret_answer) {
+  struct fake_leg *f = of(l);
+  (void)offer;
+  *ret_answer = NULL;
+  if (!verdict_is_pass(&fake.take))
+    return fake.take;
+  f->offered++;
+  f->taken_dialog = dialog;
+  l->local = &f->local;
+  *ret_answer = l->local;
+  return verdict_pass();
+}
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
   struct fake_leg *f = of(l);
   f->reoffers++;
@@ -140,6 +153,7 @@ void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
 void leg_drop_offer(struct leg *l) { of(l)->dropped++, l->offer_pending = false; }
 void leg_ringing(struct leg *l) { of(l)->ringing++; }
 void leg_early(struct leg *l, bool to_caller) { of(l)->early++, (void)to_caller; }
+void leg_bar_early(struct leg *l, bool on) { of(l)->is_barred = on; }
 void leg_answered(struct leg *l) { of(l)->answered++; }
 void leg_confirmed(struct leg *l) { of(l)->confirmed++; }
 void leg_end(struct leg *l, struct cause cause) {

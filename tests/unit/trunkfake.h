@@ -10,9 +10,9 @@ struct fake_leg {
   struct leg leg;
   struct call call;
   struct desc local;
-  bool is_used, is_over;
+  bool is_used, is_over, is_barred;
   /* what the door told: */
-  unsigned ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
+  unsigned offered, ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
   uint32_t taken_dialog, taken_dialogs; /* the last one; a bit for each */
   bool taken_final, taken_null;
   uint8_t taken_direction, offered_direction;
