@@ -85,9 +85,10 @@ void loop_freshen(struct loop *l) { l->now_us = clock_now_us(); }
 
 void loop_disarm(struct loop *l, struct timer *t) { timer_cancel(&l->timers, t); }
 
+/* When the next one moved further away, nothing is set: one wake-up for nothing is cheaper. */
 void loop_settle(struct loop *l) {
   uint64_t next = timers_next_us(&l->timers);
-  if (next == l->armed_us)
+  if (next >= l->armed_us)
     return;
   l->armed_us = next;
   struct itimerspec at = {0};
@@ -102,6 +103,7 @@ void loop_settle(struct loop *l) {
 
 void loop_turn(struct loop *l, int timeout_ms) {
   uint64_t expirations;
+  bool is_timer = false;
   loop_settle(l);
   int n = epoll_wait(l->epoll_fd, l->ready, BATCH, timeout_ms);
   l->now_us = clock_now_us();
@@ -110,9 +112,11 @@ void loop_turn(struct loop *l, int timeout_ms) {
     struct watch *w = l->ready[i].data.ptr;
     if (w)
       w->fn(w->arg, l->ready[i].events);
+    else
+      is_timer = true;
   }
   l->n_ready = 0;
-  if (read(l->timer_fd, &expirations, sizeof(expirations)) > 0)
+  if (is_timer && read(l->timer_fd, &expirations, sizeof(expirations)) > 0)
     l->armed_us = UINT64_MAX;
   timers_run(&l->timers, l->now_us);
   if (clock_now_us() - l->now_us > SLOW_US)
