@@ -9,6 +9,12 @@ static bool is_optional(const sip_t *sip) {
   return cd && cd->cd_handling && !strcasecmp(cd->cd_handling, "optional");
 }
 
+/* A description of another disposition (early-session, RFC 3959) is not the session's. */
+static bool is_session(const sip_t *sip) {
+  const sip_content_disposition_t *cd = sip->sip_content_disposition;
+  return !cd || !cd->cd_type || !strcasecmp(cd->cd_type, "session");
+}
+
 static struct slice boundary_of(const sip_content_type_t *c) {
   const char *value = msg_header_find_param((const msg_common_t *)c, "boundary=");
   struct slice b = slice_of(value);
@@ -29,9 +35,10 @@ enum body body_of(const sip_t *sip, struct slice *ret_sdp) {
     return other(sip);
   struct slice body = slice_from(pl->pl_data, pl->pl_len);
   if (!strcasecmp(c->c_type, SDP_TYPE))
-    *ret_sdp = body;
-  else if (!strncasecmp(c->c_type, "multipart/", 10))
-    *ret_sdp = header_multipart_sdp(body, boundary_of(c));
+    *ret_sdp = is_session(sip) ? body : slice_from(NULL, 0);
+  else if (!strncasecmp(c->c_type, "multipart/", 10) &&
+           !header_multipart_sdp(body, boundary_of(c), ret_sdp))
+    return BODY_OTHER;
   return ret_sdp->n ? BODY_SDP : other(sip);
 }
 
@@ -41,7 +48,9 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has) {
   enum body kind = body_of(sip, &sdp);
   *ret_has = false;
   if (kind == BODY_OTHER)
-    return verdict_refuse(REFUSE_BODY, "Content-Type: expected application/sdp without encoding");
+    return verdict_refuse(
+        REFUSE_BODY,
+        "Content-Type: expected application/sdp without encoding, other parts not handling=required");
   if (kind == BODY_NONE)
     return verdict_pass();
   int e = desc_parse(ret, sdp, &fault);

@@ -210,34 +210,56 @@ static size_t delimiter_find(struct slice s, struct slice boundary) {
   return s.n;
 }
 
-/* Splits a part at its empty line; true if its Content-Type is application/sdp. */
-static bool part_is_sdp(struct slice part, struct slice *ret_body) {
-  bool is_sdp = false;
+struct part {
+  struct slice body;
+  bool is_sdp, is_session; /* is_session: its disposition is the session's, or not said */
+  bool is_required;        /* is_required: handling=required was said. */
+};
+
+static void disposition_read(struct slice value, struct part *ret) {
+  ret->is_session = slice_ieq(slice_trim(slice_cut(&value, ';')), SLICE("session"));
+  while (value.n) {
+    struct slice one = slice_trim(slice_cut(&value, ';')), key = slice_trim(slice_cut(&one, '='));
+    if (slice_ieq(key, SLICE("handling")))
+      ret->is_required = slice_ieq(slice_trim(one), SLICE("required"));
+  }
+}
+
+/* Splits a part at its empty line. */
+static void part_read(struct slice part, struct part *ret) {
+  *ret = (struct part){.is_session = true};
   slice_cut(&part, '\n'); /* the rest of the delimiter's line */
   while (part.n) {
     struct slice value = slice_trim(slice_cut(&part, '\n'));
     if (!value.n) {
-      *ret_body = part;
-      return is_sdp;
+      ret->body = part;
+      return;
     }
     struct slice key = slice_trim(slice_cut(&value, ':'));
     if (slice_ieq(key, SLICE("Content-Type")) || slice_ieq(key, SLICE("c")))
-      is_sdp = slice_ieq(slice_trim(slice_cut(&value, ';')), SLICE("application/sdp"));
+      ret->is_sdp = slice_ieq(slice_trim(slice_cut(&value, ';')), SLICE("application/sdp"));
+    else if (slice_ieq(key, SLICE("Content-Disposition")))
+      disposition_read(slice_trim(value), ret);
   }
-  return false;
 }
 
-struct slice header_multipart_sdp(struct slice body, struct slice boundary) {
+bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice *ret_sdp) {
+  bool is_served = true;
+  *ret_sdp = slice_from(NULL, 0);
   if (!boundary.n || boundary.n > 70)
-    return slice_from(NULL, 0);
+    return true;
   body = slice_rest(body, delimiter_find(body, boundary));
   for (unsigned parts = 0; body.n && parts < 8; parts++) {
-    struct slice part = slice_rest(body, 2 + boundary.n), found;
-    size_t end = delimiter_find(part, boundary);
-    body = slice_rest(part, end);
-    part.n = end;
-    if (part_is_sdp(part, &found))
-      return found;
+    struct slice text = slice_rest(body, 2 + boundary.n);
+    struct part part;
+    size_t end = delimiter_find(text, boundary);
+    body = slice_rest(text, end);
+    text.n = end;
+    part_read(text, &part);
+    bool is_ours = part.is_sdp && part.is_session;
+    if (is_ours && !ret_sdp->n)
+      *ret_sdp = part.body;
+    is_served &= is_ours || !part.is_required;
   }
-  return slice_from(NULL, 0);
+  return is_served;
 }

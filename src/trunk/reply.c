@@ -12,7 +12,7 @@ void reply_init(struct reply *r, int status) {
   if (status == 421)
     r->require = "100rel";
   if (status == 415)
-    r->accept = SDP_TYPE;
+    r->accept = SDP_TYPE ", multipart/mixed";
 }
 
 void reply_refusal(struct reply *r, const struct verdict *v, const char *host) {

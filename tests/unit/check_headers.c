@@ -80,13 +80,35 @@ Test(headers, multipart) {
   struct slice body = SLICE("preamble\r\n--b1\r\nContent-Type: text/plain\r\n\r\nhi\r\n"
                             "--b1\r\nContent-Disposition: session\r\ncontent-type : application/SDP ; "
                             "x=y\r\n\r\nv=0\r\n--b1--\r\n");
-  struct slice sdp = header_multipart_sdp(body, SLICE("b1"));
+  struct slice sdp;
+  cr_assert(header_multipart_sdp(body, SLICE("b1"), &sdp));
   cr_assert(slice_starts(sdp, SLICE("v=0")));
   cr_assert_leq(sdp.n, 6);
-  cr_assert_eq(header_multipart_sdp(body, SLICE("b2")).n, 0);
-  cr_assert_eq(header_multipart_sdp(body, SLICE("")).n, 0);
-  cr_assert_eq(header_multipart_sdp(SLICE("--b1\r\n"), SLICE("b1")).n, 0);
-  cr_assert_eq(header_multipart_sdp(SLICE("--b1"), SLICE("b1")).n, 0);
+  cr_assert(header_multipart_sdp(body, SLICE("b2"), &sdp) && !sdp.n);
+  cr_assert(header_multipart_sdp(body, SLICE(""), &sdp) && !sdp.n);
+  cr_assert(header_multipart_sdp(SLICE("--b1\r\n"), SLICE("b1"), &sdp) && !sdp.n);
+  cr_assert(header_multipart_sdp(SLICE("--b1"), SLICE("b1"), &sdp) && !sdp.n);
+}
+
+#define PARTS(disposition_a, disposition_b) \
+  SLICE("--b\r\nContent-Type: application/isup\r\n" disposition_a "\r\nx\r\n" \
+        "--b\r\nContent-Type: application/sdp\r\n" disposition_b "\r\nv=0\r\n--b--\r\n")
+#define SAYS(x) "Content-Disposition: " x "\r\n"
+
+/* RFC 5621: what must be understood and is not, what need not, and a description for something else. */
+Test(headers, multipart_handling) {
+  struct slice sdp;
+  cr_assert(header_multipart_sdp(PARTS("", ""), SLICE("b"), &sdp) && sdp.n);
+  cr_assert(
+      header_multipart_sdp(PARTS(SAYS("signal; handling=optional"), SAYS("session;handling=required")),
+                           SLICE("b"), &sdp) &&
+      sdp.n);
+  cr_assert_not(
+      header_multipart_sdp(PARTS(SAYS("signal ;foo=bar; Handling = Required"), ""), SLICE("b"), &sdp));
+  cr_assert(header_multipart_sdp(PARTS("", SAYS("early-session;handling=optional")), SLICE("b"), &sdp) &&
+            !sdp.n);
+  cr_assert_not(
+      header_multipart_sdp(PARTS("", SAYS("early-session;handling=required")), SLICE("b"), &sdp));
 }
 
 static void display_is(const char *in, const char *out) {
