@@ -261,7 +261,7 @@ enum { TRANSFER_DEPTH_MAX = 3 }; /* transfers of what was transferred */
 struct verdict call_transfer(struct leg *l, const struct transfer_order *o) must_check;
 /* The far side of l takes the place of other, a leg of another call of the same party, which may ring
  * still if it placed it; both l and other end (transferred). */
-struct verdict call_transfer_join(struct leg *l, struct leg *other) must_check;
+struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) must_check;
 /* l, answered, takes the place of other, which ends (replaced): INVITE with Replaces. */
 struct verdict call_replace(struct leg *l, struct leg *other) must_check;
 
@@ -291,6 +291,8 @@ struct verdict leg_take_offer(struct leg *l, uint32_t dialog, const struct desc 
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer);
 /* Our re-offer to a trunk peer for hold/resume: direction for the door's re-INVITE; then take_answer. */
 struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret_offer) must_check;
+/* The description in force once more, as it is: a re-offer that refreshes the session. */
+struct verdict leg_make_refresh(struct leg *l, const struct desc **ret_offer) must_check;
 void leg_drop_offer(struct leg *l); /* our offer failed (488, 491, timeout): as before */
 void leg_restart_ice(
     struct leg *l, uint64_t cookie,

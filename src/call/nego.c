@@ -178,12 +178,50 @@ static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct d
   const struct desc *known = in->early[dialog - 1];
   if (answer_ == known)
     return verdict_pass(); /* checked when it came */
-  struct verdict v = answer_check(ours, answer_);
+  struct verdict v =
+      in->offer && !addr_port(&answer_->audio.rtp) ? verdict_pass() : answer_check(ours, answer_);
   if (!verdict_is_pass(&v))
     return v;
   if (known && memcmp(known, answer_, sizeof(*known)) == 0)
     return v;
   return remote_send(l, media_of(l)->session, dialog, ours, answer_, false) == 0 ? v : no_media();
+}
+
+/* A stream that an answer of theirs turns off within the call is held: all else stays as it was. */
+static const struct desc *answer_off(const struct leg *l, const struct desc *theirs, struct desc *kept) {
+  if (!leg_in(l)->offer || !l->remote || !theirs || !theirs->has_audio || addr_port(&theirs->audio.rtp))
+    return theirs;
+  *kept = *l->remote;
+  addr_set_port(&kept->audio.rtp, 0);
+  return kept;
+}
+
+/* Whether the peer holds, after its answer to ours. Where we offered to send nothing it says nothing. */
+static bool holds_now(const struct leg *l, const struct desc *theirs, const struct desc *ours) {
+  bool says = (ours->audio.direction & DIR_SEND) || (theirs->audio.direction & DIR_RECV);
+  return says || !addr_port(&theirs->audio.rtp) ? desc_holds(theirs, ours) : leg_in(l)->hold_sdp;
+}
+
+static struct verdict answer_apply(struct leg *l, uint32_t dialog, const struct desc *theirs,
+                                   const struct desc *ours, bool final) {
+  struct leg_inner *in = leg_in(l);
+  struct verdict v = tell_remote(l, dialog, theirs, ours);
+  if (!verdict_is_pass(&v))
+    return v;
+  bool is_known = theirs == in->early[dialog - 1];
+  in->hold_sdp = holds_now(l, theirs, ours);
+  leg_set_desc(&l->remote, theirs);
+  if (!in->offer && !final && theirs != in->early[dialog - 1])
+    leg_set_desc(&in->early[dialog - 1], theirs);
+  in->dialogs |= 1u << dialog;
+  in->last_dialog = dialog;
+  in->is_ours_answer &= is_known; /* an UPDATE before the 2xx may have turned them round */
+  l->offer_pending = false;
+  leg_done_codec(l);
+  if (final)
+    finish_offer(l, dialog);
+  bridge_apply(l->call);
+  return v;
 }
 
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *theirs, bool final) {
@@ -199,22 +237,9 @@ struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc
     return verdict_refuse(REFUSE_SDP, "an answer is due and there is none");
   if (!theirs)
     theirs = in->early[dialog - 1];
-  struct verdict v = tell_remote(l, dialog, theirs, ours);
-  if (!verdict_is_pass(&v))
-    return v;
-  bool is_known = theirs == in->early[dialog - 1];
-  leg_set_desc(&l->remote, theirs);
-  if (!in->offer && !final && theirs != in->early[dialog - 1])
-    leg_set_desc(&in->early[dialog - 1], theirs);
-  in->dialogs |= 1u << dialog;
-  in->last_dialog = dialog;
-  in->is_ours_answer &= is_known; /* an UPDATE before the 2xx may have turned them round */
-  in->hold_sdp = desc_holds(theirs, ours);
-  l->offer_pending = false;
-  leg_done_codec(l);
-  if (final)
-    finish_offer(l, dialog);
-  bridge_apply(l->call);
+  struct desc kept = {0};
+  struct verdict v = answer_apply(l, dialog, answer_off(l, theirs, &kept), ours, final);
+  desc_wipe(&kept);
   return v;
 }
 
@@ -271,6 +296,18 @@ struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret_offer) {
   offer_again(&a, &ours);
   leg_set_desc(&in->offer, &ours);
   desc_wipe(&ours);
+  l->offer_pending = in->offer != NULL;
+  *ret_offer = in->offer;
+  return in->offer ? v : verdict_refuse(REFUSE_INTERNAL, "out of memory");
+}
+
+struct verdict leg_make_refresh(struct leg *l, const struct desc **ret_offer) {
+  struct leg_inner *in = leg_in(l);
+  struct verdict v = may_offer(l);
+  *ret_offer = NULL;
+  if (!verdict_is_pass(&v))
+    return v;
+  leg_set_desc(&in->offer, l->local);
   l->offer_pending = in->offer != NULL;
   *ret_offer = in->offer;
   return in->offer ? v : verdict_refuse(REFUSE_INTERNAL, "out of memory");

@@ -210,6 +210,13 @@ static struct verdict may_transfer(const struct leg *l) {
   return verdict_pass();
 }
 
+/* How the trunk of who is transferred has it done. */
+static struct verdict may_move(const struct leg *far) {
+  if (far->trunk && far->trunk->transfer == TRANSFERS_REFUSE)
+    return verdict_refuse(REFUSE_TRANSFER, "trunk %s has transfer: refuse", far->trunk->name);
+  return verdict_pass();
+}
+
 /* A user is shown who is really there; a carrier the number of the party that it is counted on. */
 static void show_party(struct call *c, const struct call *home, bool was_caller) {
   if (call_in(c)->target.kind != LEG_NATIVE)
@@ -225,6 +232,8 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
   struct leg *far = leg_far(l), *moved;
   struct call *home = l->call;
   char id[40];
+  if (verdict_is_pass(&v))
+    v = may_move(far);
   if (!verdict_is_pass(&v))
     return v;
   bool was_caller = far->role == LEG_CALLER;
@@ -280,8 +289,10 @@ static struct verdict may_join(const struct leg *l, const struct leg *other) {
   return v;
 }
 
-struct verdict call_transfer_join(struct leg *l, struct leg *other) {
+struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) {
   struct verdict v = may_join(l, other);
+  if (verdict_is_pass(&v))
+    v = may_move(leg_far(l));
   if (!verdict_is_pass(&v))
     return v;
   struct call *home = l->call, *c = other->call;
@@ -296,6 +307,9 @@ struct verdict call_transfer_join(struct leg *l, struct leg *other) {
   bridge_apply(c);
   tell_moved(party);
   tell_moved(leg_far(party));
+  struct transfer t = {.op = op};
+  slice_copy(t.target, sizeof(t.target), slice_of(c->to[0] ? c->to : c->to_user));
+  tell(l, &t, (struct transfer_news){.state = TRANSFER_DONE, .sip = 200, .new_call = c->id});
   call_end(home, transferred(l));
   if (!in->ending)
     call_check_connected(c);

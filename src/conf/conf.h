@@ -36,6 +36,10 @@ enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
 enum conf_history { HISTORY_OFF, HISTORY_INFO, HISTORY_DIVERSION, HISTORY_BOTH };
 enum conf_edit_action { EDIT_ADD, EDIT_REMOVE, EDIT_REWRITE };
+enum conf_transfer { TRANSFERS_INVITE, TRANSFERS_REFUSE, TRANSFERS_REFER };
+enum conf_replaces { REPLACES_BY_ROLE, REPLACES_ACCEPT, REPLACES_REFUSE };
+enum conf_redirects { REDIRECTS_REFUSE, REDIRECTS_FOLLOW, REDIRECTS_SAME_TRUNK };
+enum conf_redirect { REDIRECT_INVITE, REDIRECT_302 };
 enum conf_anonymous { ANONYMOUS_ACCEPT, ANONYMOUS_REFUSE };
 enum conf_display { DISPLAY_PASS, DISPLAY_DROP, DISPLAY_NUMBER };
 enum conf_prack { PRACK_OFF, PRACK_SUPPORTED, PRACK_REQUIRED };
@@ -131,9 +135,15 @@ struct conf_trunk {
   uint32_t max_calls_per_s;    /* default 10 */
   uint32_t answer_timeout_s;   /* INVITE without final answer, default 180 */
   uint32_t media_timeout_s;    /* default 300 */
+  uint32_t session_timer_s, session_min_s; /* RFC 4028: 1800, 90; 0: off */
   bool trust_identity; /* trust_identity: its P-Asserted-Identity is believed. */
   uint8_t forward_pai; /* enum conf_pai: how we assert callers to it; off by default on direct-routing */
   uint8_t forward_history; /* enum conf_history */
+  uint8_t transfer;    /* enum conf_transfer: how its calls are transferred by our users */
+  bool accept_refer;   /* accept_refer: it may transfer its calls; default of direct-routing */
+  uint8_t replaces;    /* enum conf_replaces: its INVITE may take the place of a call of its own */
+  uint8_t redirects;   /* enum conf_redirects: what its 3xx does */
+  uint8_t redirect;    /* enum conf_redirect: how a user's redirect of its call is done */
   uint8_t anonymous;   /* enum conf_anonymous */
   uint8_t display;     /* enum conf_display: callers' names, both ways */
   struct conf_names numbers_allowed;     /* callers that it may show: "+1555…" or "+1555…*"; none: any */

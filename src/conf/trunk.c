@@ -89,6 +89,8 @@ void conf_trunks_read(struct conf *c, const struct field_reader *r, const struct
     }
     trunk_read(c, *r, list, item, c->n_trunks++);
   }
+  for (uint32_t i = 0; i < c->n_trunks; i++) /* a tenant drains with its base (O-9) */
+    c->trunks[i].enabled = c->trunks[i].enabled && conf_trunk_base(c, &c->trunks[i])->enabled;
 }
 
 /* ---- what others ask ---- */

@@ -8,8 +8,7 @@
 
 #include <stdio.h>
 
-/* The live leg of the path's call; acting from another named device moves the call there. */
-static struct nleg *live_leg(struct req *r, struct leg **ret_leg) {
+struct nleg *req_live_leg(struct req *r, struct leg **ret_leg) {
   struct nleg *nl = nleg_find(r->user, slice_of(r->ask->params.text[0]), r->device);
   if (!nl) {
     answer_problem(r->n, r->to, WEB_PROBLEM_not_found, "no such call of this identity");
@@ -23,7 +22,7 @@ static struct nleg *live_leg(struct req *r, struct leg **ret_leg) {
   return nl;
 }
 
-static void move_to_device(struct req *r, struct nleg *nl, struct leg *l) {
+void req_move(struct req *r, struct nleg *nl, struct leg *l) {
   bool is_ringing = nl->is_callee && !nl->answered;
   if (!r->device[0] || is_ringing || strcmp(nl->device, r->device) == 0)
     return;
@@ -42,7 +41,7 @@ void verb_renegotiate(struct req *r) {
   struct leg *l;
   struct desc d;
   bool has;
-  struct nleg *nl = live_leg(r, &l);
+  struct nleg *nl = req_live_leg(r, &l);
   if (!nl || !req_desc(r, "offer", "offer", &d, &has))
     return;
   if (!has) {
@@ -60,7 +59,7 @@ void verb_renegotiate(struct req *r) {
     bool usable;
     uint32_t denied =
         relay_sift(r->n, d.audio.candidates, d.audio.n_candidates, deny, MSET_DENY_MAX, &usable);
-    move_to_device(r, nl, l);
+    req_move(r, nl, l);
     nl->wait = WAIT_RENEGOTIATE;
     nl->waiting = r->to;
     nl->cookie = rand_u64();
@@ -79,10 +78,10 @@ void verb_renegotiate(struct req *r) {
 static void hold(struct req *r, bool on) {
   struct leg *l;
   char op_text[32];
-  struct nleg *nl = live_leg(r, &l);
+  struct nleg *nl = req_live_leg(r, &l);
   if (!nl)
     return;
-  move_to_device(r, nl, l);
+  req_move(r, nl, l);
   uint64_t op = nleg_op_begin(nl, on ? "hold" : "resume");
   struct verdict v = !op           ? verdict_refuse(REFUSE_STATE, "16 operations are under way")
                      : !is_live(l) ? verdict_refuse(REFUSE_STATE, "the call is not answered")
@@ -122,7 +121,7 @@ void verb_dtmf(struct req *r) {
   struct leg *l;
   char op_text[32];
   uint32_t duration = 100, gap = 70;
-  struct nleg *nl = live_leg(r, &l);
+  struct nleg *nl = req_live_leg(r, &l);
   if (!nl || !number_in(r, "duration_ms", 40, 2000, &duration) ||
       !number_in(r, "gap_ms", 30, 2000, &gap))
     return;
@@ -132,7 +131,7 @@ void verb_dtmf(struct req *r) {
     answer_field(r->n, r->to, "/digits", "expected 1 to 64 of 0-9 * # A-D and ,");
     return;
   }
-  move_to_device(r, nl, l);
+  req_move(r, nl, l);
   uint64_t op = nleg_op_begin(nl, "dtmf");
   struct verdict v = op ? leg_send_digits(l, slice_of(digits), duration, gap, op)
                         : verdict_refuse(REFUSE_STATE, "16 operations are under way");

@@ -146,10 +146,29 @@ static void door_operation(void *arg, struct leg *l, uint64_t op, const struct v
                          row->http, "detail", v->detail));
     return;
   }
-  if (strcmp(verb, "dtmf") != 0)
+  if (strcmp(verb, "hold") == 0 || strcmp(verb, "resume") == 0)
     nleg_event(nl, strcmp(verb, "hold") == 0 ? "call.held" : "call.resumed",
                json_pack("{s:s}", "by", "local"));
   nleg_event(nl, "operation.succeeded", json_pack("{s:s,s:s}", "operation_id", op_text, "verb", verb));
+}
+
+static void door_transferred(void *arg, struct leg *l, const struct transfer_news *news) {
+  struct nleg *nl = nleg_of(arg, l);
+  struct verdict v = verdict_pass();
+  if (!nl)
+    return;
+  transfer_event(nl, news);
+  if (news->state == TRANSFER_FAILED)
+    v = verdict_refuse(REFUSE_TRANSFER_FAILED, "%s", end_reason_word(news->cause.reason));
+  if (news->state != TRANSFER_PROGRESS)
+    door_operation(arg, l, news->op, &v);
+}
+
+static void door_moved(void *arg, struct leg *l) {
+  struct nleg *nl = nleg_of(arg, l);
+  if (nl)
+    nleg_event(nl, "call.updated",
+               json_pack("{s:[s,s],s:o}", "changed", "from", "to", "call", snapshot_make(nl)));
 }
 
 static void answer_restart(struct nleg *nl, const struct desc *local) {
@@ -267,5 +286,7 @@ const struct door native_door = {
     .media = door_media,
     .quality = door_quality,
     .restart = door_restart,
+    .transferred = door_transferred,
+    .moved = door_moved,
     .ended = door_ended,
 };

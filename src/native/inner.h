@@ -72,6 +72,12 @@ bool req_desc_read(struct req *r, const char *member, const char *type, struct d
 bool place_is_emergency(const struct req *r,
                         const json_t *body); /* a call to a number that passes every limit */
 
+/* The live leg of the path's call, NULL when answered; acting from another named device moves the call
+ * there. */
+struct nleg *req_live_leg(struct req *r, struct leg **ret_leg);
+void req_move(struct req *r, struct nleg *nl, struct leg *l);
+void transfer_event(struct nleg *nl, const struct transfer_news *news);
+
 /* verbs */
 #define VERB(id, method, pattern, fn, flags, scope, type) verb_fn fn;
 #include "native/verbs.def"

@@ -29,13 +29,6 @@ struct agent *agent_find(struct trunks *t, const char *listener) {
   return NULL;
 }
 
-struct watch_trunk *watch_find(struct trunks *t, const char *trunk) {
-  for (uint32_t i = 0; i < t->n_watches; i++)
-    if (!strcmp(t->watches[i].trunk, trunk))
-      return &t->watches[i];
-  return NULL;
-}
-
 static const char *transport_name(uint8_t transport) {
   return transport == TRANSPORT_TLS ? "tls" : transport == TRANSPORT_TCP ? "tcp" : "udp";
 }
@@ -127,7 +120,8 @@ bool agent_knows(const sip_t *sip, const char *option) {
 }
 
 static bool is_served(const char *option, const struct conf_trunk *trunk) {
-  return trunk && trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel");
+  return trunk && ((trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel")) ||
+                   (trunk->session_timer_s && !strcasecmp(option, "timer")));
 }
 
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes) {
@@ -188,7 +182,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   else if (sip->sip_request->rq_method == sip_method_invite)
     inbound_invite(a, msg, sip, trunk, &source);
   else
-    options_in(a, msg, trunk);
+    options_in(a, msg, sip, trunk);
   return 0;
 }
 
@@ -301,9 +295,9 @@ struct trunks *trunks_free(struct trunks *t) {
   uint32_t slot = 0;
   struct dialog *d;
   options_stop(t);
-  regist_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
+  regist_free(t);
   for (uint32_t i = 0; i < t->n_agents; i++)
     nta_agent_destroy(t->agents[i].nta);
   if (the_trunks == t) {
@@ -314,7 +308,6 @@ struct trunks *trunks_free(struct trunks *t) {
   pool_free(t->dialogs);
   lookup_stop(t);
   hosts_stop(t);
-  regist_free(t);
   free(t);
   return NULL;
 }
@@ -322,7 +315,7 @@ struct trunks *trunks_free(struct trunks *t) {
 int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t why_bytes) {
   int result = 0;
   options_stop(t);
-  regist_stop(t);
+  regist_reload(t, conf);
   t->env.conf = conf;
   if (regist_start(t) < 0)
     result = -ENOMEM;
@@ -336,8 +329,13 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   return result;
 }
 
-void trunks_drain(struct trunks *t) { t->draining = true; }
-bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0; }
+void trunks_drain(struct trunks *t) {
+  t->draining = true;
+  regist_drain(t);
+}
+bool trunks_is_idle(const struct trunks *t) {
+  return pool_count(t->dialogs) == 0 && regist_is_idle(t);
+}
 
 uint16_t trunks_port(const struct trunks *t, const char *listener) {
   for (uint32_t i = 0; i < t->n_agents; i++)

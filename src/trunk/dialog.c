@@ -24,6 +24,7 @@ struct dialog *dialog_new(struct trunks *t, struct agent *a, const struct conf_t
   d->agent = a;
   d->max_forwards = MAX_FORWARDS;
   d->answer_timeout_s = trunk->answer_timeout_s;
+  expires_init(d, trunk);
   slice_copy(d->trunk, sizeof d->trunk, slice_of(trunk->name));
   slice_copy(d->fqdn, sizeof d->fqdn, slice_of(trunk->fqdn));
   if (w)
@@ -38,6 +39,7 @@ void dialog_drop(struct dialog *d) {
   loop_disarm(t->env.loop, &d->timer);
   reinvite_done(d);
   wish_done(d);
+  expires_done(d);
   info_done(d);
   hops_end(t, d->hops);
   text_free(take(d->offer));
@@ -193,8 +195,25 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
                       method == sip_method_notify || method == sip_method_cancel ||
                               method == sip_method_prack /* none of ours is due */
                           ? 481
-                      : method == sip_method_unknown ? 501
-                                                     : 405);
+                          : method == sip_method_unknown ? 501 : 405);
+}
+
+void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip) {
+  struct ask_hosts none = {.n = 0}, subjects = {.n = 0};
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  msg_t *msg = nta_outgoing_getresponse(orq);
+  if (msg)
+    ask_subjects(&subjects, d->agent, msg);
+  msg_destroy(msg);
+  if (!contact_is_sane(sip->sip_contact))
+    return;
+  struct verdict v = trunk ? guard_answer_chain(d->t->env.guard, trunk, &none,
+                                                slice_of(sip->sip_contact->m_url->url_host), &subjects)
+                           : verdict_pass();
+  if (verdict_is_pass(&v))
+    nta_leg_client_reroute(d->nta, NULL, sip->sip_contact, 0);
+  else
+    log_warn(trunk, "trunk %s: a new Contact is not followed: %s", d->trunk, v.detail);
 }
 
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body) {
@@ -246,6 +265,7 @@ static void linger_over(void *arg) {
 
 void dialog_linger(struct dialog *d) {
   d->state = DIALOG_CLOSING;
+  expires_done(d);
   d->leg = 0;
   d->timer.fn = linger_over;
   d->timer.arg = dialog_magic(d);

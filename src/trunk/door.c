@@ -59,6 +59,7 @@ static void door_held(void *arg, struct leg *l, bool on) {
 
 static void door_ended(void *arg, struct leg *l) {
   struct dialog *d = dialog_of(arg, l);
+  watch_ended(arg, l);
   if (d && d->is_uas)
     inbound_ended(d, &l->cause);
   else if (d)
@@ -80,7 +81,7 @@ static void door_quality(void *arg, struct leg *l, const struct mset_quality *q)
   (void)arg, (void)l, (void)q;
 }
 
-static int door_rank(void *arg, const struct conf_trunk *trunk) { return health_rank(arg, trunk); }
+static int door_rank(void *arg, const struct conf_trunk *trunk) { return watch_rank(arg, trunk); }
 
 const struct door trunk_door = {
     .name = "trunk",

@@ -22,8 +22,10 @@ struct hops {
   void *magic;
   char trunk[CONF_NAME_BYTES];
   uint32_t round, uri; /* uri is the trunk's URI whose list is walked, from round's begin. */
-  bool has_list;       /* has_list: list is that of uri. */
-  pool_handle job;     /* job is the resolver's, 0 while none. */
+  uint32_t n_uris;
+  uint8_t uris[CONF_HUBS_MAX]; /* uris are the trunk's goals in their order as the walk began. */
+  bool has_list;               /* has_list: list is that of uri. */
+  pool_handle job;             /* job is the resolver's, 0 while none. */
   struct resolve_list list;
   uint32_t at; /* at is the next of the list. */
   uint32_t n_tried;
@@ -173,6 +175,7 @@ static bool hop_send(struct hops *h, const struct resolve_hit *hit, const struct
   h->tried[h->n_tried++] = (struct tried){hit->addr, hit->transport};
   h->hop.addr = hit->addr;
   h->hop.transport = hit->transport;
+  h->hop.goal = h->uris[h->uri];
   slice_copy(h->hop.uri, sizeof h->hop.uri, slice_of(h->seek));
   route_make(&h->hop, want);
   h->is_waiting = true;
@@ -253,8 +256,9 @@ static void go_on(struct hops *h) {
   if (pin && pinned_go(h, pin))
     return;
   while (trunk && !pin && h->round < ROUNDS && h->n_tried < HOPS_TRIES_MAX && now_of(h) < h->until_us) {
-    int e = want_make(h->t, trunk, h->uri, h->seek, sizeof h->seek, &want);
-    if (e == -ENOENT) {
+    bool is_end = h->uri >= h->n_uris;
+    int e = is_end ? -ENOENT : want_make(h->t, trunk, h->uris[h->uri], h->seek, sizeof h->seek, &want);
+    if (is_end) {
       h->round++;
       h->uri = 0;
       h->has_list = false;
@@ -292,6 +296,13 @@ static void on_silence(void *arg) {
   walk_over(h);
 }
 
+static void uris_order(struct hops *h, const struct conf_trunk *trunk) {
+  char uri[CONF_PATH_BYTES];
+  uint32_t goal;
+  while (h->n_uris < CONF_HUBS_MAX && watch_target(h->t, trunk, h->n_uris, uri, sizeof uri, &goal) == 0)
+    h->uris[h->n_uris++] = (uint8_t)goal;
+}
+
 int hops_begin(struct trunks *t, const struct conf_trunk *trunk, const struct hops_user *user,
                void *magic, pool_handle *ret) {
   struct hops *h = pool_add(t->hops, ret);
@@ -304,6 +315,7 @@ int hops_begin(struct trunks *t, const struct conf_trunk *trunk, const struct ho
   slice_copy(h->trunk, sizeof h->trunk, slice_of(trunk->name));
   until_set(h, trunk);
   h->timer = (struct timer){.fn = on_silence, .arg = (void *)(uintptr_t)h->self}; // NOLINT
+  uris_order(h, trunk);
   go_on(h);
   return 0;
 }
@@ -410,7 +422,7 @@ uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop 
         resolver_look(t->resolver, &want, loop_now_us(t->env.loop), on_known, NULL, 0, &job, &list) != 1)
       continue;
     for (uint32_t k = 0; k < list.n && n < max; k++, n++) {
-      ret[n] = (struct hop){.addr = list.hits[k].addr, .transport = list.hits[k].transport};
+      ret[n] = (struct hop){.addr = list.hits[k].addr, .transport = list.hits[k].transport, .goal = i};
       slice_copy(ret[n].uri, sizeof ret[n].uri, slice_of(uri));
       route_make(&ret[n], &want);
     }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * One request of a trunk over its targets, in order: the URIs of the trunk (conf_trunk_target), each
+ * One request of a trunk over its targets, in order: the URIs of the trunk, the healthy first, each
  * resolved by RFC 3263, those that are shunned last. On to the next one at once when a target is
  * refused or reset, after HOPS_SILENCE_MS without any answer, on a 503; never after a provisional
  * other than 100, never on another final answer. In-dialog requests follow the route set instead.
@@ -16,8 +16,9 @@ enum {
 
 struct hop {
   struct addr addr;
-  uint8_t transport;                /* enum conf_transport */
-  char uri[CONF_PATH_BYTES];        /* uri is the one of the trunk's that this is a target of. */
+  uint8_t transport; /* enum conf_transport */
+  uint32_t goal;     /* goal is which of the trunk's URIs (health.h); uri is that. */
+  char uri[CONF_PATH_BYTES];
   char route[CONF_PATH_BYTES + 96]; /* route is the same for sofia's route_url, with the address. */
 };
 

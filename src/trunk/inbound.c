@@ -28,6 +28,8 @@ static void refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_tr
   reply_refusal(&r, v, *trunk->fqdn ? trunk->fqdn : a->host);
   log_info(trunk, "trunk %s: call refused by rule %s: %s", trunk->name, refusal_row(v->refusal)->rule,
            v->detail);
+  if (r.status == 422)
+    snprintf(r.min_se, sizeof r.min_se, "%u", trunk->session_min_s);
   if (r.status == 503)
     reply_stateless(a, msg, &r);
   else
@@ -72,6 +74,7 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   prack_start(d, sip, trunk);
   d->has_pem = trunk && trunk->p_early_media && header_unknown(sip, "P-Early-Media");
+  expires_take(d, sip);
   return true;
 }
 
@@ -134,6 +137,8 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
   struct verdict v = inspect(sip, trunk);
+  if (verdict_is_pass(&v))
+    v = expires_check(trunk, sip);
   if (verdict_is_pass(&v))
     v = body_desc(sip, &offer, &has_offer);
   if (verdict_is_pass(&v) && !has_offer && trunk->late_offer == LATE_REFUSE)
@@ -213,6 +218,7 @@ void inbound_answered(struct dialog *d, struct leg *l) {
     return;
   }
   reply_prepare(&r, d, 200);
+  expires_answer(d, &r);
   r.allow = ALLOW;
   r.body = text;
   d->state = DIALOG_UP;

@@ -3,6 +3,8 @@
 #pragma once
 #include "base/log.h"
 #include "trunk/headers.h"
+#include "trunk/refresh.h"
+#include "trunk/health.h"
 #include "trunk/trunk.h"
 
 #define NTA_AGENT_MAGIC_T struct agent
@@ -54,10 +56,13 @@ struct agent {
 struct watch_trunk {
   struct trunks *t;
   char trunk[CONF_NAME_BYTES];
-  struct trunk_health health;
-  uint32_t misses; /* misses counts OPTIONS without a good answer in a row. */
-  bool pending;    /* pending: one of ours is unanswered. */
-  uint64_t run;    /* run names the transaction whose answer counts. */
+  struct trunk_health health; /* its counts; states are made when asked */
+  struct health engine;
+  enum trunk_state told;       /* told is the state that was logged last. */
+  bool pending[CONF_HUBS_MAX]; /* pending: one of ours to that goal is unanswered. */
+  uint64_t run;                /* run names the transactions whose answers count. */
+  char contact[URI_BYTES];     /* hub: where the peer's OPTIONS said that ours go; "": the target */
+  char route[URI_BYTES];       /* … by way of its Record-Route; "": straight */
   struct timer timer;
 };
 
@@ -118,6 +123,7 @@ struct dialog {
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
   char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
   char target[URI_BYTES];     /* target is the Request-URI of a UAC. */
+  uint32_t goal;              /* goal is which of the trunk's goals that is (health.h). */
   struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
   int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
   char session_local[SESSION_ID_BYTES], session_remote[SESSION_ID_BYTES]; /* of this dialog; "": none */
@@ -165,6 +171,14 @@ struct dialog {
   bool has_wish, wish_on; /* has_wish: a hold (wish_on) or resume is still to be told. */
   uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
+
+  struct refresh refresh;      /* refresh is the session timer's engine. */
+  struct refresh_fields asked; /* asked: by the INVITE or UPDATE that waits for its 2xx. */
+  bool owes_refresh;           /* owes_refresh: ours is due and not sent. */
+  bool takes_update;           /* takes_update: the peer's Allow has UPDATE. */
+  bool out_is_refresh;         /* out_is_refresh: offer_out tells nothing new. */
+  nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
+  struct timer expiry;
 };
 
 /* Only one door lives in a process: callbacks of sofia find it here. */
@@ -191,8 +205,7 @@ uint8_t agent_transports(const struct agent *a);    /* bits 1 << TRANSPORT_… t
 void agent_source(const msg_t *msg, struct addr *ret);
 const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *sip,
                                     struct addr *ret_source);
-struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
-/* What of its Require we do not know, RFC 3261 8.2.2.3: all of it. True if there is something. */
+/* What of its Require we do not know on that trunk, RFC 3261 8.2.2.3. True if there is something. */
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes);
 bool agent_knows(const sip_t *sip, const char *option); /* in Supported or Require */
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip);
@@ -225,7 +238,8 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *unsupported, *require, *line, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *supported, *require, *line, *body; /* NULL: not there */
+  char expires[32], min_se[12]; /* of RFC 4028; "": not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
 void reply_init(struct reply *r, int status);
@@ -255,6 +269,8 @@ void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r); /* wi
 bool dialog_is_peer(struct dialog *d, nta_incoming_t *irq,
                     const sip_t *sip); /* is the request from it? */
 int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip);
+/* The peer's Contact in a 2xx to ours is the new target, if it is of the same kind as the first. */
+void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);
 /* Ends the call's leg for a reason of the peer's or of the wire; door->ended does the rest. */
@@ -266,6 +282,29 @@ void dialog_refuse_answer(struct dialog *d, const sip_t *sip);
 void dialog_linger(struct dialog *d);  /* CLOSING, dropped at the latest after 64*T1 */
 char *desc_text(const struct desc *d); /* on the heap, NULL on error; free with text_free */
 void text_free(char *text);            /* wiped: it may hold keys */
+
+/* expires: the session timer */
+struct expires_text {
+  char expires[32], min_se[12]; /* "": not there */
+  const char *supported;
+};
+#define EXPIRES_TAGS(x) \
+  TAG_IF((x)->supported, SIPTAG_SUPPORTED_STR((x)->supported)), \
+      TAG_IF(*(x)->expires, SIPTAG_SESSION_EXPIRES_STR((x)->expires)), \
+      TAG_IF(*(x)->min_se, SIPTAG_MIN_SE_STR((x)->min_se))
+void expires_init(struct dialog *d, const struct conf_trunk *trunk);
+void expires_done(struct dialog *d);
+void expires_read(const sip_t *sip, struct refresh_fields *ret);
+/* A peer's INVITE or UPDATE: may it ask that? Refused: 422, with Min-SE of the trunk. */
+struct verdict expires_check(const struct conf_trunk *trunk, const sip_t *sip) must_check;
+void expires_take(struct dialog *d, const sip_t *sip);              /* … kept for its 2xx */
+void expires_answer(struct dialog *d, struct reply *r);             /* the 2xx to it goes out */
+void expires_ask(const struct dialog *d, struct expires_text *ret); /* for an INVITE or UPDATE of ours */
+void expires_agreed(struct dialog *d, const sip_t *sip);            /* its 2xx came */
+/* It got that final response: a 422 that is obeyed? Then it is to be sent again. */
+bool expires_raised(struct dialog *d, int status, const sip_t *sip) must_check;
+void expires_failed(struct dialog *d); /* a refresh was refused */
+bool expires_update(struct dialog *d); /* refreshes by UPDATE; false: it must be a re-INVITE */
 
 /* inbound, outbound, reinvite, wish, info, options, door */
 void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
@@ -308,13 +347,14 @@ void wish_done(struct dialog *d);          /* forget what is under way */
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
 void info_done(struct dialog *d);                           /* forget what is under way */
-void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk);
+void options_in(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf_trunk *trunk);
 void options_start(struct trunks *t);
 void options_stop(struct trunks *t);
-int health_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
-/* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_stop. */
+/* regist, proof: see regist.h. regist_start also takes a new configuration, after regist_reload. */
 int regist_start(struct trunks *t) must_check;
-void regist_stop(struct trunks *t);
+void regist_reload(struct trunks *t, const struct conf *next);
+void regist_drain(struct trunks *t);
+bool regist_is_idle(const struct trunks *t);
 void regist_free(struct trunks *t);
 /* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who
  * hears the answer to the next one. */
@@ -331,6 +371,19 @@ bool proof_again(const struct proof *p, nta_outgoing_t **orq, const sip_t *sip);
 bool dialog_proof(struct dialog *d, nta_outgoing_t **orq, const sip_t *sip, nta_response_f *fn);
 /* The callback for a last request of a dialog that is not waited for; NULL, NULL: none is needed. */
 nta_response_f *farewell_fn(const struct dialog *d, nta_outgoing_magic_t **ret_magic);
+/* watch: what calls tell of health, and what health tells calls. */
+struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
+struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk); /* its base's */
+void watch_tell(struct watch_trunk *w, const struct conf_trunk *trunk);
+int watch_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
+/* The i-th SIP URI to try, the best first, and which goal it is. 0, or -ENOENT past the last. */
+int watch_target(struct trunks *t, const struct conf_trunk *trunk, uint32_t i, char *dst,
+                 size_t dst_bytes, uint32_t *ret_goal) must_check;
+void watch_call(struct trunks *t, const char *trunk, uint32_t goal, bool is_reached);
+/* 503 of the goal's: not before retry_after_s; tp is its connection, closed in role sbc (I-18). */
+void watch_busy(struct trunks *t, const char *trunk, uint32_t goal, uint32_t retry_after_s,
+                msg_t *response, struct agent *a);
+void watch_ended(struct trunks *t, const struct leg *l); /* figures */
 extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */

@@ -1,21 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
- * OPTIONS: answered to a known peer, sent to each trunk that asks for it; health of trunks by what
- * comes back. Toward a direct-routing SBC nothing is sent before its own first one (requirements O-1).
- * Two without an answer in a row make a trunk down, one good answer makes it up. RFC 3261 11. */
+ * OPTIONS: answered to a known peer, sent to each trunk that asks for it, once an interval. Toward a
+ * direct-routing SBC nothing is sent before its own first one (requirements O-1 to O-3): then to where
+ * its Record-Route, or else its Contact, says. In the SBC's role we start, toward each of the hub's
+ * names. RFC 3261 11. */
 #include "base/clock.h"
 #include "base/rand.h"
 #include "trunk/inner.h"
+#include "trunk/tls.h"
 
 #include <stdio.h>
 
-enum { MISSES_DOWN = 2 };
-
 static void options_due(void *arg);
-
-const char *trunk_state_text(enum trunk_state s) {
-  static const char *const texts[] = {"unknown", "up", "down"};
-  return s <= TRUNK_DOWN ? texts[s] : "unknown";
-}
 
 static const struct conf_trunk *trunk_of(const struct watch_trunk *w) {
   return conf_trunk_find(w->t->env.conf, slice_of(w->trunk));
@@ -33,29 +28,40 @@ static uint64_t interval_us(const struct conf_trunk *trunk) {
   return us - us / 10 + rand_below((uint32_t)(us / 5 > UINT32_MAX ? UINT32_MAX : us / 5));
 }
 
-static void health_set(struct watch_trunk *w, int status, bool is_good) {
-  enum trunk_state before = w->health.state;
+static void answer_take(struct watch_trunk *w, uint32_t goal, int status, bool is_good) {
+  const struct conf_trunk *trunk = trunk_of(w);
+  if (!trunk)
+    return;
+  struct health_rule r = health_rule_of(trunk);
   w->health.last_status = status;
-  w->misses = is_good ? 0 : w->misses + 1;
   if (is_good)
-    w->health.state = TRUNK_UP, w->health.answered++;
+    w->health.answered++;
   else
     w->health.failed++;
-  if (w->misses >= MISSES_DOWN)
-    w->health.state = TRUNK_DOWN;
-  if (before != w->health.state)
-    log_info(trunk, "trunk %s is %s (OPTIONS: %d)", w->trunk, trunk_state_text(w->health.state), status);
+  health_answer(&w->engine, &r, goal, is_good);
+  watch_tell(w, trunk);
 }
 
-/* magic: the slot of the watch and its run, so that an answer after a reload finds nothing. */
-static void *magic_of(const struct watch_trunk *w) {
-  return (void *)(uintptr_t)(w->run << 16 | (uint64_t)(w - w->t->watches)); // NOLINT
+/* What the other end of a connection proved. */
+static void link_note(struct watch_trunk *w, struct agent *a, msg_t *msg) {
+  struct link_facts facts;
+  tport_t *tp = msg ? tport_delivered_by(nta_agent_tports(a->nta), msg) : NULL;
+  if (tp && tport_has_tls(tp) && link_facts_of(tp, &facts) == 0 && facts.peer_expiry_s)
+    w->health.peer_expiry_s = facts.peer_expiry_s;
 }
 
-static struct watch_trunk *watch_of(const void *magic) {
-  uint64_t m = (uintptr_t)magic, slot = m & 0xffff;
+/* magic: slot of the watch, its goal and its run, so that an answer after a reload finds nothing. */
+static void *magic_of(const struct watch_trunk *w, uint32_t goal) {
+  uint64_t slot = (uint64_t)(w - w->t->watches);
+  return (void *)(uintptr_t)(w->run << 16 | slot << 4 | goal); // NOLINT
+}
+
+static struct watch_trunk *watch_of_magic(const void *magic, uint32_t *ret_goal) {
+  uint64_t m = (uintptr_t)magic, slot = m >> 4 & 0xfff;
   struct trunks *t = the_trunks;
-  if (!t || slot >= t->n_watches || t->watches[slot].run != m >> 16 || !t->watches[slot].pending)
+  *ret_goal = m & 0xf;
+  if (!t || slot >= t->n_watches || *ret_goal >= CONF_HUBS_MAX || t->watches[slot].run != m >> 16 ||
+      !t->watches[slot].pending[*ret_goal])
     return NULL;
   loop_freshen(t->env.loop);
   return &t->watches[slot];
@@ -68,42 +74,67 @@ static bool is_alive(int status, bool is_own) {
 
 static int options_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
-  struct watch_trunk *w = watch_of(magic);
+  uint32_t goal;
+  struct watch_trunk *w = watch_of_magic(magic, &goal);
   if (status < 200)
     return 0;
+  const struct conf_trunk *trunk = w ? trunk_of(w) : NULL;
+  struct agent *a = trunk ? agent_find(w->t, trunk->listener) : NULL;
+  bool is_own = !sip || nta_sip_is_internal(sip);
+  msg_t *msg = a && !is_own ? nta_outgoing_getresponse(orq) : NULL;
+  if (msg)
+    link_note(w, a, msg);
+  msg_destroy(msg);
   nta_outgoing_destroy(orq);
   if (!w)
     return 0;
-  w->pending = false;
-  health_set(w, status, is_alive(status, !sip || nta_sip_is_internal(sip)));
+  w->pending[goal] = false;
+  answer_take(w, goal, status, is_alive(status, is_own));
   return 0;
 }
 
-static void options_send(struct watch_trunk *w, const struct conf_trunk *trunk, struct agent *a) {
-  char from[URI_BYTES], to[CONF_PATH_BYTES + 2], contact[URI_BYTES + 2], uri[URI_BYTES];
+/* The Request-URI bare, sip:HOST:PORT, as direct routing shows it; the route says how. */
+static void bare_uri(char *dst, size_t bytes, const char *uri) {
+  struct slice rest = slice_of(uri), bare = slice_cut(&rest, ';');
+  snprintf(dst, bytes, "%.*s", SLICE_ARG(bare));
+}
+
+static nta_outgoing_t *options_out(struct watch_trunk *w, const struct conf_trunk *trunk,
+                                   struct agent *a, uint32_t goal, const char *uri) {
+  char from[URI_BYTES], to[URI_BYTES + 2], contact[URI_BYTES + 2], own[URI_BYTES], bare[URI_BYTES];
   const char *host = *trunk->fqdn ? trunk->fqdn : a->host;
-  snprintf(from, sizeof from, "<%s>", header_uri(uri, sizeof uri, "", host, 0, NULL));
-  snprintf(to, sizeof to, "<%s>", trunk->target);
+  bare_uri(bare, sizeof bare, uri);
+  snprintf(from, sizeof from, "<%s>", header_uri(own, sizeof own, "", host, 0, NULL));
+  snprintf(to, sizeof to, "<%s>", bare);
   snprintf(contact, sizeof contact, "<%s>",
-           header_uri(uri, sizeof uri, "", host, a->port, agent_transport(a)));
+           header_uri(own, sizeof own, "", host, a->port, agent_transport(a)));
   nta_leg_t *leg =
       nta_leg_tcreate(a->nta, dialog_request, NULL, SIPTAG_FROM_STR(from), SIPTAG_TO_STR(to), TAG_END());
   if (!leg)
+    return NULL;
+  nta_leg_tag(leg, NULL);
+  nta_outgoing_t *orq = nta_outgoing_tcreate(
+      leg, options_response, magic_of(w, goal), URL_STRING_MAKE(*w->route ? w->route : uri),
+      SIP_METHOD_OPTIONS, URL_STRING_MAKE(bare), SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW),
+      SIPTAG_ACCEPT_STR(SDP_TYPE), SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
+  nta_leg_destroy(leg);
+  return orq;
+}
+
+static void options_send(struct watch_trunk *w, const struct conf_trunk *trunk, struct agent *a,
+                         uint32_t goal) {
+  char target[URI_BYTES] = "";
+  int e = conf_trunk_target(trunk, goal, target, sizeof target);
+  const char *uri = *w->contact ? w->contact : target;
+  if (e < 0 && !*uri)
     return;
-  w->run++;
-  w->pending = true;
+  w->pending[goal] = true;
   w->health.sent++;
   w->health.last_sent_ms = clock_wall_ms();
   count_one(&trunk_counters, TRUNKCOUNT_options_out);
-  nta_leg_tag(leg, NULL);
-  nta_outgoing_t *orq = nta_outgoing_tcreate(
-      leg, options_response, magic_of(w), NULL, SIP_METHOD_OPTIONS, URL_STRING_MAKE(trunk->target),
-      SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW), SIPTAG_ACCEPT_STR(SDP_TYPE),
-      SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
-  nta_leg_destroy(leg);
-  if (!orq) {
-    w->pending = false;
-    health_set(w, 0, false);
+  if (!options_out(w, trunk, a, goal, uri)) {
+    w->pending[goal] = false;
+    answer_take(w, goal, 0, false);
   }
 }
 
@@ -113,10 +144,28 @@ static void options_due(void *arg) {
   struct agent *a = trunk ? agent_find(w->t, trunk->listener) : NULL;
   if (!trunk || !a)
     return;
-  bool may_start = trunk->kind != TRUNK_DIRECT_ROUTING || w->health.received;
-  if (may_start && !w->pending && trunk->enabled)
-    options_send(w, trunk, a);
+  bool may_start = !health_rule_of(trunk).hears || w->health.received;
+  for (uint32_t i = 0; i < w->engine.n && may_start && trunk->enabled; i++)
+    if (!w->pending[i])
+      options_send(w, trunk, a, i);
+  watch_tell(w, trunk);
   options_arm(w, interval_us(trunk));
+}
+
+static bool is_asked(const struct conf_trunk *trunk) {
+  return trunk->options && (*trunk->target || health_rule_of(trunk).hears);
+}
+
+static void watch_start(struct watch_trunk *w, struct trunks *t, const struct conf_trunk *trunk) {
+  w->t = t;
+  memset(w->pending, 0, sizeof w->pending);
+  w->run += CONF_TRUNKS_MAX;
+  w->timer = (struct timer){0};
+  if (w->engine.n != (trunk->hubs.n ? trunk->hubs.n : 1))
+    w->engine = (struct health){.n = trunk->hubs.n ? trunk->hubs.n : 1};
+  slice_copy(w->trunk, sizeof w->trunk, slice_of(trunk->name));
+  if (is_asked(trunk))
+    options_arm(w, 100000 + rand_below(400000));
 }
 
 /* Keeps what was known of a trunk that stays. */
@@ -134,13 +183,7 @@ void options_start(struct trunks *t) {
     for (uint32_t k = 0; k < n_old; k++)
       if (!strcmp(old[k].trunk, conf->trunks[i].name))
         *w = old[k];
-    w->t = t;
-    w->pending = false;
-    w->run += CONF_TRUNKS_MAX;
-    w->timer = (struct timer){0};
-    slice_copy(w->trunk, sizeof w->trunk, slice_of(conf->trunks[i].name));
-    if (conf->trunks[i].options && *conf->trunks[i].target)
-      options_arm(w, 100000 + rand_below(400000));
+    watch_start(w, t, &conf->trunks[i]);
   }
   free(old);
 }
@@ -150,44 +193,76 @@ void options_stop(struct trunks *t) {
     loop_disarm(t->env.loop, &t->watches[i].timer);
 }
 
-void options_in(struct agent *a, msg_t *msg, const struct conf_trunk *trunk) {
+/* Names only, and those of the certificate: as for a call (C-9 to C-11, O-4). */
+static struct verdict names_check(struct agent *a, msg_t *msg, const sip_t *sip,
+                                  const struct conf_trunk *trunk) {
+  struct ask_hosts routes = {.n = 0}, subjects = {.n = 0};
+  if (!contact_is_sane(sip->sip_contact))
+    return verdict_refuse(REFUSE_MALFORMED, "OPTIONS without a Contact that is a sip URI");
+  if (!routes_are_sane(sip->sip_record_route))
+    return verdict_refuse(REFUSE_PROXY, "the Record-Route holds something else than sip URIs");
+  ask_subjects(&subjects, a, msg);
+  ask_routes(&routes, sip->sip_record_route);
+  return guard_answer_chain(a->t->env.guard, trunk, &routes, slice_of(sip->sip_contact->m_url->url_host),
+                            &subjects);
+}
+
+static void uri_note(char *dst, size_t bytes, const struct agent *a, const url_t *u) {
+  const char *port = u ? u->url_port : NULL, *transport = agent_transport(a);
+  *dst = 0;
+  if (u && u->url_host)
+    snprintf(dst, bytes, "sip:%s%s%s%s%s", u->url_host, port ? ":" : "", port ? port : "",
+             transport ? ";transport=" : "", transport ? transport : "");
+}
+
+/* The peer's own OPTIONS: it lives, and says where ours go. The first one starts ours. */
+static void heard(struct watch_trunk *w, struct agent *a, msg_t *msg, const sip_t *sip,
+                  const struct conf_trunk *trunk) {
+  struct health_rule r = health_rule_of(trunk);
+  bool was_silent = health_asked(&w->engine, &r, loop_now_us(a->t->env.loop)) != ASKED_ACTIVE;
+  w->health.received++;
+  w->health.last_received_ms = clock_wall_ms();
+  health_heard(&w->engine, loop_now_us(a->t->env.loop));
+  link_note(w, a, msg);
+  if (r.hears) {
+    uri_note(w->contact, sizeof w->contact, a, sip->sip_contact ? sip->sip_contact->m_url : NULL);
+    uri_note(w->route, sizeof w->route, a, sip->sip_record_route ? sip->sip_record_route->r_url : NULL);
+    if (was_silent && timer_is_armed(&w->timer) && !w->pending[0])
+      options_arm(w, 100000);
+  }
+  watch_tell(w, trunk);
+}
+
+static void options_refuse(struct agent *a, msg_t *msg, const struct verdict *v) {
+  struct reply r;
+  reply_refusal(&r, v, a->host);
+  reply_stateless(a, msg, &r);
+}
+
+void options_in(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf_trunk *of) {
   struct trunks *t = a->t;
+  const struct conf_trunk *trunk = conf_trunk_base(t->env.conf, of);
   struct watch_trunk *w = watch_find(t, trunk->name);
   struct reply r;
   char uri[URI_BYTES];
   bool is_open = !t->draining && calls_is_ready(t->env.calls) && trunk->enabled;
   count_one(&trunk_counters, TRUNKCOUNT_options_in);
-  if (w) {
-    w->health.received++;
-    w->health.last_received_ms = clock_wall_ms();
-    if (w->health.received == 1 && trunk->kind == TRUNK_DIRECT_ROUTING && timer_is_armed(&w->timer))
-      options_arm(w, 100000);
+  if (of->kind == TRUNK_DIRECT_ROUTING && of->role == ROLE_HUB && a->transport == TRANSPORT_TLS) {
+    struct verdict v = names_check(a, msg, sip, of);
+    if (!verdict_is_pass(&v)) {
+      options_refuse(a, msg, &v);
+      return;
+    }
   }
+  if (w)
+    heard(w, a, msg, sip, trunk);
   reply_init(&r, is_open ? 200 : 503);
   r.allow = ALLOW;
   r.accept = SDP_TYPE;
+  r.supported = trunk->session_timer_s ? "timer" : NULL;
   snprintf(r.contact, sizeof r.contact, "<%s>",
-           header_uri(uri, sizeof uri, "", *trunk->fqdn ? trunk->fqdn : a->host, a->port,
-                      agent_transport(a)));
+           header_uri(uri, sizeof uri, "", *of->fqdn ? of->fqdn : a->host, a->port, agent_transport(a)));
   if (!is_open)
     snprintf(r.retry_after, sizeof r.retry_after, "30");
   reply_stateless(a, msg, &r);
-}
-
-bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret) {
-  for (uint32_t i = 0; i < t->n_watches; i++)
-    if (!strcmp(t->watches[i].trunk, trunk)) {
-      *ret = t->watches[i].health;
-      return true;
-    }
-  return false;
-}
-
-/* A tenant stands and falls with its base (O-9). */
-int health_rank(const struct trunks *t, const struct conf_trunk *trunk) {
-  const struct conf_trunk *base = conf_trunk_base(t->env.conf, trunk);
-  struct trunk_health h;
-  if (!trunk->enabled || !base->enabled)
-    return -ESHUTDOWN;
-  return trunks_health(t, base->name, &h) && h.state == TRUNK_DOWN ? 1 : 0;
 }

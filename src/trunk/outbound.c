@@ -118,6 +118,8 @@ static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const s
 static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
                                    const struct call *c) {
   char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES];
+  struct expires_text x;
+  expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
@@ -129,8 +131,8 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")),
       TAG_IF(trunk->p_early_media, SIPTAG_HEADER_STR("P-Early-Media: supported")),
       SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
-      TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
-      TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
+      EXPIRES_TAGS(&x), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
+      TAG_IF(*lines, SIPTAG_HEADER_STR(lines)), TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
       TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)), TAG_END());
 }
 
@@ -152,6 +154,7 @@ static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const st
   char before[URI_BYTES];
   memcpy(before, d->target, sizeof before);
   slice_copy(d->route, sizeof d->route, slice_of(hop->route));
+  d->goal = hop->goal;
   if (target_uri(d, hop->uri, c->to) < 0)
     return -EINVAL;
   if (d->nta && strcmp(before, d->target) != 0)
@@ -159,6 +162,23 @@ static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const st
   if (!d->nta)
     d->nta = callee_leg(d, trunk, c);
   return d->nta ? 0 : -ENOMEM;
+}
+
+static bool invite_out(struct dialog *d, const struct conf_trunk *trunk, const struct call *c) {
+  d->invite_out = invite_send(d, trunk, c);
+  if (!d->invite_out)
+    return false;
+  slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
+  count_one(&trunk_counters, TRUNKCOUNT_invites_out);
+  return true;
+}
+
+/* The same INVITE once more, with the next CSeq, after a final response that asked for a change. */
+static bool invite_again(struct dialog *d) {
+  struct leg *l = dialog_leg(d);
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  d->n_forks = 0;
+  return l && trunk && invite_out(d, trunk, l->call);
 }
 
 static bool invite_go(void *magic, const struct hop *hop) {
@@ -169,20 +189,19 @@ static bool invite_go(void *magic, const struct hop *hop) {
     nta_outgoing_destroy(take(d->invite_out));
   if (!l || !trunk || callee_aim(d, trunk, l->call, hop) < 0)
     return false;
-  d->invite_out = invite_send(d, trunk, l->call);
   l->peer[0] = 0;
-  if (!d->invite_out)
+  if (!invite_out(d, trunk, l->call))
     return false;
-  slice_copy(d->invite_branch, sizeof d->invite_branch, slice_of(nta_outgoing_branch(d->invite_out)));
-  count_one(&trunk_counters, TRUNKCOUNT_invites_out);
   leg_note(d, l);
   return true;
 }
 
 static void invite_abandon(void *magic) {
   struct dialog *d = dialog_get(magic);
-  if (d && d->invite_out)
-    orphan_take(d->agent, take(d->invite_out));
+  if (!d || !d->invite_out)
+    return;
+  watch_call(d->t, d->trunk, d->goal, false);
+  orphan_take(d->agent, take(d->invite_out));
 }
 
 static void invite_over(void *magic, const struct hops_end *end) {
@@ -274,6 +293,7 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   char *body = NULL;
   struct verdict v = early_check(d, sip);
   loop_disarm(d->t->env.loop, &d->timer);
+  watch_call(d->t, d->trunk, d->goal, true);
   bool is_wanted = l && !d->is_canceled;
   if (is_wanted && d->is_late && verdict_is_pass(&v))
     v = answer_take(d, l, sip, &body);
@@ -290,6 +310,7 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
     v = answer_take(d, l, sip, &body);
   if (verdict_is_pass(&v)) {
     session_take(l, sip);
+    expires_agreed(d, sip);
     leg_answered(l);
     return;
   }
@@ -299,9 +320,25 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   callee_fail(d, cause_of_verdict(&v));
 }
 
+/* What the trunk's health learns of a final response. */
+static void watch_final(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip, int status,
+                        bool is_own) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const sip_retry_after_t *again = is_own ? NULL : sip->sip_retry_after;
+  watch_call(d->t, d->trunk, d->goal, !is_own);
+  if (is_own || status != 503 || !trunk || (!again && trunk->role != ROLE_SBC))
+    return;
+  msg_t *msg = nta_outgoing_getresponse(orq);
+  watch_busy(d->t, d->trunk, d->goal, again ? (uint32_t)again->af_delta : 1, msg, d->agent);
+  msg_destroy(msg);
+}
+
 static void callee_final(struct dialog *d, const sip_t *sip, int status) {
   bool is_own = !sip || nta_sip_is_internal(sip);
+  bool is_again = dialog_leg(d) && expires_raised(d, status, sip);
   nta_outgoing_destroy(take(d->invite_out));
+  if (is_again && invite_again(d))
+    return;
   d->got_final = true;
   if (!dialog_leg(d)) {
     dialog_drop(d);
@@ -341,7 +378,10 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   if (status > 699)
     status = 500; /* only streams bring such a one here, and the transaction is over */
   d->last_q850 = sip ? reason_q850(sip) : 0;
-  if (d->hops && hops_response(d->t, d->hops, status, !sip || nta_sip_is_internal(sip), quiet_of(sip)))
+  bool is_own = !sip || nta_sip_is_internal(sip);
+  if (status >= 300)
+    watch_final(d, orq, sip, status, is_own);
+  if (d->hops && hops_response(d->t, d->hops, status, is_own, quiet_of(sip)))
     return 0;
   struct leg *l = dialog_leg(d);
   if (l && !d->is_canceled && dialog_proof(d, &d->invite_out, sip, callee_response)) {

@@ -17,16 +17,27 @@ int regist_start(struct trunks *t) {
   if (!t->regist)
     return -ENOMEM;
   accounts_read(t);
+  register_start(t);
   return 0;
 }
 
-void regist_stop(struct trunks *t) {
-  for (uint32_t i = 0; t->regist && i < CONF_TRUNKS_MAX; i++)
+void regist_reload(struct trunks *t, const struct conf *next) {
+  if (!t->regist)
+    return;
+  register_prune(t, next);
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++)
     account_wipe(&t->regist->accounts[i]);
 }
 
+void regist_drain(struct trunks *t) { register_leave(t); }
+bool regist_is_idle(const struct trunks *t) { return !register_is_leaving(t); }
+
 void regist_free(struct trunks *t) {
-  regist_stop(t);
+  if (!t->regist)
+    return;
+  register_free(t);
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++)
+    account_wipe(&t->regist->accounts[i]);
   free(take(t->regist));
 }
 

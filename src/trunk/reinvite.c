@@ -13,7 +13,7 @@ static void answer_now(struct dialog *d, nta_incoming_t *irq, int status, int re
   struct reply r;
   reply_init(&r, status);
   if (status >= 200 && status < 300)
-    dialog_contact(d, r.contact, sizeof r.contact);
+    dialog_contact(d, r.contact, sizeof r.contact), expires_answer(d, &r);
   if (retry_after_s >= 0 && status == 500)
     snprintf(r.retry_after, sizeof r.retry_after, "%d", retry_after_s);
   dialog_reply(d, irq, &r);
@@ -22,6 +22,8 @@ static void answer_now(struct dialog *d, nta_incoming_t *irq, int status, int re
 static int answer_verdict(struct dialog *d, nta_incoming_t *irq, const struct verdict *v) {
   struct reply r;
   reply_refusal(&r, v, dialog_host(d));
+  if (r.status == 422)
+    snprintf(r.min_se, sizeof r.min_se, "%u", d->refresh.min_s);
   dialog_reply(d, irq, &r);
   return r.status;
 }
@@ -77,16 +79,25 @@ static void offer_take(struct dialog *d, struct leg *l, nta_incoming_t *irq, con
   leg_reoffer(l, d->cookie, offer);
 }
 
+static struct verdict timer_check(struct dialog *d, const sip_t *sip) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  return trunk ? expires_check(trunk, sip) : verdict_pass();
+}
+
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update) {
   struct leg *l = dialog_leg(d);
   struct desc offer;
   bool has = false;
   struct verdict v = body_desc(sip, &offer, &has);
+  if (verdict_is_pass(&v))
+    v = timer_check(d, sip);
   int status = verdict_is_pass(&v) ? status_of_turn(d, l, sip, has || !is_update) : 0;
   if (status == 491)
     count_one(&trunk_counters, TRUNKCOUNT_glare);
   if (verdict_is_pass(&v) && !status)
     v = target_take(d, irq, sip);
+  if (verdict_is_pass(&v) && !status)
+    expires_take(d, sip);
   if (!verdict_is_pass(&v))
     status = answer_verdict(d, irq, &v);
   else if (status)
@@ -111,6 +122,7 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
   if (text) {
     reply_init(&r, 200);
     dialog_contact(d, r.contact, sizeof r.contact);
+    expires_answer(d, &r);
     r.allow = ALLOW;
     r.body = text;
   } else if (verdict_is_pass(v)) {

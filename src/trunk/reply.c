@@ -42,8 +42,11 @@ static const char *text(const char *s) { return s && *s ? s : NULL; }
   TAG_IF(text((r)->allow), SIPTAG_ALLOW_STR((r)->allow)), \
       TAG_IF(text((r)->accept), SIPTAG_ACCEPT_STR((r)->accept)), \
       TAG_IF(text((r)->unsupported), SIPTAG_UNSUPPORTED_STR((r)->unsupported)), \
+      TAG_IF(text((r)->supported), SIPTAG_SUPPORTED_STR((r)->supported)), \
       TAG_IF(text((r)->require), SIPTAG_REQUIRE_STR((r)->require)), \
       TAG_IF(text((r)->line), SIPTAG_HEADER_STR((r)->line)), \
+      TAG_IF(text((r)->expires), SIPTAG_SESSION_EXPIRES_STR((r)->expires)), \
+      TAG_IF(text((r)->min_se), SIPTAG_MIN_SE_STR((r)->min_se)), \
       TAG_IF(text((r)->warning), SIPTAG_WARNING_STR((r)->warning)), \
       TAG_IF(text((r)->reason), SIPTAG_REASON_STR((r)->reason)), \
       TAG_IF(text((r)->retry_after), SIPTAG_RETRY_AFTER_STR((r)->retry_after)), \

@@ -16,16 +16,33 @@ OWN_DEFINE(root)
 void root_turn(struct root *r, int timeout_ms);
 
 enum trunk_state { TRUNK_UNKNOWN, TRUNK_UP, TRUNK_DOWN };
-const char *trunk_state_text(enum trunk_state s); /* unknown up down */
+const char *trunk_state_text(enum trunk_state s);   /* unknown up down */
+const char *trunk_overall_text(enum trunk_state s); /* unknown online inactive, as direct routing says */
+enum trunk_asked { ASKED_UNKNOWN, ASKED_ACTIVE, ASKED_EXPIRED, ASKED_ERROR }; /* OPTIONS, both ways */
+const char *trunk_asked_text(enum trunk_asked s); /* unknown active expired error */
+enum trunk_tls { TLS_UNKNOWN, TLS_ACTIVE, TLS_CERT_EXPIRING, TLS_CERT_EXPIRED }; /* the peer's */
+const char *trunk_tls_text(enum trunk_tls s); /* unknown active cert_expiring cert_expired */
 
-/* What OPTIONS tell of one trunk. */
+/* How its calls went since the start: what the network did well is answered + person (NER). */
+struct trunk_figures {
+  uint64_t seizures, answered, person; /* person: busy, no answer, declined, no such number */
+  uint64_t talk_ms;                    /* talk_ms of the answered ones */
+};
+
+/* What is known of one trunk. */
 struct trunk_health {
-  enum trunk_state state; /* state is unknown until the first answer or timeout of our OPTIONS. */
-  int last_status;        /* last_status is the SIP status of the last one; 0: none yet */
+  enum trunk_state state; /* state is unknown until OPTIONS or calls told. */
+  enum trunk_asked asked;
+  enum trunk_tls tls;
+  int last_status;                         /* SIP status of our last OPTIONS; 0: none yet */
   uint64_t sent, answered, failed;         /* our OPTIONS */
   uint64_t received;                       /* received counts the peer's OPTIONS. */
   uint64_t last_sent_ms, last_received_ms; /* wall; 0: never */
+  int64_t peer_expiry_s;                   /* end of the peer's certificate; 0: none seen */
   uint32_t calls;                          /* calls are dialogs alive. */
+  uint32_t n_goals;                        /* its target, or the hub's data centres */
+  enum trunk_state goals[CONF_HUBS_MAX];
+  struct trunk_figures figures;
 };
 
 struct trunks_env {

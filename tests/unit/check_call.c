@@ -859,7 +859,7 @@ Test(call, an_attended_transfer_joins_the_far_sides) {
   consult(&a, &other, true);
   struct call *c = other->call;
   struct leg *b = leg_far(a), *d = leg_far(other);
-  struct verdict v = call_transfer_join(a, other);
+  struct verdict v = call_transfer_join(a, other, 6);
   rig_turn();
   cr_assert(verdict_is_pass(&v), "%s", v.detail);
   cr_assert_eq(b->call, c);
@@ -868,6 +868,7 @@ Test(call, an_attended_transfer_joins_the_far_sides) {
   cr_assert(strstr(rig_media(), "LINK2-4"));
   const char *log = rig_log();
   cr_assert_eq(times(log, ".ended:transferred:caller"), 2, "%s", log);
+  cr_assert_eq(times(log, "A.transfer:done:200"), 1);
   cr_assert_eq(times(log, ".moved"), 2, "%s", log);
   cr_assert_eq(calls_count(rig.calls), 1);
   cr_assert_eq(rig.live, 2);
@@ -880,7 +881,7 @@ Test(call, a_half_attended_transfer_rings_on) {
   struct leg *a, *other;
   consult(&a, &other, false);
   struct leg *b = leg_far(a);
-  struct verdict v = call_transfer_join(a, other);
+  struct verdict v = call_transfer_join(a, other, 6);
   rig_turn();
   cr_assert(verdict_is_pass(&v), "%s", v.detail);
   cr_assert(strstr(rig_media(), "PLAY2:2"), "it hears that it rings");
@@ -895,12 +896,12 @@ Test(call, a_half_attended_transfer_rings_on) {
 Test(call, a_join_wants_two_calls_of_one_party) {
   struct leg *a, *other;
   consult(&a, &other, true);
-  struct verdict v = call_transfer_join(a, a);
+  struct verdict v = call_transfer_join(a, a, 6);
   cr_assert_eq(v.refusal, REFUSE_STATE);
-  v = call_transfer_join(a, leg_far(other));
+  v = call_transfer_join(a, leg_far(other), 6);
   cr_assert_eq(v.refusal, REFUSE_STATE);
   snprintf(other->identity, sizeof(other->identity), "bob");
-  v = call_transfer_join(a, other);
+  v = call_transfer_join(a, other, 6);
   cr_assert_eq(v.refusal, REFUSE_STATE);
 }
 
@@ -973,7 +974,7 @@ static void walk_leg(struct leg *l) {
     break;
   case 16:
     if (rig_leg((char)('A' + pick(6))))
-      v = call_transfer_join(l, rig_leg('A'));
+      v = call_transfer_join(l, rig_leg('A'), 6);
     break;
   default:
     if (pick(4) == 0)

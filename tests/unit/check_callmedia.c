@@ -199,6 +199,86 @@ Test(mid, refresh_is_byte_stable_and_keeps_the_key) {
   cr_assert_eq(memcmp(&first, &rig.local, sizeof(first)), 0);
 }
 
+/* A session timer's refresh says what was said, and asks nothing: not even that a hold would end. */
+Test(mid, our_refresh_changes_nothing) {
+  const struct desc *offer;
+  struct leg *b = rig_leg('B');
+  struct desc held = rig_desc(sdp_trunk_hold), was;
+  reoffer('B', sdp_trunk_hold);
+  was = *b->local;
+  rig_log();
+  rig_media();
+  cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_NONE);
+  cr_assert_eq(memcmp(offer, &was, sizeof(was)), 0);
+  cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_GLARE);
+  cr_assert_eq(leg_take_answer(b, 1, &held, true).refusal, REFUSE_NONE);
+  rig_turn();
+  cr_assert(b->held_local, "sendonly to our recvonly: it still holds");
+  eq(rig_log(), "");
+  cr_assert_eq(memcmp(b->local, &was, sizeof(was)), 0);
+  reoffer('B', sdp_trunk_srtp);
+  cr_assert_not(b->held_local);
+  cr_assert_eq(b->local->version, was.version + 1);
+}
+
+/* It holds, and so does the far side: what it answers to inactive is no resume. */
+Test(mid, inactive_asks_nothing) {
+  rig.conf.trunks[0].hold = HOLD_INACTIVE;
+  const struct desc *offer;
+  struct leg *b = rig_leg('B');
+  struct desc d = rig_desc(sdp_trunk_hold);
+  reoffer('B', sdp_trunk_hold);
+  cr_assert(on_hold('A', true));
+  cr_assert_eq(leg_make_reoffer(b, &offer).refusal, REFUSE_NONE);
+  cr_assert_eq(offer->audio.direction, DIR_INACTIVE);
+  d.audio.direction = DIR_INACTIVE;
+  cr_assert_eq(leg_take_answer(b, 1, &d, true).refusal, REFUSE_NONE);
+  cr_assert(b->held_local);
+  cr_assert(on_hold('A', false));
+  cr_assert_eq(leg_make_reoffer(b, &offer).refusal, REFUSE_NONE);
+  d.audio.direction = DIR_SENDRECV;
+  cr_assert_eq(leg_take_answer(b, 1, &d, true).refusal, REFUSE_NONE);
+  cr_assert_not(b->held_local);
+}
+
+/* Port 0 in an answer is a hold, and the call goes on; the keys are those of before. */
+Test(mid, an_answer_with_port_0_holds) {
+  const struct desc *offer;
+  struct leg *b = rig_leg('B');
+  struct desc d = rig_desc(sdp_trunk_answer), was = *b->remote;
+  cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_NONE);
+  addr_set_port(&d.audio.rtp, 0);
+  d.audio.n_crypto = 0;
+  cr_assert_eq(leg_take_answer(b, 1, &d, true).refusal, REFUSE_NONE);
+  rig_turn();
+  cr_assert(b->held_local);
+  cr_assert_eq(rig.remote[1].send, 0);
+  cr_assert_eq(rig.remote[1].recv, 0);
+  cr_assert_eq(memcmp(&b->remote->audio.crypto[0], &was.audio.crypto[0], sizeof(was.audio.crypto[0])),
+               0);
+  reoffer('B', sdp_trunk_srtp);
+  cr_assert_not(b->held_local);
+  cr_assert_eq(b->state, LEG_LIVE);
+}
+
+Test(mid, held_twice_is_held_once) {
+  reoffer('B', sdp_trunk_hold);
+  eq(rig_log(), "B.reoffered:9: A.held:1");
+  reoffer('B', sdp_trunk_hold);
+  eq(rig_log(), "B.reoffered:9:");
+  struct desc d = rig_desc(sdp_trunk_hold);
+  d.audio.direction = DIR_INACTIVE;
+  d.version++;
+  leg_reoffer(rig_leg('B'), 9, &d);
+  rig_turn();
+  eq(rig_log(), "B.reoffered:9:");
+  cr_assert_eq(rig.local.audio.direction, DIR_INACTIVE);
+  d.audio.direction = DIR_SENDRECV; /* and the version stays: seen in the field */
+  leg_reoffer(rig_leg('B'), 9, &d);
+  rig_turn();
+  eq(rig_log(), "B.reoffered:9: A.held:0");
+}
+
 Test(mid, offerless_re_invite_gets_all_even_while_held) {
   struct leg *b = rig_leg('B');
   cr_assert(on_hold('A', true));

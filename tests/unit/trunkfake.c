@@ -111,6 +111,10 @@ struct verdict leg_make_reoffer(struct leg *l, const struct desc **ret) {
   l->offer_pending = true;
   return *ret = l->local, verdict_pass();
 }
+struct verdict leg_make_refresh(struct leg *l, const struct desc **ret) {
+  of(l)->refreshes++;
+  return leg_make_reoffer(l, ret);
+}
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer, bool final) {
   struct fake_leg *f = of(l);
   if (!verdict_is_pass(&fake.take))

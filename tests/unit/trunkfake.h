@@ -12,6 +12,7 @@ struct fake_leg {
   struct desc local;
   bool is_used, is_over, is_barred;
   /* what the door told: */
+  unsigned refreshes;
   unsigned offered, ringing, early, answered, confirmed, taken, reoffers, dropped, digits;
   uint32_t taken_dialog, taken_dialogs; /* the last one; a bit for each */
   bool taken_final, taken_null;

@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Confirmed dialogs over a UDP socket in virtual time, in both directions: session timers, glare,
+ * rollback, races, route sets. The call model and the guard are the test's (trunkfake). */
+#include "trunkfake.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define SDP \
+  "v=0\r\no=- 5 5 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0\r\n"
+#define CONTACT "Contact: <sip:bob@127.0.0.1:$P>\n"
+#define UPDATES "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\n"
+
+static char text[20000];
+
+/* The dialog under test, as the peer names it. */
+static char d_from[256], d_to[256], d_call[128], d_uri[256], ours[9000];
+static unsigned cseq;
+static struct fake_leg *leg;
+
+static void shape(struct conf *c) {
+  c->trunks[0].session_timer_s = 1800;
+  c->trunks[0].session_min_s = 90;
+}
+
+static void start(void) {
+  rig_shape = shape;
+  cseq = 10;
+  rig_start();
+}
+
+TestSuite(dialog, .init = start, .fini = rig_stop, .timeout = 60);
+
+static void put(const char *method, unsigned number, const char *branch, const char *extra,
+                const char *body) {
+  snprintf(text, sizeof text,
+           "%s %s SIP/2.0\nVia: SIP/2.0/UDP 127.0.0.1:$P;branch=z9hG4bK%s\nMax-Forwards: 60\nFrom: %s\n"
+           "To: %s\nCall-ID: %s\nCSeq: %u %s\n%s%s%s\n%s",
+           method, d_uri, branch, d_from, d_to, d_call, number, method, extra,
+           strstr(extra, "Contact:") ? "" : CONTACT, *body ? "Content-Type: application/sdp\n" : "",
+           body);
+}
+
+/* A request of the peer; its branch is its number. */
+static void say(const char *method, const char *extra, const char *body) {
+  char branch[24];
+  snprintf(branch, sizeof branch, "b%u", ++cseq);
+  put(method, cseq, branch, extra, body);
+  rig_say(text);
+}
+
+static void say_ack(const char *body) {
+  char branch[24];
+  snprintf(branch, sizeof branch, "a%u", cseq);
+  put("ACK", cseq, branch, "", body);
+  rig_say(text);
+}
+
+static void reply(const char *request, int status, const char *extra, const char *body) {
+  snprintf(text, sizeof text,
+           "SIP/2.0 %d Text\nVia: %s\nFrom: %s\nTo: %s%s\nCall-ID: %s\nCSeq: %s\n%s%s%s\n%s", status,
+           rig_header(request, "Via"), rig_header(request, "From"), rig_header(request, "To"),
+           *rig_tag(request, "To") ? "" : ";tag=peer", rig_header(request, "Call-ID"),
+           rig_header(request, "CSeq"), extra, strstr(extra, "Contact:") || status > 299 ? "" : CONTACT,
+           *body ? "Content-Type: application/sdp\n" : "", body);
+  rig_say(text);
+}
+
+static const char *keep(const char *message) {
+  cr_assert(message);
+  snprintf(ours, sizeof ours, "%s", message);
+  return ours;
+}
+
+static void invite(const char *extra) {
+  snprintf(d_uri, sizeof d_uri, "sip:+15551234@gw.example.test:$G");
+  snprintf(d_from, sizeof d_from, "<sip:+15559999@127.0.0.1>;tag=peer");
+  snprintf(d_to, sizeof d_to, "<sip:+15551234@gw.example.test>");
+  snprintf(d_call, sizeof d_call, "call-one");
+  say("INVITE", extra, SDP);
+}
+
+/* A call of the peer up to its ACK; the 200 is in `ours`. */
+static void call_in(const char *extra) {
+  invite(extra);
+  leg = &fake.legs[0];
+  cr_assert(rig_hear_status(100));
+  fake.door->answered(fake.door_arg, &leg->leg);
+  rig_settle();
+  keep(rig_hear_status(200));
+  snprintf(d_to, sizeof d_to, "%s", rig_header(ours, "To"));
+  say_ack("");
+  cr_assert_eq(leg->confirmed, 1);
+}
+
+static void call_ring(void) {
+  leg = CONTAINER_OF(rig_ring("+442012345"), struct fake_leg, leg);
+  keep(rig_hear_method("INVITE"));
+}
+
+/* The INVITE in `ours` is answered. */
+static void call_answer(const char *extra) {
+  reply(ours, 200, extra, SDP);
+  snprintf(d_from, sizeof d_from, "%s;tag=peer", rig_header(ours, "To"));
+  snprintf(d_to, sizeof d_to, "%s", rig_header(ours, "From"));
+  snprintf(d_call, sizeof d_call, "%s", rig_header(ours, "Call-ID"));
+  snprintf(d_uri, sizeof d_uri, "sip:gw.example.test:$G");
+  cr_assert(rig_hear_method("ACK"));
+}
+
+static void call_out(const char *extra) {
+  call_ring();
+  call_answer(extra);
+}
+
+/* Session timers ---------------------------------------------------------------------------------- */
+
+Test(dialog, timer_asked_and_agreed) {
+  call_ring();
+  cr_assert_str_eq(rig_header(ours, "Session-Expires"), "1800");
+  cr_assert_str_eq(rig_header(ours, "Supported"), "timer");
+  cr_assert_str_eq(rig_header(ours, "Min-SE"), "");
+  call_answer(UPDATES "Session-Expires: 100;refresher=uac\nRequire: timer\n"); /* a proxy lowered it */
+  rig_run(49900);
+  cr_assert_null(rig_hear());
+  rig_run(200);
+  const char *m = rig_hear_method("UPDATE");
+  cr_assert(m, "at half of the time");
+  cr_assert_str_eq(rig_body(m), "");
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "100;refresher=uac");
+  cr_assert_str_neq(rig_header(m, "Contact"), "");
+  reply(m, 200, "Session-Expires: 100;refresher=uac\n", "");
+  rig_run(49900);
+  cr_assert_null(rig_hear(), "re-armed by the 2xx");
+  rig_run(200);
+  cr_assert(rig_hear_method("UPDATE"));
+  cr_assert_eq(leg->refreshes, 0);
+}
+
+/* Without UPDATE in its Allow: the same description once more. */
+Test(dialog, refresh_by_reinvite) {
+  call_out("Allow: INVITE, ACK, BYE\nSession-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  const char *m = keep(rig_hear_method("INVITE"));
+  cr_assert_eq(leg->refreshes, 1);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "100;refresher=uac");
+  reply(m, 200, "Session-Expires: 100;refresher=uac\n", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  rig_run(50100);
+  m = rig_hear_method("INVITE");
+  cr_assert(m);
+  cr_assert_str_eq(rig_body(m), rig_body(ours));
+}
+
+Test(dialog, refresh_falls_back_to_reinvite) {
+  call_out(UPDATES "Session-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  reply(rig_hear_method("UPDATE"), 405, "", "");
+  cr_assert(rig_hear_method("INVITE"), "at once");
+}
+
+Test(dialog, refresh_obeys_422) {
+  call_out(UPDATES "Session-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  reply(rig_hear_method("UPDATE"), 422, "Min-SE: 200\n", "");
+  const char *m = rig_hear_method("UPDATE");
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "200;refresher=uac");
+  cr_assert_str_eq(rig_header(m, "Min-SE"), "200");
+}
+
+Test(dialog, refresh_that_finds_nobody_ends) {
+  call_out(UPDATES "Session-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  reply(rig_hear_method("UPDATE"), 481, "", "");
+  cr_assert(leg->is_over);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(dialog, refresh_unanswered_ends) {
+  call_out(UPDATES "Session-Expires: 100;refresher=uac\n");
+  rig_run(67000);
+  cr_assert_not(leg->is_over);
+  rig_run(2000);
+  cr_assert(leg->is_over);
+  cr_assert_eq(leg->leg.cause.reason, END_TIMEOUT);
+  cr_assert(rig_hear_method("BYE"));
+}
+
+/* A 500 is no end: it is tried again while there is time. */
+Test(dialog, refresh_refused_is_tried_again) {
+  call_out(UPDATES "Session-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  reply(rig_hear_method("UPDATE"), 500, "", "");
+  cr_assert_null(rig_hear_method("UPDATE"));
+  rig_run(10100);
+  const char *m = rig_hear_method("UPDATE");
+  cr_assert(m);
+  reply(m, 200, "Session-Expires: 100;refresher=uac\n", "");
+  rig_run(40000);
+  cr_assert_not(leg->is_over);
+}
+
+Test(dialog, peer_refreshes) {
+  call_in("Supported: timer\n" UPDATES "Session-Expires: 90;refresher=uac\n");
+  cr_assert_str_eq(rig_header(ours, "Session-Expires"), "90;refresher=uac");
+  cr_assert_str_eq(rig_header(ours, "Require"), "timer");
+  cr_assert_str_eq(rig_header(ours, "Supported"), "timer");
+  rig_run(50000);
+  say("UPDATE", "Supported: timer\nSession-Expires: 90;refresher=uac\n", "");
+  const char *m = rig_hear_status(200);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "90;refresher=uac");
+  rig_run(50000);
+  say("INVITE", "Supported: timer\nSession-Expires: 90;refresher=uac\n", SDP);
+  cr_assert(rig_hear_status(200));
+  say_ack("");
+  rig_run(59000);
+  cr_assert_not(leg->is_over, "re-armed by re-INVITE too");
+  rig_run(2000);
+  cr_assert(leg->is_over);
+  cr_assert_eq(leg->leg.cause.reason, END_TIMEOUT);
+  m = rig_hear_method("BYE");
+  cr_assert(m && strstr(rig_header(m, "Reason"), "cause=102"));
+}
+
+/* A proxy asked, the peer does not know the word: we refresh, without Require. */
+Test(dialog, we_refresh_for_a_peer_that_cannot) {
+  call_in("Session-Expires: 120\n");
+  cr_assert_str_eq(rig_header(ours, "Session-Expires"), "120;refresher=uas");
+  cr_assert_str_eq(rig_header(ours, "Require"), "");
+  rig_run(61000);
+  cr_assert(rig_hear_method("INVITE"));
+}
+
+Test(dialog, timer_too_short) {
+  invite("Supported: timer\nSession-Expires: 60\n");
+  const char *m = rig_hear_status(422);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Min-SE"), "90");
+  cr_assert(strstr(rig_header(m, "Warning"), "Session-Expires: 60, at least 90"));
+  cr_assert_eq(fake.places, 0);
+  cr_assert_eq(fake.noted_refusal, REFUSE_SESSION_TIMER);
+}
+
+Test(dialog, timer_too_short_in_a_call) {
+  call_in("Supported: timer\nSession-Expires: 100\n");
+  say("UPDATE", "Supported: timer\nSession-Expires: 60\n", "");
+  const char *m = rig_hear_status(422);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Min-SE"), "90");
+  rig_run(66000);
+  cr_assert_not(leg->is_over);
+  rig_run(2000);
+  cr_assert(leg->is_over, "the old timer stayed in force");
+}
+
+/* 422 is no failure of the trunk: the INVITE goes out again, in the same call. */
+
+Test(dialog, invite_obeys_422_with_the_same_call) {
+  call_ring();
+  unsigned number = (unsigned)atoi(rig_header(ours, "CSeq"));
+  char call_id[200], sdp[4000];
+  snprintf(call_id, sizeof call_id, "%s", rig_header(ours, "Call-ID"));
+  snprintf(sdp, sizeof sdp, "%s", rig_body(ours));
+  reply(ours, 422, "Min-SE: 2400\n", "");
+  const char *m = NULL, *got;
+  while ((got = rig_hear()))
+    if (!strncmp(got, "INVITE ", 7))
+      m = keep(got);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "2400");
+  cr_assert_str_eq(rig_header(m, "Min-SE"), "2400");
+  cr_assert_str_eq(rig_header(m, "Call-ID"), call_id);
+  cr_assert_eq((unsigned)atoi(rig_header(m, "CSeq")), number + 1);
+  cr_assert_str_eq(rig_body(m), sdp);
+  cr_assert_eq(fake.done, 0);
+  call_answer("Session-Expires: 2400;refresher=uas\n");
+  cr_assert_eq(leg->answered, 1);
+}
+
+Test(dialog, invite_does_not_obey_for_ever) {
+  call_ring();
+  unsigned n = 0;
+  for (unsigned s = 2000; s < 3000; s += 100, n++) {
+    char more[64];
+    snprintf(more, sizeof more, "Min-SE: %u\n", s);
+    reply(ours, 422, more, "");
+    const char *m = NULL, *got;
+    while ((got = rig_hear()))
+      if (!strncmp(got, "INVITE ", 7))
+        m = keep(got);
+    if (!m)
+      break;
+  }
+  cr_assert_eq(n, 3);
+  cr_assert(leg->is_over);
+  cr_assert_eq(fake.done, 1);
+  cr_assert_eq(fake.done_cause.sip, 422);
+}
+
+Test(dialog, required_timer) {
+  invite("Require: timer\nSession-Expires: 300\n");
+  cr_assert_null(rig_hear_status(420));
+  cr_assert_eq(fake.places, 1);
+}
+
+/* A hold of ours refreshes as well, and a refresh does not undo it. */
+Test(dialog, hold_refreshes) {
+  call_out("Session-Expires: 100;refresher=uac\n");
+  rig_run(45000);
+  fake.door->held(fake.door_arg, &leg->leg, true);
+  rig_settle();
+  const char *m = rig_hear_method("INVITE");
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "100;refresher=uac");
+  reply(m, 200, "Session-Expires: 100;refresher=uac\n", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  rig_run(45000);
+  cr_assert_null(rig_hear_method("INVITE"));
+  rig_run(6000);
+  cr_assert(rig_hear_method("INVITE"));
+  cr_assert_eq(leg->refreshes, 1);
+}
+
+Test(dialog, refresh_glare_is_retried) {
+  call_out("Session-Expires: 100;refresher=uac\n");
+  rig_run(50100);
+  reply(rig_hear_method("INVITE"), 491, "", "");
+  cr_assert(rig_hear_method("ACK"));
+  rig_run(2050);
+  cr_assert_null(rig_hear_method("INVITE"), "the Call-ID is ours: 2.1 s at least");
+  rig_run(2000);
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m);
+  reply(m, 200, "Session-Expires: 100;refresher=uac\n", SDP);
+  cr_assert_eq(leg->refreshes, 2);
+  cr_assert_not(leg->is_over);
+}
