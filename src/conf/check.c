@@ -46,7 +46,8 @@ static void resolvers_check(struct checker *k) {
   struct addr a;
   for (uint32_t i = 0; i < r->n; i++)
     if (addr_parse_port(&a, slice_of(r->text[i])) < 0 && addr_parse(&a, slice_of(r->text[i]), 0) < 0)
-      FAIL(k, node ? node->line : 1, "node.resolvers[%u]: expected ADDRESS[:PORT], got \"%s\"", i, r->text[i]);
+      FAIL(k, node ? node->line : 1, "node.resolvers[%u]: expected ADDRESS[:PORT], got \"%s\"", i,
+           r->text[i]);
 }
 
 static void doors_check(struct checker *k) {
@@ -192,6 +193,8 @@ static void trunk_files_check(struct checker *k, const struct tree_node *list) {
     struct place at = {item, name, k->c->trunks[i].line};
     snprintf(name, sizeof(name), "trunks[%s]", k->c->trunks[i].name);
     readable_check(k, &at, "certificate", k->c->trunks[i].certificate);
+    readable_check(k, &at, "stir.certificate", k->c->trunks[i].stir.certificate);
+    secret_file_check(k, &at, "stir.key", k->c->trunks[i].stir.key, false);
     secret_file_check(k, &at, "key", k->c->trunks[i].key, false);
   }
 }
@@ -228,6 +231,8 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   struct place turn = {tree_find(tree_find(lines->tree, "media"), "turn"), "media.turn", lines->media};
   const struct tree_node *list = tree_find(lines->tree, "listeners"), *item = list ? list->child : NULL;
   readable_check(&k, &root, "dialplan", c->dialplan);
+  readable_check(&k, &root, "stir.roots", c->stir.roots);
+  readable_check(&k, &root, "stir.https_ca", c->stir.https_ca);
   readable_check(&k, &service, "certificate", c->service.certificate);
   secret_file_check(&k, &service, "key", c->service.key, false);
   secret_file_check(&k, &service, "token_key", c->service.token_key, true);

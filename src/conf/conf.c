@@ -99,6 +99,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   if (service)
     section_read(l, SECTION_SERVICE, service, "service", service->line, l->c);
   section_read(l, SECTION_ADMIN, admin, "admin", l->lines.admin, l->c);
+  section_read(l, SECTION_STIR, tree_find(root, "stir"), "stir", root->line, l->c);
   section_read(l, SECTION_RECORDS, tree_find(root, "records"), "records", root->line, l->c);
   listeners_read(l, tree_find(root, "listeners"));
   conf_trunks_read(l->c, &l->r, tree_find(root, "trunks"));

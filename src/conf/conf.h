@@ -35,6 +35,8 @@ enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
 enum conf_history { HISTORY_OFF, HISTORY_INFO, HISTORY_DIVERSION, HISTORY_BOTH };
+enum conf_verify { VERIFY_OFF, VERIFY_TAG, VERIFY_REQUIRE };
+enum conf_attest { ATTEST_A, ATTEST_B, ATTEST_C };
 enum conf_edit_action { EDIT_ADD, EDIT_REMOVE, EDIT_REWRITE };
 enum conf_transfer { TRANSFERS_INVITE, TRANSFERS_REFUSE, TRANSFERS_REFER };
 enum conf_replaces { REPLACES_BY_ROLE, REPLACES_ACCEPT, REPLACES_REFUSE };
@@ -150,6 +152,11 @@ struct conf_trunk {
   struct {
     struct conf_edits in, out;
   } headers; /* of the INVITE that begins a call */
+  struct {
+    uint8_t verify, attest; /* enum conf_verify, conf_attest */
+    bool sign;
+    char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES], x5u[CONF_PATH_BYTES];
+  } stir;
   char number_default[CONF_NAME_BYTES];  /* shown instead of another; "": those calls are refused */
   bool enabled;                /* default true; false drains */
   uint32_t line;               /* line where it stands in the file, for refusals' texts */
@@ -232,6 +239,11 @@ struct conf {
     char file[CONF_PATH_BYTES]; /* SQLite database */
     uint32_t interim_s;         /* default 900 */
   } records;
+  struct {
+    char roots[CONF_PATH_BYTES], https_ca[CONF_PATH_BYTES]; /* https_ca "": the system's */
+    struct conf_names x5u_hosts;
+    uint32_t freshness_s, cache_s; /* 60, 3600 */
+  } stir;
   char dialplan[CONF_PATH_BYTES]; /* file in dialplans/ */
   uint32_t n_listeners, n_trunks, n_users, n_relays;
   struct conf_listener listeners[CONF_LISTENERS_MAX];

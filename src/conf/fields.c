@@ -22,14 +22,22 @@ const struct field conf_fields[] = {
 const size_t conf_fields_n = COUNT_OF(conf_fields);
 
 static const char *const titles[SECTION_COUNT_] = {
-    [SECTION_ROOT] = "The file",   [SECTION_NODE] = "node",
-    [SECTION_MEDIA] = "media",     [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
-    [SECTION_SERVICE] = "service", [SECTION_ADMIN] = "admin",
-    [SECTION_RECORDS] = "records", [SECTION_LISTENER] = "listeners[]",
-    [SECTION_TRUNK] = "trunks[]",  [SECTION_USER] = "users[]",
+    [SECTION_ROOT] = "The file",
+    [SECTION_NODE] = "node",
+    [SECTION_MEDIA] = "media",
+    [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
+    [SECTION_SERVICE] = "service",
+    [SECTION_ADMIN] = "admin",
+    [SECTION_RECORDS] = "records",
+    [SECTION_LISTENER] = "listeners[]",
+    [SECTION_TRUNK] = "trunks[]",
+    [SECTION_USER] = "users[]",
+    [SECTION_STIR] = "stir",
+    [SECTION_TRUNK_STIR] = "trunks[].stir",
     [SECTION_TRUNK_HEADERS] = "trunks[].headers",
     [SECTION_TRUNK_EDIT] = "trunks[].headers.in[] and out[]",
-    [SECTION_RELAY] = "relays[]",  [SECTION_MEDIA_TURN] = "media.turn",
+    [SECTION_RELAY] = "relays[]",
+    [SECTION_MEDIA_TURN] = "media.turn",
     [SECTION_TRUNK_CREDENTIALS] = "trunks[].credentials",
     [SECTION_TRUNK_REGISTER] = "trunks[].register",
     [SECTION_TRUNK_DIGEST] = "trunks[].digest",
@@ -56,7 +64,8 @@ static void row_write(struct text *t, const struct field *f) {
 }
 
 static void kinds_write(struct text *t) {
-  text_add(t, "\nDefaults that are others with `kind: direct-routing`:\n\n| key | default |\n|---|---|\n");
+  text_add(t,
+           "\nDefaults that are others with `kind: direct-routing`:\n\n| key | default |\n|---|---|\n");
   for (size_t i = 0; i < conf_kinds_n; i++)
     text_add(t, "| `%s` | `%s` |\n", conf_kinds[i].key, conf_kinds[i].def);
 }

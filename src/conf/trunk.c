@@ -69,6 +69,8 @@ static void trunk_read(struct conf *c, struct field_reader r, const struct tree_
   snprintf(path, sizeof(path), "trunks[%u]", i);
   t->line = item->line;
   field_map_read(&r, conf_fields, conf_fields_n, SECTION_TRUNK, item, path, item->line, t);
+  const struct tree_node *stir = tree_find(item, "stir");
+  conf_stir_read(t, &r, stir ? stir : tree_find(r.base, "stir"), path);
   const struct tree_node *headers = tree_find(item, "headers");
   conf_edits_read(t, &r, headers ? headers : tree_find(r.base, "headers"), path);
   trunk_fill(t, item, r.base);
@@ -285,6 +287,18 @@ static void callers_check(struct checker *k, const struct conf_trunk *t) {
     FAIL(k, t->line, "trunks[%s].number_default: is for trunks with numbers_allowed", t->name);
 }
 
+static void stir_check(struct checker *k, const struct conf_trunk *t) {
+  if (t->stir.verify != VERIFY_OFF && (!k->c->stir.roots[0] || !k->c->stir.x5u_hosts.n))
+    FAIL(k, t->line, "trunks[%s].stir.verify: needs stir.roots and stir.x5u_hosts", t->name);
+  if (t->stir.sign && (!t->stir.certificate[0] || !t->stir.key[0]))
+    FAIL(k, t->line, "trunks[%s].stir.sign: needs stir.certificate and stir.key", t->name);
+  if (t->stir.sign && !slice_starts(slice_of(t->stir.x5u), SLICE("https://")))
+    FAIL(k, t->line, "trunks[%s].stir.x5u: expected where others find the certificate: https://…",
+         t->name);
+  if (strpbrk(t->stir.x5u, "\"\\<> "))
+    FAIL(k, t->line, "trunks[%s].stir.x5u: expected a URL", t->name);
+}
+
 static void trunk_check(struct checker *k, const struct conf_trunk *t) {
   const struct conf_listener *l = conf_listener_find(k->c, slice_of(t->listener));
   if (!t->peers.n)
@@ -301,6 +315,7 @@ static void trunk_check(struct checker *k, const struct conf_trunk *t) {
   role_check(k, t);
   target_check(k, t);
   callers_check(k, t);
+  stir_check(k, t);
   media_check(k, t);
   failover_check(k, t);
   base_check(k, t);

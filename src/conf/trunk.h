@@ -6,6 +6,9 @@
 extern const struct field_default conf_kinds[]; /* the rows of kinds.def */
 extern const size_t conf_kinds_n;
 void conf_trunks_read(struct conf *c, const struct field_reader *r, const struct tree_node *list);
+/* stir: likewise */
+void conf_stir_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
+                    const char *path);
 /* headers: of the trunk, or of its base; map NULL: none */
 void conf_edits_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
                      const char *path);

@@ -7,17 +7,18 @@ import re
 import sys
 
 FLOOR = {"base": 0, "console": 0, "wire": 1, "codec": 1, "conf": 1, "mset": 2, "flow": 2, "guard": 2, "route": 2,
-         "store": 2, "web": 2, "media": 3, "call": 4, "trunk": 5, "native": 5, "admin": 5, "app": 6}
+         "stir": 2, "store": 2, "web": 2, "media": 3, "call": 4, "trunk": 5, "native": 5, "admin": 5, "app": 6}
 OPEN_FLOOR = 1  # floors 0 and 1 are open libraries: any of their headers
 
 # header prefix -> areas, or single files, that may include it
 LIBRARY = {
     "sofia-sip/": {"trunk"},
     "srtp2/": {"flow"},
-    "openssl/": {"flow", "base/hmac.c", "trunk", "web"},
+    "openssl/": {"flow", "base/hmac.c", "stir", "trunk", "web"},
     "gnutls/": {"web"},
     "microhttpd.h": {"web"},
-    "jansson.h": {"web", "native", "admin"},
+    "jansson.h": {"web", "native", "admin", "stir"},
+    "curl/": {"stir"},
     "sqlite3.h": {"store"},
     "yaml.h": {"conf", "route"},
     "pcre2.h": {"route"},
