@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What goes between the two legs of a call: media links, tones, hold on either side, digits. One
  * function, bridge_apply, makes the media process and the doors agree with the state of the legs. */
-#include "call/inner.h"
+#include "call/hunt.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -81,6 +81,15 @@ static int play(struct leg *l, enum mset_tone tone, MEDIUM_REPLY((*fn)), uint64_
   return r;
 }
 
+int bridge_announce(struct leg *l, int fd) {
+  union mset_any m;
+  mset_init(&m, MSET_PLAY, l->media.session);
+  m.play.tone = MSET_TONE_FILE;
+  m.play.repeat = 1;
+  leg_in(l)->playing = MSET_TONE_FILE;
+  return medium_send_with(leg_calls(l)->medium, &m, fd, NULL, l->id, 0);
+}
+
 static int play_if_other(struct leg *l, enum mset_tone tone) {
   return leg_in(l)->playing == tone || !l->media.session ? 0 : play(l, tone, NULL, 0);
 }
@@ -100,6 +109,10 @@ static enum mset_tone tone_of_hold(const struct leg *l) {
 /* A file that could not be played: the tone in its place, from now on. */
 void bridge_played(struct leg *l, const union mset_any *m) {
   int error = m->play_done.error;
+  if (call_in(l->call)->announcement) {
+    announce_played(l->call, error);
+    return;
+  }
   if (!error || error == -ECANCELED || leg_in(l)->playing != MSET_TONE_FILE)
     return;
   log_warn(call, "media.hold_music: %s; the tone in its place", strerror(-error));
@@ -111,6 +124,8 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
   const struct call_inner *in = call_in(l->call);
   if (l->held_local)
     return MSET_TONE_SILENCE;
+  if (in->announcement)
+    return (enum mset_tone)leg_in(l)->playing; /* it goes on to its end */
   if (!far && in->action == ROUTE_TONE && l->call->answered)
     return MSET_TONE_1004;
   if (far && bridge_is_pausing(far))

@@ -1,64 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The life of a call once it is placed: asking the far side, the first answer, the held 200, media
  * deadlines, and its end, exactly once for each leg. */
-#include "call/inner.h"
+#include "call/hunt.h"
 #include "call/transfer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
-/* Asking ------------------------------------------------------------------------------------------ */
-
-static void on_ring_timeout(void *arg) {
-  struct call *c = arg;
-  if (!c->answered)
-    call_end(c, cause_make(END_NO_ANSWER, BY_GATEWAY, "nobody answered in time"));
-}
-
-static void ask_door(struct call *c) {
-  struct call_inner *in = call_in(c);
-  const struct door *d = in->cs->doors[in->target.kind].door;
-  struct verdict v = verdict_refuse(REFUSE_INTERNAL, "no door leads there");
-  in->asked = true;
-  in->ring.fn = on_ring_timeout;
-  in->ring.arg = c;
-  calls_arm(in->cs, &in->ring, c->ring_timeout_s * UINT64_C(1000000));
-  if (d)
-    v = d->ring(in->cs->doors[in->target.kind].arg, c, &in->target);
-  if (verdict_is_pass(&v))
-    return;
-  in->ring.arg = NULL; /* a door that refused has nothing to stop */
-  call_end(c, cause_of_verdict(&v));
-}
-
 void call_ask(struct call *c) {
   struct call_inner *in = call_in(c);
   if (in->ending || in->asked)
     return;
-  if (in->action == ROUTE_USER || in->action == ROUTE_TRUNK) {
-    ask_door(c);
-    return;
-  }
   in->asked = true;
-  bridge_apply(c); /* the gateway itself is the far side: an echo or a tone */
-  call_answer_caller(c);
-}
-
-static void stop_ringing(struct call *c) {
-  struct call_inner *in = call_in(c);
-  const struct door *d = in->cs->doors[in->target.kind].door;
-  bool was = in->asked && (in->action == ROUTE_USER || in->action == ROUTE_TRUNK);
-  loop_disarm(in->cs->env.loop, &in->ring);
-  if (was && !in->ring.arg)
-    return;
-  in->ring.arg = NULL; /* once */
-  if (was && d && d->ring_stop)
-    d->ring_stop(in->cs->doors[in->target.kind].arg, c);
-}
-
-void call_target_done(struct call *c, struct cause why) {
-  if (!c->answered)
-    call_end(c, why);
+  hunt_begin(c);
 }
 
 /* The answer -------------------------------------------------------------------------------------- */
@@ -88,7 +42,7 @@ void call_answered_by(struct leg *l) {
   c->callee = in->bridged = l;
   l->answered_ms = clock_wall_ms();
   count_one(&in->cs->counts, CALLS_ANSWERED);
-  stop_ringing(c);
+  hunt_stop(c);
   end_others(c, l);
   bridge_apply(c);
   if (leg_is_over(l))
@@ -108,7 +62,7 @@ void call_answer_caller(struct call *c) {
   if (in->ending || s >= LEG_ANSWERED)
     return;
   c->answered = true;
-  stop_ringing(c);
+  hunt_stop(c);
   loop_disarm(in->cs->env.loop, &in->answer);
   in->media.fn = on_media_late;
   in->media.arg = c;
@@ -148,7 +102,6 @@ void call_check_connected(struct call *c) {
 void call_stop_timers(struct call *c) {
   struct call_inner *in = call_in(c);
   struct loop *loop = in->cs->env.loop;
-  loop_disarm(loop, &in->ring);
   loop_disarm(loop, &in->answer);
   loop_disarm(loop, &in->media);
   loop_disarm(loop, &in->interim);
@@ -158,11 +111,8 @@ static void leave_guard(struct call *c) {
   struct call_inner *in = call_in(c);
   if (in->in_trunk)
     guard_leave(in->cs->env.guard, in->in_trunk);
-  if (in->out_trunk)
-    guard_leave(in->cs->env.guard, in->out_trunk);
-  if (in->target.kind == LEG_TRUNK)
-    guard_forget_out(in->cs->env.guard, slice_of(c->session_local));
-  in->in_trunk = in->out_trunk = NULL;
+  in->in_trunk = NULL;
+  hunt_leave(c);
 }
 
 /* A caller that hangs up before the answer has canceled, whatever word its door had for it. */
@@ -185,7 +135,7 @@ void call_end(struct call *c, struct cause why) {
     l->cause = why;
     (void)fsm_fire(l, EVENT_END);
   }
-  stop_ringing(c);
+  hunt_stop(c);
   call_stop_timers(c);
   leave_guard(c);
   call_keep_ended(c);
@@ -204,14 +154,15 @@ void call_leg_over(struct leg *l) {
   struct call_inner *in = call_in(c);
   if (in->ending)
     return;
-  bool was_bridged = in->bridged == l,
-       is_last_word = l->kind == LEG_TRUNK || l->cause.reason == END_DECLINED;
-  if (l == c->caller || (c->answered && was_bridged) || (!c->answered && is_last_word)) {
+  bool was_bridged = in->bridged == l;
+  if (l == c->caller || (c->answered && was_bridged)) {
     call_end(c, l->cause);
     return;
   }
-  if (was_bridged) { /* an early device gave up, others may still answer */
+  if (was_bridged) { /* an early one gave up, others may still answer */
     in->bridged = NULL;
     bridge_apply(c);
   }
+  if (!c->answered && !in->ending)
+    hunt_leg_over(l);
 }

@@ -43,6 +43,8 @@ struct cause {
   int sip, q850;      /* as received or decided; 0 where there was none */
   char detail[200];   /* the rule where reason is policy, else a short text; never a peer's raw bytes */
   char sentence[200]; /* what the rule found, for the record alone; "" where detail says it all */
+  bool had_progress;  /* of a callee's attempt: a provisional other than 100 came */
+  uint32_t retry_after_s; /* of a 503; 0: none */
 };
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);
@@ -135,14 +137,19 @@ struct door {
   const char *name;
   enum leg_kind kind;
   /* Ring the target: make leg(s) by call_add_callee now or later (devices that connect while it rings).
-   * When nothing of it is left to wait for and no leg of it is alive: call_target_done. */
+   * A trunk is one leg, over all its addresses: its end (leg_end) is the end of the attempt, or
+   * call_target_done where there is no leg. A user: call_user_done when nothing of it is left to wait
+   * for and no leg of it is alive. Several users may be rung for one call. */
   struct verdict (*ring)(void *arg, struct call *c, const struct target *t);
-  /* The call stopped ringing (answered elsewhere, canceled, ended): no more legs for it. */
+  /* The call stopped ringing (answered elsewhere, canceled, ended, led elsewhere): no more legs for all
+   * its targets; it may ring others later. */
   void (*ring_stop)(void *arg, struct call *c);
   /* The leg's media session stands. Caller with an offer: leg->local is the answer. Callee, or caller
    * without an offer: leg_make_offer gives the offer. Not pass: it could not be had; ended follows. */
   void (*opened)(void *arg, struct leg *l);
   void (*ringing)(void *arg, struct leg *l); /* caller: the far side rings (180) */
+  void (*forwarded)(void *arg,
+                    struct leg *l); /* caller: the call is led to another number (181). May be NULL */
   void (*progress)(void *arg,
                    struct leg *l); /* caller: early media was asked for (183 with leg->local) */
   void (*early)(void *arg, struct leg *l,
@@ -268,7 +275,12 @@ struct verdict call_replace(struct leg *l, struct leg *other) must_check;
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,
                             const struct conf_trunk *trunk, struct slice identity, struct slice device);
+/* The one target that rings is over; without one that rings it changes nothing. */
 void call_target_done(struct call *c, struct cause why);
+void call_user_done(struct call *c, const char *user, struct cause why); /* one of those that ring */
+/* Leads a call that rings to another number (a redirect), through plan, caps and guard; the target that
+ * rings is given up. status: why, as History-Info says it (302, 486 …). Not pass: nothing changed. */
+struct verdict call_forward(struct call *c, struct slice number, int status) must_check;
 
 /* Offer/answer of one leg ------------------------------------------------------------------------ */
 /* Our first offer (callee legs; a caller leg without an offer): it is leg->local, the same one when

@@ -10,7 +10,7 @@
 #include "call/offer.h"
 
 enum {
-  CALLEES_MAX = 16,           /* devices that one call rings */
+  CALLEES_MAX = 32,           /* devices and trunks that one call rings */
   ENDED_MAX = 10000,          /* ended calls kept for GET … */
   ENDED_KEEP_S = 600,         /* … this long */
   EMERGENCY_ROOM = 64,        /* calls past node.max_calls that only emergency calls may take */
@@ -68,7 +68,9 @@ struct call_inner {
   bool rings;        /* rings: a callee rings, and nothing was heard of it since. */
   bool has_progress; /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
-  struct timer ring, answer, media, interim, retire;
+  struct hunt *hunt;                             /* the walk over the plan's steps */
+  struct announcement *announcement;             /* one that is played to the caller, NULL: none */
+  struct timer answer, media, interim, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char telemetry[RECORD_TELEMETRY_BYTES];
@@ -179,6 +181,7 @@ void bridge_played(struct leg *l, const union mset_any *m); /* PLAY_DONE */
 void bridge_apply(struct call *c);             /* makes media and doors agree with who holds */
 uint8_t bridge_direction(const struct leg *l); /* the direction that we want toward the peer */
 void bridge_ringback(struct call *c);
+int bridge_announce(struct leg *l, int fd) must_check; /* a file once; announce_played at its end */
 
 /* ringback: what the caller hears before the answer */
 enum mset_tone ringback_tone(const struct leg *caller);

@@ -1,21 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Placing a call: every check before anything is made (admission, route, limits, description), then
  * the call, its caller leg and the command that opens its media. */
-#include "call/inner.h"
+#include "call/hunt.h"
 #include "call/transfer.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "wire/q850.h"
 
 #include <stdio.h>
 
 /* What is known of an attempt before a call is made of it. */
 struct attempt {
   struct route_decision route;
-  struct target target;
-  const struct conf_trunk *in_trunk, *out_trunk; /* admitted, to leave */
-  const struct conf_user *user;                  /* the user who is called */
+  struct hunt *hunt;
+  const struct conf_trunk *in_trunk; /* admitted, to leave */
+  const struct conf_user *user;      /* the user who is called */
 };
 
 static bool refusal_is_limit(enum refusal r) {
@@ -28,7 +27,9 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
                           .tenant = p->tenant,
                           .called = p->to,
                           .caller = p->from,
-                          .identity = p->identity};
+                          .identity = p->identity,
+                          .anonymous = p->ask ? p->ask->anonymous : p->anonymous,
+                          .wall_s = clock_wall_ms() / 1000};
   if (p->ask) {
     f.trunk = p->ask->trunk ? slice_of(p->ask->trunk->name) : SLICE("");
     f.called = slice_of(p->ask->called);
@@ -54,37 +55,20 @@ static struct verdict check_admit(struct calls *cs, const struct place *p, struc
   return v;
 }
 
-/* A rule's own refusal: its status goes to the caller and into the record. */
-static struct verdict plan_refuses(const struct route_decision *r) {
-  struct verdict v = verdict_refuse(r->sip == 404 ? REFUSE_NO_ROUTE : REFUSE_PLAN,
-                                    "rule %s refuses with %d", r->rule, r->sip);
-  v.sip = r->sip;
-  v.q850 = r->sip == 404 ? 0 : q850_of_status(r->sip);
-  return v;
-}
-
 static struct verdict check_route(struct calls *cs, const struct place *p, struct attempt *a) {
   const struct route_decision *r = &a->route;
   if (r->action == ROUTE_REFUSE && !r->rule[0] && !p->ask && p->to.n && p->to.p[0] != '+')
     return verdict_refuse(REFUSE_NOT_DIALABLE, "the dialplan does not know this dial string");
-  if (r->action == ROUTE_REFUSE && !r->rule[0])
-    return verdict_refuse(REFUSE_NO_ROUTE, "no rule of the dialplan matches");
-  if (r->action == ROUTE_REFUSE)
-    return plan_refuses(r);
-  a->target.kind = r->action == ROUTE_TRUNK ? LEG_TRUNK : LEG_NATIVE;
-  snprintf(a->target.user, sizeof(a->target.user), "%s", r->user);
+  struct verdict v = hunt_new(&a->hunt, cs, r);
+  if (!verdict_is_pass(&v))
+    return v;
   if (r->action == ROUTE_USER)
     a->user = conf_user_find(cs->env.conf, slice_of(r->user));
   if (r->action == ROUTE_USER && !a->user)
     return verdict_refuse(REFUSE_NO_USER, "no user is configured by this name");
-  if (r->action != ROUTE_TRUNK)
-    return verdict_pass();
-  if (!p->ask && p->from.n == 0 && !r->emergency)
+  if (r->action == ROUTE_TRUNK && !p->ask && p->from.n == 0 && !r->emergency)
     return verdict_refuse(REFUSE_CALLER_ID, "the identity has no number to call from");
-  a->target.trunk = conf_trunk_find(cs->env.conf, slice_of(r->trunk));
-  if (!a->target.trunk)
-    return verdict_refuse(REFUSE_NO_ROUTE, "rule %s leads to a trunk that is not configured", r->rule);
-  return verdict_pass();
+  return v;
 }
 
 static struct verdict check_identity(struct calls *cs, struct slice identity, const struct attempt *a) {
@@ -139,23 +123,15 @@ static struct verdict check_offer(struct calls *cs, const struct place *p, struc
 }
 
 static struct verdict check_out(struct calls *cs, const struct place *p, struct attempt *a) {
-  (void)p;
-  if (a->target.kind != LEG_TRUNK)
-    return verdict_pass();
-  struct verdict v = guard_admit_out(cs->env.guard, a->target.trunk, clock_now_us());
-  if (verdict_is_pass(&v))
-    a->out_trunk = a->target.trunk;
-  else if (a->route.emergency && refusal_is_limit(v.refusal))
-    return verdict_pass();
-  return v;
+  (void)cs, (void)p;
+  return hunt_admit(a->hunt);
 }
 
 static void undo(struct calls *cs, struct attempt *a) {
   if (a->in_trunk)
     guard_leave(cs->env.guard, a->in_trunk);
-  if (a->out_trunk)
-    guard_leave(cs->env.guard, a->out_trunk);
-  a->in_trunk = a->out_trunk = NULL;
+  a->in_trunk = NULL;
+  a->hunt = hunt_free(a->hunt);
 }
 
 /* The ordered list: the first refusal ends it. */
@@ -276,14 +252,22 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   snprintf(c->metadata, sizeof(c->metadata), "%s", p->metadata ? p->metadata : "");
   snprintf(c->rule, sizeof(c->rule), "%s", a->route.rule);
   in->action = a->route.action;
-  in->target = a->target;
+  in->hunt = take(a->hunt);
+  in->target.kind = hunt_leads_out(in->hunt) ? LEG_TRUNK : LEG_NATIVE;
+  hunt_seat(in->hunt, c);
   in->emergency = a->route.emergency;
   in->ringback = p->ringback;
   in->in_trunk = a->in_trunk;
-  in->out_trunk = a->out_trunk;
   slice_copy(in->identity, sizeof(in->identity),
              p->ask && a->user ? slice_of(a->user->name) : p->identity);
   slice_copy(in->tenant, sizeof(in->tenant), p->ask && a->user ? slice_of(a->user->tenant) : p->tenant);
+}
+
+/* The attempt that was none: what it was admitted to goes back to it, to be left. */
+static void unfill_call(struct call *c, struct attempt *a) {
+  hunt_leave(c);
+  a->hunt = take(call_in(c)->hunt);
+  a->hunt->call = NULL;
 }
 
 static void fill_caller(struct leg *l, const struct place *p) {
@@ -311,13 +295,6 @@ static int family_of(const struct place *p) {
   return f == AF_INET6 && p->ask ? AF_INET6 : AF_INET;
 }
 
-/* So that guard knows the call when it comes back by another way (S21). */
-static void note_out(struct calls *cs, const struct call *c, const struct attempt *a) {
-  if (a->target.kind == LEG_TRUNK)
-    guard_note_out(cs->env.guard, a->target.trunk, slice_of(c->from), slice_of(c->to),
-                   slice_of(c->session_local), clock_now_us());
-}
-
 /* The call of a leg that has its media already. */
 static struct leg *begin_moved(struct calls *cs, const struct place *p, struct attempt *a,
                                const char *id) {
@@ -326,10 +303,9 @@ static struct leg *begin_moved(struct calls *cs, const struct place *p, struct a
     return NULL;
   snprintf(c->id, sizeof(c->id), "%s", id);
   fill_call(c, p, a);
-  if (map_put(cs->by_id, slice_of(c->id), c) == 0 && transfer_begin(c, p->moved) == 0) {
-    note_out(cs, c, a);
+  if (map_put(cs->by_id, slice_of(c->id), c) == 0 && transfer_begin(c, p->moved) == 0)
     return p->moved;
-  }
+  unfill_call(c, a);
   call_discard(c);
   return NULL;
 }
@@ -347,9 +323,9 @@ static struct leg *begin(struct calls *cs, const struct place *p, struct attempt
     fill_caller(l, p);
   bool pair = p->ask && !(p->offer && p->offer->audio.rtcp_mux);
   if (l && map_put(cs->by_id, slice_of(c->id), c) == 0 && leg_open(l, family_of(p), pair, false) == 0) {
-    note_out(cs, c, a);
     return l;
   }
+  unfill_call(c, a);
   call_discard(c);
   return NULL;
 }

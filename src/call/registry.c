@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * All calls: making and freeing them, finding them by handle, id or session, keeping ended ones for
  * ten minutes, and the connection to the media process as the calls see it. */
-#include "call/inner.h"
+#include "call/hunt.h"
 #include "call/transfer.h"
 
 #include "base/clock.h"
@@ -139,6 +139,8 @@ void call_free(struct call *c) {
   list_del(&in->node);
   transfer_free(c);
   free(in->kept);
+  hunt_free(in->hunt);
+  announce_free(in->announcement);
   free(in);
 }
 
@@ -211,7 +213,9 @@ uint32_t calls_of_identity(struct calls *cs, const char *identity) {
   for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor)) {
     bool is_caller =
         c->caller && c->caller->kind == LEG_NATIVE && strcmp(c->caller->identity, identity) == 0;
-    n += is_caller || (call_in(c)->target.kind == LEG_NATIVE && strcmp(c->to_user, identity) == 0);
+    bool is_callee =
+        c->callee && c->callee->kind == LEG_NATIVE && strcmp(c->callee->identity, identity) == 0;
+    n += is_caller || is_callee || hunt_rings(c, identity);
   }
   return n;
 }

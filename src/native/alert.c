@@ -38,7 +38,7 @@ static void alert_done(struct alert *a, struct cause why) {
     return;
   a->done = true;
   loop_disarm(a->n->loop, &a->offline);
-  call_target_done(c, why);
+  call_user_done(c, a->user->identity, why);
 }
 
 static void offline_end(void *arg) {
@@ -100,18 +100,18 @@ struct verdict alert_ring(void *arg, struct call *c, const struct target *t) {
   return verdict_pass();
 }
 
-static struct alert *alert_find(struct native *n, const struct call *c) {
+/* Of one user, or of any. A call may ring several. */
+static struct alert *alert_find(struct native *n, const struct call *c, const struct user *u) {
   LIST_EACH(&n->alerts, at) {
     struct alert *a = CONTAINER_OF(at, struct alert, node);
-    if (a->call == c)
+    if (a->call == c && (!u || a->user == u))
       return a;
   }
   return NULL;
 }
 
 void alert_ring_stop(struct native *n, struct call *c) {
-  struct alert *a = alert_find(n, c);
-  if (a)
+  for (struct alert *a = alert_find(n, c, NULL); a; a = alert_find(n, c, NULL))
     alert_free(a);
 }
 
@@ -155,8 +155,8 @@ static void settle_late(void *arg) {
   }
 }
 
-void alert_settle(struct native *n, struct call *c, bool final, bool early) {
-  struct alert *a = alert_find(n, c);
+void alert_settle(struct native *n, const struct nleg *nl, struct call *c, bool final, bool early) {
+  struct alert *a = alert_find(n, c, nl->user);
   if (!a)
     return;
   a->settle_final = final || (timer_is_armed(&a->settle) && a->settle_final);
@@ -168,7 +168,7 @@ void alert_settle(struct native *n, struct call *c, bool final, bool early) {
 }
 
 void alert_media(struct native *n, struct nleg *nl, struct leg *l) {
-  struct alert *a = alert_find(n, l->call);
+  struct alert *a = alert_find(n, l->call, nl->user);
   if (a && timer_is_armed(&a->settle) && l->media.ice == MSET_ICE_CONNECTED && is_waiting(a, nl))
     settle(a, nl, l);
 }
@@ -194,8 +194,8 @@ void alert_sweep_stream(struct native *n, struct user *u, struct stream *s, bool
 }
 
 void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l) {
-  struct alert *a = alert_find(n, l->call);
-  if (!a || a->user != nl->user)
+  struct alert *a = alert_find(n, l->call, nl->user);
+  if (!a)
     return;
   a->last = l->cause;
   LIST_EACH(&a->user->nlegs, at) {

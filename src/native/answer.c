@@ -149,7 +149,7 @@ static void answer_by_media(struct req *r, struct nleg *first, const struct read
       return;
   }
   answer_state(r, first, a);
-  alert_settle(r->n, c, a->final, a->early);
+  alert_settle(r->n, first, c, a->final, a->early);
 }
 
 static void answer_one(struct req *r, struct nleg *nl, struct leg *l, const struct reading *a) {

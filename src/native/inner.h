@@ -93,7 +93,7 @@ void stream_closed(struct native *n, uint64_t cookie);
 void stream_system_event(struct stream *s, const char *name, json_t *data); /* no id, not in the ring */
 /* An answer was given that may be one of several devices' (none named): who shows its media first gave
  * it. */
-void alert_settle(struct native *n, struct call *c, bool final, bool early);
+void alert_settle(struct native *n, const struct nleg *nl, struct call *c, bool final, bool early);
 void alert_media(struct native *n, struct nleg *nl, struct leg *l);
 void alert_leg_ended(struct native *n, struct nleg *nl, const struct leg *l);
 struct verdict alert_ring(void *arg, struct call *c, const struct target *t);

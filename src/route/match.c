@@ -30,7 +30,7 @@ static bool name_fits(const char *name, struct slice s) {
 }
 
 static enum rule_fit origin_fits(const struct rule *r, const struct route_facts *f) {
-  static const char *const kinds[] = {"", "trunk", "native"};
+  static const char *const kinds[] = {"", "trunk", "native", "forward"};
   if (r->from != FROM_ANY && !slice_eq(f->from_kind, slice_of(kinds[r->from])))
     return FIT_NOT_FROM;
   if (!name_fits(r->trunk, f->trunk))

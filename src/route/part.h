@@ -54,7 +54,7 @@ struct rule {
   uint32_t timeout_s, line;
   bool emergency;
 };
-enum rule_from { FROM_ANY, FROM_TRUNK, FROM_NATIVE };
+enum rule_from { FROM_ANY, FROM_TRUNK, FROM_NATIVE, FROM_FORWARD };
 enum rule_flag { FLAG_ANY, FLAG_YES, FLAG_NO };
 
 struct plan {

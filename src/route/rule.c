@@ -6,7 +6,7 @@
 
 static const struct field rows[] = {
     ROW(SECTION_RULE, rule, name, "name", TEXT, FIELD_REQUIRED, 1, 63, NULL),
-    ROW(SECTION_RULE, rule, from, "from", CHOICE, 0, 0, 0, "any|trunk|native"),
+    ROW(SECTION_RULE, rule, from, "from", CHOICE, 0, 0, 0, "any|trunk|native|forward"),
     ROW(SECTION_RULE, rule, trunk, "trunk", NAME, 0, 1, 63, NULL),
     ROW(SECTION_RULE, rule, tenant, "tenant", NAME, 0, 1, 63, NULL),
     ROW(SECTION_RULE, rule, identity, "identity", NAME, 0, 1, 63, NULL),

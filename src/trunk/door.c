@@ -27,6 +27,12 @@ static void door_ringing(void *arg, struct leg *l) {
     inbound_provisional(d, l, 180);
 }
 
+static void door_forwarded(void *arg, struct leg *l) {
+  struct dialog *d = dialog_of(arg, l);
+  if (d && d->is_uas)
+    inbound_forwarded(d);
+}
+
 static void door_progress(void *arg, struct leg *l) {
   struct dialog *d = dialog_of(arg, l);
   if (d)
@@ -90,6 +96,7 @@ const struct door trunk_door = {
     .ring_stop = door_ring_stop,
     .opened = door_opened,
     .ringing = door_ringing,
+    .forwarded = door_forwarded,
     .progress = door_progress,
     .early = door_early,
     .answered = door_answered,

@@ -195,6 +195,15 @@ void inbound_provisional(struct dialog *d, struct leg *l, int status) {
   text_free(text);
 }
 
+/* The call is led to another number. */
+void inbound_forwarded(struct dialog *d) {
+  struct reply r;
+  if (d->state != DIALOG_NEW || !d->invite_in)
+    return;
+  reply_prepare(&r, d, 181);
+  prack_reply(d, &r);
+}
+
 /* The answer, or our offer where the INVITE had none; nothing more once a PRACK acknowledged it. */
 static char *answer_text(struct dialog *d, struct leg *l, bool *ret_none) {
   const struct desc *offer = NULL;

@@ -148,6 +148,7 @@ struct dialog {
   bool is_canceled;           /* is_canceled: the call ended before the final response. */
   bool got_final;             /* got_final: the INVITE's last word was said, by either side. */
   bool got_bye;
+  bool had_progress; /* had_progress: a provisional other than 100 came. */
   bool owes_bye;    /* owes_bye: a BYE is due once the 2xx is acknowledged. */
   bool owes_cancel; /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
@@ -311,6 +312,7 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
                     const struct addr *source);
 void inbound_opened(struct dialog *d, struct leg *l);
 void inbound_provisional(struct dialog *d, struct leg *l, int status);
+void inbound_forwarded(struct dialog *d); /* 181 */
 void inbound_answered(struct dialog *d, struct leg *l);
 void inbound_ended(struct dialog *d, const struct cause *c);
 struct verdict callee_ring(struct trunks *t, struct call *c, const struct target *target);

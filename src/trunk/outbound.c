@@ -47,6 +47,7 @@ void callee_fail(struct dialog *d, struct cause c) {
   if (!l)
     return;
   struct call *call = l->call;
+  c.had_progress = d->had_progress;
   leg_end(l, c);
   call_target_done(call, c);
 }
@@ -392,6 +393,7 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
     peer_note(l, orq, sip);
   if (sip)
     dialog_session_take(d, sip);
+  d->had_progress |= status > 100 && status < 200;
   if (status < 200 && d->is_canceled)
     cancel_send(d);
   else if (status > 100 && status < 200 && l && sip)

@@ -59,7 +59,9 @@ struct verdict guard_admit(struct guard *g, const struct ask *ask, uint64_t now)
   return rig.admit;
 }
 struct verdict guard_admit_out(struct guard *g, const struct conf_trunk *trunk, uint64_t now) {
-  (void)g, (void)trunk, (void)now;
+  (void)g, (void)now;
+  if (rig.full && strcmp(trunk->name, rig.full) == 0)
+    return verdict_refuse(REFUSE_TRUNK_CALLS, "%s is full", trunk->name);
   rig.live += rig.admit_out.refusal == REFUSE_NONE;
   return rig.admit_out;
 }
@@ -77,14 +79,18 @@ void guard_forget_out(struct guard *g, struct slice session_id) {
   rig.noted -= session_id.n == 32;
 }
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f) {
-  (void)p, (void)f;
-  return rig.route;
+  (void)p;
+  return slice_eq(f->from_kind, SLICE("forward")) ? rig.forward : rig.route;
 }
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name) {
   for (uint32_t i = 0; i < c->n_trunks; i++)
     if (slice_eq(slice_of(c->trunks[i].name), name))
       return &c->trunks[i];
   return NULL;
+}
+bool conf_trunk_fails_over(const struct conf_trunk *t, int status) {
+  (void)t;
+  return status == 408 || status == 503 || status == 504;
 }
 const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name) {
   (void)c, (void)name;
@@ -142,6 +148,11 @@ static void opened(void *arg, struct leg *l) {
   }
 }
 static void ringing(void *arg, struct leg *l) { (void)arg, said("%c.ringing", letter(l)); }
+static void forwarded(void *arg, struct leg *l) { (void)arg, said("%c.forwarded", letter(l)); }
+static int rank(void *arg, const struct conf_trunk *t) {
+  (void)arg;
+  return rig.ranks[t - rig.conf.trunks];
+}
 static void progress(void *arg, struct leg *l) { (void)arg, said("%c.progress", letter(l)); }
 static void early(void *arg, struct leg *l, bool on) { (void)arg, said("%c.early:%d", letter(l), on); }
 static void answered(void *arg, struct leg *l) { (void)arg, said("%c.answered", letter(l)); }
@@ -183,8 +194,8 @@ static void ended(void *arg, struct leg *l) {
 #define DOOR(kind_, ring_) \
   { \
     .name = #ring_, .kind = kind_, .ring = ring_, .ring_stop = ring_stop, .opened = opened, \
-    .ringing = ringing, .progress = progress, .early = early, .answered = answered, \
-    .connected = connected, .reoffered = reoffered, .held = held, .digit = digit, \
+    .rank = rank, .forwarded = forwarded, .ringing = ringing, .progress = progress, .early = early, \
+    .answered = answered, .connected = connected, .reoffered = reoffered, .held = held, .digit = digit, \
     .operation = operation, .media = media, .quality = quality, .restart = restart, \
     .transferred = transferred, .moved = moved, .ended = ended \
   }
@@ -424,9 +435,9 @@ void rig_event(uint32_t n, enum mset_type type) {
 
 static void configure(void) {
   struct conf *c = &rig.conf;
-  static const char *const trunks[] = {"demo", "lab"};
-  c->n_trunks = 2;
-  for (int i = 0; i < 2; i++) {
+  static const char *const trunks[] = {"demo", "lab", "spare"};
+  c->n_trunks = 3;
+  for (int i = 0; i < 3; i++) {
     snprintf(c->trunks[i].name, sizeof(c->trunks[i].name), "%s", trunks[i]);
     c->trunks[i].symmetric = SYMMETRIC_AUTO;
     c->trunks[i].media_timeout_s = 300;
@@ -434,7 +445,9 @@ static void configure(void) {
   c->trunks[1].srtp = SRTP_OFF;
   c->trunks[1].hold = HOLD_INACTIVE;
   c->users = rig.users;
-  c->n_users = 2;
+  c->n_users = 4;
+  snprintf(rig.users[2].name, CONF_NAME_BYTES, "cleo");
+  snprintf(rig.users[3].name, CONF_NAME_BYTES, "dave");
   snprintf(rig.users[0].name, CONF_NAME_BYTES, "alice");
   snprintf(rig.users[1].name, CONF_NAME_BYTES, "bob");
   c->node.max_calls = 20;
@@ -524,7 +537,8 @@ static struct leg *place_trunk(const char *sdp, const struct route_decision *rou
                     .sip_call_id = "call@carrier"};
   (void)!addr_parse(&ask.source, SLICE("192.0.2.10"), 5061);
   struct place p = {.door = &trunk_door, .ask = &ask};
-  rig.route = *route;
+  if (!rig.route.n_steps)
+    rig.route = *route;
   return place(&p, sdp);
 }
 

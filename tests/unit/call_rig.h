@@ -8,12 +8,12 @@
 struct rig {
   struct loop *loop;
   struct conf conf;
-  struct conf_user users[2];
+  struct conf_user users[4];
   struct calls *calls;
   /* media process */
   char path[64];
   int listen_fd, peer_fd, facts_fd;
-  int fail_link; /* fail_link: LINK is answered by this errno. */
+  int fail_link;        /* fail_link: LINK is answered by this errno. */
   bool fail_open, mute; /* mute: it reads and answers nothing */
   uint64_t sessions[64];
   uint32_t n_sessions;
@@ -24,7 +24,9 @@ struct rig {
   struct desc local;      /* of the last reoffered */
   bool reoffered;
   /* fakes' behaviour */
-  struct route_decision route;
+  struct route_decision route, forward; /* forward is the decision for calls that are led elsewhere. */
+  int ranks[4];                         /* ranks of the trunks, in their order */
+  const char *full;                     /* full is a trunk that guard takes no calls for. */
   struct verdict admit, admit_out;
   uint32_t devices, live; /* devices that the native door rings; calls counted by guard */
   uint32_t noted;         /* outbound calls that guard was told of */

@@ -279,7 +279,7 @@ Test(call, nobody_answers) {
   rig_pass(59000);
   eq(rig_log(), "");
   rig_pass(1500);
-  eq(rig_log(), "A.ended:no_answer:gateway B.ended:no_answer:gateway ring_stop");
+  eq(rig_log(), "B.ended:no_answer:gateway ring_stop A.ended:no_answer:gateway");
   cr_assert_eq(last()->sip_status, 480);
 }
 
@@ -332,7 +332,7 @@ Test(call, decline_stops_all) {
   rig_place_trunk(sdp_trunk_srtp);
   rig_log();
   end('B', END_DECLINED, BY_CALLEE);
-  eq(rig_log(), "B.ended:declined:callee A.ended:declined:callee C.ended:declined:callee ring_stop");
+  eq(rig_log(), "B.ended:declined:callee C.ended:declined:callee A.ended:declined:callee ring_stop");
   cr_assert_eq(last()->sip_status, 603);
 }
 

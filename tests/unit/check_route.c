@@ -147,7 +147,7 @@ Test(plan, errors_have_line_and_expectation) {
       {"rules:\n  - {name: a, then: {refuse: 200}}\n", 2,
        "rules[0].then.refuse: expected a whole number 400-699"},
       {"rules:\n  - {name: a, from: moon, then: echo}\n", 2,
-       "rules[0].from: expected one of any|trunk|native"},
+       "rules[0].from: expected one of any|trunk|native|forward"},
       {"rules:\n  - {name: a, then: echo, timeout_s: 10s}\n", 2,
        "rules[0].timeout_s: expected a whole number"},
       {"rules:\n  - {name: a, then: echo, emergency: true}\n", 2,
