@@ -333,9 +333,7 @@ void trunks_drain(struct trunks *t) {
   t->draining = true;
   regist_drain(t);
 }
-bool trunks_is_idle(const struct trunks *t) {
-  return pool_count(t->dialogs) == 0 && regist_is_idle(t);
-}
+bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0 && regist_is_idle(t); }
 
 uint16_t trunks_port(const struct trunks *t, const char *listener) {
   for (uint32_t i = 0; i < t->n_agents; i++)

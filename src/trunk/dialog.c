@@ -257,6 +257,14 @@ void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int si
   }
 }
 
+/* A re-INVITE of ours that the end crosses is still to be answered and acknowledged: RFC 5407 3.2.1. */
+void dialog_over(struct dialog *d) {
+  if (d->offer_out)
+    dialog_linger(d);
+  else
+    dialog_drop(d);
+}
+
 static void linger_over(void *arg) {
   struct dialog *d = dialog_get(arg);
   if (d)
@@ -264,6 +272,10 @@ static void linger_over(void *arg) {
 }
 
 void dialog_linger(struct dialog *d) {
+  reinvite_done(d);
+  info_done(d);
+  loop_disarm(d->t->env.loop, &d->retry);
+  d->has_wish = false;
   d->state = DIALOG_CLOSING;
   expires_done(d);
   d->leg = 0;

@@ -334,13 +334,10 @@ void inbound_ended(struct dialog *d, const struct cause *c) {
   } else if (d->state == DIALOG_UP && !d->is_acked && !d->got_bye) {
     d->owes_bye = true; /* not before the ACK or its time-out: RFC 3261 15 */
     d->bye_cause = *c;
-    reinvite_done(d);
-    wish_done(d);
-    info_done(d);
     dialog_linger(d);
   } else {
     if (d->state == DIALOG_UP && !d->got_bye)
       dialog_bye(d, c);
-    dialog_drop(d);
+    dialog_over(d);
   }
 }

@@ -280,6 +280,7 @@ void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int si
 enum end_by dialog_by_peer(const struct dialog *d);
 /* The leg of a 2xx that nobody wants: ACK, then BYE, then gone (d is dropped). */
 void dialog_refuse_answer(struct dialog *d, const sip_t *sip);
+void dialog_over(struct dialog *d);    /* all was said: gone, at once or when it was heard */
 void dialog_linger(struct dialog *d);  /* CLOSING, dropped at the latest after 64*T1 */
 char *desc_text(const struct desc *d); /* on the heap, NULL on error; free with text_free */
 void text_free(char *text);            /* wiped: it may hold keys */

@@ -431,5 +431,5 @@ void callee_ended(struct dialog *d, const struct cause *c) {
   }
   if (d->state == DIALOG_UP && !d->got_bye)
     dialog_bye(d, c);
-  dialog_drop(d);
+  dialog_over(d);
 }

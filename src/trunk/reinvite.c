@@ -31,16 +31,16 @@ static int answer_verdict(struct dialog *d, nta_incoming_t *irq, const struct ve
 /* May the peer offer now? 0, or the status that says no. */
 static int status_of_turn(struct dialog *d, const struct leg *l, const sip_t *sip, bool has_offer) {
   if (d->offer_in)
-    return 500;
+    return has_offer ? 500 : 0;
   if (d->state != DIALOG_UP && !early_is_agreed(d, sip)) /* RFC 3311 5.2 */
     return !has_offer ? 0 : d->is_uas && !d->is_late ? 500 : 491;
   if (d->state != DIALOG_UP && has_offer && sip->sip_request->rq_method == sip_method_invite)
     return 500; /* RFC 3261 14.2: the first INVITE has no final answer */
-  if (d->offer_out || (has_offer && l->offer_pending))
+  if (has_offer && (d->offer_out || l->offer_pending))
     return 491;
-  if (d->invite_in && d->is_late)
+  if (has_offer && d->invite_in && d->is_late)
     return 491; /* the answer in the ACK of our 200 is still due */
-  return d->ack_in && d->offer_in_is_late ? 491 : 0;
+  return has_offer && d->ack_in && d->offer_in_is_late ? 491 : 0;
 }
 
 /* A new target must be of the same kind as the first. */

@@ -74,12 +74,23 @@ static void offer_refused(struct dialog *d, struct leg *l, int status, const sip
   }
 }
 
+/* The call is over meanwhile: nothing but the ACK is owed. */
+static void offer_closed(struct dialog *d, int status, const sip_t *sip) {
+  if (status < 300 && sip)
+    dialog_ack(d, sip->sip_cseq->cs_seq, nta_outgoing_branch(d->offer_out), NULL);
+  dialog_drop(d);
+}
+
 static int wish_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   struct dialog *d = dialog_get(magic);
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
   if (!d || d->offer_out != orq || status < 200)
     return 0;
   struct leg *l = dialog_leg(d);
+  if (d->state == DIALOG_CLOSING) {
+    offer_closed(d, status, sip);
+    return 0;
+  }
   if (l && dialog_proof(d, &d->offer_out, sip, wish_response))
     return 0;
   if (status < 300 && sip && l)

@@ -114,6 +114,173 @@ static void call_out(const char *extra) {
   call_answer(extra);
 }
 
+/* RFC 5407: what crosses ---------------------------------------------------------------------------- */
+
+static void held(bool on) {
+  fake.door->held(fake.door_arg, &leg->leg, on);
+  rig_settle();
+}
+
+static void hang_up(void) {
+  leg_end(&leg->leg, (struct cause){.reason = END_COMPLETED, .by = BY_GATEWAY});
+  rig_settle();
+}
+
+/* 3.1.3: the caller says BYE in the early dialog. */
+Test(dialog, bye_before_answer) {
+  invite("");
+  leg = &fake.legs[0];
+  fake.door->ringing(fake.door_arg, &leg->leg);
+  rig_settle();
+  snprintf(d_to, sizeof d_to, "%s", rig_header(rig_hear_status(180), "To"));
+  say("BYE", "", "");
+  bool ok = false, gone = false;
+  for (const char *m = rig_hear(); m; m = rig_hear()) {
+    ok = ok || (strstr(m, " 200 ") && strstr(rig_header(m, "CSeq"), "BYE"));
+    gone = gone || (strstr(m, " 487 ") && strstr(rig_header(m, "CSeq"), "INVITE"));
+  }
+  cr_assert(ok && gone);
+  cr_assert(leg->is_over);
+}
+
+/* 3.1.4: its re-INVITE arrives before its ACK. */
+Test(dialog, reinvite_before_ack) {
+  invite("");
+  leg = &fake.legs[0];
+  fake.door->answered(fake.door_arg, &leg->leg);
+  rig_settle();
+  keep(rig_hear_status(200));
+  snprintf(d_to, sizeof d_to, "%s", rig_header(ours, "To"));
+  unsigned first = cseq;
+  say("INVITE", "", SDP);
+  const char *m = rig_hear_status(200);
+  cr_assert(m && atoi(rig_header(m, "CSeq")) == (int)cseq);
+  put("ACK", first, "late", "", "");
+  rig_say(text);
+  cr_assert_eq(leg->confirmed, 1);
+  say_ack("");
+  rig_run(3000);
+  cr_assert_null(rig_hear(), "both are acknowledged");
+  cr_assert_not(leg->is_over);
+}
+
+/* 3.1.5: BYE before the ACK; 3.1.6 beside it: the 200 is repeated no more. */
+Test(dialog, bye_before_ack) {
+  invite("");
+  leg = &fake.legs[0];
+  fake.door->answered(fake.door_arg, &leg->leg);
+  rig_settle();
+  snprintf(d_to, sizeof d_to, "%s", rig_header(rig_hear_status(200), "To"));
+  say("BYE", "", "");
+  cr_assert(rig_hear_status(200));
+  cr_assert(leg->is_over);
+  cr_assert_eq(leg->leg.cause.reason, END_COMPLETED);
+  rig_run(5000);
+  cr_assert_null(rig_hear_method("BYE"));
+}
+
+/* 3.2.1: their BYE crosses our re-INVITE, which they answer 481. */
+Test(dialog, bye_crosses_our_reinvite) {
+  call_in("");
+  held(true);
+  keep(rig_hear_method("INVITE"));
+  say("BYE", "", "");
+  cr_assert(rig_hear_status(200));
+  cr_assert(leg->is_over);
+  reply(ours, 481, "", "");
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_null(rig_hear_method("BYE"));
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+/* … and ours crosses the 200 to our re-INVITE. */
+Test(dialog, our_bye_crosses_the_answer_to_our_reinvite) {
+  call_out("");
+  held(true);
+  keep(rig_hear_method("INVITE"));
+  hang_up();
+  cr_assert(rig_hear_method("BYE"));
+  cr_assert_not(trunks_is_idle(rig_trunks));
+  reply(ours, 200, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  cr_assert_null(rig_hear_method("BYE"), "once is enough");
+  cr_assert_eq(leg->taken, 1, "only the first answer");
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+Test(dialog, our_bye_crosses_a_reinvite_that_nobody_answers) {
+  call_out("");
+  held(true);
+  hang_up();
+  rig_run(40000);
+  cr_assert(trunks_is_idle(rig_trunks));
+}
+
+/* Our BYE crosses their re-INVITE or UPDATE: the dialog is no more. */
+Test(dialog, requests_cross_our_bye) {
+  static const char *methods[] = {"INVITE", "UPDATE", "INFO", "BYE"};
+  for (size_t i = 0; i < COUNT_OF(methods); i++) {
+    call_out("");
+    hang_up();
+    cr_assert(rig_hear_method("BYE"));
+    say(methods[i], "", !strcmp(methods[i], "INVITE") || !strcmp(methods[i], "UPDATE") ? SDP : "");
+    const char *m = rig_hear_status(481);
+    cr_assert(m && strstr(rig_header(m, "CSeq"), methods[i]), "%s", methods[i]);
+    while (rig_hear())
+      ;
+  }
+}
+
+/* 3.2.3: offers of both sides cross, by UPDATE and by re-INVITE. */
+Test(dialog, update_crosses_our_reinvite) {
+  call_out("");
+  held(true);
+  keep(rig_hear_method("INVITE"));
+  say("UPDATE", "", SDP);
+  cr_assert(rig_hear_status(491));
+  say("UPDATE", "", ""); /* no offer, no glare */
+  cr_assert(rig_hear_status(200));
+  reply(ours, 200, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  say("UPDATE", "", SDP);
+  cr_assert(rig_hear_status(200));
+}
+
+Test(dialog, update_while_their_reinvite_waits) {
+  call_in("");
+  fake.reoffer_waits = true;
+  say("INVITE", "", SDP);
+  cr_assert(rig_hear_status(100));
+  say("UPDATE", "", SDP);
+  const char *m = rig_hear_status(500);
+  cr_assert(m && *rig_header(m, "Retry-After"));
+}
+
+/* 3.3.2: a repeated 2xx to our INVITE gets its ACK again. */
+Test(dialog, repeated_answer_is_acknowledged_again) {
+  call_out("");
+  reply(ours, 200, "", SDP);
+  const char *m = rig_hear();
+  cr_assert(m && !strncmp(m, "ACK ", 4));
+  cr_assert_null(rig_hear(), "and nothing else");
+  cr_assert_eq(leg->taken, 1);
+  cr_assert_not(leg->is_over);
+}
+
+/* The same of a re-INVITE. */
+Test(dialog, repeated_answer_to_reinvite_is_acknowledged_again) {
+  call_out("");
+  held(true);
+  keep(rig_hear_method("INVITE"));
+  reply(ours, 200, "", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  reply(ours, 200, "", SDP);
+  const char *m = rig_hear();
+  cr_assert(m && !strncmp(m, "ACK ", 4), "the first was lost");
+  cr_assert_null(rig_hear(), "and nothing else");
+  cr_assert_not(leg->is_over);
+}
+
 /* Session timers ---------------------------------------------------------------------------------- */
 
 Test(dialog, timer_asked_and_agreed) {
