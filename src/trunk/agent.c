@@ -243,7 +243,7 @@ static int agents_open(struct trunks *t, char *why, size_t why_bytes) {
     a->transport = l->transport;
     a->family = addr_family(&l->address);
     slice_copy(a->listener, sizeof a->listener, slice_of(l->name));
-    int e = l->transport == TRANSPORT_TLS ? secure_listener(l, false, why, why_bytes) : 0;
+    int e = l->transport == TRANSPORT_TLS ? secure_listener(conf, l, false, why, why_bytes) : 0;
     if (e == 0)
       e = agent_open(a, l, why, why_bytes);
     if (e < 0)
@@ -322,7 +322,7 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   for (uint32_t i = 0; i < conf->n_listeners; i++) {
     const struct conf_listener *l = &conf->listeners[i];
     if (l->transport == TRANSPORT_TLS && agent_find(t, l->name) &&
-        secure_listener(l, true, why, why_bytes) < 0)
+        secure_listener(conf, l, true, why, why_bytes) < 0)
       result = -EINVAL;
   }
   options_start(t);

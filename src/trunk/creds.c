@@ -26,6 +26,7 @@ struct creds {
   bool blank;
   SSL_CTX *ctx[PROFILE_CERTS];
   struct peernames names[PROFILE_CERTS];
+  int64_t ends_s[PROFILE_CERTS]; /* ends_s is when each of ctx's certificates ends. */
   X509_STORE *roots;
   STACK_OF(X509_NAME) * root_names;
   int64_t expiry_s;
@@ -155,6 +156,7 @@ static int cert_add(struct creds *c, X509 *leaf, EVP_PKEY *key, STACK_OF(X509) *
     return -ENOMEM;
   c->ctx[c->n++] = ctx;
   int64_t end = expiry_of(leaf);
+  c->ends_s[c->n - 1] = end;
   if (!c->expiry_s || end < c->expiry_s)
     c->expiry_s = end;
   if (SSL_CTX_use_cert_and_key(ctx, leaf, key, rest, 1) != 1)
@@ -303,11 +305,27 @@ struct creds *creds_free(struct creds *c) {
 const struct creds_limits *creds_limits_of(const struct creds *c) { return &c->limits; }
 int64_t creds_expiry_s(const struct creds *c) { return c->expiry_s; }
 
+/* The certificate for a name of ours; the first where none has it. */
+static size_t place_of(const struct creds *c, const char *own_name) {
+  for (size_t i = 0; own_name && *own_name && i < c->n; i++)
+    if (peernames_have(&c->names[i], slice_of(own_name)))
+      return i;
+  return 0;
+}
+
+int64_t creds_name_expiry_s(const struct creds *c, const char *own_name) {
+  return c->ends_s[place_of(c, own_name)];
+}
+
+bool creds_differ(const struct creds *c, const char *a, const char *b) {
+  return place_of(c, a) != place_of(c, b);
+}
+
 /* Version, options and verify mode of an SSL stay when SNI switches its context. */
-SSL *creds_ssl(struct creds *c, bool accepted) {
+SSL *creds_ssl(struct creds *c, bool accepted, const char *own_name) {
   if (accepted && c->blank)
     return NULL;
-  SSL *ssl = SSL_new(c->ctx[0]);
+  SSL *ssl = SSL_new(c->ctx[accepted ? 0 : place_of(c, own_name)]);
   if (!ssl)
     return NULL;
   SSL_set_app_data(ssl, c);

@@ -24,6 +24,10 @@ struct creds *creds_free(struct creds *c); /* lets one hold go; returns NULL */
 OWN_DEFINE(creds)
 const struct creds_limits *creds_limits_of(const struct creds *c);
 int64_t creds_expiry_s(const struct creds *c); /* first end of our own certificates; 0: none */
+/* The end of the certificate that is shown as own_name: the one that has the name, else the first. */
+int64_t creds_name_expiry_s(const struct creds *c, const char *own_name);
+bool creds_differ(const struct creds *c, const char *a, const char *b); /* for two names of ours */
 /* A connection's SSL under the policy of the set, which must outlive it. NULL without memory, or
- * for an accepted one without any certificate. */
-SSL *creds_ssl(struct creds *c, bool accepted);
+ * for an accepted one without any certificate. own_name ("" or NULL: none) is who we are on one that we
+ * open. */
+SSL *creds_ssl(struct creds *c, bool accepted, const char *own_name);

@@ -182,6 +182,15 @@ struct dialog {
   struct timer expiry;
 };
 
+/* As nta_outgoing_tcreate(), which it stands in for everywhere: the Via shows the name that the dialog's
+ * trunk knows us by (its fqdn), or that host where it is no dialog's; NULLs: the listener's. */
+nta_outgoing_t *via_create(const struct agent *a, const char *host, nta_leg_t *leg, nta_response_f *fn,
+                           nta_outgoing_magic_t *magic, url_string_t const *route, sip_method_t method,
+                           char const *name, url_string_t const *uri, tag_type_t tag,
+                           tag_value_t value, ...);
+#define nta_outgoing_tcreate(leg, fn, magic, route, ...) \
+  via_create(NULL, NULL, leg, fn, magic, route, __VA_ARGS__)
+
 /* Only one door lives in a process: callbacks of sofia find it here. */
 extern struct trunks *the_trunks;
 extern struct counts trunk_counters;
@@ -391,5 +400,6 @@ extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes);
-int secure_listener(const struct conf_listener *l, bool is_reload, char *why, size_t why_bytes);
+int secure_listener(const struct conf *conf, const struct conf_listener *l, bool is_reload, char *why,
+                    size_t why_bytes);
 void secure_stop(void);

@@ -106,3 +106,8 @@ int64_t profile_expiry_s(const char *name) {
   own(creds) c = profile_creds(slice_of(name));
   return c ? creds_expiry_s(c) : 0;
 }
+
+int64_t profile_name_expiry_s(const char *name, const char *own_name) {
+  own(creds) c = profile_creds(slice_of(name));
+  return c ? creds_name_expiry_s(c, own_name) : 0;
+}

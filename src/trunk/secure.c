@@ -51,21 +51,26 @@ int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes) {
   return 0;
 }
 
-static struct profile_settings settings_of(const struct conf_listener *l) {
-  return (struct profile_settings){
+/* The listener's certificate, then those of its trunks. */
+static struct profile_settings settings_of(const struct conf *conf, const struct conf_listener *l) {
+  struct profile_settings s = {
       .cert = {{l->certificate, l->key}},
       .certs = 1,
       .ca_file = *l->ca ? l->ca : NULL,
       .mtls = l->mtls,
       .handshake_ms = l->handshake_deadline_ms,
   };
+  for (uint32_t i = 0; i < conf->n_trunks && s.certs < PROFILE_CERTS; i++)
+    if (*conf->trunks[i].certificate && !strcmp(conf->trunks[i].listener, l->name))
+      s.cert[s.certs++] = (struct profile_cert){conf->trunks[i].certificate, conf->trunks[i].key};
+  return s;
 }
 
 int trunks_check(const struct conf *conf, char *why, size_t why_bytes) {
   char reason[200];
   for (uint32_t i = 0; i < conf->n_listeners; i++) {
     const struct conf_listener *l = &conf->listeners[i];
-    struct profile_settings s = settings_of(l);
+    struct profile_settings s = settings_of(conf, l);
     if (l->transport == TRANSPORT_TLS && profile_check(&s, reason, sizeof(reason)) < 0) {
       snprintf(why, why_bytes, "listeners[%s]: %s", l->name, reason);
       return -EINVAL;
@@ -74,8 +79,9 @@ int trunks_check(const struct conf *conf, char *why, size_t why_bytes) {
   return 0;
 }
 
-int secure_listener(const struct conf_listener *l, bool is_reload, char *why, size_t why_bytes) {
-  struct profile_settings s = settings_of(l);
+int secure_listener(const struct conf *conf, const struct conf_listener *l, bool is_reload, char *why,
+                    size_t why_bytes) {
+  struct profile_settings s = settings_of(conf, l);
   return is_reload ? profile_reload(l->name, &s, why, why_bytes)
                    : profile_add(l->name, &s, why, why_bytes);
 }

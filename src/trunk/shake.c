@@ -300,7 +300,7 @@ int shake_watch(struct shaker *k, struct shake *s, struct creds *c, int socket, 
     return -EMFILE;
   s->accepted = accepted;
   s->creds = creds_hold(c);
-  s->ssl = creds_ssl(c, accepted);
+  s->ssl = creds_ssl(c, accepted, s->own_name);
   int r = s->ssl && SSL_set_fd(s->ssl, s->fd) ? 0 : -ENOMEM;
   s->deadline_us = clock_now_us() + creds_limits_of(c)->deadline_us;
   pthread_mutex_lock(&k->lock);

@@ -32,6 +32,7 @@ struct shake {
   int fd;              /* fd is our own duplicate of the socket until the owner closes it. */
   struct creds *creds; /* creds is held. */
   bool accepted;
+  char own_name[64];           /* own_name is who we are on one that we open; "": the first. */
   char wanted[PEERNAME_BYTES]; /* wanted is the host that we mean to reach; "" if accepted. */
   enum shake_result result;    /* The result: valid once it came back. */
   bool verified;

@@ -4,7 +4,7 @@
  * datagrams, the first with a Via that cannot be answered ("host:0"). And the library's own ACK and BYE
  * to a stray 2xx trust any Contact and free a message twice when the second of them fails. Call thread.
  */
-#include "base/own.h"
+#include "trunk/tls.h"
 
 #include <sofia-sip/msg_addr.h>
 #include <sofia-sip/nta.h>
@@ -37,12 +37,18 @@ static bool may_retry(const tport_t *self, msg_t *msg) {
          (msg_errno(msg) == EPIPE || msg_errno(msg) == ECONNREFUSED);
 }
 
+/* A request's Via says who we are toward that trunk: its certificate, if it has one of its own. */
+static void name_own(const sip_t *sip) {
+  link_own_name(sip && sip->sip_request && sip->sip_via ? sip->sip_via->v_host : "");
+}
+
 /* A response always counts as sent: the caller only asks whether the result is NULL. */
 __attribute__((visibility("default"))) tport_t *
 tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, tag_value_t value, ...) {
   static char sent;
   ta_list ta;
   ta_start(ta, tag, value);
+  name_own(sip_object(msg));
   tport_t *used = stock()(self, msg, name, ta_tags(ta));
   ta_end(ta);
   const sip_t *sip = used ? NULL : sip_object(msg);

@@ -34,7 +34,8 @@ static _Thread_local struct {
 } record;
 
 static struct shaker *shaker;
-static size_t link_at; /* where a TLS transport keeps its link */
+static char own_name[64]; /* who we are for the next connection */
+static size_t link_at;    /* where a TLS transport keeps its link */
 
 void link_set_shaker(struct shaker *k) { shaker = k; }
 void link_set_size(size_t secondary_size) { link_at = secondary_size - 2 * sizeof(void *); }
@@ -43,6 +44,16 @@ struct link *link_of(const tport_t *tp) {
   if (!link_at || !tp || !tport_has_tls(tp) || !tport_is_secondary(tp))
     return NULL;
   return *(struct link **)(void *)((char *)peek_of(tp) + link_at);
+}
+
+void link_own_name(const char *name) {
+  if (slice_copy(own_name, sizeof(own_name), slice_of(name ? name : "")) < 0)
+    own_name[0] = 0;
+}
+
+bool link_is_ours(const struct link *t) {
+  return !t || t->shake.accepted || !t->shake.creds ||
+         !creds_differ(t->shake.creds, t->shake.own_name, own_name);
 }
 
 static void tell_gauge(void) {
@@ -90,6 +101,8 @@ struct link *tls_init_secondary(struct link *master, int socket, int accepted) {
   su_setblocking(socket, 0);
   t->shake.fd = -1;
   t->shake.done = shaken;
+  if (!accepted)
+    memcpy(t->shake.own_name, own_name, sizeof(own_name));
   int r = shake_watch(shaker, &t->shake, c, socket, accepted);
   tell_gauge();
   if (!r)

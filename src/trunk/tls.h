@@ -9,7 +9,7 @@
 #include "base/count.h"
 #include "conf/conf.h"
 
-#define PROFILE_CERTS 8
+#define PROFILE_CERTS 33 /* the listener's and those of its trunks */
 #define PROFILE_NAME_BYTES 64
 
 struct profile_cert {
@@ -40,6 +40,8 @@ int profile_reload(const char *name, const struct profile_settings *s, char *why
 int profile_check(const struct profile_settings *s, char *why, size_t why_bytes) must_check;
 /* The first expiry among a profile's own certificates, seconds since 1970; 0 without certificates. */
 int64_t profile_expiry_s(const char *name);
+/* … of the one that is shown as own_name (the first, where none has that name). */
+int64_t profile_name_expiry_s(const char *name, const char *own_name);
 void profile_clear(void); /* forgets all profiles, after the agents are gone */
 
 /* Handshake threads. threads 0: 2. 0 or -errno. Call once, before the first nta agent: it also
@@ -60,6 +62,9 @@ struct link_facts {
   size_t subjects;       /* subjects is the number of link_subject()s. */
 };
 struct tport_s; /* sofia's transport */
+/* Who we are for connections that are opened or reused from now on: the certificate with that name is
+ * shown, and none that showed another is taken. "": the profile's first one. Call thread. */
+void link_own_name(const char *name);
 /* 0, -ENOTCONN (handshake not over, closed) or -EINVAL (no TLS). The texts live as long as tp. */
 int link_facts_of(const struct tport_s *tp, struct link_facts *ret) must_check;
 /* One verified name: "sbc.example.test", "*.example.test", "sip:example.test", "192.0.2.1"; or NULL.

@@ -1118,3 +1118,24 @@ Test(trunk_tcp, too_large) {
   close(fd);
   rig_stop();
 }
+
+/* Everything outside is of the trunk's own name, not of the socket (lesson 16): also what ends a call. */
+Test(trunk, via_is_of_the_trunks_name) {
+  char why[200], via[200];
+  strcpy(rig_conf.trunks[0].fqdn, "tenant.example.test");
+  cr_assert_eq(trunks_reload(rig_trunks, &rig_conf, why, sizeof why), 0);
+  struct fake_leg *f = ring();
+  const char *m = invite;
+  snprintf(via, sizeof via, "%s", rig_header(m, "Via"));
+  cr_assert(strstr(via, "SIP/2.0/UDP tenant.example.test:") && strstr(via, ";branch=z9hG4bK") &&
+                strstr(via, ";rport"),
+            "%s", via);
+  cr_assert(strstr(rig_header(m, "Contact"), "@tenant.example.test:"));
+  cr_assert(strstr(rig_header(m, "From"), "@tenant.example.test"));
+  answer_request(m, 180, "far", CONTACT, "", "");
+  leg_end(&f->leg, (struct cause){.reason = END_CANCELED, .by = BY_CALLER});
+  rig_settle();
+  m = rig_hear_method("CANCEL");
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Via"), via);
+}
