@@ -284,6 +284,7 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
   if (e < 0)
     return e;
   options_start(t);
+  renewal_start(t);
   calls_add_door(env->calls, &trunk_door, t);
   *ret = take(t);
   return 0;
@@ -295,6 +296,7 @@ struct trunks *trunks_free(struct trunks *t) {
   uint32_t slot = 0;
   struct dialog *d;
   options_stop(t);
+  renewal_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
   regist_free(t);
@@ -319,12 +321,8 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   t->env.conf = conf;
   if (regist_start(t) < 0)
     result = -ENOMEM;
-  for (uint32_t i = 0; i < conf->n_listeners; i++) {
-    const struct conf_listener *l = &conf->listeners[i];
-    if (l->transport == TRANSPORT_TLS && agent_find(t, l->name) &&
-        secure_listener(conf, l, true, why, why_bytes) < 0)
-      result = -EINVAL;
-  }
+  if (renewal_reload(t, why, why_bytes) < 0)
+    result = -EINVAL;
   options_start(t);
   return result;
 }

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "trunk/headers.h"
 #include "trunk/refresh.h"
+#include "trunk/expiry.h"
 #include "trunk/health.h"
 #include "trunk/trunk.h"
 
@@ -62,6 +63,7 @@ struct watch_trunk {
   bool pending[CONF_HUBS_MAX]; /* pending: one of ours to that goal is unanswered. */
   uint64_t run;                /* run names the transactions whose answers count. */
   char contact[URI_BYTES];     /* hub: where the peer's OPTIONS said that ours go; "": the target */
+  int told_own, told_peer;     /* which warnings of certificates' ends were said, see expiry.h */
   char route[URI_BYTES];       /* … by way of its Record-Route; "": straight */
   struct timer timer;
 };
@@ -85,6 +87,9 @@ struct trunks {
   struct pool *hops;
   struct timer lookup_timer;
   struct pin *pins; /* pins: see hops_pin() */
+  struct expiry_files files; /* files of certificates and keys, looked at by renewal */
+  struct timer renewal_timer;
+  char renewal_why[256]; /* why the newest files were refused; "": they were not */
 };
 
 enum dialog_state {
@@ -186,8 +191,8 @@ struct dialog {
  * trunk knows us by (its fqdn), or that host where it is no dialog's; NULLs: the listener's. */
 nta_outgoing_t *via_create(const struct agent *a, const char *host, nta_leg_t *leg, nta_response_f *fn,
                            nta_outgoing_magic_t *magic, url_string_t const *route, sip_method_t method,
-                           char const *name, url_string_t const *uri, tag_type_t tag,
-                           tag_value_t value, ...);
+                           char const *name, url_string_t const *uri, tag_type_t tag, tag_value_t value,
+                           ...);
 #define nta_outgoing_tcreate(leg, fn, magic, route, ...) \
   via_create(NULL, NULL, leg, fn, magic, route, __VA_ARGS__)
 
@@ -383,6 +388,11 @@ bool proof_again(const struct proof *p, nta_outgoing_t **orq, const sip_t *sip);
 bool dialog_proof(struct dialog *d, nta_outgoing_t **orq, const sip_t *sip, nta_response_f *fn);
 /* The callback for a last request of a dialog that is not waited for; NULL, NULL: none is needed. */
 nta_response_f *farewell_fn(const struct dialog *d, nta_outgoing_magic_t **ret_magic);
+/* renewal: certificates while the program runs */
+void renewal_start(struct trunks *t);
+void renewal_stop(struct trunks *t);
+int renewal_reload(struct trunks *t, char *why, size_t why_bytes); /* as trunks_reload() */
+int64_t renewal_own_expiry_s(const struct trunks *t, const struct conf_trunk *trunk); /* 0: none */
 /* watch: what calls tell of health, and what health tells calls. */
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
 struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk); /* its base's */

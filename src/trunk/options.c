@@ -158,6 +158,8 @@ static bool is_asked(const struct conf_trunk *trunk) {
 
 static void watch_start(struct watch_trunk *w, struct trunks *t, const struct conf_trunk *trunk) {
   w->t = t;
+  if (!w->run)
+    w->told_own = w->told_peer = EXPIRY_NEVER;
   memset(w->pending, 0, sizeof w->pending);
   w->run += CONF_TRUNKS_MAX;
   w->timer = (struct timer){0};

@@ -327,7 +327,7 @@ static bool is_for(const tport_t *tp, const tp_name_t *wanted) {
   struct slice want = slice_of(wanted->tpn_canon ? wanted->tpn_canon : wanted->tpn_host);
   if (!peek_of(tp)->accepted)
     return have && slice_ieq(slice_of(have), want) && link_is_ours(link_of(tp));
-  for (size_t i = 0; (subject = link_subject(tp, i)); i++)
+  for (size_t i = 0; link_is_ours(link_of(tp)) && (subject = link_subject(tp, i)); i++)
     if (peername_is(subject, want))
       return true;
   return false;

@@ -4,6 +4,7 @@
  * shaken(), which only posts a message there. RFC 3261 18, 26.3. */
 #include "trunk/sofia_tls.h"
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "trunk/profile.h"
 #include "trunk/tls.h"
@@ -11,14 +12,23 @@
 #include <openssl/err.h>
 #include <sofia-sip/su_errno.h>
 
-enum { ISSUES_CERT_AT = 16, RECORD_BYTES = 16384 };
+enum {
+  ISSUES_CERT_AT = 16,
+  RECORD_BYTES = 16384,
+  RETIRED_US = 32000000, /* 64*T1: by then every transaction of before is over */
+  RETIRED_MAX_US = 300000000,
+  QUIET_US = 2000000,
+};
 static const char cert_suffix[] = "/agent.pem", profile_prefix[] = "profile:";
 
 char const tls_version[] = "own TLS";
 
 struct link {
   bool master;
-  char profile[PROFILE_NAME_BYTES]; /* of a master */
+  char profile[PROFILE_NAME_BYTES];
+  struct list node;    /* node of `links`, of a connection */
+  uint64_t used_us;    /* used_us is when something was read or written last. */
+  uint64_t retired_us; /* retired_us: its certificate was replaced then; 0: it is current. */
   bool up, eof, said_goodbye;
   bool write_wants_read, read_wants_write;
   struct shake shake;
@@ -34,8 +44,9 @@ static _Thread_local struct {
 } record;
 
 static struct shaker *shaker;
-static char own_name[64]; /* who we are for the next connection */
-static size_t link_at;    /* where a TLS transport keeps its link */
+static struct list links = {&links, &links}; /* links are all connections. */
+static char own_name[64];                    /* who we are for the next connection */
+static size_t link_at;                       /* where a TLS transport keeps its link */
 
 void link_set_shaker(struct shaker *k) { shaker = k; }
 void link_set_size(size_t secondary_size) { link_at = secondary_size - 2 * sizeof(void *); }
@@ -52,6 +63,8 @@ void link_own_name(const char *name) {
 }
 
 bool link_is_ours(const struct link *t) {
+  if (t && t->retired_us)
+    return false;
   return !t || t->shake.accepted || !t->shake.creds ||
          !creds_differ(t->shake.creds, t->shake.own_name, own_name);
 }
@@ -101,12 +114,16 @@ struct link *tls_init_secondary(struct link *master, int socket, int accepted) {
   su_setblocking(socket, 0);
   t->shake.fd = -1;
   t->shake.done = shaken;
+  memcpy(t->profile, master->profile, sizeof(t->profile));
   if (!accepted)
     memcpy(t->shake.own_name, own_name, sizeof(own_name));
   int r = shake_watch(shaker, &t->shake, c, socket, accepted);
   tell_gauge();
-  if (!r)
+  list_init(&t->node);
+  if (!r) {
+    list_add_tail(&links, &t->node);
     return t;
+  }
   count_one(&owntls_counts, r == -EBUSY ? TLSCOUNT_capped : TLSCOUNT_failed);
   free(t);
   errno = -r;
@@ -119,6 +136,8 @@ void tls_free(struct link *t) {
   if (record.owner == t)
     record.owner = NULL;
   link_goodbye(t); /* the agent's end comes here without a shutdown before */
+  if (!t->master)
+    list_del(&t->node);
   t->self = NULL;
   if (!t->master && !shake_drop(shaker, &t->shake))
     return; /* shaken() is on its way and frees it */
@@ -313,6 +332,7 @@ ssize_t tls_read(struct link *t) {
     return no_data(t, n);
   record.owner = t;
   record.n = (size_t)n;
+  t->used_us = clock_now_us();
   return n;
 }
 
@@ -344,8 +364,10 @@ ssize_t tls_write(struct link *t, void *buf, size_t size) {
   errno = 0;
   t->write_wants_read = false;
   int n = SSL_write(t->shake.ssl, buf, size > INT32_MAX ? INT32_MAX : (int)size);
-  if (n > 0)
+  if (n > 0) {
+    t->used_us = clock_now_us();
     return n;
+  }
   int e = SSL_get_error(t->shake.ssl, n);
   t->write_wants_read = e == SSL_ERROR_WANT_READ;
   if (e == SSL_ERROR_WANT_WRITE || e == SSL_ERROR_WANT_READ)
@@ -381,6 +403,38 @@ void link_goodbye(struct link *t) {
   ERR_clear_error();
   (void)SSL_shutdown(t->shake.ssl);
   ERR_clear_error();
+}
+
+/* Renewal: connections of a certificate that was replaced carry nothing new, finish what they have and
+ * are closed (requirements C-14) --------------------------------------------------------------- */
+
+void links_retire(uint64_t now_us) {
+  LIST_EACH(&links, n) {
+    struct link *t = CONTAINER_OF(n, struct link, node);
+    own(creds) now = profile_creds(slice_of(t->profile));
+    if (now && t->shake.creds != now && !t->retired_us)
+      t->retired_us = now_us;
+  }
+}
+
+static bool is_finished(const struct link *t, uint64_t now_us) {
+  uint64_t age = now_us - t->retired_us, quiet = now_us - t->used_us;
+  return t->retired_us && t->self && (age > RETIRED_MAX_US || (age > RETIRED_US && quiet > QUIET_US));
+}
+
+uint32_t links_close_retired(uint64_t now_us) {
+  uint32_t left = 0;
+  LIST_EACH_SAFE(&links, n) {
+    struct link *t = CONTAINER_OF(n, struct link, node);
+    if (is_finished(t, now_us)) {
+      count_one(&owntls_counts, TLSCOUNT_retired);
+      if (!tport_is_closed(t->self))
+        tport_shutdown(t->self, 2);
+    } else if (t->retired_us) {
+      left++;
+    }
+  }
+  return left;
 }
 
 /* What the peer proved ------------------------------------------------------------------------ */

@@ -61,6 +61,11 @@ struct link_facts {
   int64_t peer_expiry_s; /* peer_expiry_s is the end of the peer's certificate; 0 without one. */
   size_t subjects;       /* subjects is the number of link_subject()s. */
 };
+/* After profile_reload(): connections that show another set than the profile's now serve no new request
+ * (links_retire), and are closed by links_close_retired() when what they carried is over: 32 s later and
+ * quiet, at the latest after 5 minutes. Returns how many are left. Call thread. */
+void links_retire(uint64_t now_us);
+uint32_t links_close_retired(uint64_t now_us);
 struct tport_s; /* sofia's transport */
 /* Who we are for connections that are opened or reused from now on: the certificate with that name is
  * shown, and none that showed another is taken. "": the profile's first one. Call thread. */

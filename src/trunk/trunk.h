@@ -38,7 +38,7 @@ struct trunk_health {
   uint64_t sent, answered, failed;         /* our OPTIONS */
   uint64_t received;                       /* received counts the peer's OPTIONS. */
   uint64_t last_sent_ms, last_received_ms; /* wall; 0: never */
-  int64_t peer_expiry_s;                   /* end of the peer's certificate; 0: none seen */
+  int64_t own_expiry_s, peer_expiry_s;     /* ends of the certificates; 0: none (seen) */
   uint32_t calls;                          /* calls are dialogs alive. */
   uint32_t n_goals;                        /* its target, or the hub's data centres */
   enum trunk_state goals[CONF_HUBS_MAX];
@@ -70,6 +70,14 @@ int trunks_check(const struct conf *conf, char *why, size_t why_bytes) must_chec
 void trunks_drain(struct trunks *t);         /* OPTIONS are answered 503 from now on */
 bool trunks_is_idle(const struct trunks *t); /* no dialog left that still has to say goodbye */
 bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret);
+/* What an operator should do something about: certificates that end within 30 days or were refused.
+ * Returns how many of at most max. */
+struct trunk_alarm {
+  char trunk[CONF_NAME_BYTES]; /* "": of all */
+  bool is_grave;               /* is_grave: today */
+  char text[320];
+};
+uint32_t trunks_alarms(const struct trunks *t, struct trunk_alarm *list, uint32_t max);
 /* The port that a listener is bound to (of use where the configuration says 0); 0 if unknown. */
 uint16_t trunks_port(const struct trunks *t, const char *listener);
 const struct counts *trunks_counts(void);

@@ -121,6 +121,7 @@ bool trunks_health(const struct trunks *t, const char *name, struct trunk_health
   ret->figures = own->health.figures;
   ret->state = health_state(&base->engine, &r, now_us(t));
   ret->asked = health_asked(&base->engine, &r, now_us(t));
+  ret->own_expiry_s = renewal_own_expiry_s(t, trunk);
   ret->tls = health_tls(ret->peer_expiry_s, (int64_t)(clock_wall_ms() / 1000));
   ret->n_goals = base->engine.n;
   for (uint32_t i = 0; i < ret->n_goals; i++)

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of the health engine in simulated time: hysteresis, silence, calls, the hub's data centres. */
+#include "trunk/expiry.h"
 #include "trunk/health.h"
 
 #include <criterion/criterion.h>
+#include <stdio.h>
+#include <unistd.h>
 
 enum { S = 1000000, MINUTE = 60 * S };
 
@@ -112,4 +115,58 @@ Test(health, the_peers_certificate) {
   cr_expect_str_eq(trunk_tls_text(TLS_CERT_EXPIRING), "cert_expiring");
   cr_expect_str_eq(trunk_overall_text(TRUNK_UP), "online");
   cr_expect_str_eq(trunk_asked_text(ASKED_EXPIRED), "expired");
+}
+
+/* 30, 7 and 1 days before and at the end, each once; a renewed one starts again. */
+Test(expiry, is_said_in_time) {
+  int told = EXPIRY_NEVER;
+  const int64_t end = 100 * 86400, day = 86400;
+  char text[64];
+  unsigned said = 0;
+  for (int64_t now = 0; now < end + 5 * day; now += 3600)
+    said += expiry_is_news(&told, end, now);
+  cr_expect_eq(said, 4);
+  cr_expect_eq(told, 0);
+  cr_expect_not(expiry_is_news(&told, end + 365 * day, end));
+  cr_expect(expiry_is_news(&told, end + 365 * day, end + 340 * day));
+  cr_expect_eq(expiry_step(end, end - 30 * day - 1), EXPIRY_NEVER);
+  cr_expect_eq(expiry_step(end, end - 30 * day), 30);
+  cr_expect_eq(expiry_step(end, end - day), 1);
+  cr_expect_eq(expiry_step(0, end), EXPIRY_NEVER);
+  cr_expect_str_eq(expiry_text(text, sizeof(text), end, end - 6 * day - 5), "ends in 6 days");
+  cr_expect_str_eq(expiry_text(text, sizeof(text), end, end + day), "ended 1 day ago");
+}
+
+static void file_write(const char *path, const char *text) {
+  FILE *f = fopen(path, "we");
+  cr_assert(f && fputs(text, f) >= 0);
+  fclose(f);
+}
+
+/* Taken when it is whole: changed, and the same at the next look. */
+Test(expiry, changed_files_are_noticed) {
+  char path[] = "/tmp/sp-expiry-XXXXXX", other[64];
+  int fd = mkstemp(path);
+  struct expiry_files f = {0}, before;
+  cr_assert_geq(fd, 0);
+  close(fd);
+  snprintf(other, sizeof(other), "%s.new", path);
+  expiry_watch(&f, path);
+  expiry_watch(&f, path);
+  expiry_watch(&f, "");
+  cr_expect_eq(f.n, 1);
+  cr_expect_not(expiry_look(&f));
+  before = f;
+  file_write(path, "half");
+  cr_expect_not(expiry_look(&f), "still being written");
+  file_write(path, "whole");
+  cr_expect_not(expiry_look(&f));
+  cr_expect(expiry_look(&f));
+  cr_expect_not(expiry_look(&f), "once");
+  cr_expect(expiry_differ(&before, &f) && !expiry_differ(&f, &f));
+  file_write(other, "whole");
+  cr_assert_eq(rename(other, path), 0);
+  cr_expect_not(expiry_look(&f));
+  cr_expect(expiry_look(&f), "renamed onto it");
+  unlink(path);
 }
