@@ -11,10 +11,11 @@ struct check {
 
 static void trunk_check(const struct check *k, uint32_t line, const char *name) {
   const struct conf_trunk *t = conf_trunk_find(k->conf, slice_of(name));
+  char target[CONF_PATH_BYTES];
   if (!t)
     conf_error_add(k->errors, k->p->file, line, "rule \"%s\": there is no trunk \"%s\"", k->rule->name,
                    name);
-  else if (!t->target[0])
+  else if (conf_trunk_target(t, 0, target, sizeof(target)) < 0)
     conf_error_add(k->errors, k->p->file, line, "rule \"%s\": trunks[%s] has no target to send calls to",
                    k->rule->name, name);
 }

@@ -38,7 +38,7 @@ def faults(path):
 
 
 wrong = 0
-for program in ("sallyportd", "sallyport-media"):
+for program in ("sallyportd", "sallyport-media", "sallyport"):
     path = os.path.join(BUILD, program)
     if not os.path.exists(path):
         print("hardening: %s is not built" % path)

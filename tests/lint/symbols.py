@@ -17,6 +17,7 @@ MEANT = {
         "tport_tsend", "tport_zap_secondary", "nta_msg_ackbye",
     },
     "sallyport-media": set(),
+    "sallyport": set(),
 }
 
 

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * sallyport, the operators' command: sallyport VERB … */
+#include "app/cli.h"
+
+#include "base/own.h"
+#include "config.h"
+
+#include <stdio.h>
+
+static const struct cli_verb verbs[] = {
+    {"route-test", "shows which rule of the dialplan takes a number, and why", routetest_run},
+};
+
+static void usage(FILE *to) {
+  fputs("Usage: sallyport VERB [OPTION…]\n\n", to);
+  for (size_t i = 0; i < COUNT_OF(verbs); i++)
+    fprintf(to, "  %-14s %s\n", verbs[i].name, verbs[i].about);
+  fputs("\nsallyport VERB --help tells the options of a verb; sallyport --version the version.\n", to);
+}
+
+const char *cli_config(const char *given) {
+  static char beside[512];
+  const char *named = given ? given : getenv("SALLYPORT_CONFIG");
+  if (named && *named)
+    return named;
+  ssize_t n = readlink("/proc/self/exe", beside, sizeof(beside) - 32);
+  char *slash = n > 0 ? memrchr(beside, '/', (size_t)n) : NULL;
+  if (slash) {
+    memcpy(slash, "/run/sallyport.yaml", sizeof("/run/sallyport.yaml"));
+    if (access(beside, R_OK) == 0)
+      return beside;
+  }
+  return SYSCONFDIR "/sallyport/sallyport.yaml";
+}
+
+int main(int argc, char **argv) {
+  const char *word = argc > 1 ? argv[1] : "";
+  for (size_t i = 0; i < COUNT_OF(verbs); i++)
+    if (strcmp(word, verbs[i].name) == 0)
+      return verbs[i].run(argc - 1, argv + 1);
+  if (strcmp(word, "--version") == 0) {
+    puts("sallyport " PACKAGE_VERSION);
+    return CLI_OK;
+  }
+  bool is_help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+  usage(is_help ? stdout : stderr);
+  return is_help ? CLI_OK : CLI_USAGE;
+}

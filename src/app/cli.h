@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The operators' command, sallyport: a table of verbs. A verb reads its own words by argp, prints to
+ * stdout, and gives the exit status. */
+#pragma once
+
+enum {
+  CLI_OK = 0,
+  CLI_NO = 1,    /* the answer is no: no route, refused */
+  CLI_USAGE = 2, /* wrong words, or a file that cannot be read or has errors */
+};
+
+struct cli_verb {
+  const char *name, *about;
+  int (*run)(int argc, char **argv); /* argv[0] is the verb's name. */
+};
+
+/* The configuration's file: as given, else $SALLYPORT_CONFIG, else run/sallyport.yaml beside the program
+ * (where
+ * ./run writes it), else the system's. */
+const char *cli_config(const char *given);
+
+int routetest_run(int argc, char **argv);
