@@ -139,10 +139,14 @@ static bool srv_add(struct walk *w, const char *service, uint8_t transport) {
   return found.n > 0;
 }
 
-static bool service_add(struct walk *w, uint8_t transport) {
+static void service_name(char *dst, size_t bytes, const struct resolve_want *want, uint8_t transport) {
   static const char *const prefix[] = {"_sip._udp.", "_sip._tcp.", "_sips._tcp."};
+  snprintf(dst, bytes, "%s%s", prefix[transport], want->host);
+}
+
+static bool service_add(struct walk *w, uint8_t transport) {
   char name[DNS_NAME_BYTES + 16];
-  snprintf(name, sizeof name, "%s%s", prefix[transport], w->job->want.host);
+  service_name(name, sizeof name, &w->job->want, transport);
   return srv_add(w, name, transport);
 }
 
@@ -203,6 +207,25 @@ static bool services_add(struct walk *w) {
   return false;
 }
 
+/* What the later steps may need is asked along with the first: one silence of the server's, not three.
+ */
+static void ask_ahead(struct walk *w) {
+  static const enum dns_type types[] = {DNS_AAAA, DNS_A};
+  const struct resolve_want *want = &w->job->want;
+  struct dns_answer found;
+  char name[DNS_NAME_BYTES + 16];
+  bool is_missing = w->is_missing;
+  int error = w->error;
+  service_name(name, sizeof name, want,
+               want->transport == RESOLVE_ANY ? want->preferred : want->transport);
+  (void)need(w, name, DNS_SRV, &found);
+  for (size_t i = 0; i < COUNT_OF(types); i++)
+    if (want->family != (types[i] == DNS_A ? AF_INET6 : AF_INET))
+      (void)need(w, want->host, types[i], &found);
+  w->is_missing = is_missing;
+  w->error = error;
+}
+
 static int transport_check(const struct resolve_want *want) {
   uint8_t t = want->transport == RESOLVE_ANY ? want->preferred : want->transport;
   return allows(want, t) ? 0 : -EPROTONOSUPPORT;
@@ -214,7 +237,10 @@ static void walk_all(struct walk *w) {
   uint8_t transport = is_given ? want->transport : want->preferred;
   uint16_t port = want->port ? want->port : default_port(transport);
   struct addr literal;
-  if (addr_parse(&literal, slice_of(want->host), port) == 0)
+  bool is_literal = addr_parse(&literal, slice_of(want->host), port) == 0;
+  if (!is_literal && !want->port)
+    ask_ahead(w);
+  if (is_literal)
     hit_add(w, &literal, transport);
   else if (want->port || (is_given && !service_add(w, transport)))
     host_add(w, want->host, port, transport);

@@ -183,7 +183,7 @@ Test(resolve, naptr_chooses_the_transport) {
 Test(resolve, a_transport_means_no_naptr) {
   cr_assert_eq(look("naptr.t", 0, TRANSPORT_UDP, UDP | TCP, AF_INET), 1);
   cr_expect_str_eq(hits(), "udp 192.0.2.2:5062");
-  cr_expect_eq(rig.asked, 2);
+  cr_expect_eq(rig.asked, 3, "its services, their host, and the name itself");
 }
 
 Test(resolve, priority_then_weight) {
@@ -241,7 +241,7 @@ Test(resolve, answers_that_come_later) {
   rig.is_later = true;
   cr_assert_eq(look("srv.t", 0, RESOLVE_ANY, UDP, AF_INET), 0);
   cr_assert_eq(look("srv.t", 0, RESOLVE_ANY, UDP, AF_INET), 0);
-  cr_expect_eq(rig.asked, 1, "one question for both");
+  cr_expect_eq(rig.asked, 3, "one question of a kind for both");
   answer_pending();
   cr_expect_eq(rig.done, 2);
   cr_expect_eq(rig.error, 0);
@@ -266,6 +266,17 @@ Test(resolve, a_dead_dns_harms_no_other_name) {
   cr_expect_eq(look("dead.t", 5060, RESOLVE_ANY, UDP, AF_INET), 0, "asked again");
 }
 
+Test(resolve, a_silent_server_costs_its_time_once) {
+  rig.is_dead = true;
+  cr_assert_eq(look("dead.t", 0, RESOLVE_ANY, UDP, AF_INET), 0);
+  cr_expect_eq(rig.asked, 3, "all at once");
+  resolver_answer(rig.r, "dead.t", DNS_NAPTR, -ETIMEDOUT, NULL, rig.now_us);
+  resolver_answer(rig.r, "_sip._udp.dead.t", DNS_SRV, -ETIMEDOUT, NULL, rig.now_us);
+  cr_expect_eq(rig.done, 0);
+  resolver_answer(rig.r, "dead.t", DNS_A, -ETIMEDOUT, NULL, rig.now_us);
+  cr_expect(rig.done == 1 && rig.error == -ETIMEDOUT);
+}
+
 Test(resolve, an_answer_that_never_comes) {
   rig.is_dead = true;
   cr_assert_eq(look("dead.t", 0, RESOLVE_ANY, UDP, AF_INET), 0);
@@ -287,7 +298,7 @@ Test(resolve, huge_sets_end_at_sixteen) {
   rig.is_huge = true;
   cr_assert_eq(look("huge.t", 0, RESOLVE_ANY, UDP, AF_INET), 1);
   cr_expect_eq(rig.list.n, RESOLVE_HITS_MAX);
-  cr_expect_leq(rig.asked, 2 + DNS_RECORDS_MAX);
+  cr_expect_leq(rig.asked, 3 + DNS_RECORDS_MAX);
 }
 
 Test(resolve, memory_is_bounded) {
