@@ -126,7 +126,7 @@ static enum mset_tone tone_for(const struct leg *l, const struct leg *far) {
     return MSET_TONE_SILENCE;
   if (in->announcement)
     return (enum mset_tone)leg_in(l)->playing; /* it goes on to its end */
-  if (!far && in->action == ROUTE_TONE && l->call->answered)
+  if (!far && !in->is_waiting && in->action == ROUTE_TONE && l->call->answered)
     return MSET_TONE_1004;
   if (far && bridge_is_pausing(far))
     return tone_of_hold(l);

@@ -13,6 +13,8 @@ void call_ask(struct call *c) {
     return;
   in->asked = true;
   hunt_begin(c);
+  if (!in->ending && in->replaces)
+    transfer_take_place(c);
 }
 
 /* The answer -------------------------------------------------------------------------------------- */

@@ -92,6 +92,14 @@ struct leg {
   struct leg_inner *inner;                                    /* what only the rooms of call know */
 };
 
+/* A call made for a REFER: words of the trunk that referred, which go back to that trunk only. */
+enum { CALL_REFER_BYTES = 640 };
+struct call_refer {
+  char trunk[CONF_NAME_BYTES];
+  char to[CALL_REFER_BYTES]; /* the Request-URI; "": the number by the trunk's target */
+  char by[CALL_REFER_BYTES]; /* Referred-By, "" if absent */
+};
+
 struct call {
   pool_handle handle;
   char id[40]; /* "c_" and 26 random characters: the id in the contract, the record, the logs */
@@ -109,6 +117,7 @@ struct call {
   struct list legs;            /* all legs, through inner; use call_next_leg */
   bool answered;               /* a callee gave its final answer */
   char rule[CONF_NAME_BYTES];  /* the dialplan's rule */
+  struct call_refer *refer;    /* NULL: not made for a REFER */
   struct call_inner *inner;
 };
 
@@ -223,10 +232,12 @@ struct place {
   const struct door *door;
   void *door_arg;
   uint64_t magic;
-  const struct ask *ask;    /* trunk; NULL for native */
-  const struct desc *offer; /* NULL: late offer (trunk) */
-  const char *session_id;   /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
-  struct leg *moved;        /* a transfer: becomes the call's caller, with the media that it has */
+  const struct ask *ask;             /* trunk; NULL for native */
+  const struct desc *offer;          /* NULL: late offer (trunk) */
+  const char *session_id;            /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
+  const struct conf_trunk *to_trunk; /* not by the plan: to this trunk; NULL: by the plan */
+  pool_handle replaces; /* the leg whose place it takes once answered; 0: it is asked for somebody */
+  struct leg *moved;    /* a transfer: becomes the call's caller, with the media that it has */
   /* native only: */
   struct slice identity, tenant, device;
   const struct addr *peer;             /* where the client asks from, for the record; NULL: unknown */
@@ -259,6 +270,8 @@ struct transfer_order {
   struct ask *ask; /* a REFER of a trunk's: its facts, called is the target; NULL: native, then: */
   struct slice identity, tenant, from; /* whose wish it is, and the number that it shows */
   struct slice to, to_user;            /* the target; one of them */
+  const struct conf_trunk *to_trunk; /* or this trunk, whatever the plan says: its own URI is in words */
+  const struct call_refer *words;    /* NULL: none */
 };
 enum { TRANSFER_DEPTH_MAX = 3 }; /* transfers of what was transferred */
 /* The far side of l, which asks for it, rings the target in a call of its own, placed through route,
@@ -269,8 +282,6 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) must
 /* The far side of l takes the place of other, a leg of another call of the same party, which may ring
  * still if it placed it; both l and other end (transferred). */
 struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) must_check;
-/* l, answered, takes the place of other, which ends (replaced): INVITE with Replaces. */
-struct verdict call_replace(struct leg *l, struct leg *other) must_check;
 
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,

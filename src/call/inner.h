@@ -76,6 +76,7 @@ struct call_inner {
   char telemetry[RECORD_TELEMETRY_BYTES];
   struct transfer *transfer; /* this call is one's, and its target has not answered */
   struct record *kept;       /* the record as it was when a party left for another call */
+  pool_handle replaces;      /* the leg whose place its caller takes; 0: none */
   uint32_t depth;            /* transfers that led to this call */
   bool is_waiting;           /* its far side was transferred, and rings elsewhere */
   bool is_moved,

@@ -35,6 +35,15 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
     f.called = slice_of(p->ask->called);
     f.caller = slice_of(p->ask->caller);
   }
+  if (p->replaces) {
+    a->route.action = ROUTE_TONE; /* nobody is asked, and no tone is heard */
+    return;
+  }
+  if (p->to_trunk) {
+    a->route.action = ROUTE_TRUNK;
+    slice_copy(a->route.trunk, sizeof(a->route.trunk), slice_of(p->to_trunk->name));
+    return;
+  }
   if (p->to_user.n == 0) {
     a->route = route_decide(cs->env.plan, &f);
     return;
@@ -257,6 +266,8 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   hunt_seat(in->hunt, c);
   in->emergency = a->route.emergency;
   in->ringback = p->ringback;
+  in->replaces = p->replaces;
+  in->is_waiting = p->replaces != 0;
   in->in_trunk = a->in_trunk;
   slice_copy(in->identity, sizeof(in->identity),
              p->ask && a->user ? slice_of(a->user->name) : p->identity);

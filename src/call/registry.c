@@ -141,6 +141,7 @@ void call_free(struct call *c) {
   free(in->kept);
   hunt_free(in->hunt);
   announce_free(in->announcement);
+  free(c->refer);
   free(in);
 }
 

@@ -245,6 +245,7 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
                     .from = o->from,
                     .to = o->to,
                     .to_user = o->to_user,
+                    .to_trunk = o->to_trunk,
                     .moved = far};
   v = call_place(leg_calls(l), &p, &moved, id);
   if (!verdict_is_pass(&v))
@@ -253,6 +254,9 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
   struct call_inner *in = call_in(c);
   struct slice target = o->ask ? slice_of(o->ask->called) : o->to.n ? o->to : o->to_user;
   in->transfer->op = o->op;
+  c->refer = o->words ? malloc(sizeof(*c->refer)) : NULL;
+  if (c->refer)
+    *c->refer = *o->words;
   slice_copy(in->transfer->target, sizeof(in->transfer->target), target);
   show_party(c, home, was_caller);
   bridge_apply(home);
@@ -316,18 +320,21 @@ struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op)
   return v;
 }
 
-struct verdict call_replace(struct leg *l, struct leg *other) {
-  struct call *own = l->call, *c = other->call;
-  struct call_inner *in = call_in(c);
-  if (own == c || !is_talking(l) || !is_talking(other) || !leg_far(other) || in->is_moved ||
-      in->is_waiting)
-    return verdict_refuse(REFUSE_STATE, "the call to replace is not one that talks");
+void transfer_take_place(struct call *own) {
+  struct leg *l = own->caller, *other = leg_get(call_in(own)->cs, call_in(own)->replaces);
+  struct call *c = other ? other->call : NULL;
+  if (!c || c == own || !is_talking(other) || !leg_far(other) || call_in(c)->is_moved ||
+      call_in(c)->is_waiting) {
+    call_end(own, cause_make(END_CANCELED, BY_GATEWAY, "the call to replace is gone"));
+    return;
+  }
+  log_info(call, "%s takes a place in %s", own->id, c->id);
   rec_keep(own);
   swap(l, other);
+  call_in(own)->is_waiting = false;
   bridge_apply(c);
   tell_moved(leg_far(l));
   call_end(own, cause_make(END_REPLACED, BY_CALLER, ""));
-  if (!in->ending)
+  if (!call_in(c)->ending)
     call_check_connected(c);
-  return verdict_pass();
 }

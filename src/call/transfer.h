@@ -13,4 +13,6 @@ void transfer_told(struct call *c, int sip);
 void transfer_done(struct call *c);
 /* The call ends for why: a party that can go back to who transferred it does, and is not ended. */
 void transfer_undone(struct call *c, const struct cause *why);
+/* c's caller, answered, takes the place of the leg that it is to replace: that one ends. */
+void transfer_take_place(struct call *c);
 void transfer_free(struct call *c);

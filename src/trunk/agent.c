@@ -121,7 +121,9 @@ bool agent_knows(const sip_t *sip, const char *option) {
 
 static bool is_served(const char *option, const struct conf_trunk *trunk) {
   return trunk && ((trunk->prack != PRACK_OFF && !strcasecmp(option, "100rel")) ||
-                   (trunk->session_timer_s && !strcasecmp(option, "timer")));
+                   (trunk->session_timer_s && !strcasecmp(option, "timer")) ||
+                   (trunk->accept_refer && !strcasecmp(option, "norefersub")) ||
+                   (replaces_may(trunk) && !strcasecmp(option, "replaces")));
 }
 
 bool agent_requires(const sip_t *sip, const struct conf_trunk *trunk, char *unsupported, size_t bytes) {

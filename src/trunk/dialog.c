@@ -24,6 +24,8 @@ struct dialog *dialog_new(struct trunks *t, struct agent *a, const struct conf_t
   d->agent = a;
   d->max_forwards = MAX_FORWARDS;
   d->answer_timeout_s = trunk->answer_timeout_s;
+  d->allow = allow_of(trunk);
+  d->has_replaces = replaces_may(trunk);
   expires_init(d, trunk);
   slice_copy(d->trunk, sizeof d->trunk, slice_of(trunk->name));
   slice_copy(d->fqdn, sizeof d->fqdn, slice_of(trunk->fqdn));
@@ -99,7 +101,11 @@ void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r) {
   reply_to(d->agent, irq, r);
 }
 
-enum end_by dialog_by_peer(const struct dialog *d) { return d->is_uas ? BY_CALLER : BY_CALLEE; }
+/* By the leg's role: a transfer may have changed it. */
+enum end_by dialog_by_peer(const struct dialog *d) {
+  const struct leg *l = dialog_leg(d);
+  return (l ? l->role == LEG_CALLER : d->is_uas) ? BY_CALLER : BY_CALLEE;
+}
 
 char *desc_text(const struct desc *d) {
   size_t n;
@@ -187,6 +193,8 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
     return 420;
   if (method == sip_method_invite || method == sip_method_update)
     return reinvite_in(d, irq, sip, method == sip_method_update);
+  if (method == sip_method_refer)
+    return refer_in(d, irq, sip);
   if (method == sip_method_info)
     return info_in(d, irq, sip);
   if (method == sip_method_options)

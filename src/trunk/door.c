@@ -63,6 +63,12 @@ static void door_held(void *arg, struct leg *l, bool on) {
     wish_hold(d, on);
 }
 
+static void door_transferred(void *arg, struct leg *l, const struct transfer_news *news) {
+  struct dialog *d = dialog_of(arg, l);
+  if (d)
+    refer_told(d, news);
+}
+
 static void door_ended(void *arg, struct leg *l) {
   struct dialog *d = dialog_of(arg, l);
   watch_ended(arg, l);
@@ -108,6 +114,7 @@ const struct door trunk_door = {
     .media = door_leg,
     .quality = door_quality,
     .restart = NULL,
+    .transferred = door_transferred,
     .ended = door_ended,
     .rank = door_rank,
     .probe = NULL,

@@ -93,7 +93,7 @@ static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *t
 }
 
 static struct verdict place_dialog(struct dialog *d, const struct ask *ask, const struct desc *offer,
-                                   struct leg **ret_leg) {
+                                   pool_handle replaces, struct leg **ret_leg) {
   char id[40];
   struct trunks *t = d->t;
   struct place p = {.door = &trunk_door,
@@ -101,6 +101,7 @@ static struct verdict place_dialog(struct dialog *d, const struct ask *ask, cons
                     .magic = d->id,
                     .ask = ask,
                     .offer = offer,
+                    .replaces = replaces,
                     .session_id = ask->session_id};
   d->is_late = !offer;
   d->is_placing = true;
@@ -110,11 +111,11 @@ static struct verdict place_dialog(struct dialog *d, const struct ask *ask, cons
 }
 
 static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask,
-                          const struct desc *offer) {
+                          const struct desc *offer, pool_handle replaces) {
   struct leg *l = NULL;
   struct dialog *d = inbound_dialog(a, ask->trunk, ask);
-  struct verdict v =
-      d ? place_dialog(d, ask, offer, &l) : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
+  struct verdict v = d ? place_dialog(d, ask, offer, replaces, &l)
+                       : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
   if (!d || !l || !verdict_is_pass(&v)) {
     refuse(a, msg, sip, ask->trunk, &v);
     if (d)
@@ -133,6 +134,7 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   struct ask ask = {.trunk = trunk, .source = *source};
   struct desc offer;
   bool has_offer = false;
+  pool_handle replaces = 0;
   count_one(&trunk_counters, TRUNKCOUNT_invites_in);
   edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
@@ -140,12 +142,14 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   if (verdict_is_pass(&v))
     v = expires_check(trunk, sip);
   if (verdict_is_pass(&v))
+    v = replaces_check(a, sip, trunk, &replaces);
+  if (verdict_is_pass(&v))
     v = body_desc(sip, &offer, &has_offer);
   if (verdict_is_pass(&v) && !has_offer && trunk->late_offer == LATE_REFUSE)
     v = verdict_refuse(REFUSE_LATE_OFFER, "trunks[%s].late_offer is refuse: expected an INVITE with SDP",
                        trunk->name);
   if (verdict_is_pass(&v)) {
-    inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL);
+    inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL, replaces);
   } else {
     guard_count(a->t->env.guard, v.refusal);
     call_note_refused(a->t->env.calls, &ask, &v);
@@ -228,7 +232,8 @@ void inbound_answered(struct dialog *d, struct leg *l) {
   }
   reply_prepare(&r, d, 200);
   expires_answer(d, &r);
-  r.allow = ALLOW;
+  r.allow = d->allow;
+  r.line = d->has_replaces ? "Supported: replaces" : NULL;
   r.body = text;
   d->state = DIALOG_UP;
   d->got_final = true;

@@ -30,6 +30,7 @@ enum {
   FORKS_MAX = 8,
   PROVISIONALS_MAX = 16, /* 180 and 183 that a caller is told in turn; then no more */
   TAG_BYTES = 128,
+  TARGET_BYTES = CALL_REFER_BYTES + 2, /* longer than our own URIs: a hub's in Refer-To */
   SDP_BYTES = DESC_TEXT_MAX_BYTES,
   MESSAGE_MAX_BYTES = 65536,
   MAX_FORWARDS = 70,
@@ -117,6 +118,13 @@ struct prack {
   nta_reliable_t *sdp_due; /* sdp_due is the one with our description, until its PRACK. */
 };
 
+/* The peer's REFER, while its NOTIFYs are due. */
+struct refer {
+  bool is_on, is_silent; /* is_silent: it wants no NOTIFY (RFC 4488). */
+  nta_incoming_t *irq;   /* irq is the REFER until it is answered. */
+  uint32_t n, cseq;      /* n counts the dialog's; cseq names this one. */
+};
+
 /* One SIP dialog (with its early forks), and its side of the call's leg. */
 struct dialog {
   pool_handle id;
@@ -127,10 +135,12 @@ struct dialog {
   bool is_uas;
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
   char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
-  char target[URI_BYTES];     /* target is the Request-URI of a UAC. */
+  char target[TARGET_BYTES];  /* target is the Request-URI of a UAC. */
   uint32_t goal;              /* goal is which of the trunk's goals that is (health.h). */
   struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
   int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
+  const char *allow;          /* allow is what our Allow says. */
+  bool has_replaces;          /* has_replaces: and our Supported. */
   char session_local[SESSION_ID_BYTES], session_remote[SESSION_ID_BYTES]; /* of this dialog; "": none */
   uint32_t answer_timeout_s;
   pool_handle hops; /* hops is the INVITE's walk over the trunk's targets, 0 when it is over. */
@@ -185,6 +195,7 @@ struct dialog {
   bool out_is_refresh;         /* out_is_refresh: offer_out tells nothing new. */
   nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
   struct timer expiry;
+  struct refer refer;
 };
 
 /* As nta_outgoing_tcreate(), which it stands in for everywhere: the Via shows the name that the dialog's
@@ -361,6 +372,15 @@ void reinvite_done(struct dialog *d);      /* answer what waits */
 void wish_hold(struct dialog *d, bool on); /* tell the peer of hold or resume, when it can be */
 void wish_next(struct dialog *d);          /* tell what waits, if nothing is under way */
 void wish_done(struct dialog *d);          /* forget what is under way */
+/* replaces: whose place an INVITE takes, 0: nobody's; and what the trunk is told that it may */
+bool replaces_may(const struct conf_trunk *t);
+const char *allow_of(const struct conf_trunk *t);
+struct verdict replaces_check(struct agent *a, const sip_t *sip, const struct conf_trunk *t,
+                              pool_handle *ret_leg) must_check;
+/* refer, notify: a peer's transfer of its call, and what came of it */
+int refer_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
+void refer_told(struct dialog *d, const struct transfer_news *news);
+void notify_send(struct dialog *d, int status, bool is_last);
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
 void info_done(struct dialog *d);                           /* forget what is under way */

@@ -115,8 +115,9 @@ static nta_outgoing_t *options_out(struct watch_trunk *w, const struct conf_trun
   nta_leg_tag(leg, NULL);
   nta_outgoing_t *orq = nta_outgoing_tcreate(
       leg, options_response, magic_of(w, goal), URL_STRING_MAKE(*w->route ? w->route : uri),
-      SIP_METHOD_OPTIONS, URL_STRING_MAKE(bare), SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW),
-      SIPTAG_ACCEPT_STR(SDP_TYPE), SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
+      SIP_METHOD_OPTIONS, URL_STRING_MAKE(bare), SIPTAG_CONTACT_STR(contact),
+      SIPTAG_ALLOW_STR(allow_of(trunk)), SIPTAG_ACCEPT_STR(SDP_TYPE),
+      SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
   nta_leg_destroy(leg);
   return orq;
 }
@@ -259,7 +260,8 @@ void options_in(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf
   if (w)
     heard(w, a, msg, sip, trunk);
   reply_init(&r, is_open ? 200 : 503);
-  r.allow = ALLOW;
+  r.allow = allow_of(trunk);
+  r.line = replaces_may(trunk) ? "Supported: replaces" : NULL;
   r.accept = SDP_TYPE;
   r.supported = trunk->session_timer_s ? "timer" : NULL;
   snprintf(r.contact, sizeof r.contact, "<%s>",

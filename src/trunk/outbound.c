@@ -67,6 +67,10 @@ static void callee_timeout(void *arg) {
 
 /* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
 static int target_uri(struct dialog *d, const char *uri, const char *number) {
+  const struct leg *l = dialog_leg(d);
+  const struct call_refer *refer = l ? l->call->refer : NULL;
+  if (refer && *refer->to && !strcmp(refer->trunk, d->trunk))
+    return slice_copy(d->target, sizeof d->target, slice_of(refer->to));
   su_home_t home[1] = {SU_HOME_INIT(home)};
   char party[URI_BYTES], host[200], transport[16] = "";
   url_t *u = url_make(home, uri);
@@ -88,7 +92,7 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
 }
 
 static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, const struct call *c) {
-  char from[URI_BYTES], to[URI_BYTES + 2];
+  char from[URI_BYTES], to[TARGET_BYTES + 2];
   identity_from(from, sizeof from, d, trunk, c);
   snprintf(to, sizeof to, "<%s>", d->target);
   char *params = strstr(to, ";transport=");
@@ -110,9 +114,11 @@ static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const s
                          .caller = c->anonymous ? "anonymous" : c->from,
                          .trunk = trunk->name,
                          .session_id = d->session_local};
-  snprintf(lines, EDIT_LINES_BYTES, "User-Agent: %s\r\n%s%s", d->t->product,
+  bool refers = c->refer && *c->refer->by && !strcmp(c->refer->trunk, trunk->name);
+  snprintf(lines, EDIT_LINES_BYTES, "User-Agent: %s\r\n%s%s%s%s%s", d->t->product,
            identity_lines(identity, sizeof identity, d, trunk, c),
-           history_lines(history, sizeof history, d, trunk, c));
+           history_lines(history, sizeof history, d, trunk, c), refers ? "Referred-By: " : "",
+           refers ? c->refer->by : "", refers ? "\r\n" : "");
   edits_apply(lines, &trunk->headers.out, &w);
 }
 
@@ -131,9 +137,10 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
       TAG_IF(trunk->prack == PRACK_REQUIRED, SIPTAG_REQUIRE_STR("100rel")),
       TAG_IF(trunk->p_early_media, SIPTAG_HEADER_STR("P-Early-Media: supported")),
-      SIPTAG_CONTACT_STR(contact), SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(ALLOW),
-      EXPIRES_TAGS(&x), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
-      TAG_IF(*lines, SIPTAG_HEADER_STR(lines)), TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
+      TAG_IF(replaces_may(trunk), SIPTAG_SUPPORTED_STR("replaces")), SIPTAG_CONTACT_STR(contact),
+      SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(d->allow), EXPIRES_TAGS(&x),
+      TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
+      TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
       TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)), TAG_END());
 }
 
@@ -152,7 +159,7 @@ static void leg_note(struct dialog *d, struct leg *l) {
 /* The dialog toward that target: a new one when another of the trunk's URIs is meant. */
 static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const struct call *c,
                       const struct hop *hop) {
-  char before[URI_BYTES];
+  char before[TARGET_BYTES];
   memcpy(before, d->target, sizeof before);
   slice_copy(d->route, sizeof d->route, slice_of(hop->route));
   d->goal = hop->goal;

@@ -123,7 +123,7 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
     reply_init(&r, 200);
     dialog_contact(d, r.contact, sizeof r.contact);
     expires_answer(d, &r);
-    r.allow = ALLOW;
+    r.allow = d->allow;
     r.body = text;
   } else if (verdict_is_pass(v)) {
     reply_init(&r, 500);

@@ -111,7 +111,7 @@ static nta_outgoing_t *wish_send(struct dialog *d, const char *body) {
   dialog_session_line(d, session, sizeof session);
   return nta_outgoing_tcreate(d->nta, wish_response, dialog_magic(d), NULL, SIP_METHOD_INVITE,
                               *d->target ? URL_STRING_MAKE(d->target) : NULL,
-                              SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(ALLOW),
+                              SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(d->allow),
                               SIPTAG_USER_AGENT_STR(d->t->product), EXPIRES_TAGS(&x),
                               TAG_IF(*session, SIPTAG_HEADER_STR(session)),
                               SIPTAG_CONTENT_TYPE_STR(SDP_TYPE), SIPTAG_PAYLOAD_STR(body), TAG_END());

@@ -160,3 +160,222 @@ def refused(house):
             check(problem.status == status and problem.code.startswith(code), "%s: %s" % (body, problem))
         bob.hangup()
         three.reply(three.request("BYE"), 200)
+
+
+def refer(sip, d, to, more="", by=None):
+    """REFER within the call; the answer."""
+    d.cseq += 1
+    by = "Referred-By: %s\r\n" % by if by else ""
+    sip.send(d.head("REFER", more="Refer-To: %s\r\n%s%s" % (to, by, more)))
+    return d.answer(200, method="REFER")
+
+
+def notified(sip, status, last):
+    """The next NOTIFY says that; it is taken."""
+    request = sip.request("NOTIFY")
+    check(request.get("event").split(";")[0] == "refer", request.text())
+    state = request.get("subscription-state")
+    check(state.startswith("terminated" if last else "active"), state)
+    check(request.get("content-type").startswith("message/sipfrag"), request.text())
+    check(request.body.startswith("SIP/2.0 %d " % status), request.body)
+    sip.reply(request, 200)
+    return request
+
+
+@TRANSFER.scenario("REFER of a trunk that may: 202, NOTIFY 100, 180, 200, the user talks to the target, the trunk is out")
+def refer_blind(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, \
+            Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.3") as m2:
+        d, call = from_trunk(one, bob, m1)
+        d.target = "sip:%s@127.0.0.1:%d" % (BOB, house.port("lab"))
+        got = refer(one, d, "<sip:%s@127.0.0.1>" % TWO)
+        check(got.status == 202 and got.get("contact"), got.text())
+        notified(one, 100, False)
+        request = two.request("INVITE")
+        check(TWO in request.first and "referred-by" not in dict(request.headers), request.text())
+        two.reply(request, 180)
+        notified(one, 180, False)
+        m2.to(request.body)
+        two.reply(request, 200, sdp=m2.sdp())
+        two.request("ACK")
+        notified(one, 200, True)
+        one.reply(one.request("BYE"), 200)
+        event = bob.wait("call.updated")
+        check(event["call"]["id"] == call and event["call"]["to"] == {"tel": TWO}, str(event))
+        bob.hears(1300)
+        m2.hears(700)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)
+
+
+@TRANSFER.scenario("REFER: the target is busy: NOTIFY 486, the call goes on; norefersub: no NOTIFY at all")
+def refer_fails(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, Media(900, "127.0.0.2") as m1:
+        d, call = from_trunk(one, bob, m1)
+        got = refer(one, d, "<sip:%s@127.0.0.1>" % TWO)
+        check(got.status == 202, got.text())
+        notified(one, 100, False)
+        request = two.request("INVITE")
+        second = refer(one, d, "<sip:%s@127.0.0.1>" % THREE)
+        check(second.status == 491, second.text())
+        two.reply(request, 486)
+        two.request("ACK")
+        notified(one, 486, True)
+        bob.client.media.forget()
+        bob.hears(900)
+        got = refer(one, d, "<sip:%s@127.0.0.1>" % TWO, "Refer-Sub: false\r\nRequire: norefersub\r\n")
+        check(got.status == 202 and got.get("refer-sub") == "false", got.text())
+        two.reply(two.request("INVITE"), 603)
+        two.request("ACK")
+        one.silence(1)
+        bob.hears(900)
+        d.bye()
+        bob.wait("call.ended", call=call)
+
+
+@TRANSFER.scenario("REFER, and BYE at once: the user hears it ring and gets the target all the same")
+def refer_and_bye(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, \
+            Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.3") as m2:
+        d, call = from_trunk(one, bob, m1)
+        check(refer(one, d, "<sip:%s@127.0.0.1>" % TWO).status == 202, "REFER")
+        notified(one, 100, False)
+        d.bye()
+        request = two.request("INVITE")
+        two.reply(request, 180)
+        bob.client.media.forget()
+        m2.to(request.body)
+        two.reply(request, 200, sdp=m2.sdp())
+        two.request("ACK")
+        bob.hears(1300)
+        two.send(in_call(two, request, "BYE", 1))
+        two.wait("200", lambda m: m.is_answer and m.method == "BYE")
+        bob.wait("call.ended", call=call)
+
+
+def in_call(sip, request, method, cseq, more=""):
+    """A request of the callee's within the call that this INVITE began."""
+    target = request.get("contact").strip("<>").split(">")[0]
+    return ("%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bK%s%d\r\nMax-Forwards: 70\r\nFrom: %s;tag=far\r\nTo: %s\r\n"
+            "Call-ID: %s\r\nCSeq: %d %s\r\nContact: <sip:far@%s:%d>\r\n%s" %
+            (method, target, sip.host, sip.port, method, cseq, request.get("to"), request.get("from"), request.get("call-id"), cseq,
+             method, sip.host, sip.port, more))
+
+
+@TRANSFER.scenario("REFER that is refused: by the trunk's setting, foreign targets, other methods, malformed, outside of a call")
+def refer_refused(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, Media(900, "127.0.0.2") as m1:
+        d, call = from_trunk(one, bob, m1)
+        for to, status, word in (("<sip:eve@elsewhere.example>", 403, "name of ours"),
+                                 ("<sip:elsewhere.example;x-m=1>", 403, "host"),
+                                 ("<sip:%s@127.0.0.1;method=BYE>" % TWO, 403, "method"),
+                                 ("<http://elsewhere.example/>", 416, "sip"),
+                                 ("<sip:%s@127.0.0.1?Replaces=none%%3Bto-tag%%3Da%%3Bfrom-tag%%3Db>" % TWO, 403, "Replaces"),
+                                 ("<sip:+19990000000@127.0.0.1>", 404, "dialplan")):
+            got = refer(one, d, to)
+            check(got.status == status and word in got.get("warning"), "%s: %s" % (to, got.text()))
+        got = refer(one, d, "<sip:%s@127.0.0.1>" % TWO, "Require: tdialog\r\n")
+        check(got.status == 420, got.text())
+        d.bye()
+        bob.wait("call.ended", call=call)
+        stray = Dialog(one, BOB)
+        stray.cseq = 1
+        one.send(stray.head("REFER", more="Refer-To: <sip:%s@127.0.0.1>\r\n" % TWO))
+        check(stray.answer(200, method="REFER").status in (403, 405), "out of a dialog")
+        bob.client.events.clear()
+        d, call = from_trunk(two, bob, m1)
+        got = refer(two, d, "<sip:%s@127.0.0.1>" % ONE)
+        check(got.status == 403 and "accept_refer" in got.get("warning"), got.text())
+        d.bye()
+
+
+@TRANSFER.scenario("REFER attended: Replaces names the other call of the same trunk: the two users are joined")
+def refer_attended(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as one, \
+            Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.2") as m2:
+        first, call = from_trunk(one, bob, m1)
+        second, other = from_trunk(one, alice, m2, ALICE)
+        tag = second.to.split("tag=")[1].split(";")[0]
+        got = refer(one, first, "<sip:%s@127.0.0.1?Replaces=%s%%3Bto-tag%%3D%s%%3Bfrom-tag%%3D%s>" %
+                    (ALICE, second.call_id.replace("@", "%40"), tag, second.tag))
+        check(got.status == 202, got.text())
+        notified(one, 200, True)
+        for _ in range(2):
+            one.reply(one.request("BYE"), 200)
+        bob.client.media.forget()
+        alice.client.media.forget()
+        bob.hears(700)
+        alice.hears(700)
+        bob.hangup()
+        alice.wait("call.ended", call=other)
+
+
+@TRANSFER.scenario("REFER to the hub's own URI without a user: the words come back to it as they were, 400 characters of them")
+def refer_hub(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.2") as m2:
+        d, call = from_trunk(one, bob, m1)
+        uri = "sip:127.0.0.2:%d;x-m=%s;x-t=tenant" % (one.port, "8:orgid:" + "a" * 400)
+        by = "<sip:transferor@127.0.0.2;x-m=8:orgid:b;x-t=t>;x-ti=%s" % ("c" * 300)
+        got = refer(one, d, "<%s>" % uri, by=by)
+        check(got.status == 202, got.text())
+        notified(one, 100, False)
+        request = one.request("INVITE")
+        check(request.first == "INVITE %s SIP/2.0" % uri, request.first)
+        check("x-ti=" + "c" * 300 in request.get("referred-by") and "x-m=8:orgid:b" in request.get("referred-by"), request.text())
+        m2.to(request.body)
+        one.reply(request, 200, sdp=m2.sdp())
+        one.request("ACK")
+        notified(one, 200, True)
+        one.reply(one.request("BYE"), 200)
+        bob.hears(1300)
+        bob.hangup()
+        one.reply(one.request("BYE"), 200)
+
+
+def replaces(d):
+    return "%s;to-tag=%s;from-tag=%s" % (d.call_id, d.to.split("tag=")[1].split(";")[0], d.tag)
+
+
+@TRANSFER.scenario("INVITE with Replaces where the trunk may: it takes the call's place, the old dialog gets BYE")
+def replaced(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.2") as m2:
+        d, call = from_trunk(one, bob, m1)
+        new = Dialog(one, BOB).invite(m2.sdp(), more="Require: replaces\r\nReplaces: %s\r\n" % replaces(d))
+        ok = new.answer(200)
+        check(ok.status == 200, ok.text())
+        check("replaces" in ",".join(ok.all("supported")) and "REFER" in ok.get("allow"), ok.text())
+        m2.to(ok.body)
+        bye = one.request("BYE")
+        check(bye.get("call-id") == d.call_id, bye.text())
+        one.reply(bye, 200)
+        new.ack(ok)
+        bob.client.media.forget()
+        bob.hears(1300)
+        m2.hears(700)
+        bob.hangup()
+        bye = one.request("BYE")
+        check(bye.get("call-id") == new.call_id, bye.text())
+        one.reply(bye, 200)
+        record = house.record(lambda r: r["end"]["reason"] == "replaced")
+        check(record["direction"] == "in", str(record))
+
+
+@TRANSFER.scenario("INVITE with Replaces that is refused: by role, of no call, of another trunk's, early-only, twice")
+def replaced_not(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as one, agent(house, 3) as two, \
+            Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.3") as m2:
+        d, call = from_trunk(one, bob, m1)
+        far, other = from_trunk(two, alice, m2, ALICE)
+        for sip, value, status in ((two, replaces(far), 403), (one, "nobody@test;to-tag=a;from-tag=b", 481),
+                                   (one, replaces(far), 481), (one, replaces(d) + ";early-only", 486),
+                                   (one, "nobody@test;to-tag=a", 400)):
+            new = Dialog(sip, BOB).invite(m1.sdp(), more="Replaces: %s\r\n" % value)
+            got = new.answer(200)
+            check(got.status == status, "%s: %s" % (value, got.text()))
+            new.ack(got)
+        new = Dialog(two, BOB).invite(m1.sdp(), more="Require: replaces\r\n")
+        got = new.answer(200)
+        check(got.status == 420 and got.get("unsupported") == "replaces", got.text())
+        new.ack(got)
+        d.bye()
+        far.bye()

@@ -145,6 +145,51 @@ Test(trunk, canceled_because_answered_elsewhere) {
   cr_assert_eq(caller()->cause.reason, END_ANSWERED_ELSEWHERE);
 }
 
+static void may_refer(struct conf *c) { c->trunks[0].accept_refer = true; }
+
+Test(trunk, refer_is_refused_by_default) {
+  const char *tag = call_up();
+  say_in_dialog("REFER", 2, "refer", tag, "Refer-To: <sip:+15557777@gw.example.test>\n", "");
+  const char *m = rig_hear_status(403);
+  cr_assert(m && strstr(rig_header(m, "Warning"), "accept_refer"));
+  cr_assert_eq(fake.transfers, 0);
+}
+
+Test(refer, is_answered_before_it_is_told, .init = NULL) {
+  rig_shape = may_refer;
+  rig_start();
+  const char *tag = call_up();
+  say_in_dialog("REFER", 2, "refer", tag,
+                "Refer-To: <sip:+1(555)7777@gw.example.test>\nReferred-By: <sip:x@y;x-m=1>;x-ti=2\n",
+                "");
+  cr_assert(rig_hear_status(202));
+  cr_assert_eq(fake.transfers, 1);
+  cr_assert_str_eq(fake.ask.called, "+15557777");
+  cr_assert_str_eq(fake.ask.trunk->name, "lab");
+  cr_assert_str_eq(fake.words.by, "<sip:x@y;x-m=1>;x-ti=2");
+  cr_assert_str_eq(fake.words.to, "");
+  const char *m = rig_hear_method("NOTIFY");
+  cr_assert(m && strstr(rig_body(m), "SIP/2.0 100"));
+  cr_assert_str_eq(rig_header(m, "Event"), "refer");
+  struct transfer_news news = {.state = TRANSFER_PROGRESS, .sip = 180, .target = "", .new_call = ""};
+  fake.door->transferred(fake.door_arg, caller(), &news);
+  rig_settle();
+  m = rig_hear_method("NOTIFY");
+  cr_assert(m && strstr(rig_body(m), "SIP/2.0 180"));
+  say_in_dialog("REFER", 3, "refer2", tag, "Refer-To: <sip:+15557777@gw.example.test>\n", "");
+  cr_assert(rig_hear_status(491), "one at a time");
+  news = (struct transfer_news){.state = TRANSFER_FAILED, .sip = 486, .target = "", .new_call = ""};
+  fake.door->transferred(fake.door_arg, caller(), &news);
+  rig_settle();
+  m = rig_hear_method("NOTIFY");
+  cr_assert(m && strstr(rig_body(m), "SIP/2.0 486"));
+  cr_assert(strstr(rig_header(m, "Subscription-State"), "terminated"));
+  fake.door->transferred(fake.door_arg, caller(), &news);
+  rig_settle();
+  cr_assert_null(rig_hear_method("NOTIFY"), "its last word was said");
+  rig_stop();
+}
+
 Test(trunk, answer_is_repeated_until_ack) {
   say_invite(CONTACT, "", SDP);
   fake.door->answered(fake.door_arg, caller());

@@ -66,6 +66,7 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
   (void)cs;
   fake.ask = *p->ask;
   fake.places++;
+  fake.replaces = p->replaces;
   snprintf(ret_id, 40, "c_test");
   if (!verdict_is_pass(&fake.place))
     return fake.place;
@@ -103,6 +104,18 @@ void call_target_done(struct call *c, struct cause why) {
   (void)c;
   fake.done++;
   fake.done_cause = why;
+}
+struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
+  (void)l;
+  fake.transfers++;
+  fake.ask = *o->ask;
+  fake.words = o->words ? *o->words : (struct call_refer){.by = ""};
+  return fake.transfer;
+}
+struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) {
+  (void)l, (void)other, (void)op;
+  fake.joins++;
+  return fake.transfer;
 }
 struct verdict leg_make_offer(struct leg *l, const struct desc **ret) {
   return *ret = l->local, verdict_pass();

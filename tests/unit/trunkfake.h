@@ -29,7 +29,11 @@ struct fake {
   struct fake_leg legs[FAKE_LEGS];
   unsigned places, noted, done, admitted_sources, counted;
   struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
-  bool reoffer_waits;                         /* reoffer_waits: leg_reoffer is not answered at once. */
+  unsigned transfers, joins;
+  struct verdict transfer; /* what a transfer is answered */
+  struct call_refer words; /* of the last one; its ask is in ask */
+  pool_handle replaces;    /* of the last one placed */
+  bool reoffer_waits;      /* reoffer_waits: leg_reoffer is not answered at once. */
   bool is_not_ready, is_stranger, ends_while_placing, signals_digits;
   struct cause done_cause;
   enum refusal noted_refusal;
