@@ -187,6 +187,9 @@ struct door {
   int (*rank)(void *arg, const struct conf_trunk *trunk);
   /* What became of a transfer that this leg asked for. May be NULL. */
   void (*transferred)(void *arg, struct leg *l, const struct transfer_news *news);
+  /* Asks the leg's peer to call that number itself, referred by the number `by`; call_referred follows.
+   * NULL: it cannot be asked. */
+  struct verdict (*refer)(void *arg, struct leg *l, const char *number, const char *by);
   /* The leg's far side is another one now, by somebody's transfer. May be NULL. */
   void (*moved)(void *arg, struct leg *l);
   /* Trunk tests of later issues hang here. */
@@ -283,6 +286,9 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) must
  * still if it placed it; both l and other end (transferred). */
 struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op) must_check;
 
+/* What became of door->refer of this leg: its peer's call has that status; is_last: it ends there. */
+void call_referred(struct leg *l, int sip, bool is_last);
+
 /* A callee leg for the target that door->ring was given. NULL when a limit is hit. */
 struct leg *call_add_callee(struct call *c, const struct door *d, void *door_arg, uint64_t magic,
                             const struct conf_trunk *trunk, struct slice identity, struct slice device);
@@ -302,8 +308,8 @@ struct verdict leg_make_offer(struct leg *l, const struct desc **ret_offer) must
  * 2xx has none, that of the same early dialog stands (none there: refused). Refused: nothing changed. */
 struct verdict leg_take_answer(struct leg *l, uint32_t dialog, const struct desc *answer,
                                bool final) must_check;
-/* The first offer of a callee that was asked without one, in early dialog 1-8 or in its 2xx: *ret_answer is
- * our answer (leg->local). Refused: nothing changed. */
+/* The first offer of a callee that was asked without one, in early dialog 1-8 or in its 2xx: *ret_answer
+ * is our answer (leg->local). Refused: nothing changed. */
 struct verdict leg_take_offer(struct leg *l, uint32_t dialog, const struct desc *offer,
                               const struct desc **ret_answer) must_check;
 /* A new offer of the peer within the dialog (re-INVITE, UPDATE, renegotiate); NULL: it asks for ours
@@ -326,11 +332,11 @@ struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const
 /* What the far end did, told by its door --------------------------------------------------------- */
 void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
 void leg_early(struct leg *l,
-               bool to_caller);    /* callee: provisional answer taken; to_caller: becomes a 183 */
+               bool to_caller); /* callee: provisional answer taken; to_caller: becomes a 183 */
 /* callee: its early media are not for the caller (P-Early-Media: inactive), or are again */
 void leg_bar_early(struct leg *l, bool on);
-void leg_answered(struct leg *l);  /* callee: final answer (after leg_take_answer) */
-void leg_confirmed(struct leg *l); /* caller on a trunk: ACK came */
+void leg_answered(struct leg *l);                /* callee: final answer (after leg_take_answer) */
+void leg_confirmed(struct leg *l);               /* caller on a trunk: ACK came */
 void leg_end(struct leg *l, struct cause cause); /* hang up, reject, cancel, final failure, BYE */
 struct verdict leg_hold(struct leg *l, bool on,
                         uint64_t op); /* the hold verb; door->operation follows */

@@ -75,6 +75,7 @@ struct call_inner {
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char telemetry[RECORD_TELEMETRY_BYTES];
   struct transfer *transfer; /* this call is one's, and its target has not answered */
+  struct transfer *referred; /* the trunk was asked to do one itself */
   struct record *kept;       /* the record as it was when a party left for another call */
   pool_handle replaces;      /* the leg whose place its caller takes; 0: none */
   uint32_t depth;            /* transfers that led to this call */

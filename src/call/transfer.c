@@ -108,7 +108,8 @@ int transfer_begin(struct call *c, struct leg *l) {
 
 void transfer_free(struct call *c) {
   free(call_in(c)->transfer);
-  call_in(c)->transfer = NULL;
+  free(call_in(c)->referred);
+  call_in(c)->transfer = call_in(c)->referred = NULL;
 }
 
 static void tell(struct leg *asker, const struct transfer *t, struct transfer_news news) {
@@ -202,7 +203,7 @@ static void on_ask(void *arg) { call_ask(arg); }
 static struct verdict may_transfer(const struct leg *l) {
   const struct call_inner *in = call_in(l->call);
   const struct leg *far = leg_far(l);
-  if (!is_talking(l) || !far || !is_talking(far) || in->is_moved || in->is_waiting)
+  if (!is_talking(l) || !far || !is_talking(far) || in->is_moved || in->is_waiting || in->referred)
     return verdict_refuse(REFUSE_STATE, "only an answered call can be transferred, one at a time");
   if (in->depth >= TRANSFER_DEPTH_MAX)
     return verdict_refuse(REFUSE_TRANSFER_DEPTH, "this call is the outcome of %d transfers",
@@ -215,6 +216,57 @@ static struct verdict may_move(const struct leg *far) {
   if (far->trunk && far->trunk->transfer == TRANSFERS_REFUSE)
     return verdict_refuse(REFUSE_TRANSFER, "trunk %s has transfer: refuse", far->trunk->name);
   return verdict_pass();
+}
+
+/* The number as the trunk is to call it, where it is set to do that itself and the plan leads there. */
+static bool is_trunks_own(const struct leg *far, const struct transfer_order *o,
+                          struct route_decision *ret) {
+  struct calls *cs = leg_calls(far);
+  struct route_facts f = {.from_kind = SLICE("native"),
+                          .tenant = o->tenant,
+                          .called = o->to,
+                          .caller = o->from,
+                          .identity = o->identity};
+  if (o->ask || !o->to.n || !far->trunk || far->trunk->transfer != TRANSFERS_REFER || !far->door->refer)
+    return false;
+  *ret = route_decide(cs->env.plan, &f);
+  return ret->action == ROUTE_TRUNK && !ret->emergency && strcmp(ret->trunk, far->trunk->name) == 0;
+}
+
+static struct verdict refer(struct leg *l, struct leg *far, const struct transfer_order *o,
+                            const struct route_decision *to) {
+  struct transfer *t = calloc(1, sizeof(*t));
+  char called[CONF_NAME_BYTES], by[CONF_NAME_BYTES];
+  if (!t)
+    return verdict_refuse(REFUSE_INTERNAL, "out of memory");
+  slice_copy(called, sizeof(called), to->called[0] ? slice_of(to->called) : o->to);
+  slice_copy(by, sizeof(by), o->from);
+  *t = (struct transfer){.asker = l->id, .moved = far->id, .op = o->op};
+  slice_copy(t->target, sizeof(t->target), o->to);
+  call_in(l->call)->referred = t;
+  struct verdict v = far->door->refer(far->door_arg, far, called, by);
+  if (!verdict_is_pass(&v))
+    free(take(call_in(l->call)->referred));
+  return v;
+}
+
+void call_referred(struct leg *l, int sip, bool is_last) {
+  struct call *c = l->call;
+  struct transfer *t = call_in(c)->referred;
+  struct leg *asker = t ? leg_get(leg_calls(l), t->asker) : NULL;
+  struct transfer_news news = {.state = TRANSFER_PROGRESS, .sip = sip, .new_call = ""};
+  if (!asker || asker->call != c || (!is_last && sip <= 100))
+    return;
+  if (is_last) {
+    call_in(c)->referred = NULL;
+    news.state = sip < 300 ? TRANSFER_DONE : TRANSFER_FAILED;
+    news.cause = cause_of_sip(sip, 0, BY_CALLEE);
+  }
+  tell(asker, t, news);
+  if (news.state == TRANSFER_DONE)
+    call_end(c, transferred(asker));
+  if (is_last)
+    free(t);
 }
 
 /* A user is shown who is really there; a carrier the number of the party that it is counted on. */
@@ -236,6 +288,9 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
     v = may_move(far);
   if (!verdict_is_pass(&v))
     return v;
+  struct route_decision own;
+  if (is_trunks_own(far, o, &own))
+    return refer(l, far, o, &own);
   bool was_caller = far->role == LEG_CALLER;
   struct place p = {.door = l->door,
                     .door_arg = l->door_arg,

@@ -43,6 +43,7 @@ void dialog_drop(struct dialog *d) {
   wish_done(d);
   expires_done(d);
   info_done(d);
+  refer_done(d);
   hops_end(t, d->hops);
   text_free(take(d->offer));
   if (d->ack_in)
@@ -165,11 +166,15 @@ static bool refuse_extension(struct dialog *d, nta_incoming_t *irq, const sip_t 
 
 static int bye_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   struct reason why = reason_read(sip);
-  struct leg *l = dialog_leg(d);
+  void *magic = dialog_magic(d);
+  struct leg *l;
   refuse_plain(d, irq, 200);
   if (d->state == DIALOG_CLOSING)
     return 200;
   d->got_bye = true;
+  refer_taken(d); /* may end it */
+  d = dialog_get(magic);
+  l = d ? dialog_leg(d) : NULL;
   if (l)
     leg_end(l, cause_of_bye(why.sip, why.q850, dialog_by_peer(d)));
   return 200;
@@ -195,13 +200,14 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
     return reinvite_in(d, irq, sip, method == sip_method_update);
   if (method == sip_method_refer)
     return refer_in(d, irq, sip);
+  if (method == sip_method_notify)
+    return notify_in(d, irq, sip);
   if (method == sip_method_info)
     return info_in(d, irq, sip);
   if (method == sip_method_options)
     return refuse_plain(d, irq, 200);
   return refuse_plain(d, irq,
-                      method == sip_method_notify || method == sip_method_cancel ||
-                              method == sip_method_prack /* none of ours is due */
+                      method == sip_method_cancel || method == sip_method_prack /* none of ours is due */
                           ? 481
                           : method == sip_method_unknown ? 501 : 405);
 }

@@ -69,6 +69,11 @@ static void door_transferred(void *arg, struct leg *l, const struct transfer_new
     refer_told(d, news);
 }
 
+static struct verdict door_refer(void *arg, struct leg *l, const char *number, const char *by) {
+  struct dialog *d = dialog_of(arg, l);
+  return d ? refer_out(d, number, by) : verdict_refuse(REFUSE_STATE, "the dialog is gone");
+}
+
 static void door_ended(void *arg, struct leg *l) {
   struct dialog *d = dialog_of(arg, l);
   watch_ended(arg, l);
@@ -115,6 +120,7 @@ const struct door trunk_door = {
     .quality = door_quality,
     .restart = NULL,
     .transferred = door_transferred,
+    .refer = door_refer,
     .ended = door_ended,
     .rank = door_rank,
     .probe = NULL,

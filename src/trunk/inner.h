@@ -125,6 +125,13 @@ struct refer {
   uint32_t n, cseq;      /* n counts the dialog's; cseq names this one. */
 };
 
+/* Our REFER, until its last NOTIFY. */
+struct referring {
+  bool is_on, is_accepted;
+  nta_outgoing_t *orq; /* orq is the REFER until its answer. */
+  struct timer timer;
+};
+
 /* One SIP dialog (with its early forks), and its side of the call's leg. */
 struct dialog {
   pool_handle id;
@@ -196,6 +203,7 @@ struct dialog {
   nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
   struct timer expiry;
   struct refer refer;
+  struct referring referring;
 };
 
 /* As nta_outgoing_tcreate(), which it stands in for everywhere: the Via shows the name that the dialog's
@@ -381,6 +389,12 @@ struct verdict replaces_check(struct agent *a, const sip_t *sip, const struct co
 int refer_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void refer_told(struct dialog *d, const struct transfer_news *news);
 void notify_send(struct dialog *d, int status, bool is_last);
+/* … and of ours. refer_taken: the peer says goodbye; had it taken the REFER, that was its last word.
+ */
+struct verdict refer_out(struct dialog *d, const char *number, const char *by) must_check;
+int notify_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
+void refer_taken(struct dialog *d);
+void refer_done(struct dialog *d);
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void info_digit(struct dialog *d, char digit, uint32_t ms); /* to the peer */
 void info_done(struct dialog *d);                           /* forget what is under way */

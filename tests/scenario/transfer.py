@@ -379,3 +379,62 @@ def replaced_not(house):
         new.ack(got)
         d.bye()
         far.bye()
+
+
+def notify(sip, request, cseq, status, state="active", event="refer", kind="message/sipfrag"):
+    """A NOTIFY of the callee's; the answer."""
+    body = "SIP/2.0 %d Word\r\n" % status
+    head = in_call(sip, request, "NOTIFY", cseq, "Event: %s\r\nSubscription-State: %s\r\nContent-Type: %s\r\n" % (event, state, kind))
+    sip.socket.sendto((head + "Content-Length: %d\r\n\r\n%s" % (len(body), body)).encode(), sip.peer)
+    return sip.wait("answer to NOTIFY", lambda m: m.is_answer and m.get("cseq") == "%d NOTIFY" % cseq)
+
+
+@TRANSFER.scenario("transfer: refer: REFER to the trunk, its NOTIFYs are told, 200 ends our call; BYE after 202 does, too")
+def refer_out(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
+        for ends_by_bye in (False, True):
+            request, call = to_trunk(two, bob, m2, TWO)
+            op = bob.verb("transfer", {"mode": "blind", "target": {"tel": "+15550300009"}})
+            asked = two.request("REFER")
+            check(asked.get("refer-to").startswith("<sip:+15550300009@127.0.0.3"), asked.text())
+            check("+15550100002" in asked.get("referred-by"), asked.text())
+            two.reply(asked, 202)
+            check(notify(two, request, 1, 100).status == 200, "NOTIFY 100")
+            check(notify(two, request, 2, 180).status == 200, "NOTIFY 180")
+            check(bob.wait("call.transfer.progress", call=call)["sip"] == 180, "progress")
+            if ends_by_bye:
+                two.send(in_call(two, request, "BYE", 3))
+            else:
+                check(notify(two, request, 3, 200, "terminated;reason=noresource").status == 200, "NOTIFY 200")
+            bob.wait("call.transfer.succeeded", call=call)
+            bob.done(op)
+            check(bob.wait("call.ended", call=call)["end"]["reason"] == "transferred", "end")
+            if not ends_by_bye:
+                two.reply(two.request("BYE"), 200)
+            else:
+                two.wait("200", lambda m: m.is_answer and m.method == "BYE" and m.status == 200)
+
+
+@TRANSFER.scenario("transfer: refer that fails: refused, or the target is busy: told, and the call goes on; stray NOTIFYs: 481, 489, 415")
+def refer_out_fails(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
+        request, call = to_trunk(two, bob, m2, TWO)
+        check(notify(two, request, 1, 200).status == 481, "no subscription")
+        check(notify(two, request, 2, 200, event="presence").status == 489, "another event")
+        body = {"mode": "blind", "target": {"tel": "+15550300009"}}
+        bob.verb("transfer", body)
+        two.reply(two.request("REFER"), 603)
+        check(bob.wait("call.transfer.failed", call=call)["sip"] == 603, "603")
+        bob.client.events.clear()
+        bob.verb("transfer", body)
+        problem = bob.refused(lambda: bob.verb("transfer", body))
+        check(problem.status == 409, str(problem))
+        two.reply(two.request("REFER"), 202)
+        check(notify(two, request, 3, 180, kind="text/plain").status == 415, "another type")
+        check(notify(two, request, 4, 486, "terminated;reason=noresource").status == 200, "NOTIFY 486")
+        check(bob.wait("call.transfer.failed", call=call)["sip"] == 486, "486")
+        check(notify(two, request, 5, 486).status == 481, "its last word was said")
+        bob.client.media.forget()
+        bob.hears(1300)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)

@@ -117,6 +117,11 @@ struct verdict call_transfer_join(struct leg *l, struct leg *other, uint64_t op)
   fake.joins++;
   return fake.transfer;
 }
+void call_referred(struct leg *l, int sip, bool is_last) {
+  (void)l;
+  fake.referred = sip;
+  fake.referred_is_last = is_last;
+}
 struct verdict leg_make_offer(struct leg *l, const struct desc **ret) {
   return *ret = l->local, verdict_pass();
 }
