@@ -28,6 +28,7 @@ enum {
   INFOS_MAX = 64, /* digits that wait to be sent by INFO; more are dropped */
   DIALOGS_MAX = 20000,
   FORKS_MAX = 8,
+  PROBES_MAX = 16,
   PROVISIONALS_MAX = 16, /* 180 and 183 that a caller is told in turn; then no more */
   TAG_BYTES = 128,
   TARGET_BYTES = CALL_REFER_BYTES + 2, /* longer than our own URIs: a hub's in Refer-To */
@@ -61,11 +62,17 @@ struct watch_trunk {
   struct trunk_health health; /* its counts; states are made when asked */
   struct health engine;
   enum trunk_state told;       /* told is the state that was logged last. */
-  bool pending[CONF_HUBS_MAX]; /* pending: one of ours to that goal is unanswered. */
-  uint64_t run;                /* run names the transactions whose answers count. */
-  char contact[URI_BYTES];     /* hub: where the peer's OPTIONS said that ours go; "": the target */
-  int told_own, told_peer;     /* which warnings of certificates' ends were said, see expiry.h */
-  char route[URI_BYTES];       /* … by way of its Record-Route; "": straight */
+  uint32_t n_probes, n_unsent; /* of this round; rounds that could not be sent */
+  struct watch_probe {
+    struct addr addr;
+    uint8_t transport;
+    bool is_pending, is_good;
+    uint32_t goal;
+  } probe[PROBES_MAX];     /* our OPTIONS to each resolved target */
+  uint64_t run;            /* run names the transactions whose answers count. */
+  char contact[URI_BYTES]; /* hub: where the peer's OPTIONS said that ours go; "": the target */
+  int told_own, told_peer; /* which warnings of certificates' ends were said, see expiry.h */
+  char route[URI_BYTES];   /* … by way of its Record-Route; "": straight */
   struct timer timer;
 };
 
@@ -87,7 +94,7 @@ struct trunks {
   struct shun *shunned;
   struct pool *hops;
   struct timer lookup_timer;
-  struct pin *pins; /* pins: see hops_pin() */
+  struct pin *pins;          /* pins: see hops_pin() */
   struct expiry_files files; /* files of certificates and keys, looked at by renewal */
   struct timer renewal_timer;
   char renewal_why[256]; /* why the newest files were refused; "": they were not */
@@ -171,8 +178,8 @@ struct dialog {
   bool got_final;             /* got_final: the INVITE's last word was said, by either side. */
   bool got_bye;
   bool had_progress; /* had_progress: a provisional other than 100 came. */
-  bool owes_bye;    /* owes_bye: a BYE is due once the 2xx is acknowledged. */
-  bool owes_cancel; /* owes_cancel: a CANCEL is due once a provisional came. */
+  bool owes_bye;     /* owes_bye: a BYE is due once the 2xx is acknowledged. */
+  bool owes_cancel;  /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
   struct prack prack;

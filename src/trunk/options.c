@@ -5,10 +5,13 @@
  * names. RFC 3261 11. */
 #include "base/clock.h"
 #include "base/rand.h"
+#include "trunk/hops.h"
 #include "trunk/inner.h"
 #include "trunk/tls.h"
 
 #include <stdio.h>
+
+enum { UNSENT_MAX = 5 };
 
 static void options_due(void *arg);
 
@@ -50,21 +53,39 @@ static void link_note(struct watch_trunk *w, struct agent *a, msg_t *msg) {
     w->health.peer_expiry_s = facts.peer_expiry_s;
 }
 
-/* magic: slot of the watch, its goal and its run, so that an answer after a reload finds nothing. */
-static void *magic_of(const struct watch_trunk *w, uint32_t goal) {
+/* magic: slot of the watch, the probe and the run, so that an answer after a reload finds nothing. */
+static void *magic_of(const struct watch_trunk *w, uint32_t probe) {
   uint64_t slot = (uint64_t)(w - w->t->watches);
-  return (void *)(uintptr_t)(w->run << 16 | slot << 4 | goal); // NOLINT
+  return (void *)(uintptr_t)(w->run << 16 | slot << 4 | probe); // NOLINT
 }
 
-static struct watch_trunk *watch_of_magic(const void *magic, uint32_t *ret_goal) {
+static struct watch_trunk *watch_of_magic(const void *magic, uint32_t *ret_probe) {
   uint64_t m = (uintptr_t)magic, slot = m >> 4 & 0xfff;
   struct trunks *t = the_trunks;
-  *ret_goal = m & 0xf;
-  if (!t || slot >= t->n_watches || *ret_goal >= CONF_HUBS_MAX || t->watches[slot].run != m >> 16 ||
-      !t->watches[slot].pending[*ret_goal])
+  *ret_probe = m & 0xf;
+  if (!t || slot >= t->n_watches || t->watches[slot].run != m >> 16 ||
+      !t->watches[slot].probe[*ret_probe].is_pending)
     return NULL;
   loop_freshen(t->env.loop);
   return &t->watches[slot];
+}
+
+/* One resolved target told. Its goal is good when one of its targets is, bad when all of them are. */
+static void probe_done(struct watch_trunk *w, uint32_t i, int status, bool is_good) {
+  struct watch_probe *p = &w->probe[i];
+  const struct hop hop = {.addr = p->addr, .transport = p->transport};
+  bool is_last = true, was_good = false;
+  p->is_pending = false;
+  p->is_good = is_good;
+  if (addr_family(&p->addr) != AF_UNSPEC)
+    hops_mark(w->t, w->trunk, &hop, is_good);
+  for (uint32_t k = 0; k < w->n_probes; k++)
+    if (k != i && w->probe[k].goal == p->goal) {
+      is_last = is_last && !w->probe[k].is_pending;
+      was_good = was_good || w->probe[k].is_good;
+    }
+  if ((is_good && !was_good) || (!is_good && is_last && !was_good))
+    answer_take(w, p->goal, status, is_good);
 }
 
 /* Any final answer but these shows that the peer lives. */
@@ -74,8 +95,8 @@ static bool is_alive(int status, bool is_own) {
 
 static int options_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
-  uint32_t goal;
-  struct watch_trunk *w = watch_of_magic(magic, &goal);
+  uint32_t i;
+  struct watch_trunk *w = watch_of_magic(magic, &i);
   if (status < 200)
     return 0;
   const struct conf_trunk *trunk = w ? trunk_of(w) : NULL;
@@ -86,10 +107,8 @@ static int options_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, co
     link_note(w, a, msg);
   msg_destroy(msg);
   nta_outgoing_destroy(orq);
-  if (!w)
-    return 0;
-  w->pending[goal] = false;
-  answer_take(w, goal, status, is_alive(status, is_own));
+  if (w)
+    probe_done(w, i, status, is_alive(status, is_own));
   return 0;
 }
 
@@ -100,7 +119,7 @@ static void bare_uri(char *dst, size_t bytes, const char *uri) {
 }
 
 static nta_outgoing_t *options_out(struct watch_trunk *w, const struct conf_trunk *trunk,
-                                   struct agent *a, uint32_t goal, const char *uri) {
+                                   struct agent *a, uint32_t i, const char *uri, const char *route) {
   char from[URI_BYTES], to[URI_BYTES + 2], contact[URI_BYTES + 2], own[URI_BYTES], bare[URI_BYTES];
   const char *host = *trunk->fqdn ? trunk->fqdn : a->host;
   bare_uri(bare, sizeof bare, uri);
@@ -113,30 +132,57 @@ static nta_outgoing_t *options_out(struct watch_trunk *w, const struct conf_trun
   if (!leg)
     return NULL;
   nta_leg_tag(leg, NULL);
-  nta_outgoing_t *orq = nta_outgoing_tcreate(
-      leg, options_response, magic_of(w, goal), URL_STRING_MAKE(*w->route ? w->route : uri),
-      SIP_METHOD_OPTIONS, URL_STRING_MAKE(bare), SIPTAG_CONTACT_STR(contact),
-      SIPTAG_ALLOW_STR(allow_of(trunk)), SIPTAG_ACCEPT_STR(SDP_TYPE),
-      SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
+  nta_outgoing_t *orq = via_create(
+      a, host, leg, options_response, magic_of(w, i), URL_STRING_MAKE(route), SIP_METHOD_OPTIONS,
+      URL_STRING_MAKE(bare), SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(allow_of(trunk)),
+      SIPTAG_ACCEPT_STR(SDP_TYPE), SIPTAG_USER_AGENT_STR(w->t->product), TAG_END());
   nta_leg_destroy(leg);
   return orq;
 }
 
-static void options_send(struct watch_trunk *w, const struct conf_trunk *trunk, struct agent *a,
-                         uint32_t goal) {
-  char target[URI_BYTES] = "";
-  int e = conf_trunk_target(trunk, goal, target, sizeof target);
-  const char *uri = *w->contact ? w->contact : target;
-  if (e < 0 && !*uri)
-    return;
-  w->pending[goal] = true;
+static void probe_send(struct watch_trunk *w, const struct conf_trunk *trunk, struct agent *a,
+                       uint32_t i, const char *uri, const char *route) {
+  w->probe[i].is_pending = true;
+  w->probe[i].is_good = false;
   w->health.sent++;
   w->health.last_sent_ms = clock_wall_ms();
   count_one(&trunk_counters, TRUNKCOUNT_options_out);
-  if (!options_out(w, trunk, a, goal, uri)) {
-    w->pending[goal] = false;
-    answer_take(w, goal, 0, false);
+  if (!options_out(w, trunk, a, i, uri, route))
+    probe_done(w, i, 0, false);
+}
+
+/* The peer's own Contact, where that is another place than the target of calls. */
+static bool is_elsewhere(const struct watch_trunk *w, const struct conf_trunk *trunk) {
+  char contact[URI_BYTES], target[URI_BYTES];
+  bare_uri(contact, sizeof contact, w->contact);
+  bare_uri(target, sizeof target, trunk->target);
+  return *w->contact && (*w->route || strcasecmp(contact, target) != 0);
+}
+
+/* To each resolved target; names that are not known yet are, a moment later. False: nothing was sent. */
+static bool round_send(struct watch_trunk *w, const struct conf_trunk *trunk, struct agent *a) {
+  struct hop hops[PROBES_MAX];
+  if (is_elsewhere(w, trunk)) {
+    w->n_probes = 1;
+    w->probe[0] = (struct watch_probe){.goal = 0};
+    probe_send(w, trunk, a, 0, w->contact, *w->route ? w->route : w->contact);
+    return true;
   }
+  uint32_t n = hops_list(w->t, trunk, hops, PROBES_MAX);
+  w->n_probes = n;
+  for (uint32_t i = 0; i < n; i++)
+    w->probe[i] = (struct watch_probe){
+        .addr = hops[i].addr, .transport = hops[i].transport, .goal = hops[i].goal, .is_pending = true};
+  for (uint32_t i = 0; i < n; i++)
+    probe_send(w, trunk, a, i, hops[i].uri, hops[i].route);
+  return n > 0;
+}
+
+static bool is_under_way(const struct watch_trunk *w) {
+  for (uint32_t i = 0; i < w->n_probes; i++)
+    if (w->probe[i].is_pending)
+      return true;
+  return false;
 }
 
 static void options_due(void *arg) {
@@ -145,12 +191,17 @@ static void options_due(void *arg) {
   struct agent *a = trunk ? agent_find(w->t, trunk->listener) : NULL;
   if (!trunk || !a)
     return;
-  bool may_start = !health_rule_of(trunk).hears || w->health.received;
-  for (uint32_t i = 0; i < w->engine.n && may_start && trunk->enabled; i++)
-    if (!w->pending[i])
-      options_send(w, trunk, a, i);
+  bool may_start = !health_rule_of(trunk).hears || w->health.received, was_sent = true;
+  if (may_start && trunk->enabled && !is_under_way(w))
+    was_sent = round_send(w, trunk, a);
   watch_tell(w, trunk);
-  options_arm(w, interval_us(trunk));
+  w->n_unsent = was_sent ? 0 : w->n_unsent + 1;
+  if (w->n_unsent == UNSENT_MAX) /* the name leads nowhere */
+    for (uint32_t i = 0; i < w->engine.n; i++)
+      answer_take(w, i, 0, false);
+  options_arm(w, was_sent || w->n_unsent >= UNSENT_MAX ? interval_us(trunk) : 1000000);
+  if (w->n_unsent >= UNSENT_MAX)
+    w->n_unsent = 0;
 }
 
 static bool is_asked(const struct conf_trunk *trunk) {
@@ -161,7 +212,7 @@ static void watch_start(struct watch_trunk *w, struct trunks *t, const struct co
   w->t = t;
   if (!w->run)
     w->told_own = w->told_peer = EXPIRY_NEVER;
-  memset(w->pending, 0, sizeof w->pending);
+  w->n_probes = 0;
   w->run += CONF_TRUNKS_MAX;
   w->timer = (struct timer){0};
   if (w->engine.n != (trunk->hubs.n ? trunk->hubs.n : 1))
@@ -230,7 +281,7 @@ static void heard(struct watch_trunk *w, struct agent *a, msg_t *msg, const sip_
   if (r.hears) {
     uri_note(w->contact, sizeof w->contact, a, sip->sip_contact ? sip->sip_contact->m_url : NULL);
     uri_note(w->route, sizeof w->route, a, sip->sip_record_route ? sip->sip_record_route->r_url : NULL);
-    if (was_silent && timer_is_armed(&w->timer) && !w->pending[0])
+    if (was_silent && timer_is_armed(&w->timer) && !is_under_way(w))
       options_arm(w, 100000);
   }
   watch_tell(w, trunk);
