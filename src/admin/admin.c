@@ -7,6 +7,7 @@ static const struct web_row rows[] = {
     {WEB_GET, "/readyz", ADMIN_READY, 0, NULL, NULL, 0, admin_ready},
     {WEB_GET, "/metrics", ADMIN_METRICS, WEB_TOKEN, NULL, NULL, 0, admin_metrics},
     {WEB_GET, "/admin/v1/calls", ADMIN_CALLS, WEB_TOKEN, NULL, NULL, 0, NULL},
+    {WEB_GET, "/admin/v1/trunks", ADMIN_TRUNKS, WEB_TOKEN, NULL, NULL, 0, NULL},
     {WEB_GET, "/admin/v1/records", ADMIN_RECORDS, WEB_TOKEN, NULL, NULL, 0, admin_records},
     {WEB_GET, "/admin/v1/records/{id}", ADMIN_RECORD, WEB_TOKEN, NULL, NULL, 0, admin_record},
     {WEB_POST, "/admin/v1/tokens", ADMIN_MINT, WEB_TOKEN, NULL, NULL, 0, admin_mint},
@@ -48,6 +49,7 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   a->ready = s->ready;
   a->ready_arg = s->ready_arg;
   a->calls = s->calls;
+  a->trunks = s->trunks;
   a->calls_arg = s->calls_arg;
   why = "the admin token cannot be read, is too short, or others may read it";
   int r = gate_open(&a->gate, s->token_file);
@@ -77,12 +79,14 @@ struct admin *admin_free(struct admin *a) {
   return NULL;
 }
 
-/* Only the list of live calls gets here. */
+/* What only the call thread knows: live calls, trunks. */
 static void on_ask(void *arg, const struct web_ask *ask) {
   struct admin *a = arg;
   if (ask->kind != WEB_ASK_REQUEST)
     return;
-  json_t *doc = a->calls ? a->calls(a->calls_arg) : json_pack("{s:[]}", "calls");
+  bool is_trunks = ask->row->id == ADMIN_TRUNKS;
+  json_t *(*fn)(void *arg) = is_trunks ? a->trunks : a->calls;
+  json_t *doc = fn ? fn(a->calls_arg) : json_pack("{s:[]}", is_trunks ? "trunks" : "calls");
   if (doc)
     web_reply_json(a->web, ask->handle, 200, doc);
   else

@@ -24,6 +24,8 @@ struct admin_settings {
   /* Live calls as JSON, {"calls":[…]} (new reference); called on the owner thread. */
   json_t *(*calls)(void *arg);
   void *calls_arg;
+  /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
+  json_t *(*trunks)(void *arg);
 };
 
 struct admin;

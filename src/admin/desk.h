@@ -12,6 +12,7 @@ enum {
   ADMIN_READY,
   ADMIN_METRICS,
   ADMIN_CALLS,
+  ADMIN_TRUNKS,
   ADMIN_RECORDS,
   ADMIN_RECORD,
   ADMIN_MINT,
@@ -25,6 +26,7 @@ struct admin {
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
   void *ready_arg;
   json_t *(*calls)(void *arg);
+  json_t *(*trunks)(void *arg);
   void *calls_arg;
   pthread_mutex_t lock; /* lock is for what follows. */
   struct reader *reader;

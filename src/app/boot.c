@@ -100,6 +100,7 @@ static void on_tick(void *arg) {
     count_set(&h->backends, i, strcmp(backend, backend_names[i]) == 0);
   for (uint32_t i = 1; i < DROP_COUNT_; i++)
     atomic_store_explicit(&h->drop_values[i], calls_media_count(h->calls, i), memory_order_relaxed);
+  house_trunk_count(h);
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
   atomic_store(&h->store_well, store_is_well(h->store));
   loop_arm(h->loop, &h->tick, 250000);
@@ -195,7 +196,8 @@ static int start_admin(struct house *h) {
                              .ready = is_ready,
                              .ready_arg = h,
                              .calls = live_calls,
-                             .calls_arg = h};
+                             .calls_arg = h,
+                             .trunks = house_trunks};
   int r = admin_new(&h->admin, &s, &why);
   if (r == 0)
     r = admin_attach(h->admin, h->loop);
@@ -205,6 +207,7 @@ static int start_admin(struct house *h) {
   h->backends = (struct counts){backend_rows, MSET_BACKEND_COUNT_, h->backend_values};
   h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
   struct counts *tables[] = {&h->drops,
+                             house_trunk_counts(),
                              &h->loads,
                              &h->backends,
                              (struct counts *)guard_counts(h->guard),

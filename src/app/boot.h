@@ -49,3 +49,7 @@ int house_start(struct house *h) must_check; /* logs why and returns -errno */
 void house_stop(struct house *h);            /* takes a house half built */
 void house_reload(struct house *h);          /* SIGHUP: an error leaves all as it was */
 void house_drain(struct house *h);           /* ends the calls and says goodbye, at most some seconds */
+/* trunks: what operators see of them */
+json_t *house_trunks(void *arg);         /* arg is the house */
+struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */
+void house_trunk_count(struct house *h); /* makes them true */

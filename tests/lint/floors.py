@@ -17,7 +17,7 @@ LIBRARY = {
     "openssl/": {"flow", "base/hmac.c", "stir", "trunk", "web"},
     "gnutls/": {"web"},
     "microhttpd.h": {"web"},
-    "jansson.h": {"web", "native", "admin", "app/routetest.c", "stir"},
+    "jansson.h": {"web", "native", "admin", "app/routetest.c", "app/trunks.c", "stir"},
     "curl/": {"stir"},
     "sqlite3.h": {"store"},
     "yaml.h": {"conf", "route"},
