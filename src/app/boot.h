@@ -6,6 +6,7 @@
 #include "call/call.h"
 #include "flow/flow.h"
 #include "native/native.h"
+#include "stir/stir.h"
 #include "trunk/trunk.h"
 
 #include <stdatomic.h>

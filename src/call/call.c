@@ -9,12 +9,26 @@
 
 void call_ask(struct call *c) {
   struct call_inner *in = call_in(c);
-  if (in->ending || in->asked)
+  in->may_ask = true;
+  if (in->ending || in->asked || in->verifies)
     return;
   in->asked = true;
   hunt_begin(c);
   if (!in->ending && in->replaces)
     transfer_take_place(c);
+}
+
+void leg_verified(struct leg *l, const char *verified, const struct verdict *v) {
+  struct call *c = l->call;
+  struct call_inner *in = call_in(c);
+  if (l->role != LEG_CALLER || !in->verifies || in->ending)
+    return;
+  in->verifies = false;
+  slice_copy(c->verified, sizeof(c->verified), slice_of(verified));
+  if (!verdict_is_pass(v) && !in->emergency)
+    call_end(c, cause_of_verdict(v));
+  else if (in->may_ask)
+    call_ask(c);
 }
 
 /* The answer -------------------------------------------------------------------------------------- */

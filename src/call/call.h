@@ -108,6 +108,8 @@ struct call {
       to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
   struct history history; /* who diverted it until now; hunting adds to it */
+  char verified[16]; /* who vouches for from: A, B, C (SHAKEN), V (another PASSporT), or why none; "":
+                        not asked */
   char session_local[33],
       session_remote[33];        /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
   char metadata[4097];           /* JSON text of the caller's metadata, "" if none */
@@ -246,6 +248,7 @@ struct place {
   const struct addr *peer;             /* where the client asks from, for the record; NULL: unknown */
   struct slice from, from_display, to; /* to: a number; or to_user */
   struct slice to_user;
+  bool verifies;            /* trunk: nobody is asked before leg_verified() */
   bool anonymous, ringback; /* ringback: the gateway plays it */
   enum place_network network;
   bool deny_relays_only; /* set by the native door: the only candidates were foreign relays */
@@ -330,6 +333,9 @@ struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const
                                const struct desc *offer);
 
 /* What the far end did, told by its door --------------------------------------------------------- */
+/* Caller of a call that was placed with verifies: who vouches for its number, as struct call says it.
+ * Not pass: the call ends, unless it is an emergency call. */
+void leg_verified(struct leg *l, const char *verified, const struct verdict *v);
 void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
 void leg_early(struct leg *l,
                bool to_caller); /* callee: provisional answer taken; to_caller: becomes a 183 */

@@ -65,6 +65,7 @@ struct call_inner {
   struct target target;
   struct leg *bridged; /* bridged is the callee whose media go with the caller's; NULL: none. */
   bool ending, asked, emergency, ringback, recorded;
+  bool verifies, may_ask; /* verifies: leg_verified is due; may_ask: media of the caller stand. */
   bool rings;        /* rings: a callee rings, and nothing was heard of it since. */
   bool has_progress; /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */

@@ -268,6 +268,7 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   in->ringback = p->ringback;
   in->replaces = p->replaces;
   in->is_waiting = p->replaces != 0;
+  in->verifies = p->verifies;
   in->in_trunk = a->in_trunk;
   slice_copy(in->identity, sizeof(in->identity),
              p->ask && a->user ? slice_of(a->user->name) : p->identity);

@@ -139,6 +139,7 @@ static void fill(struct record *r, const struct call *c) {
   snprintf(r->tenant, sizeof(r->tenant), "%s", in->tenant);
   memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
   memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
+  memcpy(r->verified, c->verified, sizeof(r->verified));
   snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry);
   snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata);
   r->interim = in->n_interim;

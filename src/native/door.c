@@ -21,6 +21,10 @@ static char *desc_text(const struct desc *d) {
   return NULL;
 }
 
+static const char *verified_text(const struct call *c) {
+  return c->verified[0] >= 'A' && c->verified[0] <= 'C' && !c->verified[1] ? c->verified : "none";
+}
+
 /* Who diverted it last, where that is no secret. */
 static void diverted_add(json_t *e, const struct call *c) {
   const struct history_entry *last = c->history.n ? &c->history.entry[c->history.n - 1] : NULL;
@@ -31,10 +35,10 @@ static void diverted_add(json_t *e, const struct call *c) {
 void incoming_event(struct nleg *nl, struct leg *l) {
   char etag[WEB_ETAG_BYTES];
   nleg_etag(nl, etag);
-  json_t *e =
-      json_pack("{s:o,s:o,s:{s:s,s:s},s:s,s:i,s:b,s:s}", "from", from_make(l), "to", to_make(l), "offer",
-                "type", "offer", "sdp", nl->offer, "etag", etag, "ring_timeout_s",
-                (int)l->call->ring_timeout_s, "anonymous", l->call->anonymous, "verified", "none");
+  json_t *e = json_pack("{s:o,s:o,s:{s:s,s:s},s:s,s:i,s:b,s:s}", "from", from_make(l), "to", to_make(l),
+                        "offer", "type", "offer", "sdp", nl->offer, "etag", etag, "ring_timeout_s",
+                        (int)l->call->ring_timeout_s, "anonymous", l->call->anonymous, "verified",
+                        verified_text(l->call));
   if (e && l->call->metadata[0])
     json_object_set_new(e, "metadata", json_loads(l->call->metadata, 0, NULL));
   diverted_add(e, l->call);

@@ -263,3 +263,17 @@ struct stir *stir_free(struct stir *s) {
   free(s);
   return NULL;
 }
+
+int stir_check(const struct conf *conf, char *why, size_t why_bytes) {
+  struct signer all[CONF_TRUNKS_MAX] = {0};
+  uint32_t n = 0;
+  int r = signers_load(conf, all, &n, why, why_bytes);
+  X509_STORE *roots = r == 0 && verifies(conf) ? roots_load(conf->stir.roots) : NULL;
+  if (r == 0 && verifies(conf) && !roots) {
+    snprintf(why, why_bytes, "stir.roots: %s: no certificate can be read", conf->stir.roots);
+    r = -EINVAL;
+  }
+  signers_free(all, n);
+  X509_STORE_free(roots);
+  return r;
+}

@@ -54,6 +54,8 @@ struct stir;
 int stir_new(struct stir **ret, const struct stir_settings *s, char *why, size_t why_bytes) must_check;
 struct stir *stir_free(struct stir *s);
 OWN_DEFINE(stir)
+/* Roots and keys looked at without starting anything: 0 or -EINVAL with a sentence. */
+int stir_check(const struct conf *conf, char *why, size_t why_bytes) must_check;
 /* Roots and keys anew; -EINVAL with a sentence: the old ones stay. conf replaces the former. */
 int stir_reload(struct stir *s, const struct conf *conf, char *why, size_t why_bytes) must_check;
 /* done() follows, exactly once. -EAGAIN: as many are under way as may be. */

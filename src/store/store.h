@@ -61,6 +61,7 @@ struct record {
   char telemetry[RECORD_TELEMETRY_BYTES]; /* telemetry is JSON text from the client, "" none. */
   char metadata[4097];                    /* metadata is JSON text, "" none. */
   uint64_t config_version;
+  char verified[16]; /* who vouches for from, "": not asked */
 };
 
 const char *record_state_text(enum record_state s);         /* live ended refused */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The door's life and its nta agents: one for each listener, each with a message callback and no
  * default leg, so that everything outside of a dialog arrives raw. Call thread. RFC 3261 8.2. */
+#include "trunk/vouch.h"
 #include "trunk/hops.h"
 #include "trunk/tls.h"
 
@@ -283,6 +284,9 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
   if (e < 0)
     return e;
   e = regist_start(t);
+  struct stir_settings stir = {.conf = env->conf, .loop = env->loop, .done = vouch_done, .arg = t};
+  if (e == 0)
+    e = stir_new(&t->stir, &stir, why, why_bytes);
   if (e < 0)
     return e;
   options_start(t);
@@ -302,6 +306,7 @@ struct trunks *trunks_free(struct trunks *t) {
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
   regist_free(t);
+  stir_free(t->stir);
   for (uint32_t i = 0; i < t->n_agents; i++)
     nta_agent_destroy(t->agents[i].nta);
   if (the_trunks == t) {
@@ -324,6 +329,8 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   if (regist_start(t) < 0)
     result = -ENOMEM;
   if (renewal_reload(t, why, why_bytes) < 0)
+    result = -EINVAL;
+  if (stir_reload(t->stir, conf, why, why_bytes) < 0)
     result = -EINVAL;
   options_start(t);
   return result;

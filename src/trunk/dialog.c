@@ -46,6 +46,7 @@ void dialog_drop(struct dialog *d) {
   refer_done(d);
   hops_end(t, d->hops);
   text_free(take(d->offer));
+  text_free(take(d->passports));
   if (d->ack_in)
     nta_incoming_destroy(take(d->ack_in));
   if (d->invite_in)

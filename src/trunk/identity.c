@@ -66,6 +66,12 @@ static bool asserted(const sip_t *sip, const char *name, struct party *ret) {
   return has;
 }
 
+bool identity_asserted(const sip_t *sip, char *dst, size_t bytes) {
+  struct party p;
+  dst[0] = 0;
+  return asserted(sip, "P-Asserted-Identity", &p) && slice_copy(dst, bytes, slice_of(p.number)) == 0;
+}
+
 /* draft-ietf-sip-privacy-04: of the caller, and not one that failed the screening. */
 static bool remote_party(const sip_t *sip, struct party *ret, bool *ret_hides) {
   struct slice v;

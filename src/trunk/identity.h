@@ -6,6 +6,8 @@
 /* Caller, display name, anonymity of ret, whose trunk (or NULL) is set: from From, and on a trunk with
  * trust_identity from what it asserts. */
 void identity_read(struct ask *ret, const sip_t *sip);
+/* The number of P-Asserted-Identity, whether it is believed or not. False: none */
+bool identity_asserted(const sip_t *sip, char *dst, size_t bytes);
 /* Refuses what Privacy demands critically and cannot be given. */
 struct verdict identity_check(const sip_t *sip);
 /* The From of a call to a trunk. */

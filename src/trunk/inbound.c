@@ -3,6 +3,7 @@
  * is allocated for what is refused but the transaction that answers. RFC 3261 8.2, 13.3; RFC 3264. */
 #include "base/clock.h"
 #include "trunk/identity.h"
+#include "trunk/vouch.h"
 
 #include <stdio.h>
 
@@ -102,6 +103,7 @@ static struct verdict place_dialog(struct dialog *d, const struct ask *ask, cons
                     .ask = ask,
                     .offer = offer,
                     .replaces = replaces,
+                    .verifies = !replaces && vouch_is_due(ask->trunk),
                     .session_id = ask->session_id};
   d->is_late = !offer;
   d->is_placing = true;
@@ -127,6 +129,8 @@ static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct 
     dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 500, 0, "no transaction");
   else if (d->was_ended)
     inbound_ended(d, &l->cause);
+  else if (vouch_is_due(ask->trunk))
+    vouch_start(d, l, sip);
 }
 
 void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,

@@ -76,8 +76,11 @@ struct watch_trunk {
   struct timer timer;
 };
 
+struct stir;
+
 struct trunks {
   struct trunks_env env;
+  struct stir *stir; /* stir vouches for callers; NULL without memory for it */
   char product[64];
   bool draining;
   uint32_t n_agents, n_watches;
@@ -182,6 +185,7 @@ struct dialog {
   bool owes_cancel;  /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
+  char *passports; /* passports are Identity lines that came and are, or may be, good; NULL: none. */
   struct prack prack;
   uint32_t n_forks;
   struct fork forks[FORKS_MAX]; /* forks are the early dialogs 1 to 8, by To tag. */

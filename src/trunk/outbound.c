@@ -6,6 +6,7 @@
 #include "trunk/history.h"
 #include "trunk/hops.h"
 #include "trunk/identity.h"
+#include "trunk/vouch.h"
 
 #include <stdio.h>
 
@@ -124,13 +125,15 @@ static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const s
 
 static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *trunk,
                                    const struct call *c) {
-  char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES];
+  char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES],
+      vouched[VOUCH_LINES_BYTES];
   struct expires_text x;
   expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
   snprintf(forwards, sizeof forwards, "%d", d->max_forwards);
   dialog_session_line(d, session, sizeof session);
   invite_lines(lines, d, trunk, c);
+  vouch_lines(vouched, d, trunk, c);
   return nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), URL_STRING_MAKE(d->route), SIP_METHOD_INVITE,
       URL_STRING_MAKE(d->target), NTATAG_PASS_100(1),
@@ -140,7 +143,7 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       TAG_IF(replaces_may(trunk), SIPTAG_SUPPORTED_STR("replaces")), SIPTAG_CONTACT_STR(contact),
       SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(d->allow), EXPIRES_TAGS(&x),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
-      TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
+      TAG_IF(*vouched, SIPTAG_HEADER_STR(vouched)), TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
       TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)), TAG_END());
 }
 

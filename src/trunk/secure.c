@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The transport below nta as the door uses it: a profile for each TLS listener, and admission of
  * sources before a byte is parsed. Call thread. */
+#include "stir/stir.h"
 #include "trunk/inner.h"
 #include "trunk/tls.h"
 
@@ -76,7 +77,7 @@ int trunks_check(const struct conf *conf, char *why, size_t why_bytes) {
       return -EINVAL;
     }
   }
-  return 0;
+  return stir_check(conf, why, why_bytes);
 }
 
 int secure_listener(const struct conf *conf, const struct conf_listener *l, bool is_reload, char *why,

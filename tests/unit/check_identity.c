@@ -416,3 +416,19 @@ Test(identity, edits_in) {
   cr_assert_eq(invite(BOB, ""), 0);
   cr_assert(fake.ask.anonymous);
 }
+
+Test(identity, verdict_is_due) {
+  cr_assert_eq(invite(BOB, "Identity: x;info=<https://c.test/>"), 0);
+  cr_assert_eq(fake.legs[0].verdicts, 0);
+  trunk()->stir.verify = VERIFY_TAG;
+  cr_assert_eq(invite(BOB, ""), 0);
+  cr_assert_eq(fake.legs[0].verdicts, 1);
+  cr_assert_str_eq(fake.legs[0].verified, "none");
+  cr_assert(verdict_is_pass(&fake.legs[0].verdict));
+  trunk()->stir.verify = VERIFY_REQUIRE;
+  cr_assert_eq(invite(BOB, ""), 0);
+  cr_assert_eq(fake.legs[0].verdict.refusal, REFUSE_STIR_MISSING);
+  cr_assert_eq(verdict_sip(&fake.legs[0].verdict), 428);
+  cr_assert_eq(invite(BOB, "y: 1\nIdentity: 2\ny: 3\nIdentity: 4\nIdentity: 5"), 0);
+  cr_assert_eq(verdict_sip(&fake.legs[0].verdict), 438);
+}

@@ -177,6 +177,12 @@ void leg_ringing(struct leg *l) { of(l)->ringing++; }
 void leg_early(struct leg *l, bool to_caller) { of(l)->early++, (void)to_caller; }
 void leg_bar_early(struct leg *l, bool on) { of(l)->is_barred = on; }
 void leg_answered(struct leg *l) { of(l)->answered++; }
+void leg_verified(struct leg *l, const char *verified, const struct verdict *v) {
+  struct fake_leg *f = of(l);
+  f->verdicts++;
+  snprintf(f->verified, sizeof f->verified, "%s", verified);
+  f->verdict = *v;
+}
 void leg_confirmed(struct leg *l) { of(l)->confirmed++; }
 void leg_end(struct leg *l, struct cause cause) {
   struct fake_leg *f = of(l);

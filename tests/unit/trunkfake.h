@@ -17,6 +17,9 @@ struct fake_leg {
   uint32_t taken_dialog, taken_dialogs; /* the last one; a bit for each */
   bool taken_final, taken_null;
   uint8_t taken_direction, offered_direction;
+  unsigned verdicts;
+  char verified[16];
+  struct verdict verdict;
   bool reoffer_is_empty;
   uint64_t cookie;
   char digit;
