@@ -46,6 +46,19 @@ static void end_others(struct call *c, const struct leg *winner) {
       leg_end(l, cause_make(END_ANSWERED_ELSEWHERE, BY_CALLEE, ""));
 }
 
+/* Of a group, whose call it is now. */
+static void note_user(struct call *c, const struct leg *l) {
+  struct call_inner *in = call_in(c);
+  const struct conf_user *u = conf_user_find(in->cs->env.conf, slice_of(l->identity));
+  if (l->kind != LEG_NATIVE || !u)
+    return;
+  slice_copy(c->to_user, sizeof(c->to_user), slice_of(u->name));
+  if (c->caller->kind != LEG_TRUNK)
+    return;
+  slice_copy(in->identity, sizeof(in->identity), slice_of(u->name));
+  slice_copy(in->tenant, sizeof(in->tenant), slice_of(u->tenant));
+}
+
 /* The first callee that answers is it; the caller learns it when media are up, or soon. */
 void call_answered_by(struct leg *l) {
   struct call *c = l->call;
@@ -56,6 +69,7 @@ void call_answered_by(struct leg *l) {
   }
   c->answered = true;
   c->callee = in->bridged = l;
+  note_user(c, l);
   l->answered_ms = clock_wall_ms();
   count_one(&in->cs->counts, CALLS_ANSWERED);
   hunt_stop(c);
