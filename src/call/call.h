@@ -112,7 +112,7 @@ struct call {
                         not asked */
   char session_local[33],
       session_remote[33];        /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
-  char metadata[4097];           /* JSON text of the caller's metadata, "" if none */
+  char *metadata;                /* JSON text of the caller's metadata; NULL: none */
   uint64_t created_ms, ended_ms; /* wall; ended_ms 0 while it lives */
   uint32_t ring_timeout_s;
   struct leg *caller, *callee; /* callee is the winning or only leg; NULL while several ring. */

@@ -74,7 +74,7 @@ struct call_inner {
   struct timer answer, media, interim, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
-  char telemetry[RECORD_TELEMETRY_BYTES];
+  char *telemetry; /* telemetry is JSON text, shorter than RECORD_TELEMETRY_BYTES; NULL: none. */
   struct transfer *transfer; /* this call is one's, and its target has not answered */
   struct transfer *referred; /* the trunk was asked to do one itself */
   struct record *kept;       /* the record as it was when a party left for another call */

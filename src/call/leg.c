@@ -11,17 +11,11 @@
 #include <stdio.h>
 
 void leg_set_desc(struct desc **to, const struct desc *d) {
-  if (d && !*to)
-    *to = malloc(sizeof(**to));
-  if (!*to)
-    return;
-  if (d) {
-    **to = *d;
-    return;
-  }
-  desc_wipe(*to);
-  free(*to);
-  *to = NULL;
+  struct desc *was = *to, *is = d ? desc_keep(d) : NULL;
+  if (d && !is)
+    return; /* no memory: as before */
+  *to = is;
+  (void)desc_drop(was);
 }
 
 /* Making ------------------------------------------------------------------------------------------ */

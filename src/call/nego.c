@@ -182,7 +182,7 @@ static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct d
       in->offer && !addr_port(&answer_->audio.rtp) ? verdict_pass() : answer_check(ours, answer_);
   if (!verdict_is_pass(&v))
     return v;
-  if (known && memcmp(known, answer_, sizeof(*known)) == 0)
+  if (known && desc_eq(known, answer_))
     return v;
   return remote_send(l, media_of(l)->session, dialog, ours, answer_, false) == 0 ? v : no_media();
 }
@@ -191,7 +191,7 @@ static struct verdict tell_remote(struct leg *l, uint32_t dialog, const struct d
 static const struct desc *answer_off(const struct leg *l, const struct desc *theirs, struct desc *kept) {
   if (!leg_in(l)->offer || !l->remote || !theirs || !theirs->has_audio || addr_port(&theirs->audio.rtp))
     return theirs;
-  *kept = *l->remote;
+  desc_copy(kept, l->remote);
   addr_set_port(&kept->audio.rtp, 0);
   return kept;
 }
@@ -449,7 +449,8 @@ void leg_restart_ice(struct leg *l, uint64_t cookie, const struct desc_frag *f) 
   if (verdict_is_pass(&v) && (l->kind != LEG_NATIVE || !f->ufrag[0] || !f->pwd[0]))
     v = verdict_refuse(REFUSE_SDP, "a restart brings ice-ufrag and ice-pwd");
   if (verdict_is_pass(&v) && strcmp(f->ufrag, l->remote->audio.ufrag) != 0) {
-    struct desc offer = *l->remote;
+    struct desc offer;
+    desc_copy(&offer, l->remote);
     memcpy(offer.audio.ufrag, f->ufrag, sizeof(offer.audio.ufrag));
     memcpy(offer.audio.pwd, f->pwd, sizeof(offer.audio.pwd));
     v = restart(l, cookie, &offer);

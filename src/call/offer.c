@@ -352,7 +352,7 @@ void offer_make(const struct ability *a, struct desc *ret) {
 }
 
 void offer_again(const struct ability *a, struct desc *ret) {
-  *ret = *a->local;
+  desc_copy(ret, a->local);
   ret->audio.direction = a->direction;
   ret->audio.rtp = a->opened->rtp[0];
   desc_continue(ret, a->local);
@@ -363,7 +363,7 @@ void desc_continue(struct desc *ours, const struct desc *was) {
     return;
   ours->session_id = was->session_id;
   ours->version = was->version;
-  if (memcmp(ours, was, sizeof(*ours)) != 0)
+  if (!desc_eq(ours, was))
     ours->version++;
 }
 

@@ -258,7 +258,7 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
     c->ring_timeout_s = timeouts[i];
   fill_numbers(c, p, a);
   fill_session(c, p);
-  snprintf(c->metadata, sizeof(c->metadata), "%s", p->metadata ? p->metadata : "");
+  c->metadata = p->metadata && *p->metadata ? strdup(p->metadata) : NULL;
   snprintf(c->rule, sizeof(c->rule), "%s", a->route.rule);
   in->action = a->route.action;
   in->hunt = take(a->hunt);

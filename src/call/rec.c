@@ -140,8 +140,8 @@ static void fill(struct record *r, const struct call *c) {
   memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
   memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
   memcpy(r->verified, c->verified, sizeof(r->verified));
-  snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry);
-  snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata);
+  snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry ? in->telemetry : "");
+  snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata ? c->metadata : "");
   r->interim = in->n_interim;
   r->config_version = in->config_version;
   put_leg(&r->caller, a);
@@ -195,9 +195,10 @@ void rec_put(struct call *c, enum record_state state) {
 
 void call_telemetry(struct call *c, const char *json) {
   struct call_inner *in = call_in(c);
-  if (strlen(json) >= sizeof(in->telemetry) || strcmp(in->telemetry, json) == 0)
+  if (strlen(json) >= RECORD_TELEMETRY_BYTES || (in->telemetry && strcmp(in->telemetry, json) == 0))
     return;
-  snprintf(in->telemetry, sizeof(in->telemetry), "%s", json);
+  free(in->telemetry);
+  in->telemetry = strdup(json);
   if (in->recorded)
     rec_put(c, RECORD_ENDED);
 }

@@ -138,6 +138,8 @@ void call_free(struct call *c) {
     map_del(cs->by_id, slice_of(c->id));
   list_del(&in->node);
   transfer_free(c);
+  free(c->metadata);
+  free(call_in(c)->telemetry);
   free(in->kept);
   hunt_free(in->hunt);
   announce_free(in->announcement);

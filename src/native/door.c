@@ -39,7 +39,7 @@ void incoming_event(struct nleg *nl, struct leg *l) {
                         "offer", "type", "offer", "sdp", nl->offer, "etag", etag, "ring_timeout_s",
                         (int)l->call->ring_timeout_s, "anonymous", l->call->anonymous, "verified",
                         verified_text(l->call));
-  if (e && l->call->metadata[0])
+  if (e && l->call->metadata)
     json_object_set_new(e, "metadata", json_loads(l->call->metadata, 0, NULL));
   diverted_add(e, l->call);
   if (e)

@@ -128,7 +128,7 @@ json_t *snapshot_make(const struct nleg *nl) {
     json_object_set_new(o, "offer", json_pack("{s:s,s:s}", "type", "offer", "sdp", nl->offer));
   if (l->state == LEG_ENDED)
     json_object_set_new(o, "end", end_make(l));
-  if (l->call->metadata[0])
+  if (l->call->metadata)
     json_object_set_new(o, "metadata", json_loads(l->call->metadata, 0, NULL));
   return o;
 }

@@ -77,12 +77,12 @@ struct desc_audio {  /* the first m=audio with a usable profile */
   uint8_t fingerprint[64];
   uint8_t fingerprint_bytes;
   uint8_t n_codecs, n_crypto, n_candidates;
-  struct desc_codec codecs[DESC_CODECS_MAX]; /* in the order of the m-line */
-  struct desc_crypto crypto[DESC_CRYPTO_MAX];
-  struct desc_candidate candidates[DESC_CANDIDATES_MAX];
   /* What we write and never read from a peer: */
   uint32_t ssrc; /* ssrc and cname make a=ssrc; 0 for none. */
   char cname[33];
+  struct desc_codec codecs[DESC_CODECS_MAX]; /* in the order of the m-line */
+  struct desc_crypto crypto[DESC_CRYPTO_MAX];
+  struct desc_candidate candidates[DESC_CANDIDATES_MAX]; /* the last: see desc_keep() */
 };
 
 struct desc_media { /* every m-line, so that an answer can refuse the others with port 0 */
@@ -102,7 +102,7 @@ struct desc {
   bool bundle;    /* bundle is true where a=group:BUNDLE names the audio. */
   bool is_webrtc; /* is_webrtc: write in WebRTC style (msid, BUNDLE, trickle none). */
   bool has_audio;
-  struct desc_audio audio;
+  struct desc_audio audio; /* the last: see desc_keep() */
 };
 
 struct desc_fault {
@@ -120,6 +120,12 @@ int desc_parse(struct desc *ret, struct slice text, struct desc_fault *fault) mu
  * audio: has_audio = false. */
 int desc_write(const struct desc *d, char *dst, size_t dst_bytes, size_t *ret_n) must_check;
 void desc_wipe(struct desc *d);
+/* A copy on the heap without room for candidates that it does not have, half the size: to be read, and
+ * copied by desc_copy(), never by value. NULL without memory. */
+struct desc *desc_keep(const struct desc *d) must_check;
+void desc_copy(struct desc *dst, const struct desc *kept);
+bool desc_eq(const struct desc *a, const struct desc *b); /* byte for byte; each may be a kept one */
+struct desc *desc_drop(struct desc *kept); /* wipes and frees; NULL */
 /* The codec of that kind (and clock, 0 = any); NULL if absent. */
 const struct desc_codec *desc_codec_find(const struct desc_audio *a, enum codec_kind kind,
                                          uint32_t clock_hz);

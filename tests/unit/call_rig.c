@@ -164,7 +164,7 @@ static void reoffered(void *arg, struct leg *l, uint64_t cookie, const struct ve
   rig.verdict = *v;
   rig.reoffered = true;
   if (local)
-    rig.local = *local;
+    desc_copy(&rig.local, local);
 }
 static void held(void *arg, struct leg *l, bool on) { (void)arg, said("%c.held:%d", letter(l), on); }
 static void digit(void *arg, struct leg *l, char d, uint32_t ms, const char *source) {

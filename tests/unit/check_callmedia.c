@@ -183,11 +183,12 @@ Test(mid, a_renegotiation_while_held_by_the_verb_does_not_resume) {
 }
 
 Test(mid, downgrade_is_refused_and_nothing_changes) {
-  struct desc was = *rig_leg('B')->remote;
+  struct desc was;
+  desc_copy(&was, rig_leg('B')->remote);
   reoffer('B', sdp_trunk_plain);
   eq(rig_log(), "B.reoffered:9:srtp_required");
   eq(rig_media(), "");
-  cr_assert_eq(memcmp(&was, rig_leg('B')->remote, sizeof(was)), 0);
+  cr_assert(desc_eq(&was, rig_leg('B')->remote));
   reoffer('B', sdp_trunk_srtp);
   eq(rig_log(), "B.reoffered:9:");
 }
@@ -196,7 +197,7 @@ Test(mid, refresh_is_byte_stable_and_keeps_the_key) {
   reoffer('B', sdp_trunk_srtp);
   struct desc first = rig.local;
   reoffer('B', sdp_trunk_srtp);
-  cr_assert_eq(memcmp(&first, &rig.local, sizeof(first)), 0);
+  cr_assert(desc_eq(&first, &rig.local));
 }
 
 /* A session timer's refresh says what was said, and asks nothing: not even that a hold would end. */
@@ -205,17 +206,17 @@ Test(mid, our_refresh_changes_nothing) {
   struct leg *b = rig_leg('B');
   struct desc held = rig_desc(sdp_trunk_hold), was;
   reoffer('B', sdp_trunk_hold);
-  was = *b->local;
+  desc_copy(&was, b->local);
   rig_log();
   rig_media();
   cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_NONE);
-  cr_assert_eq(memcmp(offer, &was, sizeof(was)), 0);
+  cr_assert(desc_eq(offer, &was));
   cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_GLARE);
   cr_assert_eq(leg_take_answer(b, 1, &held, true).refusal, REFUSE_NONE);
   rig_turn();
   cr_assert(b->held_local, "sendonly to our recvonly: it still holds");
   eq(rig_log(), "");
-  cr_assert_eq(memcmp(b->local, &was, sizeof(was)), 0);
+  cr_assert(desc_eq(b->local, &was));
   reoffer('B', sdp_trunk_srtp);
   cr_assert_not(b->held_local);
   cr_assert_eq(b->local->version, was.version + 1);
@@ -245,7 +246,8 @@ Test(mid, inactive_asks_nothing) {
 Test(mid, an_answer_with_port_0_holds) {
   const struct desc *offer;
   struct leg *b = rig_leg('B');
-  struct desc d = rig_desc(sdp_trunk_answer), was = *b->remote;
+  struct desc d = rig_desc(sdp_trunk_answer), was;
+  desc_copy(&was, b->remote);
   cr_assert_eq(leg_make_refresh(b, &offer).refusal, REFUSE_NONE);
   addr_set_port(&d.audio.rtp, 0);
   d.audio.n_crypto = 0;
@@ -341,13 +343,14 @@ Test(mid, a_reloaded_page_takes_the_call_up) {
 }
 
 Test(mid, a_fresh_association_that_never_comes_up_leaves_the_old_one) {
-  struct desc was = *rig_leg('A')->remote;
+  struct desc was;
+  desc_copy(&was, rig_leg('A')->remote);
   reoffer('A', sdp_chromium_reloaded);
   rig_media();
   rig_pass(31000);
   eq(rig_media(), "END3");
   cr_assert_eq(rig_leg('A')->state, LEG_LIVE);
-  cr_assert_eq(memcmp(&was, rig_leg('A')->remote, sizeof(was)), 0);
+  cr_assert(desc_eq(&was, rig_leg('A')->remote));
 }
 
 Test(mid, no_port_for_a_fresh_association) {
@@ -388,7 +391,8 @@ Test(mid, a_trunk_restarts_its_ice) {
     both[i]->rtcp_mux = true;
   }
   ((struct conf_trunk *)(uintptr_t)b->trunk)->ice = CONF_ICE_FULL;
-  struct desc d = *b->remote;
+  struct desc d;
+  desc_copy(&d, b->remote);
   leg_reoffer(b, 9, &d);
   rig_turn();
   cr_assert_null(strstr(rig_media(), "ICE_RESTART"), "the same credentials");
