@@ -66,7 +66,8 @@ int guard_new(struct guard **ret, const struct conf *conf) {
   g->rules = calloc(CONF_TRUNKS_MAX, sizeof(*g->rules)); /* all at once: a reload cannot fail */
   _Atomic uint64_t *values = calloc(COUNT_ROWS_, sizeof(*values));
   g->counts = (struct counts){count_rows, COUNT_ROWS_, values};
-  if (!g->notes || !g->rules || !values)
+  g->bans = bans_new();
+  if (!g->notes || !g->rules || !values || !g->bans)
     return -ENOMEM;
   int r = map_new(&g->by_session, GUARD_NOTES_MAX);
   if (r == 0)
@@ -83,6 +84,7 @@ struct guard *guard_free(struct guard *g) {
     return NULL;
   map_free(g->by_session);
   map_free(g->by_pair);
+  bans_free(g->bans);
   free(g->notes);
   free(g->rules);
   free(g->counts.values);

@@ -93,6 +93,10 @@ const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *lis
 /* Could a request from there be of that very trunk? For requests within a dialog, which name nobody. */
 bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const struct addr *source,
                    const struct ask_hosts *subjects);
+/* A source did not prove who it is, with a nonce that it must have received. Ten of them within a minute
+ * ban it for five; true: by this one. */
+bool guard_note_failure(struct guard *g, const struct addr *source, uint64_t now_us);
+bool guard_is_banned(const struct guard *g, const struct addr *source, uint64_t now_us);
 /* The ordered checks: trunk known, enabled, loop (our own address among the Vias), the chain rule of
  * the trunk's kind, max forwards, hairpin, calls a second, live calls of the trunk and the node. On
  * pass the call is counted as live: guard_leave(trunk) when it ends. Refusals are counted here and in

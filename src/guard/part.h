@@ -45,9 +45,13 @@ struct guard {
   struct note *notes; /* notes is a ring of GUARD_NOTES_MAX, the oldest overwritten. */
   uint32_t next_note;
   struct map *by_session, *by_pair;
+  struct bans *bans;
   struct counts counts;
 };
 
+/* ban.c */
+struct bans *bans_new(void); /* NULL without memory */
+struct bans *bans_free(struct bans *b);
 /* peer.c */
 void peer_rules_compile(struct peer_rules *ret, const struct conf_trunk *t);
 /* The role of a host as written; PROXY where it is both. default_port stands in for an absent one. */

@@ -177,13 +177,20 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
     nta_msg_discard(nta, msg);
     return 0;
   }
-  int status = status_out_of_dialog(sip);
+  bool is_register = trunk->attach.accept_register && sip->sip_request->rq_method == sip_method_register;
+  int status = is_register ? 0 : status_out_of_dialog(sip);
   if (!status)
     status = status_of_inspection(sip, trunk, unsupported, sizeof unsupported);
+  if (is_register && status == 420 && !strcmp(unsupported, "gin"))
+    status = 0; /* RFC 6140 */
   if (status)
     answer_plain(a, msg, sip, status, *unsupported ? unsupported : NULL);
-  else if (sip->sip_request->rq_method == sip_method_invite)
-    inbound_invite(a, msg, sip, trunk, &source);
+  else if (is_register)
+    registrar_in(a, msg, sip, trunk, &source);
+  else if (sip->sip_request->rq_method == sip_method_invite) {
+    if (trunk->attach.auth != AUTH_DIGEST || challenge_pass(a, msg, sip, trunk, &source))
+      inbound_invite(a, msg, sip, trunk, &source);
+  }
   else
     options_in(a, msg, sip, trunk);
   return 0;

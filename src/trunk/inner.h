@@ -451,6 +451,11 @@ void watch_call(struct trunks *t, const char *trunk, uint32_t goal, bool is_reac
 void watch_busy(struct trunks *t, const char *trunk, uint32_t goal, uint32_t retry_after_s,
                 msg_t *response, struct agent *a);
 void watch_ended(struct trunks *t, const struct leg *l); /* figures */
+void registrar_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
+                  const struct addr *source);
+/* challenge: has the request proven a user of its trunk? False: it was answered, msg is taken. */
+bool challenge_pass(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf_trunk *trunk,
+                    const struct addr *source);
 extern const struct door trunk_door;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */

@@ -9,8 +9,7 @@
 
 enum { PROOF_TRIES = 3 }; /* of one request: a peer whose nonces are always stale has an end */
 
-/* The parameters of a challenge or of credentials, put together again. */
-static char *auth_text(const msg_auth_t *au, char *dst, size_t bytes) {
+char *proof_text(const msg_auth_t *au, char *dst, size_t bytes) {
   size_t n = (size_t)snprintf(dst, bytes, "%s ", au->au_scheme ? au->au_scheme : "");
   const msg_param_t *p = (const msg_param_t *)au->au_params;
   for (unsigned i = 0; p && p[i] && n < bytes; i++)
@@ -26,7 +25,7 @@ static bool challenge_pick(const msg_auth_t *au, const char *realm, struct diges
   char line[DIGEST_LINE_BYTES];
   bool has = false;
   for (unsigned i = 0; au && i < 16; au = au->au_next, i++) {
-    if (digest_challenge_read(&c, slice_of(auth_text(au, line, sizeof line))) < 0 ||
+    if (digest_challenge_read(&c, slice_of(proof_text(au, line, sizeof line))) < 0 ||
         strcmp(c.realm, realm) != 0 || (has && c.algorithm <= ret->algorithm))
       continue;
     *ret = c;
@@ -42,7 +41,7 @@ static unsigned try_next(const msg_auth_t *sent, const struct digest_challenge *
   char line[DIGEST_LINE_BYTES];
   if (!sent)
     return 1;
-  if (digest_credentials_read(&k, slice_of(auth_text(sent, line, sizeof line))) < 0 || !c->is_stale ||
+  if (digest_credentials_read(&k, slice_of(proof_text(sent, line, sizeof line))) < 0 || !c->is_stale ||
       !strcmp(k.nonce, c->nonce))
     return 0;
   size_t n = strlen(k.cnonce);

@@ -14,10 +14,11 @@ static void accounts_read(struct trunks *t) {
 int regist_start(struct trunks *t) {
   if (!t->regist)
     t->regist = calloc(1, sizeof *t->regist);
-  if (!t->regist)
+  if (!t->regist || (!t->regist->nonces && nonces_new(&t->regist->nonces) < 0))
     return -ENOMEM;
   accounts_read(t);
   register_start(t);
+  registrar_start(t);
   return 0;
 }
 
@@ -36,8 +37,10 @@ void regist_free(struct trunks *t) {
   if (!t->regist)
     return;
   register_free(t);
+  registrar_stop(t);
   for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++)
     account_wipe(&t->regist->accounts[i]);
+  nonces_free(t->regist->nonces);
   free(take(t->regist));
 }
 

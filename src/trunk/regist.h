@@ -4,6 +4,8 @@
 #pragma once
 #include "trunk/account.h"
 #include "trunk/inner.h"
+#include "trunk/nonce.h"
+#include "trunk/registrar.h"
 #include "trunk/registration.h"
 
 enum {
@@ -28,10 +30,15 @@ struct line {
 };
 
 struct regist {
+  struct nonces *nonces;
   struct account accounts[CONF_TRUNKS_MAX]; /* one for each trunk of the configuration, in its order */
   struct line lines[LINES_MAX];
+  struct registry registries[CONF_TRUNKS_MAX]; /* by trunk, see registrar.h */
+  struct timer sweep;                          /* of the registries */
 };
 
+/* proof: a challenge or credentials as the library took them apart, in one line again; "": too long */
+char *proof_text(const msg_auth_t *au, char *dst, size_t bytes);
 struct account *regist_account(struct trunks *t, const struct conf_trunk *trunk); /* NULL without */
 
 /* register: lines follow the configuration; those that stay are kept over a reload. */
@@ -41,3 +48,9 @@ void register_leave(struct trunks *t);                          /* all of them, 
 bool register_is_leaving(const struct trunks *t);
 void register_free(struct trunks *t); /* forgotten, nothing is sent */
 const struct line *register_line(const struct trunks *t, const char *trunk); /* NULL without */
+
+/* registrar: also after a reload */
+void registrar_start(struct trunks *t);
+void registrar_stop(struct trunks *t);
+/* Where calls to the trunk go, the newest one; NULL: nobody is registered. Until the next turn. */
+const struct binding *registrar_binding(struct trunks *t, const char *trunk);

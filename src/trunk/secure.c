@@ -23,6 +23,8 @@ static bool is_of(const struct agent *a, const struct addr *local, bool is_udp) 
 /* Known on that very listener: on one of TLS anybody may be, until his certificate speaks. */
 static bool admits(const struct trunks *t, const struct addr *local, const struct addr *from,
                    bool is_udp) {
+  if (guard_is_banned(t->env.guard, from, loop_now_us(t->env.loop)))
+    return false;
   for (uint32_t i = 0; i < t->n_agents; i++)
     if (is_of(&t->agents[i], local, is_udp) &&
         guard_knows_source(t->env.guard, t->agents[i].listener, from))

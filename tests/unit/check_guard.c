@@ -473,3 +473,42 @@ Test(refuse, rows_are_whole) {
       cr_assert_str_eq(row->code + 7, row->rule, "row %u", r);
   }
 }
+
+Test(ban, ten_failures_a_minute_and_for_five) {
+  own(conf) c = config();
+  own(guard) g = NULL;
+  struct addr a, b;
+  uint64_t now = 1000000000;
+  cr_assert_eq(guard_new(&g, c), 0);
+  cr_assert_eq(addr_parse(&a, SLICE("2001:db8::1"), 1), 0);
+  cr_assert_eq(addr_parse(&b, SLICE("2001:db8::ffff"), 2), 0);
+  for (unsigned i = 0; i < 30; i++, now += 7000000)
+    cr_assert_not(guard_note_failure(g, &a, now), "spread over time, number %u", i);
+  now += 61000000;
+  for (unsigned i = 0; i < 9; i++)
+    cr_assert_not(guard_note_failure(g, &a, now));
+  cr_assert_not(guard_is_banned(g, &a, now));
+  cr_assert(guard_note_failure(g, &b, now), "the network of a /64 is one");
+  cr_assert(guard_is_banned(g, &a, now + 299000000));
+  cr_assert_not(guard_is_banned(g, &a, now + 301000000));
+  cr_assert_eq(addr_parse(&b, SLICE("192.0.2.1"), 2), 0);
+  cr_assert_not(guard_is_banned(g, &b, now));
+}
+
+/* What is kept has a limit: the oldest is forgotten. */
+Test(ban, many_sources) {
+  own(conf) c = config();
+  own(guard) g = NULL;
+  struct addr a;
+  cr_assert_eq(guard_new(&g, c), 0);
+  for (unsigned i = 0; i < 5000; i++) {
+    char ip[32];
+    snprintf(ip, sizeof ip, "10.0.%u.%u", i / 256, i % 256);
+    cr_assert_eq(addr_parse(&a, slice_of(ip), 1), 0);
+    for (unsigned k = 0; k < 10; k++)
+      guard_note_failure(g, &a, 1000);
+    cr_assert(guard_is_banned(g, &a, 1000), "%u", i);
+  }
+  cr_assert_eq(addr_parse(&a, SLICE("10.0.0.0"), 1), 0);
+  cr_assert_not(guard_is_banned(g, &a, 1000));
+}

@@ -259,6 +259,15 @@ const struct conf_trunk *guard_peer_trunk(const struct guard *g, const char *lis
   (void)g, (void)listener, (void)source, (void)subjects, (void)contact_host, (void)to_host;
   return fake.is_stranger ? NULL : &rig_conf.trunks[0];
 }
+bool guard_note_failure(struct guard *g, const struct addr *source, uint64_t now_us) {
+  (void)g, (void)source, (void)now_us;
+  fake.failures++;
+  return false;
+}
+bool guard_is_banned(const struct guard *g, const struct addr *source, uint64_t now_us) {
+  (void)g, (void)source, (void)now_us;
+  return false;
+}
 bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const struct addr *source,
                    const struct ask_hosts *subjects) {
   (void)g, (void)trunk, (void)source, (void)subjects;

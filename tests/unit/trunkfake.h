@@ -30,6 +30,7 @@ struct fake {
   void *door_arg;
   struct ask ask; /* the last one placed */
   struct fake_leg legs[FAKE_LEGS];
+  unsigned failures; /* failures of peers to prove who they are */
   unsigned places, noted, done, admitted_sources, counted;
   struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
   unsigned transfers, joins;
