@@ -98,7 +98,12 @@ static void door_quality(void *arg, struct leg *l, const struct mset_quality *q)
   (void)arg, (void)l, (void)q;
 }
 
-static int door_rank(void *arg, const struct conf_trunk *trunk) { return watch_rank(arg, trunk); }
+static int door_rank(void *arg, const struct conf_trunk *trunk) {
+  int by_health = watch_rank(arg, trunk), by_registration = regist_rank(arg, trunk);
+  if (by_health < 0 || by_registration < 0)
+    return by_health < 0 ? by_health : by_registration;
+  return by_health > by_registration ? by_health : by_registration;
+}
 
 const struct door trunk_door = {
     .name = "trunk",

@@ -90,7 +90,7 @@ static void walk_over(struct hops *h) {
 static const char *const transports[] = {"udp", "tcp", "tls"};
 
 /* sip:HOST:PORT;transport=T;maddr=IP: the host is what a certificate is checked against. */
-static void route_make(struct hop *hop, const struct resolve_want *want) {
+void hops_route(struct hop *hop, const struct resolve_want *want) {
   char ip[ADDR_TEXT_BYTES], maddr[ADDR_TEXT_BYTES + 2], host[DNS_NAME_BYTES + 2];
   addr_ip_text(&hop->addr, ip, sizeof ip);
   snprintf(hop->route, sizeof hop->route, "sip:%s:%u;transport=%s;maddr=%s",
@@ -98,17 +98,14 @@ static void route_make(struct hop *hop, const struct resolve_want *want) {
            header_host(maddr, sizeof maddr, ip));
 }
 
-/* What the i-th URI of the trunk asks the resolver for. 0, -ENOENT past the last, -EINVAL. */
-static int want_make(struct trunks *t, const struct conf_trunk *trunk, uint32_t i, char *uri,
-                     size_t uri_bytes, struct resolve_want *ret) {
+int hops_want(struct trunks *t, const struct conf_trunk *trunk, const char *uri,
+              struct resolve_want *ret) {
   su_home_t home[1] = {SU_HOME_INIT(home)};
   const struct agent *a = agent_find(t, trunk->listener);
-  int e = conf_trunk_target(trunk, i, uri, uri_bytes);
-  url_t *u = e == 0 ? url_make(home, uri) : NULL;
+  url_t *u = url_make(home, uri);
   char transport[8] = "";
   memset(ret, 0, sizeof *ret);
-  if (e == 0 && (!u || !uri_is_sip(u) || !a))
-    e = -EINVAL;
+  int e = u && uri_is_sip(u) && a ? 0 : -EINVAL;
   if (e == 0) {
     struct slice host = slice_of(u->url_host);
     if (host.n > 2 && host.p[0] == '[')
@@ -126,6 +123,14 @@ static int want_make(struct trunks *t, const struct conf_trunk *trunk, uint32_t 
   }
   su_home_deinit(home);
   return e;
+}
+
+/* What the i-th URI of the trunk asks the resolver for. 0, -ENOENT past the last, -EINVAL. */
+static int want_make(struct trunks *t, const struct conf_trunk *trunk, uint32_t i, char *uri,
+                     size_t uri_bytes, struct resolve_want *ret) {
+  int e = conf_trunk_target(trunk, i, uri, uri_bytes);
+  memset(ret, 0, sizeof *ret);
+  return e < 0 ? e : hops_want(t, trunk, uri, ret);
 }
 
 static bool was_tried(const struct hops *h, const struct resolve_hit *hit) {
@@ -177,7 +182,7 @@ static bool hop_send(struct hops *h, const struct resolve_hit *hit, const struct
   h->hop.transport = hit->transport;
   h->hop.goal = h->uris[h->uri];
   slice_copy(h->hop.uri, sizeof h->hop.uri, slice_of(h->seek));
-  route_make(&h->hop, want);
+  hops_route(&h->hop, want);
   h->is_waiting = true;
   silence_arm(h, false);
   const struct hop hop = h->hop;
@@ -424,7 +429,7 @@ uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop 
     for (uint32_t k = 0; k < list.n && n < max; k++, n++) {
       ret[n] = (struct hop){.addr = list.hits[k].addr, .transport = list.hits[k].transport, .goal = i};
       slice_copy(ret[n].uri, sizeof ret[n].uri, slice_of(uri));
-      route_make(&ret[n], &want);
+      hops_route(&ret[n], &want);
     }
   }
   lookup_settle(t);

@@ -61,6 +61,12 @@ void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool 
  * not are asked): at most max. */
 uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop *ret, uint32_t max);
 
+/* What a URI asks the resolver for, on the trunk's listener: 0 or -EINVAL. */
+int hops_want(struct trunks *t, const struct conf_trunk *trunk, const char *uri,
+              struct resolve_want *ret) must_check;
+/* route of the hop's address and transport; want's host is what a certificate is checked against. */
+void hops_route(struct hop *hop, const struct resolve_want *want);
+
 int hops_start(struct trunks *t) must_check;
 void hops_stop(struct trunks *t);
 

@@ -418,6 +418,11 @@ void regist_reload(struct trunks *t, const struct conf *next);
 void regist_drain(struct trunks *t);
 bool regist_is_idle(const struct trunks *t);
 void regist_free(struct trunks *t);
+/* Of trunks that are reached by a registration, either way: 0 there is one; without: 1 with another
+ * target, else -ENOTCONN. 0 for all others. */
+int regist_rank(struct trunks *t, const struct conf_trunk *trunk);
+/* Route headers of an INVITE to it, by Service-Route or Path; "" for none. */
+const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk);
 /* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who
  * hears the answer to the next one. */
 struct proof {

@@ -24,7 +24,12 @@ static int forwards_of(struct trunks *t, const struct call *c) {
 struct verdict callee_ring(struct trunks *t, struct call *c, const struct target *target) {
   const struct conf_trunk *trunk = target->trunk;
   struct agent *a = agent_find(t, trunk->listener);
-  if (!a || !*trunk->target)
+  if (a && regist_rank(t, trunk) < 0)
+    return verdict_refuse(REFUSE_TRUNK_DOWN, "trunk %s: %s", trunk->name,
+                          trunk->attach.accept_register ? "its peer is not registered with us"
+                                                        : "we are not registered with it");
+  if (!a ||
+      (!*trunk->target && !trunk->attach.accept_register && !trunk->attach.registration.registrars.n))
     return verdict_refuse(REFUSE_TRUNK_DOWN, "trunk %s has no target to send calls to", trunk->name);
   if (forwards_of(t, c) < 1)
     return verdict_refuse(REFUSE_HOPS, "no hop is left for trunk %s", trunk->name);
@@ -127,6 +132,7 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
                                    const struct call *c) {
   char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES],
       vouched[VOUCH_LINES_BYTES];
+  const char *routes = regist_routes(d->t, trunk);
   struct expires_text x;
   expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
@@ -144,7 +150,8 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(d->allow), EXPIRES_TAGS(&x),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
       TAG_IF(*vouched, SIPTAG_HEADER_STR(vouched)), TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
-      TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)), TAG_END());
+      TAG_IF(*routes, SIPTAG_ROUTE_STR(routes)), TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)),
+      TAG_END());
 }
 
 /* What of a callee leg only its door knows, for the record. */

@@ -49,3 +49,16 @@ struct account *regist_account(struct trunks *t, const struct conf_trunk *trunk)
   bool is_one = trunk >= c->trunks && trunk < c->trunks + c->n_trunks;
   return is_one && t->regist ? &t->regist->accounts[trunk - c->trunks] : NULL;
 }
+
+int regist_rank(struct trunks *t, const struct conf_trunk *trunk) {
+  bool is_reached = trunk->attach.registration.registrars.n ? register_is_up(t, trunk->name)
+                    : trunk->attach.accept_register         ? registrar_binding(t, trunk->name) != NULL
+                                                            : true;
+  return is_reached ? 0 : *trunk->target ? 1 : -ENOTCONN;
+}
+
+const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk) {
+  const struct line *l = register_line(t, trunk->name);
+  const struct binding *b = registrar_binding(t, trunk->name);
+  return l ? l->service_route : b ? b->path : "";
+}

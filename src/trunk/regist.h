@@ -3,6 +3,7 @@
  * Not for other areas. Call thread. RFC 3261 10, 22; RFC 3608, 6140, 7616, 8760. */
 #pragma once
 #include "trunk/account.h"
+#include "trunk/hops.h"
 #include "trunk/inner.h"
 #include "trunk/nonce.h"
 #include "trunk/registrar.h"
@@ -25,6 +26,10 @@ struct line {
   nta_outgoing_t *out;
   uint64_t run; /* run names the transaction whose answer counts. */
   struct timer timer;
+  pool_handle job; /* job: the registrar's name is being looked up */
+  struct resolve_want want;
+  struct resolve_list list; /* addresses of the registrar in use; hit is the one that is tried. */
+  uint32_t hit;
   struct addr pinned;                      /* who gave it; AF_UNSPEC: nobody yet */
   char service_route[SERVICE_ROUTE_BYTES]; /* as a Route header's value; "": none */
 };
@@ -47,6 +52,8 @@ void register_prune(struct trunks *t, const struct conf *next); /* those that ar
 void register_leave(struct trunks *t);                          /* all of them, for good */
 bool register_is_leaving(const struct trunks *t);
 void register_free(struct trunks *t); /* forgotten, nothing is sent */
+/* Are we registered with that trunk? */
+bool register_is_up(const struct trunks *t, const char *trunk);
 const struct line *register_line(const struct trunks *t, const char *trunk); /* NULL without */
 
 /* registrar: also after a reload */

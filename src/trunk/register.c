@@ -16,7 +16,7 @@ static const struct conf_trunk *trunk_of(const struct line *l) {
 
 static void arm(struct line *l) {
   uint64_t now = loop_now_us(l->t->env.loop), at = l->engine.next_us;
-  if (l->out) {
+  if (l->out || l->job) {
     loop_arm(l->t->env.loop, &l->timer, (uint64_t)TRY_S * 1000000);
   } else if (at == UINT64_MAX) {
     loop_disarm(l->t->env.loop, &l->timer);
@@ -25,8 +25,16 @@ static void arm(struct line *l) {
   }
 }
 
+static void look_end(struct line *l) {
+  if (l->job && l->t->resolver)
+    resolver_cancel(l->t->resolver, l->job);
+  l->job = 0;
+}
+
 static void line_done(struct line *l) {
   loop_disarm(l->t->env.loop, &l->timer);
+  hops_pin(l->t, l->trunk, NULL);
+  look_end(l);
   if (l->out)
     nta_outgoing_destroy(take(l->out));
   if (l->leg)
@@ -58,13 +66,6 @@ static void contact_write(const struct line *l, const struct agent *a, const cha
   snprintf(dst, bytes, "<%s%s>", uri, c->registration.bnc ? ";bnc" : "");
 }
 
-/* Of a registrar as configured, with the listener's transport where it says none. */
-static void route_write(const struct line *l, const struct agent *a, char *dst, size_t bytes) {
-  const char *uri = l->attach.registration.registrars.text[l->engine.at];
-  const char *transport = strchr(uri, ';') ? NULL : agent_transport(a);
-  snprintf(dst, bytes, "%s%s%s", uri, transport ? ";transport=" : "", transport ? transport : "");
-}
-
 static nta_leg_t *leg_make(const struct line *l, const struct agent *a) {
   char party[CONF_PATH_BYTES + 2];
   snprintf(party, sizeof party, "<%s>", l->attach.registration.aor);
@@ -91,11 +92,13 @@ static struct line *line_of(const void *magic) {
 
 static int register_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip);
 
+/* To the address in hand. */
 static void line_send(struct line *l, const struct conf_trunk *trunk, struct agent *a) {
-  char contact[URI_BYTES + 8], route[CONF_PATH_BYTES + 32], domain[CONF_PATH_BYTES], expires[12];
+  char contact[URI_BYTES + 8], domain[CONF_PATH_BYTES], expires[12];
   const struct conf_attach *c = &l->attach;
+  struct hop hop = {.addr = l->list.hits[l->hit].addr, .transport = l->list.hits[l->hit].transport};
+  hops_route(&hop, &l->want);
   contact_write(l, a, trunk && *trunk->fqdn ? trunk->fqdn : a->host, contact, sizeof contact);
-  route_write(l, a, route, sizeof route);
   snprintf(domain, sizeof domain, "sip:%s", strchr(c->registration.aor, '@') + 1);
   snprintf(expires, sizeof expires, "%u", l->engine.asked_s);
   l->run++;
@@ -103,7 +106,7 @@ static void line_send(struct line *l, const struct conf_trunk *trunk, struct age
     l->leg = leg_make(l, a);
   if (l->leg)
     l->out = nta_outgoing_tcreate(
-        l->leg, register_response, magic_of(l), URL_STRING_MAKE(route), SIP_METHOD_REGISTER,
+        l->leg, register_response, magic_of(l), URL_STRING_MAKE(hop.route), SIP_METHOD_REGISTER,
         URL_STRING_MAKE(domain), SIPTAG_CONTACT_STR(contact), SIPTAG_EXPIRES_STR(expires),
         TAG_IF(c->registration.bnc, SIPTAG_REQUIRE_STR("gin")),
         TAG_IF(c->registration.bnc, SIPTAG_PROXY_REQUIRE_STR("gin")), SIPTAG_SUPPORTED_STR("path"),
@@ -112,6 +115,10 @@ static void line_send(struct line *l, const struct conf_trunk *trunk, struct age
 }
 
 /* Answers --------------------------------------------------------------------------------------- */
+
+static void no_matter(void *arg, uint64_t magic, int error, const struct resolve_list *list) {
+  (void)arg, (void)magic, (void)error, (void)list;
+}
 
 /* How long our own Contact lives, 0: it is not there, or says nothing. */
 static uint32_t given_of(const struct agent *a, const char *host, const sip_t *sip) {
@@ -157,14 +164,50 @@ static void service_route_take(struct line *l, const struct agent *a, const stru
              refusal_row(v.refusal)->rule, v.detail);
 }
 
+/* Calls go to who holds the registration, unless another target is set; by the first Service-Route
+ * where that is an address. */
+static void pin(struct line *l, const struct conf_trunk *trunk) {
+  struct hop hop = {.addr = l->pinned, .transport = l->list.hits[l->hit].transport};
+  const char *registrar = l->attach.registration.registrars.text[l->engine.at];
+  struct resolve_want want;
+  struct resolve_list list;
+  pool_handle job = 0;
+  char first[SERVICE_ROUTE_BYTES];
+  size_t n = strcspn(registrar, ";");
+  if (*trunk->target &&
+      (strncasecmp(trunk->target, registrar, n) != 0 || strcspn(trunk->target, ";") != n)) {
+    hops_pin(l->t, l->trunk, NULL);
+    return;
+  }
+  snprintf(hop.uri, sizeof hop.uri, "sip:%s", strchr(l->attach.registration.aor, '@') + 1);
+  if (*trunk->target)
+    slice_copy(hop.uri, sizeof hop.uri, slice_of(trunk->target));
+  snprintf(first, sizeof first, "%.*s", (int)strcspn(l->service_route + !!*l->service_route, ">"),
+           l->service_route + !!*l->service_route);
+  if (*first && hops_want(l->t, trunk, first, &want) == 0 &&
+      resolver_look(l->t->resolver, &want, loop_now_us(l->t->env.loop), no_matter, NULL, 0, &job,
+                    &list) == 1) {
+    hop.addr = list.hits[0].addr;
+    hop.transport = list.hits[0].transport;
+    hops_route(&hop, &want);
+  } else {
+    if (job)
+      resolver_cancel(l->t->resolver, job);
+    hops_route(&hop, &l->want);
+  }
+  hops_pin(l->t, l->trunk, &hop);
+}
+
 static void success_take(struct line *l, const struct agent *a, const struct conf_trunk *trunk,
                          const sip_t *sip) {
   msg_t *msg = nta_outgoing_getresponse(l->out);
   if (!msg)
     return;
   agent_source(msg, &l->pinned);
-  if (trunk)
+  if (trunk && l->engine.state == REGISTRATION_TRYING) {
     service_route_take(l, a, trunk, sip, msg);
+    pin(l, trunk);
+  }
   msg_destroy(msg);
 }
 
@@ -182,16 +225,35 @@ static void tell(const struct line *l, enum registration_state before) {
                  : (unsigned long)((l->engine.next_us - loop_now_us(l->t->env.loop)) / 1000000));
 }
 
+/* Another address of the same registrar, when this one is dead. */
+static bool next_address(struct line *l, int status) {
+  const struct conf_trunk *trunk = trunk_of(l);
+  struct agent *a = trunk ? agent_find(l->t, trunk->listener) : NULL;
+  if ((status != 408 && status != 503) || l->engine.state != REGISTRATION_TRYING || !a)
+    return false;
+  while (!l->out && l->hit + 1 < l->list.n) {
+    l->hit++;
+    line_send(l, trunk, a);
+  }
+  arm(l);
+  return l->out != NULL;
+}
+
 static void answered(struct line *l, const struct registration_answer *answer) {
   enum registration_state before = l->engine.until_us ? REGISTRATION_UP : REGISTRATION_WAITING;
   if (l->out)
     nta_outgoing_destroy(take(l->out));
+  look_end(l);
   l->run++;
+  if (next_address(l, answer->status))
+    return;
   registration_answered(&l->engine, answer, loop_now_us(l->t->env.loop), rand_u32());
   count_one(&trunk_counters,
             answer->status < 300 ? TRUNKCOUNT_registers_taken : TRUNKCOUNT_registers_refused);
   tell(l, before);
   gauge(l->t);
+  if (!registration_is_up(&l->engine, loop_now_us(l->t->env.loop)))
+    hops_pin(l->t, l->trunk, NULL);
   if (l->engine.state == REGISTRATION_GONE)
     line_done(l);
   else
@@ -233,21 +295,69 @@ static int register_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, c
 
 /* Life ------------------------------------------------------------------------------------------ */
 
+/* Where the registration lives is asked first. */
+static void list_take(struct line *l, const struct resolve_list *list) {
+  l->list = *list;
+  l->hit = 0;
+  for (uint32_t i = 1; i < l->list.n; i++)
+    if (addr_eq(&l->list.hits[i].addr, &l->pinned)) {
+      struct resolve_hit first = l->list.hits[i];
+      l->list.hits[i] = l->list.hits[0];
+      l->list.hits[0] = first;
+    }
+}
+
+static void on_found(void *arg, uint64_t magic, int error, const struct resolve_list *list) {
+  struct line *l = line_of((void *)(uintptr_t)magic); // NOLINT
+  const struct conf_trunk *trunk = l ? trunk_of(l) : NULL;
+  struct agent *a = trunk ? agent_find(l->t, trunk->listener) : NULL;
+  (void)arg;
+  if (!l || !l->job)
+    return;
+  l->job = 0;
+  if (!error && a) {
+    list_take(l, list);
+    line_send(l, trunk, a);
+  }
+  if (l->out)
+    arm(l);
+  else
+    answered(l, &(struct registration_answer){.status = 503});
+}
+
+/* The registrar's addresses: true when they are there; else on_found() goes on, if job is set. */
+static bool line_look(struct line *l, const struct conf_trunk *trunk) {
+  struct trunks *t = l->t;
+  struct resolve_list list;
+  l->list.n = 0;
+  if (hops_want(t, trunk, l->attach.registration.registrars.text[l->engine.at], &l->want) < 0)
+    return false;
+  l->run++;
+  int r = resolver_look(t->resolver, &l->want, loop_now_us(t->env.loop), on_found, NULL,
+                        (uintptr_t)magic_of(l), &l->job, &list);
+  if (r != 0)
+    l->job = 0;
+  if (r == 1)
+    list_take(l, &list);
+  lookup_settle(t);
+  return r == 1 && l->list.n;
+}
+
 /* A timer: the next try, or a registrar that says nothing. */
 static void line_due(void *arg) {
   struct line *l = arg;
   const struct conf_trunk *trunk = trunk_of(l);
   struct agent *a = trunk ? agent_find(l->t, trunk->listener) : NULL;
   struct registration_answer none = {.status = 408};
-  if (l->out) {
+  if (l->out || l->job) {
     answered(l, &none);
     return;
   }
   if (!registration_due(&l->engine, loop_now_us(l->t->env.loop)))
     return;
-  if (a)
+  if (a && line_look(l, trunk))
     line_send(l, trunk, a);
-  if (l->out)
+  if (l->out || l->job)
     arm(l);
   else
     answered(l, &(struct registration_answer){.status = 503});
@@ -261,7 +371,8 @@ static void line_leave(struct line *l) {
   bool has_word = registration_leave(&l->engine, loop_now_us(l->t->env.loop));
   if (l->out)
     nta_outgoing_destroy(take(l->out));
-  if (has_word && a)
+  look_end(l);
+  if (has_word && a && l->list.n)
     line_send(l, trunk, a);
   if (l->out)
     arm(l);
@@ -321,6 +432,11 @@ bool register_is_leaving(const struct trunks *t) {
     if (t->regist->lines[i].engine.state == REGISTRATION_LEAVING)
       return true;
   return false;
+}
+
+bool register_is_up(const struct trunks *t, const char *trunk) {
+  const struct line *l = register_line(t, trunk);
+  return l && registration_is_up(&l->engine, loop_now_us(t->env.loop));
 }
 
 void register_free(struct trunks *t) {

@@ -27,6 +27,26 @@ const struct binding *registrar_binding(struct trunks *t, const char *trunk) {
   return r->n ? &r->list[0] : NULL;
 }
 
+/* Calls go to the newest. */
+static void pin(struct trunks *t, const struct registry *r) {
+  const struct conf_trunk *trunk = conf_trunk_find(t->env.conf, slice_of(r->trunk));
+  const struct agent *a = trunk ? agent_find(t, trunk->listener) : NULL;
+  struct hop hop = {.transport = a ? a->transport : TRANSPORT_UDP};
+  struct resolve_want want = {.port = 0};
+  if (!a || !r->n) {
+    hops_pin(t, r->trunk, NULL);
+    return;
+  }
+  struct slice host = slice_of(r->list[0].host); /* without the port, which stands behind ] or alone */
+  const char *end = memchr(host.p, ']', host.n);
+  host.n = end ? (size_t)(end - host.p) : strcspn(host.p, ":");
+  (void)!slice_copy(want.host, sizeof want.host, end ? slice_from(host.p + 1, host.n - 1) : host);
+  hop.addr = r->list[0].source;
+  snprintf(hop.uri, sizeof hop.uri, "sip:%s", r->list[0].host);
+  hops_route(&hop, &want);
+  hops_pin(t, r->trunk, &hop);
+}
+
 /* The timer stands at the next end of all. */
 static void arm(struct trunks *t) {
   uint64_t now = loop_now_us(t->env.loop), next = UINT64_MAX, n = 0;
@@ -36,6 +56,8 @@ static void arm(struct trunks *t) {
     uint64_t at = registry_sweep(r, now);
     next = at < next ? at : next;
     n += r->n;
+    if (*r->trunk)
+      pin(t, r);
     if (had && !r->n)
       log_info(trunk, "trunk %s: its last registration has ended", r->trunk);
   }
@@ -209,6 +231,8 @@ void registrar_start(struct trunks *t) {
   for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++) {
     struct registry *r = &t->regist->registries[i];
     const struct conf_trunk *trunk = *r->trunk ? conf_trunk_find(t->env.conf, slice_of(r->trunk)) : NULL;
+    if (*r->trunk && (!trunk || !trunk->attach.accept_register))
+      hops_pin(t, r->trunk, NULL);
     if (!trunk || !trunk->attach.accept_register)
       memset(r, 0, sizeof *r);
   }

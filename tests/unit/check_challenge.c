@@ -270,3 +270,18 @@ Test(challenge, registrations_survive_a_reload) {
   cr_assert_eq(status(enrol("")), 200);
   cr_assert(strstr(rig_header(answer, "Contact"), "sip:pbx@"), "%s", answer);
 }
+
+Test(challenge, calls_go_to_where_the_peer_registered) {
+  char want[100];
+  rig_conf.trunks[0].target[0] = 0;
+  cr_assert_null(rig_ring("+442012345"), "nobody is registered");
+  cr_assert_lt(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
+  enrol("Contact: <sip:pbx@10.1.2.3:5071>\nExpires: 100\n");
+  cr_assert_eq(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
+  cr_assert(rig_ring("+442012345"));
+  const char *m = rig_hear_method("INVITE");
+  snprintf(want, sizeof want, "INVITE sip:+442012345@10.1.2.3:5071;user=phone SIP/2.0");
+  cr_assert(m && !strncmp(m, want, strlen(want)), "through its NAT: %.80s", m);
+  rig_run(101000);
+  cr_assert_null(rig_ring("+442012345"), "it has ended");
+}

@@ -187,3 +187,43 @@ Test(registering, is_taken_back_when_the_trunk_is_disabled) {
   cr_assert(hear(0));
   cr_assert_str_eq(rig_header(request, "Expires"), "0");
 }
+
+Test(registering, calls_go_by_the_service_route) {
+  char want[200], line[700];
+  hear(2100);
+  snprintf(line, sizeof line, "%sService-Route: <sip:127.0.0.1:%u;lr;edge=1>, <sip:core.far.test;lr>\n",
+           contact(600), rig_peer_port);
+  respond(200, line);
+  cr_assert_eq(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
+  cr_assert(rig_ring("+442012345"));
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m);
+  snprintf(want, sizeof want, "<sip:127.0.0.1:%u;lr;edge=1>", rig_peer_port);
+  cr_assert_str_eq(rig_header(m, "Route"), want);
+  cr_assert_lt((void *)strstr(m, want), (void *)strstr(m, "Route: <sip:core.far.test;lr>"));
+}
+
+/* A stranger on the way is no way. */
+Test(registering, a_service_route_past_a_stranger_is_not_used) {
+  hear(2100);
+  fake.chain = (struct verdict){.refusal = REFUSE_PROXY};
+  char line[700];
+  snprintf(line, sizeof line, "%sService-Route: <sip:192.0.2.9;lr>\n", contact(600));
+  respond(200, line);
+  cr_assert(rig_ring("+442012345"));
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Route"), "");
+}
+
+Test(registering, without_a_target_calls_wait_for_the_registration) {
+  rig_conf.trunks[0].target[0] = 0;
+  cr_assert_null(rig_ring("+442012345"));
+  cr_assert_lt(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
+  hear(2100);
+  respond(200, contact(600));
+  cr_assert_eq(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
+  cr_assert(rig_ring("+442012345"));
+  const char *m = rig_hear_method("INVITE");
+  cr_assert(m && !strncmp(m, "INVITE sip:+442012345@far.test", 30), "%.60s", m);
+}
