@@ -30,6 +30,7 @@ enum conf_symmetric { SYMMETRIC_OFF, SYMMETRIC_AUTO, SYMMETRIC_ONCE };
 enum conf_ports { PORTS_PRIVATE, PORTS_SHARED };
 enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
+enum conf_next_hop { NEXT_HOP_ROUTE, NEXT_HOP_SOURCE };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE, HOLD_MUSIC };
 enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
@@ -137,6 +138,7 @@ struct conf_trunk {
   uint32_t max_calls_per_s;    /* default 10 */
   uint32_t answer_timeout_s;   /* INVITE without final answer, default 180 */
   uint32_t media_timeout_s;    /* default 300 */
+  uint8_t next_hop;            /* enum conf_next_hop */
   uint32_t session_timer_s, session_min_s; /* RFC 4028: 1800, 90; 0: off */
   bool trust_identity; /* trust_identity: its P-Asserted-Identity is believed. */
   uint8_t forward_pai; /* enum conf_pai: how we assert callers to it; off by default on direct-routing */

@@ -213,6 +213,25 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
                           : method == sip_method_unknown ? 501 : 405);
 }
 
+/* The library puts a strict router into the Request-URI, and then sends to the route after it. */
+static const url_string_t *strict_hop(const struct dialog *d) {
+  const sip_route_t *route = NULL;
+  const sip_contact_t *target = NULL;
+  nta_leg_get_route(d->nta, &route, &target);
+  return route && !url_has_param(route->r_url, "lr") ? (const url_string_t *)route->r_url : NULL;
+}
+
+const url_string_t *dialog_hop(struct dialog *d) {
+  const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  char ip[ADDR_TEXT_BYTES];
+  const char *transport = agent_transport(d->agent);
+  if (!trunk || trunk->next_hop != NEXT_HOP_SOURCE || addr_family(&d->peer) == AF_UNSPEC)
+    return strict_hop(d);
+  header_uri(d->hop, sizeof d->hop, "", addr_ip_text(&d->peer, ip, sizeof ip), addr_port(&d->peer),
+             transport ? transport : "udp");
+  return URL_STRING_MAKE(d->hop);
+}
+
 void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip) {
   struct ask_hosts none = {.n = 0}, subjects = {.n = 0};
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
@@ -236,7 +255,7 @@ void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char 
   dialog_session_line(d, session, sizeof session);
   snprintf(cseq_text, sizeof cseq_text, "%u ACK", cseq);
   nta_outgoing_t *ack = nta_outgoing_tcreate(
-      d->nta, NULL, NULL, NULL, SIP_METHOD_ACK, *d->target ? URL_STRING_MAKE(d->target) : NULL,
+      d->nta, NULL, NULL, dialog_hop(d), SIP_METHOD_ACK, *d->target ? URL_STRING_MAKE(d->target) : NULL,
       SIPTAG_CSEQ_STR(cseq_text), NTATAG_ACK_BRANCH(branch),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)),
@@ -253,7 +272,7 @@ void dialog_bye(struct dialog *d, const struct cause *c) {
   nta_outgoing_magic_t *magic;
   nta_response_f *fn = farewell_fn(d, &magic);
   nta_outgoing_t *bye = nta_outgoing_tcreate(
-      d->nta, fn, magic, NULL, SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
+      d->nta, fn, magic, dialog_hop(d), SIP_METHOD_BYE, *d->target ? URL_STRING_MAKE(d->target) : NULL,
       TAG_IF(*reason, SIPTAG_REASON_STR(reason)), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
       SIPTAG_USER_AGENT_STR(d->t->product), TAG_END());
   if (!bye)

@@ -173,7 +173,7 @@ bool expires_update(struct dialog *d) {
   dialog_session_line(d, session, sizeof session);
   expires_ask(d, &x);
   d->update_out =
-      nta_outgoing_tcreate(d->nta, update_response, dialog_magic(d), NULL, SIP_METHOD_UPDATE,
+      nta_outgoing_tcreate(d->nta, update_response, dialog_magic(d), dialog_hop(d), SIP_METHOD_UPDATE,
                            *d->target ? URL_STRING_MAKE(d->target) : NULL, SIPTAG_CONTACT_STR(contact),
                            SIPTAG_ALLOW_STR(d->allow), SIPTAG_USER_AGENT_STR(d->t->product),
                            EXPIRES_TAGS(&x), TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_END());

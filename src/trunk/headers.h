@@ -34,6 +34,6 @@ char *header_party(char *dst, size_t bytes, const char *number, const char *disp
 int header_number(char *dst, size_t bytes, struct slice user) must_check;
 /* application/dtmf-relay (Signal=, Duration=) or application/dtmf (one character). 0 or -EBADMSG. */
 int header_digit(struct slice body, bool relay, char *ret_digit, uint32_t *ret_ms) must_check;
-/* The first part of type application/sdp with disposition session (or none) in a multipart body; n is 0 if
- * there is none. False: another part says handling=required (RFC 5621 3.4, 8.2). */
+/* The first part of type application/sdp with disposition session (or none) in a multipart body; n is 0
+ * if there is none. False: another part says handling=required (RFC 5621 3.4, 8.2). */
 bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice *ret_sdp) must_check;

@@ -55,7 +55,7 @@ static nta_outgoing_t *send_digit(struct dialog *d, const struct info_digit *i) 
   snprintf(body, sizeof body, "Signal=%c\r\nDuration=%u\r\n", i->digit, i->ms);
   dialog_session_line(d, session, sizeof session);
   return nta_outgoing_tcreate(
-      d->nta, answered, dialog_magic(d), NULL, SIP_METHOD_INFO,
+      d->nta, answered, dialog_magic(d), dialog_hop(d), SIP_METHOD_INFO,
       *d->target ? URL_STRING_MAKE(d->target) : NULL, SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), SIPTAG_CONTENT_TYPE_STR("application/dtmf-relay"),
       SIPTAG_PAYLOAD_STR(body), TAG_END());

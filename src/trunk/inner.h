@@ -162,6 +162,7 @@ struct dialog {
   uint32_t answer_timeout_s;
   pool_handle hops; /* hops is the INVITE's walk over the trunk's targets, 0 when it is over. */
   char *offer;      /* offer is the body of our INVITE until its final answer. */
+  char hop[ADDR_TEXT_BYTES + 32];   /* hop is the URI of dialog_hop(). */
   char route[CONF_PATH_BYTES + 96]; /* route is where it went: the route_url of the same again. */
   int last_q850;                    /* last_q850: of the last answer's Reason, 0 without */
   nta_leg_t *nta;
@@ -210,6 +211,7 @@ struct dialog {
   struct refresh_fields asked; /* asked: by the INVITE or UPDATE that waits for its 2xx. */
   bool owes_refresh;           /* owes_refresh: ours is due and not sent. */
   bool takes_update;           /* takes_update: the peer's Allow has UPDATE. */
+  bool was_cut;                /* was_cut: the last re-INVITE of ours was lost with its connection. */
   bool out_is_refresh;         /* out_is_refresh: offer_out tells nothing new. */
   nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
   struct timer expiry;
@@ -314,6 +316,8 @@ void dialog_reply(struct dialog *d, nta_incoming_t *irq, struct reply *r); /* wi
 bool dialog_is_peer(struct dialog *d, nta_incoming_t *irq,
                     const sip_t *sip); /* is the request from it? */
 int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, const sip_t *sip);
+/* Where requests within the dialog go other than by its route set (next_hop: source); NULL: nowhere. */
+const url_string_t *dialog_hop(struct dialog *d);
 /* The peer's Contact in a 2xx to ours is the new target, if it is of the same kind as the first. */
 void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);

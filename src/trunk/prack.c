@@ -140,8 +140,8 @@ void prack_send(struct dialog *d, const sip_t *sip, const char *body) {
            sip->sip_cseq->cs_seq);
   dialog_session_line(d, session, sizeof session);
   nta_outgoing_t *prack = nta_outgoing_tcreate(
-      d->nta, NULL, NULL, NULL, SIP_METHOD_PRACK, (const url_string_t *)target, SIPTAG_TO(sip->sip_to),
-      TAG_IF(route, SIPTAG_ROUTE(route)), SIPTAG_RACK_STR(rack),
+      d->nta, NULL, NULL, dialog_hop(d), SIP_METHOD_PRACK, (const url_string_t *)target,
+      SIPTAG_TO(sip->sip_to), TAG_IF(route, SIPTAG_ROUTE(route)), SIPTAG_RACK_STR(rack),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)),
       TAG_END());

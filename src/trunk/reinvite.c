@@ -9,11 +9,23 @@
 
 static int reinvite_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const sip_t *sip);
 
+/* Only what was accepted moves the target: RFC 3261 12.2.2, RFC 6141 4. */
+static void target_move(struct dialog *d, nta_incoming_t *irq) {
+  msg_t *msg = nta_incoming_getrequest(irq);
+  const sip_t *sip = sip_object(msg);
+  if (sip && sip->sip_contact)
+    nta_leg_server_route(d->nta, NULL, sip->sip_contact);
+  msg_destroy(msg);
+}
+
 static void answer_now(struct dialog *d, nta_incoming_t *irq, int status, int retry_after_s) {
   struct reply r;
   reply_init(&r, status);
-  if (status >= 200 && status < 300)
-    dialog_contact(d, r.contact, sizeof r.contact), expires_answer(d, &r);
+  if (status >= 200 && status < 300) {
+    target_move(d, irq);
+    dialog_contact(d, r.contact, sizeof r.contact);
+    expires_answer(d, &r);
+  }
   if (retry_after_s >= 0 && status == 500)
     snprintf(r.retry_after, sizeof r.retry_after, "%d", retry_after_s);
   dialog_reply(d, irq, &r);
@@ -44,7 +56,7 @@ static int status_of_turn(struct dialog *d, const struct leg *l, const sip_t *si
 }
 
 /* A new target must be of the same kind as the first. */
-static struct verdict target_take(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
+static struct verdict target_check(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   struct ask_hosts none = {.n = 0}, subjects = {.n = 0};
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   if (!sip->sip_contact)
@@ -54,12 +66,9 @@ static struct verdict target_take(struct dialog *d, nta_incoming_t *irq, const s
   msg_t *msg = nta_incoming_getrequest(irq);
   ask_subjects(&subjects, d->agent, msg);
   msg_destroy(msg);
-  struct verdict v = trunk ? guard_answer_chain(d->t->env.guard, trunk, &none,
-                                                slice_of(sip->sip_contact->m_url->url_host), &subjects)
-                           : verdict_pass();
-  if (verdict_is_pass(&v))
-    nta_leg_server_route(d->nta, NULL, sip->sip_contact);
-  return v;
+  return trunk ? guard_answer_chain(d->t->env.guard, trunk, &none,
+                                    slice_of(sip->sip_contact->m_url->url_host), &subjects)
+               : verdict_pass();
 }
 
 static void offer_take(struct dialog *d, struct leg *l, nta_incoming_t *irq, const struct desc *offer,
@@ -95,7 +104,7 @@ int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is
   if (status == 491)
     count_one(&trunk_counters, TRUNKCOUNT_glare);
   if (verdict_is_pass(&v) && !status)
-    v = target_take(d, irq, sip);
+    v = target_check(d, irq, sip);
   if (verdict_is_pass(&v) && !status)
     expires_take(d, sip);
   if (!verdict_is_pass(&v))
@@ -121,6 +130,7 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
   char *text = verdict_is_pass(v) ? desc_text(local) : NULL;
   if (text) {
     reply_init(&r, 200);
+    target_move(d, irq);
     dialog_contact(d, r.contact, sizeof r.contact);
     expires_answer(d, &r);
     r.allow = d->allow;

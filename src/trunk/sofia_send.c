@@ -42,6 +42,12 @@ static void name_own(const sip_t *sip) {
   link_own_name(sip && sip->sip_request && sip->sip_via ? sip->sip_via->v_host : "");
 }
 
+/* A reset is a closed connection too: the library's own second try, over a new one, is for EPIPE alone. */
+static void reset_is_closed(msg_t *msg) {
+  if (msg_errno(msg) == ECONNRESET || msg_errno(msg) == ETIMEDOUT || msg_errno(msg) == ENOTCONN)
+    msg_set_errno(msg, EPIPE);
+}
+
 /* A response always counts as sent: the caller only asks whether the result is NULL. */
 __attribute__((visibility("default"))) tport_t *
 tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, tag_value_t value, ...) {
@@ -51,6 +57,8 @@ tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, ta
   name_own(sip_object(msg));
   tport_t *used = stock()(self, msg, name, ta_tags(ta));
   ta_end(ta);
+  if (!used && self && tport_is_secondary(self))
+    reset_is_closed(msg);
   const sip_t *sip = used ? NULL : sip_object(msg);
   if (used || !sip || !sip->sip_status || may_retry(self, msg))
     return used;

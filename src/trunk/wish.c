@@ -46,6 +46,7 @@ static void offer_accepted(struct dialog *d, struct leg *l, const sip_t *sip) {
   dialog_ack(d, sip->sip_cseq->cs_seq, branch, NULL);
   nta_outgoing_destroy(take(d->offer_out));
   d->retries = 0;
+  d->was_cut = false;
   struct verdict v = answer_take(d, l, sip);
   if (verdict_is_pass(&v))
     return;
@@ -53,8 +54,15 @@ static void offer_accepted(struct dialog *d, struct leg *l, const sip_t *sip) {
   dialog_end(d, END_MEDIA_FAILURE, dialog_by_peer(d), 0, refusal_row(v.refusal)->q850, v.detail);
 }
 
+/* The connection went from under it: once more, over a new one. */
+static bool is_cut(struct dialog *d, int status, const sip_t *sip) {
+  bool was_cut = d->was_cut;
+  d->was_cut = status == 503 && (!sip || nta_sip_is_internal(sip));
+  return d->was_cut && !was_cut;
+}
+
 static void offer_refused(struct dialog *d, struct leg *l, int status, const sip_t *sip) {
-  bool is_again = expires_raised(d, status, sip);
+  bool is_again = expires_raised(d, status, sip) || is_cut(d, status, sip);
   nta_outgoing_destroy(take(d->offer_out));
   leg_drop_offer(l);
   if (status == 491) {
@@ -109,7 +117,7 @@ static nta_outgoing_t *wish_send(struct dialog *d, const char *body) {
   expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
   dialog_session_line(d, session, sizeof session);
-  return nta_outgoing_tcreate(d->nta, wish_response, dialog_magic(d), NULL, SIP_METHOD_INVITE,
+  return nta_outgoing_tcreate(d->nta, wish_response, dialog_magic(d), dialog_hop(d), SIP_METHOD_INVITE,
                               *d->target ? URL_STRING_MAKE(d->target) : NULL,
                               SIPTAG_CONTACT_STR(contact), SIPTAG_ALLOW_STR(d->allow),
                               SIPTAG_USER_AGENT_STR(d->t->product), EXPIRES_TAGS(&x),

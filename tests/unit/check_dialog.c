@@ -281,6 +281,152 @@ Test(dialog, repeated_answer_to_reinvite_is_acknowledged_again) {
   cr_assert_not(leg->is_over);
 }
 
+/* Route sets and targets -------------------------------------------------------------------------- */
+
+#define IS(m, start) (!strncmp(m, start, strlen(start)))
+
+/* The next request of ours: a re-INVITE, answered with what is given. */
+static const char *our_request(bool on) {
+  held(on);
+  return keep(rig_hear_method("INVITE"));
+}
+
+/* Both ends of a proxy's double Record-Route, its transports different: in order, and to the nearest,
+ * whatever the Contact's transport. */
+Test(dialog, double_record_route_of_a_callee) {
+  call_ring();
+  reply(ours, 200,
+        "Contact: <sip:far@198.51.100.7:5061;transport=tls>\n"
+        "Record-Route: <sip:127.0.0.1:5070;transport=tcp;lr>, <sip:127.0.0.1:$P;lr;r2=on>\n",
+        SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m, "to the Record-Route, not to the Contact");
+  cr_assert(IS(m, "ACK sip:far@198.51.100.7:5061;transport=tls SIP"), "%.80s", m);
+  char want[200];
+  snprintf(want, sizeof want, "<sip:127.0.0.1:%u;lr;r2=on>", rig_peer_port);
+  cr_assert(IS(strstr(m, "\r\nRoute: ") + 9, want));
+  cr_assert_lt(strstr(m, "r2=on"), strstr(m, "<sip:127.0.0.1:5070;transport=tcp;lr>"));
+  m = our_request(true);
+  cr_assert(IS(m, "INVITE sip:far@198.51.100.7:5061;transport=tls SIP"));
+  cr_assert_lt(strstr(m, "r2=on"), strstr(m, "<sip:127.0.0.1:5070;transport=tcp;lr>"));
+  hang_up();
+  m = rig_hear_method("BYE");
+  cr_assert(m && IS(m, "BYE sip:far@198.51.100.7:5061;transport=tls SIP"));
+  cr_assert_lt(strstr(m, "r2=on"), strstr(m, "<sip:127.0.0.1:5070;transport=tcp;lr>"));
+}
+
+/* A caller's is not turned round. */
+Test(dialog, double_record_route_of_a_caller) {
+  call_in(
+      "Record-Route: <sip:127.0.0.1:$P;lr;r2=on>\nRecord-Route: <sip:127.0.0.1:5070;transport=tcp;lr>\n"
+      "Contact: <sip:bob@198.51.100.7;transport=tcp>\n");
+  cr_assert_lt(strstr(ours, "r2=on"), strstr(ours, "<sip:127.0.0.1:5070;transport=tcp;lr>"),
+               "the 200 repeats it");
+  hang_up();
+  const char *m = rig_hear_method("BYE");
+  cr_assert(m && IS(m, "BYE sip:bob@198.51.100.7;transport=tcp SIP"));
+  cr_assert_lt(strstr(m, "r2=on"), strstr(m, "<sip:127.0.0.1:5070;transport=tcp;lr>"));
+}
+
+/* A router of RFC 2543 wants the Request-URI for itself: RFC 3261 12.2.1.1. */
+Test(dialog, strict_router) {
+  call_ring();
+  reply(ours, 200,
+        "Contact: <sip:far@198.51.100.7>\nRecord-Route: <sip:198.51.100.8;lr>, "
+        "<sip:127.0.0.1:$P;p=strict>\n",
+        SDP);
+  const char *m = rig_hear_method("ACK");
+  char want[200];
+  snprintf(want, sizeof want, "ACK sip:127.0.0.1:%u;p=strict SIP", rig_peer_port);
+  cr_assert(m && IS(m, want), "%.80s", m ? m : "");
+  const char *first = strstr(m, "198.51.100.8;lr"), *last = strstr(m, "far@198.51.100.7");
+  cr_assert(first && last && first < last, "the target stands last");
+  hang_up();
+  m = rig_hear_method("BYE");
+  snprintf(want, sizeof want, "BYE sip:127.0.0.1:%u;p=strict SIP", rig_peer_port);
+  cr_assert(m && IS(m, want), "%.80s", m ? m : "");
+}
+
+/* A new Contact is the new target once it was accepted, whoever asked; the route set stays. */
+Test(dialog, targets_move) {
+  static const char *moves[] = {"INVITE", "UPDATE"};
+  call_out("Record-Route: <sip:127.0.0.1:$P;lr>\n");
+  for (size_t i = 0; i < COUNT_OF(moves); i++) {
+    char contact[200], want[100];
+    snprintf(contact, sizeof contact,
+             "Contact: <sip:moved%zu@198.51.100.9>\nRecord-Route: <sip:198.51.100.1;lr>\n", i);
+    say(moves[i], contact, i ? "" : SDP);
+    cr_assert(rig_hear_status(200));
+    if (!i)
+      say_ack("");
+    const char *m = our_request(i == 0);
+    snprintf(want, sizeof want, "INVITE sip:moved%zu@198.51.100.9 SIP", i);
+    cr_assert(IS(m, want), "%.80s", m);
+    cr_assert(strstr(m, "Route: <sip:127.0.0.1:") && !strstr(m, "198.51.100.1;lr"));
+    reply(m, 200, "", SDP);
+    cr_assert(rig_hear_method("ACK"));
+  }
+  const char *m = our_request(true);
+  reply(m, 200, "Contact: <sip:answered@198.51.100.9>\n", SDP);
+  m = rig_hear_method("ACK");
+  cr_assert(m && IS(m, "ACK sip:answered@198.51.100.9 SIP"));
+}
+
+Test(dialog, a_refused_offer_moves_no_target) {
+  call_in("Record-Route: <sip:127.0.0.1:$P;lr>\nContact: <sip:bob@198.51.100.7>\n");
+  fake.reoffer = verdict_refuse(REFUSE_CODEC, "none in common");
+  say("INVITE", "Contact: <sip:elsewhere@198.51.100.9>\n", SDP);
+  cr_assert(rig_hear_status(488));
+  put("ACK", cseq, "b12", "", "");
+  hang_up();
+  const char *m = rig_hear_method("BYE");
+  cr_assert(m && IS(m, "BYE sip:bob@198.51.100.7 SIP"), "%.80s", m ? m : "");
+}
+
+/* The guard's no to a Contact: 403, and the target is the old one. */
+Test(dialog, a_strangers_target) {
+  call_in("Record-Route: <sip:127.0.0.1:$P;lr>\nContact: <sip:bob@198.51.100.7>\n");
+  fake.chain = verdict_refuse(REFUSE_CONTACT, "not the trunk's");
+  say("UPDATE", "Contact: <sip:elsewhere@198.51.100.9>\n", "");
+  cr_assert(rig_hear_status(403));
+  held(true);
+  reply(rig_hear_method("INVITE"), 200, "Contact: <sip:elsewhere@198.51.100.9>\n", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m && IS(m, "ACK sip:bob@198.51.100.7 SIP"));
+}
+
+/* next_hop: source: a Contact that nobody reaches does no harm. */
+Test(dialog, next_hop_source) {
+  rig_conf.trunks[0].next_hop = NEXT_HOP_SOURCE;
+  call_ring();
+  reply(ours, 200, "Contact: <sip:far@192.0.2.77:9>\n", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m && IS(m, "ACK sip:far@192.0.2.77:9 SIP"));
+  m = our_request(true);
+  cr_assert(IS(m, "INVITE sip:far@192.0.2.77:9 SIP"));
+  reply(m, 200, "Contact: <sip:far@192.0.2.77:9>\n", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  hang_up();
+  cr_assert(rig_hear_method("BYE"));
+}
+
+Test(dialog, next_hop_source_beats_a_route_set) {
+  rig_conf.trunks[0].next_hop = NEXT_HOP_SOURCE;
+  call_ring();
+  reply(ours, 200, "Contact: <sip:far@192.0.2.77:9>\nRecord-Route: <sip:127.0.0.1:9;lr>\n", SDP);
+  const char *m = rig_hear_method("ACK");
+  cr_assert(m && strstr(rig_header(m, "Route"), "127.0.0.1:9;lr"));
+  hang_up();
+  cr_assert(rig_hear_method("BYE"));
+}
+
+Test(dialog, next_hop_source_of_a_caller) {
+  rig_conf.trunks[0].next_hop = NEXT_HOP_SOURCE;
+  call_in("Contact: <sip:bob@192.0.2.77:9>\n");
+  hang_up();
+  cr_assert(rig_hear_method("BYE"));
+}
+
 /* Session timers ---------------------------------------------------------------------------------- */
 
 Test(dialog, timer_asked_and_agreed) {

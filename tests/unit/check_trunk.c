@@ -1097,6 +1097,98 @@ Test(trunk_tcp, connection_lost_before_answer) {
   rig_stop();
 }
 
+static int tcp_home = -1;
+static uint16_t tcp_home_port;
+
+static void tcp_out_shape(struct conf *c) {
+  tcp_shape(c);
+  snprintf(c->trunks[0].target, sizeof c->trunks[0].target, "sip:127.0.0.1:%u;transport=tcp",
+           tcp_home_port);
+}
+
+static int tcp_accept(unsigned ms) {
+  int fd = -1;
+  for (unsigned i = 0; i < ms && fd < 0; i += 10) {
+    rig_run(10);
+    fd = accept4(tcp_home, NULL, NULL, SOCK_NONBLOCK);
+  }
+  cr_assert_geq(fd, 0);
+  return fd;
+}
+
+static void tcp_answer(int fd, const char *request) {
+  int n = snprintf(text, sizeof text,
+                   "SIP/2.0 200 OK\r\nVia: %s\r\nFrom: %s\r\nTo: %s%s\r\nCall-ID: %s\r\nCSeq: %s\r\n"
+                   "Contact: <sip:far@127.0.0.1:%u;transport=tcp>\r\nContent-Type: application/sdp\r\n"
+                   "Content-Length: %zu\r\n\r\n%s",
+                   rig_header(request, "Via"), rig_header(request, "From"), rig_header(request, "To"),
+                   *rig_tag(request, "To") ? "" : ";tag=far", rig_header(request, "Call-ID"),
+                   rig_header(request, "CSeq"), tcp_home_port, strlen(SDP), SDP);
+  cr_assert_eq(send(fd, text, (size_t)n, 0), n);
+}
+
+/* A call of ours over a connection that we opened, up to our ACK. */
+static int tcp_call_out(void) {
+  tcp_home = tcp_listen(&tcp_home_port);
+  rig_shape = tcp_out_shape;
+  rig_start();
+  cr_assert(rig_ring("+442012345"));
+  int fd = tcp_accept(2000);
+  cr_assert(tcp_hear(fd, "INVITE "));
+  tcp_answer(fd, stream);
+  cr_assert(tcp_hear(fd, "ACK "));
+  return fd;
+}
+
+static void tcp_reset(int fd) {
+  struct linger off = {.l_onoff = 1};
+  cr_assert_eq(setsockopt(fd, SOL_SOCKET, SO_LINGER, &off, sizeof off), 0);
+  close(fd);
+}
+
+static void tcp_over(int fd) {
+  close(fd);
+  close(tcp_home);
+  rig_stop();
+}
+
+/* The connection is dead and we do not know it yet: the request goes over a new one at once. */
+Test(trunk_tcp, request_over_a_dead_connection) {
+  int fd = tcp_call_out();
+  tcp_reset(fd);
+  fake.door->held(fake.door_arg, caller(), true);
+  fd = tcp_accept(500);
+  cr_assert(tcp_hear(fd, "INVITE sip:far@127.0.0.1"));
+  tcp_answer(fd, stream);
+  cr_assert(tcp_hear(fd, "ACK sip:far@127.0.0.1"));
+  cr_assert_not(first()->is_over);
+  tcp_over(fd);
+}
+
+/* It dies under our re-INVITE: that is sent once more, and the call goes on. */
+Test(trunk_tcp, connection_lost_under_a_request) {
+  int fd = tcp_call_out();
+  fake.door->held(fake.door_arg, caller(), true);
+  cr_assert(tcp_hear(fd, "INVITE sip:far@127.0.0.1"));
+  tcp_reset(fd);
+  fd = tcp_accept(3000);
+  cr_assert(tcp_hear(fd, "INVITE sip:far@127.0.0.1"));
+  tcp_answer(fd, stream);
+  cr_assert(tcp_hear(fd, "ACK sip:far@127.0.0.1"));
+  cr_assert_not(first()->is_over);
+  tcp_over(fd);
+}
+
+/* Hanging up over a dead one ends the call on their side too. */
+Test(trunk_tcp, hang_up_over_a_dead_connection) {
+  int fd = tcp_call_out();
+  tcp_reset(fd);
+  leg_end(caller(), (struct cause){.reason = END_COMPLETED, .by = BY_CALLER});
+  fd = tcp_accept(500);
+  cr_assert(tcp_hear(fd, "BYE sip:far@127.0.0.1"));
+  tcp_over(fd);
+}
+
 /* Messages in pieces and in one piece; the hang-up goes by the Contact. */
 Test(trunk_tcp, pieces_and_hang_up) {
   uint16_t port;
