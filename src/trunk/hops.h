@@ -72,6 +72,8 @@ void hops_stop(struct trunks *t);
 
 /* hosts: records of /etc/hosts as an answer; n is 0 if the name is not there. */
 void hosts_find(const struct trunks *t, const char *name, enum dns_type type, struct dns_answer *ret);
+void hosts_learn(struct trunks *t, const char *name, enum dns_type type,
+                 const struct dns_answer *answer);
 /* lookup: the resolver with its sockets */
 int lookup_start(struct trunks *t) must_check;
 void lookup_stop(struct trunks *t);

@@ -33,14 +33,14 @@ static struct slice word(struct slice *line) {
   return found;
 }
 
-static void put(sres_cache_t *cache, const struct addr *ip, struct slice host) {
+static void put(sres_cache_t *cache, const struct addr *ip, struct slice host, uint32_t ttl_s) {
   char name[256];
   bool is_ip6 = addr_family(ip) == AF_INET6;
   sres_record_t rr = {.sr_record[0] = {.r_name = name,
                                        .r_size = is_ip6 ? sizeof rr.sr_aaaa[0] : sizeof rr.sr_a[0],
                                        .r_type = is_ip6 ? sres_type_aaaa : sres_type_a,
                                        .r_class = sres_class_in,
-                                       .r_ttl = HOSTS_TTL_S,
+                                       .r_ttl = ttl_s,
                                        .r_rdlen = is_ip6 ? 16 : 4,
                                        .r_parsed = 1}};
   if (host.n == 0 || host.n + 2 > sizeof name)
@@ -63,7 +63,23 @@ static void take_line(sres_cache_t *cache, struct slice line) {
   if (addr_parse(&ip, word(&line), 0) < 0)
     return;
   for (unsigned i = 0; i < HOSTS_NAMES_MAX; i++)
-    put(cache, &ip, word(&line));
+    put(cache, &ip, word(&line), HOSTS_TTL_S);
+}
+
+/* What our resolver found: sofia's looks there for the hosts of route sets and Contacts. */
+void hosts_learn(struct trunks *t, const char *name, enum dns_type type,
+                 const struct dns_answer *answer) {
+  for (uint32_t i = 0; i < answer->n; i++) {
+    struct addr ip = {0};
+    if (type == DNS_A) {
+      ip.in4.sin_family = AF_INET;
+      memcpy(&ip.in4.sin_addr, answer->list[i].ip, 4);
+    } else {
+      ip.in6.sin6_family = AF_INET6;
+      memcpy(&ip.in6.sin6_addr, answer->list[i].ip, 16);
+    }
+    put(t->names, &ip, slice_of(name), answer->ttl_s > HOSTS_TTL_S ? answer->ttl_s : HOSTS_TTL_S);
+  }
 }
 
 void hosts_read(sres_cache_t *cache, const char *path) {

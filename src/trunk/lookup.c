@@ -38,6 +38,8 @@ static void on_answer(void *arg, const char *name, enum dns_type type, int error
   struct trunks *t = arg;
   if (error)
     log_warn(trunk, "DNS: no server told of %s: %s", name, strerror(-error));
+  if (!error && answer && (type == DNS_A || type == DNS_AAAA))
+    hosts_learn(t, name, type, answer);
   resolver_answer(t->resolver, name, type, error, answer, loop_now_us(t->env.loop));
   lookup_settle(t);
 }
