@@ -132,6 +132,7 @@ struct conf_trunk {
   uint32_t options_interval_s; /* default 60 */
   uint32_t options_down, options_up; /* N of M: so many in a row, default 2 and 2 */
   struct conf_names failover_codes;  /* see conf_trunk_fails_over() */
+  bool udp_to_tcp;             /* udp_to_tcp: requests above 1,300 bytes leave by TCP; default true */
   uint32_t failover_s;         /* failover_s without any answer: the next trunk; default 10 */
   bool media_bypass, pidf_lo;  /* default false */
   uint32_t max_calls;          /* default 100 */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 enum {
+  UDP_REQUEST_BYTES = 1300, /* longer ones go by TCP */
   UDP_RECEIVE_BYTES = 1 << 20
 }; /* a flood of strangers is to be read before peers' datagrams are lost */
 
@@ -219,6 +220,18 @@ static void agent_url(char *dst, size_t bytes, const struct agent *a, const stru
 
 /* rport only on UDP: over a stream the library would take it for where to connect when the connection
  * is gone, instead of the Via's port. */
+/* Requests that are too long for a datagram leave by TCP (RFC 3261 18.1.1), where the peer takes them;
+ * nobody connects to this. */
+static void client_add(struct agent *a, const struct conf_listener *l) {
+  char url[512], host[160], ip[ADDR_TEXT_BYTES], maddr[160];
+  header_host(maddr, sizeof maddr, addr_ip_text(&l->address, ip, sizeof ip));
+  snprintf(url, sizeof url, "sip:%s:*;transport=tcp;maddr=%s", header_host(host, sizeof host, a->host),
+           maddr);
+  if (nta_agent_add_tport(a->nta, URL_STRING_MAKE(url), TPTAG_SERVER(0), TPTAG_TIMEOUT(60000),
+                          TPTAG_IDLE(1800000), TPTAG_REUSE(1), TAG_END()) < 0)
+    log_warn(trunk, "listener %s: no TCP for long requests: %s", l->name, strerror(errno));
+}
+
 static int agent_open(struct agent *a, const struct conf_listener *l, char *why, size_t why_bytes) {
   char url[512], profile[CONF_NAME_BYTES + 16];
   struct trunks *t = a->t;
@@ -227,7 +240,7 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
   snprintf(profile, sizeof profile, "profile:%s", l->name);
   a->nta = nta_agent_create(
       root_su(t->env.root), URL_STRING_MAKE(url), agent_message, a, NTATAG_UA(1), NTATAG_MERGE_482(1),
-      NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(MESSAGE_MAX_BYTES - 1),
+      NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(UDP_REQUEST_BYTES),
       NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
       NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES),
       TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1), SRESTAG_CACHE(t->names),
@@ -241,6 +254,8 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
     a->port = (uint16_t)atoi(tport_name(tp)->tpn_port);
   log_info(trunk, "listener %s: %s, port %u, known as %s", l->name, transport_name(l->transport),
            a->port, a->host);
+  if (l->transport == TRANSPORT_UDP)
+    client_add(a, l);
   return 0;
 }
 

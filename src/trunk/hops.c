@@ -5,6 +5,7 @@
 
 #include "base/log.h"
 #include "trunk/shun.h"
+#include "trunk/sofia_send.h"
 
 #include <stdio.h>
 
@@ -32,6 +33,7 @@ struct hops {
   struct tried tried[HOPS_TRIES_MAX];
   struct hop hop;             /* hop is the one in use; its uri is "" before the first. */
   bool is_waiting;            /* is_waiting: the request is out at hop. */
+  bool is_heard;              /* is_heard: 100 came from hop. */
   bool is_last;               /* is_last: the timer ends the walk, no further target is sought. */
   char seek[CONF_PATH_BYTES]; /* seek is the URI in whose list the next one is sought. */
   uint64_t until_us;          /* until_us: no answer by then is silence of the whole trunk. */
@@ -163,9 +165,19 @@ static void until_set(struct hops *h, const struct conf_trunk *trunk) {
   h->until_us = now_of(h) + (uint64_t)s * 1000000;
 }
 
+/* Long requests by TCP only where the trunk wants it and the peer did not leave them unanswered. */
+static void udp_keep(const struct hops *h, const struct resolve_hit *hit) {
+  const struct conf_trunk *trunk = conf_trunk_find(h->t->env.conf, slice_of(h->trunk));
+  struct shun_target s = target_of(h->trunk, &hit->addr, TRANSPORT_TCP);
+  uint32_t left_s;
+  if (hit->transport == TRANSPORT_UDP)
+    send_keep_udp(&hit->addr, !trunk || !trunk->udp_to_tcp ||
+                                  shun_of(h->t->shunned, &s, now_of(h), &left_s) != SHUN_NOT);
+}
+
 static void hop_fail(struct hops *h, int status, bool is_peer, uint32_t retry_after_s, const char *why) {
   h->end = (struct hops_end){status, is_peer, retry_after_s, why};
-  h->is_waiting = false;
+  h->is_waiting = h->is_heard = false;
 }
 
 /* True when it is out, or the walk is not ours any more. */
@@ -178,6 +190,7 @@ static bool hop_send(struct hops *h, const struct resolve_hit *hit, const struct
     hop_fail(h, 408, false, 0, "the trunk did not answer");
   }
   h->tried[h->n_tried++] = (struct tried){hit->addr, hit->transport};
+  udp_keep(h, hit);
   h->hop.addr = hit->addr;
   h->hop.transport = hit->transport;
   h->hop.goal = h->uris[h->uri];
@@ -284,10 +297,32 @@ static void go_on(struct hops *h) {
   seek_end(h);
 }
 
+/* Nobody answers the long request by TCP: the same target by UDP. */
+static bool udp_again(struct hops *h) {
+  const struct resolve_hit hit = {h->hop.addr, h->hop.transport};
+  struct shun_target s = target_of(h->trunk, &hit.addr, TRANSPORT_TCP);
+  if (hit.transport != TRANSPORT_UDP || !h->user->is_switched || !h->user->is_switched(h->magic))
+    return false;
+  log_info(trunk, "trunk %s: no answer by TCP, long requests go by UDP for %u s", h->trunk, SHUN_DEAD_S);
+  shun_add(h->t->shunned, &s, SHUN_LAST, SHUN_DEAD_S, now_of(h));
+  udp_keep(h, &hit);
+  const struct hop hop = h->hop;
+  struct trunks *t = h->t;
+  pool_handle self = h->self;
+  h->user->abandon(h->magic);
+  silence_arm(h, false);
+  if (h->user->send(h->magic, &hop) || !(h = pool_get(t->hops, self)))
+    return true;
+  hop_fail(h, 503, false, 0, "the request could not be sent");
+  return false;
+}
+
 static void on_silence(void *arg) {
   struct trunks *t = the_trunks;
   struct hops *h = t ? pool_get(t->hops, (pool_handle)(uintptr_t)arg) : NULL;
   if (!h)
+    return;
+  if (h->is_waiting && !h->is_heard && udp_again(h))
     return;
   if (!h->is_last) {
     go_on(h);
@@ -337,6 +372,7 @@ static void hop_good(struct hops *h) { hops_mark(h->t, h->trunk, &h->hop, true);
  * time, a carrier may take longer. */
 static void hop_heard(struct hops *h) {
   const struct conf_trunk *trunk = conf_trunk_find(h->t->env.conf, slice_of(h->trunk));
+  h->is_heard = true;
   if (h->job)
     resolver_cancel(h->t->resolver, h->job);
   h->job = 0;

@@ -36,6 +36,9 @@ struct hops_user {
   bool (*send)(void *magic, const struct hop *hop);
   /* The target is silent: the request's transaction is to be given up, see orphan_take(). */
   void (*abandon)(void *magic);
+  /* NULL, or: did it leave by TCP because it is long (agent.c)? Then UDP is tried before another target.
+   */
+  bool (*is_switched)(void *magic);
   /* No target is left. The walk is gone when this is called. */
   void (*over)(void *magic, const struct hops_end *end);
 };

@@ -222,6 +222,14 @@ static void invite_abandon(void *magic) {
   orphan_take(d->agent, take(d->invite_out));
 }
 
+static bool invite_is_switched(void *magic) {
+  struct dialog *d = dialog_get(magic);
+  tport_t *tp = d && d->invite_out ? nta_outgoing_transport(d->invite_out) : NULL;
+  bool is_switched = tp && d->agent->transport == TRANSPORT_UDP && tport_is_stream(tp);
+  tport_unref(tp);
+  return is_switched;
+}
+
 static void invite_over(void *magic, const struct hops_end *end) {
   struct dialog *d = dialog_get(magic);
   if (!d)
@@ -238,7 +246,7 @@ static void invite_over(void *magic, const struct hops_end *end) {
   callee_fail(d, c);
 }
 
-static const struct hops_user invite_hops = {invite_go, invite_abandon, invite_over};
+static const struct hops_user invite_hops = {invite_go, invite_abandon, invite_is_switched, invite_over};
 
 void callee_opened(struct dialog *d, struct leg *l) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));

@@ -4,6 +4,7 @@
  * datagrams, the first with a Via that cannot be answered ("host:0"). And the library's own ACK and BYE
  * to a stray 2xx trust any Contact and free a message twice when the second of them fails. Call thread.
  */
+#include "trunk/sofia_send.h"
 #include "trunk/tls.h"
 
 #include <sofia-sip/msg_addr.h>
@@ -14,6 +15,7 @@
 #include <sofia-sip/su_tag.h>
 #include <sofia-sip/su_tagarg.h>
 #include <sofia-sip/tport.h>
+#include <sofia-sip/tport_tag.h>
 
 #include <dlfcn.h>
 
@@ -42,10 +44,41 @@ static void name_own(const sip_t *sip) {
   link_own_name(sip && sip->sip_request && sip->sip_via ? sip->sip_via->v_host : "");
 }
 
-/* A reset is a closed connection too: the library's own second try, over a new one, is for EPIPE alone. */
+/* A reset is a closed connection too: the library's own second try, over a new one, is for EPIPE alone.
+ */
 static void reset_is_closed(msg_t *msg) {
   if (msg_errno(msg) == ECONNRESET || msg_errno(msg) == ETIMEDOUT || msg_errno(msg) == ENOTCONN)
     msg_set_errno(msg, EPIPE);
+}
+
+static struct {
+  struct addr to[SEND_KEEPS_MAX];
+  uint32_t next;
+} keeps;
+
+static struct addr *keep_find(const struct addr *to) {
+  for (uint32_t i = 0; i < SEND_KEEPS_MAX; i++)
+    if (addr_eq(&keeps.to[i], to))
+      return &keeps.to[i];
+  return NULL;
+}
+
+void send_keep_udp(const struct addr *to, bool keep) {
+  struct addr *have = keep_find(to);
+  if (have && !keep)
+    *have = (struct addr){0};
+  else if (!have && keep)
+    keeps.to[keeps.next++ % SEND_KEEPS_MAX] = *to;
+}
+
+/* It is too long for UDP, but that is all that this target takes. */
+static bool must_be_udp(msg_t *msg, const tp_name_t *name) {
+  struct addr to;
+  const sip_t *sip = sip_object(msg);
+  return msg_errno(msg) == EMSGSIZE && sip && sip->sip_request && name && name->tpn_host &&
+         name->tpn_port &&
+         addr_parse(&to, slice_of(name->tpn_host), (uint16_t)atoi(name->tpn_port)) == 0 &&
+         keep_find(&to);
 }
 
 /* A response always counts as sent: the caller only asks whether the result is NULL. */
@@ -59,6 +92,10 @@ tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, ta
   ta_end(ta);
   if (!used && self && tport_is_secondary(self))
     reset_is_closed(msg);
+  if (!used && must_be_udp(msg, name)) {
+    msg_set_errno(msg, 0);
+    used = stock()(self, msg, name, TPTAG_MTU(UINT16_MAX), TAG_END());
+  }
   const sip_t *sip = used ? NULL : sip_object(msg);
   if (used || !sip || !sip->sip_status || may_retry(self, msg))
     return used;

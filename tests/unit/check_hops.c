@@ -17,7 +17,7 @@ static struct peer {
   int fd;
   uint16_t port;
 } peers[PEERS];
-static char text[8000], invites[PEERS][4000];
+static char text[16000], invites[PEERS][8000];
 
 static void use(unsigned i) {
   rig_socket = peers[i].fd;
@@ -50,7 +50,10 @@ static void names_tell(unsigned n) {
   tell("a.hop.test", DNS_A, &a);
 }
 
-static void shape(struct conf *c) { strcpy(c->trunks[0].target, "sip:hop.test"); }
+static void shape(struct conf *c) {
+  strcpy(c->trunks[0].target, "sip:hop.test");
+  c->trunks[0].udp_to_tcp = true;
+}
 
 static void begin(void) {
   rig_shape = shape;
@@ -329,4 +332,70 @@ Test(shun, bounded_and_by_trunk) {
   t.trunk = "b";
   cr_expect_eq(shun_of(s, &t, 0, &left), SHUN_NOT, "another trunk's target");
   shun_free(s);
+}
+
+/* With so many streams turned off in its offer that it is long. */
+static struct fake_leg *ring_long(void) {
+  fake.is_long = true;
+  return ring();
+}
+
+static int tcp_open(unsigned i) {
+  struct sockaddr_in a = {.sin_family = AF_INET,
+                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                          .sin_port = htons(peers[i].port)};
+  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  cr_assert(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 2) == 0);
+  return fd;
+}
+
+/* A request of more than 1,300 bytes by TCP, RFC 3261 18.1.1. */
+Test(hops, long_ones_go_by_tcp) {
+  static char got[8000];
+  int listener = tcp_open(0);
+  struct fake_leg *f = ring_long();
+  rig_run(50);
+  int fd = accept(listener, NULL, NULL);
+  cr_assert_geq(fd, 0, "a connection");
+  ssize_t n = recv(fd, got, sizeof got - 1, 0);
+  cr_assert_gt(n, 1300);
+  got[n] = 0;
+  cr_expect(strstr(got, "Via: SIP/2.0/TCP "), "%.200s", got);
+  cr_expect_null(heard(0), "not by UDP as well");
+  struct sockaddr_in own = {
+      .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons(rig_port)};
+  int stranger = socket(AF_INET, SOCK_STREAM, 0);
+  cr_expect_neq(connect(stranger, (struct sockaddr *)&own, sizeof own), 0, "nobody may connect to us");
+  close(stranger);
+  rig_run(2100);
+  cr_assert(heard(0), "no answer by TCP: the same target by UDP");
+  cr_expect_null(heard(1));
+  say(0, 200, "a", "", SDP);
+  cr_expect(f->answered);
+  cr_expect(rig_hear_method("ACK"));
+  ring_long();
+  cr_expect(heard(0), "at once the next time");
+  close(listener);
+  close(fd);
+}
+
+Test(hops, long_ones_stay_with_udp_by_the_trunk) {
+  rig_conf.trunks[0].udp_to_tcp = false;
+  int listener = tcp_open(0);
+  ring_long();
+  rig_run(50);
+  cr_expect(heard(0));
+  rig_run(1000);
+  cr_expect(heard(0), "repeated by UDP, too");
+  cr_expect_lt(accept(listener, NULL, NULL), 0);
+  close(listener);
+}
+
+Test(hops, long_ones_go_by_udp_where_tcp_is_refused) {
+  struct fake_leg *f = ring_long();
+  rig_run(50);
+  cr_assert(heard(0));
+  cr_expect_gt(strlen(invites[0]), 1300);
+  say(0, 200, "a", "", SDP);
+  cr_expect(f->answered);
 }

@@ -19,7 +19,21 @@ struct guard *fake_guard(void) {
   return (struct guard *)(void *)&fake;
 }
 
+#define FMTP "a=rtpmap:%u opus/48000/2\r\na=fmtp:%u useinbandfec=1;maxaveragebitrate=32000\r\n"
+
+static const char *long_sdp(void) {
+  static char text[4000];
+  int n = sprintf(text,
+                  "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+                  "m=audio 41000 RTP/AVP 0 96 97 98 99 100 101 102 103 104 105 106 107 108 109 110\r\n");
+  for (unsigned i = 96; i <= 110; i++)
+    n += sprintf(text + n, FMTP, i, i);
+  return text;
+}
+
 const char *fake_sdp(void) {
+  if (fake.is_long)
+    return long_sdp();
   return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
          "m=audio 41000 RTP/AVP 0 101\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n";
 }

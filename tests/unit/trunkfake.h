@@ -40,6 +40,7 @@ struct fake {
   struct call_refer words; /* of the last one; its ask is in ask */
   pool_handle replaces;    /* of the last one placed */
   bool reoffer_waits;      /* reoffer_waits: leg_reoffer is not answered at once. */
+  bool is_long; /* is_long: our descriptions exceed a datagram. */
   bool is_not_ready, is_stranger, ends_while_placing, signals_digits;
   struct cause done_cause;
   enum refusal noted_refusal;
