@@ -43,6 +43,7 @@ void dialog_drop(struct dialog *d) {
   wish_done(d);
   expires_done(d);
   info_done(d);
+  prack_done(d);
   refer_done(d);
   hops_end(t, d->hops);
   text_free(take(d->offer));

@@ -8,9 +8,11 @@ uint32_t early_fork(struct dialog *d, const sip_t *sip) {
   for (uint32_t i = 0; i < d->n_forks; i++)
     if (!strcmp(d->forks[i].tag, tag))
       return i + 1;
-  if (d->n_forks == FORKS_MAX || slice_copy(d->forks[d->n_forks].tag, TAG_BYTES, slice_of(tag)) < 0)
+  if (d->n_forks == FORKS_MAX)
     return 0;
-  return ++d->n_forks;
+  struct fork *f = &d->forks[d->n_forks];
+  *f = (struct fork){.rseq = 0};
+  return slice_copy(f->tag, sizeof f->tag, slice_of(tag)) < 0 ? 0 : ++d->n_forks;
 }
 
 static struct verdict chain_check(struct dialog *d, const sip_t *sip) {
@@ -81,7 +83,7 @@ static bool late_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32_
   if (is_first)
     *ret_v = early_offer(d, l, number, offer, &body);
   if (prack_is_reliable(d, sip) && (body || !offer))
-    prack_send(d, sip, body);
+    prack_send(d, &d->forks[number - 1], sip, body);
   text_free(body);
   return is_first;
 }
@@ -100,7 +102,7 @@ static bool early_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32
   if (verdict_is_pass(ret_v) && d->is_late)
     is_media = late_take(d, l, sip, number, has ? &early : NULL, ret_v);
   else if (is_reliable && verdict_is_pass(ret_v))
-    prack_send(d, sip, NULL);
+    prack_send(d, f, sip, NULL);
   if (has && verdict_is_pass(ret_v) && !d->is_late)
     *ret_v = early_desc(l, f, number, &early, is_reliable);
   if (has)

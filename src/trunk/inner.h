@@ -115,6 +115,7 @@ struct fork {
   char tag[TAG_BYTES];
   uint32_t rseq;    /* rseq is that of the last reliable provisional response; 0: none came. */
   bool is_answered; /* is_answered: offer and answer are complete: a reliable one brought the answer. */
+  nta_outgoing_t *prack_out; /* prack_out is our PRACK until its answer. */
 };
 
 /* Our reliable provisional responses to the caller's INVITE, RFC 3262. */
@@ -387,7 +388,8 @@ void prack_reply(struct dialog *d, const struct reply *r);
 bool prack_holds_answer(struct dialog *d);
 bool prack_is_reliable(const struct dialog *d, const sip_t *sip);
 bool prack_is_news(struct fork *f, const sip_t *sip); /* false: a repetition, or one went missing */
-void prack_send(struct dialog *d, const sip_t *sip, const char *body);
+void prack_send(struct dialog *d, struct fork *f, const sip_t *sip, const char *body);
+void prack_done(struct dialog *d); /* forget what is under way */
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
 void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
                      const struct desc *local);

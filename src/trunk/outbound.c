@@ -195,6 +195,7 @@ static bool invite_out(struct dialog *d, const struct conf_trunk *trunk, const s
 static bool invite_again(struct dialog *d) {
   struct leg *l = dialog_leg(d);
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  prack_done(d);
   d->n_forks = 0;
   return l && trunk && invite_out(d, trunk, l->call);
 }

@@ -131,7 +131,27 @@ static sip_route_t *route_of(su_home_t *home, const sip_t *sip, const url_t **ta
   return route->r_next;
 }
 
-void prack_send(struct dialog *d, const sip_t *sip, const char *body) {
+static int prack_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
+  struct dialog *d = dialog_get(magic);
+  int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
+  for (uint32_t i = 0; d && status >= 200 && i < d->n_forks; i++) {
+    struct fork *f = &d->forks[i];
+    if (f->prack_out != orq || dialog_proof(d, &f->prack_out, sip, prack_response))
+      continue;
+    if (status >= 300)
+      log_info(trunk, "trunk %s: our PRACK was answered %d", d->trunk, status);
+    nta_outgoing_destroy(take(f->prack_out));
+  }
+  return 0;
+}
+
+void prack_done(struct dialog *d) {
+  for (uint32_t i = 0; i < d->n_forks; i++)
+    if (d->forks[i].prack_out)
+      nta_outgoing_destroy(take(d->forks[i].prack_out));
+}
+
+void prack_send(struct dialog *d, struct fork *f, const sip_t *sip, const char *body) {
   su_home_t home[1] = {SU_HOME_INIT(home)};
   char rack[64], session[96];
   const url_t *target = sip->sip_contact->m_url;
@@ -139,14 +159,15 @@ void prack_send(struct dialog *d, const sip_t *sip, const char *body) {
   snprintf(rack, sizeof rack, "%lu %u INVITE", (unsigned long)sip->sip_rseq->rs_response,
            sip->sip_cseq->cs_seq);
   dialog_session_line(d, session, sizeof session);
-  nta_outgoing_t *prack = nta_outgoing_tcreate(
-      d->nta, NULL, NULL, dialog_hop(d), SIP_METHOD_PRACK, (const url_string_t *)target,
-      SIPTAG_TO(sip->sip_to), TAG_IF(route, SIPTAG_ROUTE(route)), SIPTAG_RACK_STR(rack),
-      TAG_IF(*session, SIPTAG_HEADER_STR(session)), SIPTAG_USER_AGENT_STR(d->t->product),
-      TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), TAG_IF(body, SIPTAG_PAYLOAD_STR(body)),
-      TAG_END());
-  if (!prack)
+  if (f->prack_out)
+    nta_outgoing_destroy(take(f->prack_out)); /* goes on by itself */
+  f->prack_out = nta_outgoing_tcreate(
+      d->nta, prack_response, dialog_magic(d), dialog_hop(d), SIP_METHOD_PRACK,
+      (const url_string_t *)target, SIPTAG_TO(sip->sip_to), TAG_IF(route, SIPTAG_ROUTE(route)),
+      SIPTAG_RACK_STR(rack), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
+      SIPTAG_USER_AGENT_STR(d->t->product), TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
+      TAG_IF(body, SIPTAG_PAYLOAD_STR(body)), TAG_END());
+  if (!f->prack_out)
     log_warn(sip, "trunk %s: the PRACK could not be sent", d->trunk);
-  nta_outgoing_destroy(prack);
   su_home_deinit(home);
 }
