@@ -282,12 +282,9 @@ void house_stop(struct house *h) {
     close(h->signals.fd);
   if (h->lock_fd > 0)
     close(h->lock_fd);
-  for (size_t i = 0; i < h->old_n; i++) {
+  for (size_t i = 0; i < h->old_n; i++)
     conf_free(h->old_confs[i]);
-    plan_free(h->old_plans[i]);
-  }
   free(h->old_confs);
-  free(h->old_plans);
   conf_free(h->conf);
   plan_free(h->plan);
   free(h->files);

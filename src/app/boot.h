@@ -18,7 +18,6 @@ struct house {
   struct conf *conf;
   struct plan *plan;
   struct conf **old_confs; /* old_confs are those that reloads replaced: pointers into them may live. */
-  struct plan **old_plans;
   size_t old_n;
   struct loop *loop;
   struct root *root;

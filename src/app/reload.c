@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * SIGHUP: configuration and dialplan anew, between two turns; an error leaves the old ones in force.
- * Replaced ones are kept until the end: live calls point into them. */
+ * Replaced configurations are kept until the end: live calls point into them. Plans are not: calls have copies. */
 #include "app/boot.h"
 
 #include "base/log.h"
@@ -10,12 +10,7 @@ static int keep_old(struct house *h) {
   if (!confs)
     return -ENOMEM;
   h->old_confs = confs;
-  struct plan **plans = realloc(h->old_plans, (h->old_n + 1) * sizeof(struct plan *));
-  if (!plans)
-    return -ENOMEM;
-  h->old_plans = plans;
-  h->old_confs[h->old_n] = h->conf;
-  h->old_plans[h->old_n++] = h->plan;
+  h->old_confs[h->old_n++] = h->conf;
   return 0;
 }
 
@@ -42,10 +37,12 @@ void house_reload(struct house *h) {
     plan_free(p);
     return;
   }
+  struct plan *old = h->plan;
   h->conf = c;
   h->plan = p;
   guard_reload(h->guard, c);
   calls_reload(h->calls, c, p);
+  plan_free(old);
   native_reload(h->native, c);
   if (trunks_reload(h->trunks, c, why, sizeof(why)) < 0)
     log_error(app, "reload: %s", why);

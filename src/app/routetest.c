@@ -77,8 +77,18 @@ static int load(const struct words *w, struct conf **ret_conf, struct plan **ret
   return r;
 }
 
+/* As the trunk writes numbers. */
+static void numbers_read(struct route_facts *f, const char *trunk, const struct plan *p) {
+  static char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES];
+  if (route_number(p, trunk, ROUTE_IN_CALLED, f->called, called, sizeof(called)) == 0)
+    f->called = slice_of(called);
+  if (route_number(p, trunk, ROUTE_IN_CALLER, f->caller, caller, sizeof(caller)) == 0)
+    f->caller = slice_of(caller);
+}
+
 /* Who calls, and when. */
-static int facts_fill(struct route_facts *f, const struct words *w, const struct conf *c) {
+static int facts_fill(struct route_facts *f, const struct words *w, const struct conf *c,
+                      const struct plan *p) {
   const struct conf_user *u = w->user      ? conf_user_find(c, slice_of(w->user))
                               : c->n_users ? c->users
                                            : NULL;
@@ -98,6 +108,8 @@ static int facts_fill(struct route_facts *f, const struct words *w, const struct
     return fault("a time is written like 2026-12-24T17:30, not", w->time);
   if (w->time)
     f->wall_s = (uint64_t)timegm(&tm);
+  if (w->trunk)
+    numbers_read(f, w->trunk, p);
   if (!w->trunk && u) {
     f->identity = slice_of(u->name);
     f->tenant = slice_of(u->tenant);
@@ -192,7 +204,7 @@ int routetest_run(int argc, char **argv) {
   own(plan) plan = NULL;
   argp_err_exit_status = CLI_USAGE;
   if (argp_parse(&argp, argc, argv, 0, NULL, &w) != 0 || load(&w, &conf, &plan) < 0 ||
-      facts_fill(&f, &w, conf) < 0)
+      facts_fill(&f, &w, conf, plan) < 0)
     return CLI_USAGE;
   struct route_decision d = show(plan, f, w.is_json);
   return d.action == ROUTE_REFUSE ? CLI_NO : CLI_OK;

@@ -128,6 +128,7 @@ struct target {
   enum leg_kind kind;
   const struct conf_trunk *trunk; /* LEG_TRUNK */
   char user[CONF_NAME_BYTES];     /* LEG_NATIVE */
+  char called[64], caller[64];    /* LEG_TRUNK: the call's to and from as the trunk writes them */
 };
 
 /* Of a transfer: it rings there (sip 180, 183), it is done, it failed and all is as it was. */

@@ -378,6 +378,18 @@ static void note_out(struct hunt *h, const struct conf_trunk *t) {
   h->is_noted = true;
 }
 
+/* A pattern that ran into its limits, a number that is too long: it goes out as it is. */
+static void numbers_write(const struct hunt *h, struct target *t) {
+  const struct call *c = h->call;
+  const struct plan *p = h->cs->env.plan;
+  if (route_number(p, t->trunk->name, ROUTE_OUT_CALLED, slice_of(c->to), t->called, sizeof(t->called)) <
+      0)
+    slice_copy(t->called, sizeof(t->called), slice_of(c->to));
+  if (route_number(p, t->trunk->name, ROUTE_OUT_CALLER, slice_of(c->from), t->caller,
+                   sizeof(t->caller)) < 0)
+    slice_copy(t->caller, sizeof(t->caller), slice_of(c->from));
+}
+
 static bool trunks_next(struct hunt *h) {
   struct target target = {.kind = LEG_TRUNK};
   while (h->next < h->n_order) {
@@ -392,6 +404,7 @@ static bool trunks_next(struct hunt *h) {
     }
     h->next++;
     note_out(h, target.trunk);
+    numbers_write(h, &target);
     arm_limit(h);
     if (try_ring(h, &target))
       return true;

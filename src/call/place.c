@@ -11,6 +11,7 @@
 
 /* What is known of an attempt before a call is made of it. */
 struct attempt {
+  char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES]; /* as the trunk's numbers are read */
   struct route_decision route;
   struct hunt *hunt;
   const struct conf_trunk *in_trunk; /* admitted, to leave */
@@ -20,6 +21,18 @@ struct attempt {
 static bool refusal_is_limit(enum refusal r) {
   return r == REFUSE_TRUNK_CALLS || r == REFUSE_TRUNK_RATE || r == REFUSE_NODE_CALLS ||
          r == REFUSE_CALLER_RANGE || r == REFUSE_ANONYMOUS;
+}
+
+static void number_read(const struct calls *cs, const struct ask *ask, enum route_direction way,
+                        const char *number, char *dst) {
+  const char *trunk = ask->trunk ? ask->trunk->name : "";
+  if (route_number(cs->env.plan, trunk, way, slice_of(number), dst, ROUTE_NUMBER_BYTES) < 0)
+    slice_copy(dst, ROUTE_NUMBER_BYTES, slice_of(number));
+}
+
+static void numbers_read(const struct calls *cs, const struct ask *ask, struct attempt *a) {
+  number_read(cs, ask, ROUTE_IN_CALLED, ask->called, a->called);
+  number_read(cs, ask, ROUTE_IN_CALLER, ask->caller, a->caller);
 }
 
 static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
@@ -32,8 +45,9 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
                           .wall_s = clock_wall_ms() / 1000};
   if (p->ask) {
     f.trunk = p->ask->trunk ? slice_of(p->ask->trunk->name) : SLICE("");
-    f.called = slice_of(p->ask->called);
-    f.caller = slice_of(p->ask->caller);
+    numbers_read(cs, p->ask, a);
+    f.called = slice_of(a->called);
+    f.caller = slice_of(a->caller);
   }
   if (p->replaces) {
     a->route.action = ROUTE_TONE; /* nobody is asked, and no tone is heard */
@@ -229,9 +243,9 @@ void call_note_refused(struct calls *cs, const struct ask *ask, const struct ver
 /* Placed ------------------------------------------------------------------------------------------- */
 
 static void fill_numbers(struct call *c, const struct place *p, const struct attempt *a) {
-  struct slice from = p->ask ? slice_of(p->ask->caller) : p->from;
+  struct slice from = p->ask ? slice_of(a->caller) : p->from;
   struct slice display = p->ask ? slice_of(p->ask->caller_display) : p->from_display;
-  struct slice to = p->ask ? slice_of(p->ask->called) : p->to;
+  struct slice to = p->ask ? slice_of(a->called) : p->to;
   slice_copy(c->from, sizeof(c->from), a->route.caller[0] ? slice_of(a->route.caller) : from);
   slice_copy(c->to, sizeof(c->to), a->route.called[0] ? slice_of(a->route.called) : to);
   slice_copy(c->from_display, sizeof(c->from_display), display);

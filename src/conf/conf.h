@@ -97,6 +97,20 @@ struct conf_edits { /* header fields added, removed, rewritten, in this order */
   } edit[CONF_EDITS_MAX];
 };
 
+enum { CONF_NUMBER_RULES_MAX = 8 };
+enum conf_number_form { NUMBERS_E164, NUMBERS_DIGITS, NUMBERS_NATIONAL, NUMBERS_INTERNATIONAL };
+struct conf_numbers { /* how a trunk writes numbers */
+  char country[8], national[8], international[8], tech_prefix[16];
+  uint8_t form;      /* form is an enum conf_number_form: how +E.164 goes out. */
+  bool missing_plus; /* missing_plus: digits that come are numbers of the world without their +. */
+  struct conf_number_rules {
+    uint32_t n;
+    struct conf_number_rule {
+      char match[96], replace[64];
+    } rule[CONF_NUMBER_RULES_MAX];
+  } rules[4]; /* inbound_called, inbound_caller, outbound_called, outbound_caller: the first that fits */
+};
+
 struct conf_trunk {
   char name[CONF_NAME_BYTES];
   struct conf_attach attach;
@@ -155,6 +169,7 @@ struct conf_trunk {
   struct {
     struct conf_edits in, out;
   } headers; /* of the INVITE that begins a call */
+  struct conf_numbers numbers;
   struct {
     uint8_t verify, attest; /* enum conf_verify, conf_attest */
     bool sign;

@@ -73,6 +73,8 @@ static void trunk_read(struct conf *c, struct field_reader r, const struct tree_
   conf_stir_read(t, &r, stir ? stir : tree_find(r.base, "stir"), path);
   const struct tree_node *headers = tree_find(item, "headers");
   conf_edits_read(t, &r, headers ? headers : tree_find(r.base, "headers"), path);
+  const struct tree_node *numbers = tree_find(item, "numbers");
+  conf_numbers_read(t, &r, numbers ? numbers : tree_find(r.base, "numbers"), path);
   trunk_fill(t, item, r.base);
 }
 

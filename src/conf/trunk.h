@@ -12,4 +12,7 @@ void conf_stir_read(struct conf_trunk *t, const struct field_reader *r, const st
 /* headers: of the trunk, or of its base; map NULL: none */
 void conf_edits_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
                      const char *path);
+/* numbers: likewise */
+void conf_numbers_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
+                       const char *path);
 void conf_trunks_check(const struct conf *c, struct conf_errors *errors);

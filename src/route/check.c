@@ -35,7 +35,7 @@ static void step_check(const struct check *k, const struct route_step *s) {
                    s->file, strerror(errno));
 }
 
-int plan_check(const struct plan *p, const struct conf *c, struct conf_errors *errors) {
+int plan_check(struct plan *p, const struct conf *c, struct conf_errors *errors) {
   errors->n = 0;
   for (uint32_t i = 0; i < p->n; i++) {
     const struct rule *r = &p->rules[i];
@@ -46,5 +46,6 @@ int plan_check(const struct plan *p, const struct conf *c, struct conf_errors *e
     for (uint32_t s = 0; s < r->n_steps; s++)
       step_check(&k, &r->steps[s]);
   }
-  return errors->n ? -EINVAL : 0;
+  int r = numbers_bind(p, c, errors);
+  return r < 0 ? r : errors->n ? -EINVAL : 0;
 }

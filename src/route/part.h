@@ -62,7 +62,13 @@ struct plan {
   uint32_t n, n_tables;
   struct rule *rules;
   struct table tables[PLAN_TABLES_MAX];
+  uint32_t n_numbers;
+  struct trunk_numbers *numbers; /* of trunks that have any */
 };
+
+/* numbers.c */
+int numbers_bind(struct plan *p, const struct conf *c, struct conf_errors *errors) must_check;
+struct trunk_numbers *numbers_free(struct trunk_numbers *list, uint32_t n);
 
 enum section {
   SECTION_FILE,

@@ -114,6 +114,7 @@ struct plan *plan_free(struct plan *p) {
     rule_done(&p->rules[i]);
   for (uint32_t i = 0; i < p->n_tables; i++)
     prefixes_free(p->tables[i].prefixes);
+  numbers_free(p->numbers, p->n_numbers);
   free(p->rules);
   free(p);
   return NULL;

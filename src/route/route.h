@@ -86,10 +86,16 @@ int plan_parse(struct plan **ret, const char *file, struct slice yaml,
                struct conf_errors *errors) must_check;
 struct plan *plan_free(struct plan *p);
 OWN_DEFINE(plan)
-/* Cross-check with the configuration: users and trunks named exist. 0 or -EINVAL with errors. */
-int plan_check(const struct plan *p, const struct conf *c, struct conf_errors *errors) must_check;
+/* Cross-check with the configuration: users and trunks named exist, their rules for numbers are taken up. 0 or -EINVAL with errors. */
+int plan_check(struct plan *p, const struct conf *c, struct conf_errors *errors) must_check;
 /* Always a decision: without a matching rule ROUTE_REFUSE 404, rule "". */
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f);
+
+/* A number as the trunk writes it, read (IN) or to be written (OUT) by trunks[].numbers of the configuration
+ * that the plan was checked with: 0, -EINVAL (a pattern ran into its limits) or -ENOSPC. */
+enum route_direction { ROUTE_IN_CALLED, ROUTE_IN_CALLER, ROUTE_OUT_CALLED, ROUTE_OUT_CALLER };
+int route_number(const struct plan *p, const char *trunk, enum route_direction way, struct slice number,
+                 char *dst, size_t dst_bytes) must_check;
 
 /* Rule by rule, for who wants to know why. */
 struct route_trial {

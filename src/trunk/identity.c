@@ -189,7 +189,7 @@ char *identity_from(char *dst, size_t bytes, const struct dialog *d, const struc
   char display[sizeof c->from_display];
   slice_copy(display, sizeof display, slice_of(c->from_display));
   display_set(display, sizeof display, t, c->from);
-  return header_party(dst, bytes, c->from, display, dialog_host(d), c->anonymous || !*c->from);
+  return header_party(dst, bytes, d->caller, display, dialog_host(d), c->anonymous || !*d->caller);
 }
 
 /* Direct routing takes an asserted caller only with Privacy: id. */
@@ -204,7 +204,7 @@ char *identity_lines(char *dst, size_t bytes, const struct dialog *d, const stru
       *c->from && (t->forward_pai >= PAI_ON || (t->forward_pai == PAI_PRIVATE && c->anonymous));
   int n = 0;
   dst[0] = 0;
-  header_party(party, sizeof party, c->from, "", dialog_host(d), false);
+  header_party(party, sizeof party, d->caller, "", dialog_host(d), false);
   if (asserts && t->forward_pai == PAI_RPID)
     n = snprintf(dst, bytes, "Remote-Party-ID: %s;party=calling;screen=yes;privacy=%s\r\n", party,
                  c->anonymous ? "full" : "off");

@@ -153,6 +153,7 @@ struct dialog {
   bool is_uas;
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
   char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
+  char called[64], caller[64]; /* of a callee: the numbers as its trunk writes them */
   char target[TARGET_BYTES];  /* target is the Request-URI of a UAC. */
   uint32_t goal;              /* goal is which of the trunk's goals that is (health.h). */
   struct addr peer;           /* peer is where the INVITE, or its answer, came from. */

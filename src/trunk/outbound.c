@@ -37,7 +37,9 @@ struct verdict callee_ring(struct trunks *t, struct call *c, const struct target
   if (!d)
     return verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
   d->max_forwards = forwards_of(t, c);
-  slice_copy(d->user, sizeof d->user, slice_of(c->anonymous ? "anonymous" : c->from));
+  slice_copy(d->called, sizeof d->called, slice_of(*target->called ? target->called : c->to));
+  slice_copy(d->caller, sizeof d->caller, slice_of(*target->caller ? target->caller : c->from));
+  slice_copy(d->user, sizeof d->user, slice_of(c->anonymous ? "anonymous" : d->caller));
   struct leg *l =
       call_add_callee(c, &trunk_door, t, d->id, trunk, slice_from(NULL, 0), slice_from(NULL, 0));
   if (!l) {
@@ -116,8 +118,8 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, c
 static void invite_lines(char lines[EDIT_LINES_BYTES], struct dialog *d, const struct conf_trunk *trunk,
                          const struct call *c) {
   char identity[URI_BYTES + 128], history[2 * HISTORY_TEXT_BYTES];
-  struct edit_words w = {.called = c->to,
-                         .caller = c->anonymous ? "anonymous" : c->from,
+  struct edit_words w = {.called = d->called,
+                         .caller = c->anonymous ? "anonymous" : d->caller,
                          .trunk = trunk->name,
                          .session_id = d->session_local};
   bool refers = c->refer && *c->refer->by && !strcmp(c->refer->trunk, trunk->name);
@@ -173,7 +175,7 @@ static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const st
   memcpy(before, d->target, sizeof before);
   slice_copy(d->route, sizeof d->route, slice_of(hop->route));
   d->goal = hop->goal;
-  if (target_uri(d, hop->uri, c->to) < 0)
+  if (target_uri(d, hop->uri, d->called) < 0)
     return -EINVAL;
   if (d->nta && strcmp(before, d->target) != 0)
     nta_leg_destroy(take(d->nta));

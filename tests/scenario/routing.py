@@ -163,10 +163,30 @@ def emergency(house):
         ends(bob, other, "busy")
         other = bob.place("112")
         request = refuse(three, 486)
-        check("sip:112@" in request.first, request.first)
+        check("sip:77112@" in request.first, request.first)
         ends(bob, other, "busy")
         alice.hangup()
         three.reply(three.request("BYE"), 200)
+
+
+@ROUTING.scenario("numbers as the trunk writes them, in all four directions")
+def numbers(house):
+    with App(house.demo, "alice") as alice, agent(house, 4, user="0301234567") as three, Media(900, "127.0.0.4") as media:
+        call = alice.place("+15550400001")
+        request = refuse(three, 486)
+        check("sip:770015550400001@" in request.first, request.first)
+        check("sip:x5550100001@" in request.get("from"), request.get("from"))
+        ends(alice, call, "busy")
+        d = Dialog(three, "7715550100001").invite(media.sdp())
+        event = alice.incoming()
+        check(event["from"]["tel"] == "+49301234567", str(event["from"]))
+        d.cancel()
+        gone = d.answer(300)
+        d.ack(gone)
+        record = house.record(lambda r: r["id"] == event["call"])
+        check((record["from"], record["to"]) == ("+49301234567", ALICE), str(record))
+    r = route_test(house, "7715550100001", "--trunk", "three")
+    check("rule 18 \"alice\"" in r.stdout and ALICE + ":" in r.stdout, r.stdout + r.stderr)
 
 
 @ROUTING.scenario("busy: 181 to the caller's trunk, forwarded, History-Info and Diversion say who was called and why")

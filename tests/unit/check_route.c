@@ -411,3 +411,76 @@ Test(plan, names_must_exist) {
   cr_assert_str_eq(errors.list[0].text, "rule \"a\": there is no user \"carol\"");
   cr_assert_str_eq(errors.list[3].text, "rule \"d\": trunks[lab] has no target to send calls to");
 }
+
+static struct conf *conf_with(const char *numbers) {
+  static char text[4000];
+  struct conf *c = NULL;
+  snprintf(text, sizeof(text),
+           "media: {addresses: [{address: 127.0.0.1}]}\n"
+           "service: {listen: '127.0.0.1:8443', edge: localhost, certificate: c, key: k, token_key: t}\n"
+           "dialplan: p.yaml\n"
+           "listeners: [{name: l, transport: udp, address: '127.0.0.1:5060'}]\n"
+           "trunks: [{name: t, listener: l, peers: [127.0.0.1], srtp: off, numbers: %s}]\n",
+           numbers);
+  int r = conf_parse(&c, "t.yaml", slice_of(text), &errors);
+  cr_assert_eq(r, 0, "line %u: %s", errors.list[0].line, errors.list[0].text);
+  return c;
+}
+
+Test(numbers, of_a_trunk_in_four_directions) {
+  own(plan) p = good("rules:\n  - {name: a, then: echo}\n");
+  static const struct {
+    const char *numbers;
+    enum route_direction way;
+    const char *from, *to;
+  } rows[] = {
+      {"{country: '49', national: '0'}", ROUTE_IN_CALLED, "030123456", "+4930123456"},
+      {"{country: '49', national: '0'}", ROUTE_IN_CALLER, "0015550100", "+15550100"},
+      {"{country: '49', national: '0'}", ROUTE_IN_CALLED, "112", "112"},
+      {"{country: '49', national: '0'}", ROUTE_IN_CALLER, "anonymous", "anonymous"},
+      {"{missing_plus: true}", ROUTE_IN_CALLED, "4930123456", "+4930123456"},
+      {"{missing_plus: true}", ROUTE_IN_CALLED, "911", "911"},
+      {"{missing_plus: false}", ROUTE_IN_CALLED, "4930123456", "4930123456"},
+      {"{tech_prefix: '9001#'}", ROUTE_IN_CALLED, "9001#4930", "4930"},
+      {"{tech_prefix: '9001#'}", ROUTE_IN_CALLER, "9001#4930", "9001#4930"},
+      {"{tech_prefix: '9001#'}", ROUTE_OUT_CALLED, "+4930", "9001#+4930"},
+      {"{tech_prefix: '9001#'}", ROUTE_OUT_CALLER, "+4930", "+4930"},
+      {"{form: digits}", ROUTE_OUT_CALLED, "+4930", "4930"},
+      {"{form: national, country: '49', national: '0'}", ROUTE_OUT_CALLED, "+4930123", "030123"},
+      {"{form: national, country: '49', national: '0'}", ROUTE_OUT_CALLED, "+15550100", "0015550100"},
+      {"{form: international, country: '1', international: '011'}", ROUTE_OUT_CALLED, "+15550100",
+       "01115550100"},
+      {"{form: national, country: '49', national: '0'}", ROUTE_OUT_CALLED, "112", "112"},
+      {"{form: digits, outbound_called: [{match: '\\+1(\\d+)', replace: '\\1'}]}", ROUTE_OUT_CALLED,
+       "+15550100", "5550100"},
+      {"{form: digits, outbound_called: [{match: '\\+1(\\d+)', replace: '\\1'}]}", ROUTE_OUT_CALLER,
+       "+15550100", "15550100"},
+      {"{inbound_caller: [{match: '1(.*)', replace: '0\\1'}, {match: '.*', replace: 'x'}], country: "
+       "'49', "
+       "national: '0'}",
+       ROUTE_IN_CALLER, "130", "+4930"},
+      {"{}", ROUTE_IN_CALLED, "4930", "4930"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    own(conf) c = conf_with(rows[i].numbers);
+    char made[64];
+    cr_assert_eq(plan_check(p, c, &errors), 0, "row %zu: %s", i, errors.list[0].text);
+    cr_assert_eq(route_number(p, "t", rows[i].way, slice_of(rows[i].from), made, sizeof(made)), 0);
+    cr_assert_str_eq(made, rows[i].to, "row %zu: %s", i, made);
+  }
+}
+
+Test(numbers, bad_ones_are_told) {
+  own(plan) p = good("rules:\n  - {name: a, then: echo}\n");
+  own(conf) c = conf_with("{outbound_called: [{match: '(', replace: x}, {match: 'a', replace: '\\1'}]}");
+  cr_assert_eq(plan_check(p, c, &errors), -EINVAL);
+  cr_assert_eq(errors.n, 2);
+  cr_assert(strstr(errors.list[0].text, "trunks[t].numbers.outbound_called[0]: missing"));
+  cr_assert(strstr(errors.list[1].text, "trunks[t].numbers.outbound_called[1]: replace: expected \\0"));
+  own(conf) d = conf_with("{inbound_called: [{match: '(a+)+b', replace: x}]}");
+  char called[60], made[64];
+  memset(called, 'a', sizeof(called));
+  memcpy(called + 57, "bc", 3);
+  cr_assert_eq(plan_check(p, d, &errors), 0);
+  cr_assert_eq(route_number(p, "t", ROUTE_IN_CALLED, slice_of(called), made, sizeof(made)), -EINVAL);
+}
