@@ -77,8 +77,8 @@ struct verdict expires_check(const struct conf_trunk *trunk, const sip_t *sip) {
                         trunk->session_min_s);
 }
 
-void expires_take(struct dialog *d, const sip_t *sip) {
-  expires_read(sip, &d->asked);
+void expires_take(struct dialog *d, const sip_t *sip, struct refresh_fields *ret_asked) {
+  expires_read(sip, ret_asked);
   allow_note(d, sip);
 }
 
@@ -91,10 +91,9 @@ static void expires_write(const struct refresh_fields *f, char *expires, size_t 
                                              : "");
 }
 
-void expires_answer(struct dialog *d, struct reply *r) {
+void expires_answer(struct dialog *d, const struct refresh_fields *asked, struct reply *r) {
   struct refresh_fields f;
-  refresh_accept(&d->refresh, &d->asked, loop_now_us(d->t->env.loop), &f);
-  d->asked = (struct refresh_fields){0};
+  refresh_accept(&d->refresh, asked, loop_now_us(d->t->env.loop), &f);
   d->owes_refresh = false;
   arm(d);
   if (f.has_timer)

@@ -75,7 +75,7 @@ static bool inbound_take(struct dialog *d, msg_t *msg, sip_t *sip) {
   const struct conf_trunk *trunk = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   prack_start(d, sip, trunk);
   d->has_pem = trunk && trunk->p_early_media && header_unknown(sip, "P-Early-Media");
-  expires_take(d, sip);
+  expires_take(d, sip, &d->asked);
   return true;
 }
 
@@ -235,7 +235,7 @@ void inbound_answered(struct dialog *d, struct leg *l) {
     return;
   }
   reply_prepare(&r, d, 200);
-  expires_answer(d, &r);
+  expires_answer(d, &d->asked, &r);
   r.allow = d->allow;
   r.line = d->has_replaces ? "Supported: replaces" : NULL;
   r.body = text;

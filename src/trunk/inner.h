@@ -209,13 +209,13 @@ struct dialog {
   uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
 
-  struct refresh refresh;      /* refresh is the session timer's engine. */
-  struct refresh_fields asked; /* asked: by the INVITE or UPDATE that waits for its 2xx. */
-  bool owes_refresh;           /* owes_refresh: ours is due and not sent. */
-  bool takes_update;           /* takes_update: the peer's Allow has UPDATE. */
-  bool was_cut;                /* was_cut: the last re-INVITE of ours was lost with its connection. */
-  bool out_is_refresh;         /* out_is_refresh: offer_out tells nothing new. */
-  nta_outgoing_t *update_out;  /* update_out is our UPDATE without a description. */
+  struct refresh refresh;                /* refresh is the session timer's engine. */
+  struct refresh_fields asked, asked_in; /* by the first INVITE, by what is offer_in */
+  bool owes_refresh;                     /* owes_refresh: ours is due and not sent. */
+  bool takes_update;                     /* takes_update: the peer's Allow has UPDATE. */
+  bool was_cut;               /* was_cut: the last re-INVITE of ours was lost with its connection. */
+  bool out_is_refresh;        /* out_is_refresh: offer_out tells nothing new. */
+  nta_outgoing_t *update_out; /* update_out is our UPDATE without a description. */
   struct timer expiry;
   struct refer refer;
   struct referring referring;
@@ -349,8 +349,9 @@ void expires_done(struct dialog *d);
 void expires_read(const sip_t *sip, struct refresh_fields *ret);
 /* A peer's INVITE or UPDATE: may it ask that? Refused: 422, with Min-SE of the trunk. */
 struct verdict expires_check(const struct conf_trunk *trunk, const sip_t *sip) must_check;
-void expires_take(struct dialog *d, const sip_t *sip);              /* … kept for its 2xx */
-void expires_answer(struct dialog *d, struct reply *r);             /* the 2xx to it goes out */
+void expires_take(struct dialog *d, const sip_t *sip, struct refresh_fields *ret_asked);
+void expires_answer(struct dialog *d, const struct refresh_fields *asked,
+                    struct reply *r);                               /* the 2xx to it goes out */
 void expires_ask(const struct dialog *d, struct expires_text *ret); /* for an INVITE or UPDATE of ours */
 void expires_agreed(struct dialog *d, const sip_t *sip);            /* its 2xx came */
 /* It got that final response: a 422 that is obeyed? Then it is to be sent again. */

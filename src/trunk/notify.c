@@ -18,8 +18,8 @@ void notify_send(struct dialog *d, int status, bool is_last) {
   dialog_contact(d, contact, sizeof contact);
   dialog_session_line(d, session, sizeof session);
   nta_outgoing_t *orq = nta_outgoing_tcreate(
-      d->nta, NULL, NULL, NULL, SIP_METHOD_NOTIFY, *d->target ? URL_STRING_MAKE(d->target) : NULL,
-      SIPTAG_EVENT_STR(event),
+      d->nta, NULL, NULL, dialog_hop(d), SIP_METHOD_NOTIFY,
+      *d->target ? URL_STRING_MAKE(d->target) : NULL, SIPTAG_EVENT_STR(event),
       SIPTAG_SUBSCRIPTION_STATE_STR(is_last ? "terminated;reason=noresource" : "active;expires=180"),
       SIPTAG_CONTACT_STR(contact), TAG_IF(*session, SIPTAG_HEADER_STR(session)),
       SIPTAG_USER_AGENT_STR(d->t->product), SIPTAG_CONTENT_TYPE_STR("message/sipfrag;version=2.0"),
@@ -92,7 +92,7 @@ struct verdict refer_out(struct dialog *d, const char *number, const char *by) {
   dialog_contact(d, contact, sizeof contact);
   dialog_session_line(d, session, sizeof session);
   d->referring.orq = nta_outgoing_tcreate(
-      d->nta, refer_response, dialog_magic(d), NULL, SIP_METHOD_REFER,
+      d->nta, refer_response, dialog_magic(d), dialog_hop(d), SIP_METHOD_REFER,
       *d->target ? URL_STRING_MAKE(d->target) : NULL, SIPTAG_REFER_TO_STR(to),
       SIPTAG_REFERRED_BY_STR(from), SIPTAG_CONTACT_STR(contact), SIPTAG_USER_AGENT_STR(d->t->product),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_END());

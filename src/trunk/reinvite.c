@@ -18,13 +18,15 @@ static void target_move(struct dialog *d, nta_incoming_t *irq) {
   msg_destroy(msg);
 }
 
-static void answer_now(struct dialog *d, nta_incoming_t *irq, int status, int retry_after_s) {
+static void answer_now(struct dialog *d, nta_incoming_t *irq, const struct refresh_fields *asked,
+                       int status, int retry_after_s) {
   struct reply r;
   reply_init(&r, status);
   if (status >= 200 && status < 300) {
     target_move(d, irq);
     dialog_contact(d, r.contact, sizeof r.contact);
-    expires_answer(d, &r);
+    if (d->state == DIALOG_UP) /* before that it is the INVITE's own 200 that agrees on a timer */
+      expires_answer(d, asked, &r);
   }
   if (retry_after_s >= 0 && status == 500)
     snprintf(r.retry_after, sizeof r.retry_after, "%d", retry_after_s);
@@ -95,6 +97,7 @@ static struct verdict timer_check(struct dialog *d, const sip_t *sip) {
 
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update) {
   struct leg *l = dialog_leg(d);
+  struct refresh_fields asked = {0};
   struct desc offer;
   bool has = false;
   struct verdict v = body_desc(sip, &offer, &has);
@@ -105,14 +108,17 @@ int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is
     count_one(&trunk_counters, TRUNKCOUNT_glare);
   if (verdict_is_pass(&v) && !status)
     v = target_check(d, irq, sip);
-  if (verdict_is_pass(&v) && !status)
-    expires_take(d, sip);
+  if (verdict_is_pass(&v) && !status) {
+    expires_take(d, sip, &asked);
+    if (has || !is_update)
+      d->asked_in = asked;
+  }
   if (!verdict_is_pass(&v))
     status = answer_verdict(d, irq, &v);
   else if (status)
-    answer_now(d, irq, status, (int)rand_below(11));
+    answer_now(d, irq, &asked, status, (int)rand_below(11));
   else if (is_update && !has)
-    answer_now(d, irq, status = 200, -1); /* a refresh: nothing to agree on */
+    answer_now(d, irq, &asked, status = 200, -1); /* a refresh: nothing to agree on */
   else
     offer_take(d, l, irq, has ? &offer : NULL, is_update);
   if (has)
@@ -132,7 +138,8 @@ void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const str
     reply_init(&r, 200);
     target_move(d, irq);
     dialog_contact(d, r.contact, sizeof r.contact);
-    expires_answer(d, &r);
+    if (d->state == DIALOG_UP)
+      expires_answer(d, &d->asked_in, &r);
     r.allow = d->allow;
     r.body = text;
   } else if (verdict_is_pass(v)) {

@@ -281,6 +281,39 @@ Test(dialog, repeated_answer_to_reinvite_is_acknowledged_again) {
   cr_assert_not(leg->is_over);
 }
 
+/* A session timer belongs to the INVITE: an UPDATE before its 200 neither sets one nor takes one away.
+ */
+Test(dialog, early_update_and_the_timer) {
+  invite("Supported: timer\nSession-Expires: 300;refresher=uac\n" UPDATES);
+  leg = &fake.legs[0];
+  fake.door->ringing(fake.door_arg, &leg->leg);
+  rig_settle();
+  snprintf(d_to, sizeof d_to, "%s", rig_header(rig_hear_status(180), "To"));
+  say("UPDATE", "", "");
+  const char *m = rig_hear_status(200);
+  cr_assert(m);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "");
+  fake.door->answered(fake.door_arg, &leg->leg);
+  rig_settle();
+  m = rig_hear_status(200);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "300;refresher=uac");
+}
+
+/* … and one that needs no answer of the far side does not spoil that of an offer that waits. */
+Test(dialog, update_beside_a_waiting_offer) {
+  call_in("Supported: timer\nSession-Expires: 300;refresher=uac\n");
+  fake.reoffer_waits = true;
+  say("INVITE", "Supported: timer\nSession-Expires: 200;refresher=uac\n", SDP);
+  say("UPDATE", "Supported: timer\nSession-Expires: 100;refresher=uac\n", "");
+  const char *m = rig_hear_status(200);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "100;refresher=uac");
+  struct verdict pass = verdict_pass();
+  fake.door->reoffered(fake.door_arg, &leg->leg, leg->cookie, &pass, leg->leg.local);
+  rig_settle();
+  m = rig_hear_status(200);
+  cr_assert_str_eq(rig_header(m, "Session-Expires"), "200;refresher=uac");
+}
+
 /* Route sets and targets -------------------------------------------------------------------------- */
 
 #define IS(m, start) (!strncmp(m, start, strlen(start)))

@@ -1189,6 +1189,21 @@ Test(trunk_tcp, hang_up_over_a_dead_connection) {
   tcp_over(fd);
 }
 
+/* The same when it was reset and we learn of it by the answer itself. */
+Test(trunk_tcp, connection_reset_under_the_answer) {
+  rig_shape = tcp_shape;
+  rig_start();
+  tcp_home = tcp_listen(&tcp_home_port);
+  int fd = tcp_connect();
+  tcp_invite(fd, tcp_home_port);
+  cr_assert(tcp_hear(fd, "SIP/2.0 100"));
+  tcp_reset(fd);
+  fake.door->answered(fake.door_arg, caller());
+  fd = tcp_accept(3000);
+  cr_assert(tcp_hear(fd, "SIP/2.0 200"));
+  tcp_over(fd);
+}
+
 /* Messages in pieces and in one piece; the hang-up goes by the Contact. */
 Test(trunk_tcp, pieces_and_hang_up) {
   uint16_t port;
@@ -1256,7 +1271,8 @@ Test(trunk_tcp, too_large) {
   rig_stop();
 }
 
-/* Everything outside is of the trunk's own name, not of the socket (lesson 16): also what ends a call. */
+/* Everything outside is of the trunk's own name, not of the socket (lesson 16): also what ends a call.
+ */
 Test(trunk, via_is_of_the_trunks_name) {
   char why[200], via[200];
   strcpy(rig_conf.trunks[0].fqdn, "tenant.example.test");
