@@ -5,6 +5,7 @@ import socket
 import struct
 import time
 
+import sippsteps
 from group import Group
 from house import check, wait_for
 from sipua import Agent, Dialog, StreamAgent, audio_sdp, sdp_media
@@ -458,3 +459,61 @@ def drop(sip):
         s.close()
     sip.streams.clear()
     sip.last = None
+
+
+# The same by SIPp -------------------------------------------------------------------------------------
+
+SIPPED = Group("midcall by sipp", template=here + "/midcall.yaml.in", programs=["sipp"])
+CALL = [("INVITE", {"sdp": "sendrecv"}), (200, {"body": "m=audio"}), ("ACK", {})]
+BYE = [("BYE", {}), (200, {})]
+
+
+def steps(house, name, what, last=QUIET):
+    sippsteps.run(house, name, "127.0.0.%d" % last, "600", what)
+
+
+@SIPPED.scenario("SIPp: session timer asked for, agreed, refreshed by UPDATE and by re-INVITE")
+def sipp_timer(house):
+    asks = {"more": ["Supported: timer", "Session-Expires: 60;refresher=uac"]}
+    says = {"header": {"Session-Expires:": "12;refresher=uac", "Require:": "timer"}}
+    steps(house, "timer", [("INVITE", dict(asks, sdp="sendrecv")), (200, says), ("ACK", {}), ("wait", 300), ("UPDATE", asks),
+                           (200, says), ("INVITE", dict(asks, sdp="sendrecv")), (200, says), ("ACK", {})] + BYE, TIMER)
+
+
+@SIPPED.scenario("SIPp: a session timer that is too short, raised after the 422")
+def sipp_422(house):
+    steps(house, "short", [("INVITE", {"sdp": "sendrecv", "more": ["Supported: timer", "Session-Expires: 4"]}),
+                           (422, {"header": {"Min-SE:": "10"}})], TIMER)
+
+
+@SIPPED.scenario("SIPp: hold by each direction, and resume")
+def sipp_holds(house):
+    what = list(CALL)
+    for ours, theirs in (("sendonly", "recvonly"), ("inactive", "inactive"), ("sendrecv", "sendrecv"), ("recvonly", "sendonly"), ("sendrecv", "sendrecv")):
+        what += [("INVITE", {"sdp": ours}), (200, {"body": "a=" + theirs}), ("ACK", {}), ("wait", 100)]
+    steps(house, "holds", what + BYE)
+
+
+@SIPPED.scenario("SIPp: an offerless re-INVITE is offered everything, also while held")
+def sipp_late(house):
+    steps(house, "late", CALL + [("INVITE", {"sdp": "sendonly"}), (200, {"body": "a=recvonly"}), ("ACK", {}), ("INVITE", {}),
+                                 (200, {"body": "a=sendrecv"}), ("ACK", {"sdp": "sendrecv"}), ("wait", 300)] + BYE)
+
+
+@SIPPED.scenario("SIPp: an offerless re-INVITE whose ACK has no answer ends the call")
+def sipp_no_answer(house):
+    steps(house, "unanswered", CALL + [("INVITE", {}), (200, {"body": "a=sendrecv"}), ("ACK", {})])
+    closed = house.record(lambda r: r["end"] and r["end"]["reason"] == "media_failure")
+    check(closed["answered_at"], "record: %s" % closed)
+
+
+@SIPPED.scenario("SIPp: offers by UPDATE, and what is refused in the call leaves it")
+def sipp_update(house):
+    steps(house, "update", CALL + [("UPDATE", {"sdp": "sendonly"}), (200, {"body": "a=recvonly"}), ("UPDATE", {"more": ["Require: nonsense"]}),
+                                   (420, {"header": {"Unsupported:": "nonsense"}}), ("SUBSCRIBE", {}), (405, {}),
+                                   ("UPDATE", {"sdp": "sendrecv"}), (200, {"body": "a=sendrecv"})] + BYE)
+
+
+@SIPPED.scenario("SIPp: BYE before the ACK")
+def sipp_bye(house):
+    steps(house, "bye", CALL[:2] + BYE)
