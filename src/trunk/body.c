@@ -62,3 +62,11 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has) {
   *ret_has = true;
   return verdict_pass();
 }
+
+struct slice body_part(const sip_t *sip, struct slice type) {
+  const sip_payload_t *pl = sip->sip_payload;
+  const sip_content_type_t *c = sip->sip_content_type;
+  if (!pl || !pl->pl_data || !c || !c->c_type || strncasecmp(c->c_type, "multipart/", 10) != 0)
+    return slice_from(NULL, 0);
+  return header_multipart_find(slice_from(pl->pl_data, pl->pl_len), boundary_of(c), type);
+}

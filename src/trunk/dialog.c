@@ -48,6 +48,7 @@ void dialog_drop(struct dialog *d) {
   hops_end(t, d->hops);
   text_free(take(d->offer));
   text_free(take(d->passports));
+  text_free(take(d->location));
   if (d->ack_in)
     nta_incoming_destroy(take(d->ack_in));
   if (d->invite_in)
@@ -121,7 +122,7 @@ char *desc_text(const struct desc *d) {
 
 void text_free(char *text) {
   if (text)
-    explicit_bzero(text, SDP_BYTES);
+    explicit_bzero(text, strlen(text));
   free(text);
 }
 

@@ -211,9 +211,9 @@ static size_t delimiter_find(struct slice s, struct slice boundary) {
 }
 
 struct part {
-  struct slice body;
-  bool is_sdp, is_session; /* is_session: its disposition is the session's, or not said */
-  bool is_required;        /* is_required: handling=required was said. */
+  struct slice body, type;
+  bool is_session;  /* is_session: its disposition is the session's, or not said */
+  bool is_required; /* is_required: handling=required was said. */
 };
 
 static void disposition_read(struct slice value, struct part *ret) {
@@ -237,7 +237,7 @@ static void part_read(struct slice part, struct part *ret) {
     }
     struct slice key = slice_trim(slice_cut(&value, ':'));
     if (slice_ieq(key, SLICE("Content-Type")) || slice_ieq(key, SLICE("c")))
-      ret->is_sdp = slice_ieq(slice_trim(slice_cut(&value, ';')), SLICE("application/sdp"));
+      ret->type = slice_trim(slice_cut(&value, ';'));
     else if (slice_ieq(key, SLICE("Content-Disposition")))
       disposition_read(slice_trim(value), ret);
   }
@@ -256,10 +256,27 @@ bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice
     body = slice_rest(text, end);
     text.n = end;
     part_read(text, &part);
-    bool is_ours = part.is_sdp && part.is_session;
+    bool is_ours = slice_ieq(part.type, SLICE("application/sdp")) && part.is_session;
     if (is_ours && !ret_sdp->n)
       *ret_sdp = part.body;
     is_served &= is_ours || !part.is_required;
   }
   return is_served;
+}
+
+struct slice header_multipart_find(struct slice body, struct slice boundary, struct slice type) {
+  if (!boundary.n || boundary.n > 70)
+    return slice_from(NULL, 0);
+  body = slice_rest(body, delimiter_find(body, boundary));
+  for (unsigned parts = 0; body.n && parts < 8; parts++) {
+    struct slice text = slice_rest(body, 2 + boundary.n);
+    struct part part;
+    size_t end = delimiter_find(text, boundary);
+    body = slice_rest(text, end);
+    text.n = end;
+    part_read(text, &part);
+    if (slice_ieq(part.type, type))
+      return slice_trim(part.body);
+  }
+  return slice_from(NULL, 0);
 }

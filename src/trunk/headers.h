@@ -37,3 +37,5 @@ int header_digit(struct slice body, bool relay, char *ret_digit, uint32_t *ret_m
 /* The first part of type application/sdp with disposition session (or none) in a multipart body; n is 0
  * if there is none. False: another part says handling=required (RFC 5621 3.4, 8.2). */
 bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice *ret_sdp) must_check;
+/* The first part of that type, without the blanks around it; n is 0 if there is none. */
+struct slice header_multipart_find(struct slice body, struct slice boundary, struct slice type);

@@ -3,6 +3,7 @@
  * is allocated for what is refused but the transaction that answers. RFC 3261 8.2, 13.3; RFC 3264. */
 #include "base/clock.h"
 #include "trunk/identity.h"
+#include "trunk/location.h"
 #include "trunk/vouch.h"
 
 #include <stdio.h>
@@ -125,6 +126,7 @@ static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct 
     return;
   }
   d->leg = l->id;
+  location_take(d, ask->trunk, sip);
   if (!inbound_take(d, msg, sip))
     dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 500, 0, "no transaction");
   else if (d->was_ended)

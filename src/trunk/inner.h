@@ -188,6 +188,8 @@ struct dialog {
   bool owes_cancel;  /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
+  char *location; /* location is the PIDF-LO that came with the INVITE; NULL: none. */
+  bool routes_by_location; /* … and its Geolocation-Routing was yes */
   char *passports; /* passports are Identity lines that came and are, or may be, good; NULL: none. */
   struct prack prack;
   uint32_t n_forks;
@@ -282,6 +284,7 @@ char *reason_write(char *dst, size_t bytes, const struct cause *c); /* at least 
 /* body: BODY_OTHER is answered 415 */
 enum body { BODY_NONE, BODY_SDP, BODY_OTHER };
 enum body body_of(const sip_t *sip, struct slice *ret_sdp);
+struct slice body_part(const sip_t *sip, struct slice type); /* of a multipart body; n 0: none */
 struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* also 415, 400, 488 */
 
 /* reply: the one place that answers */

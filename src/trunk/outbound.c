@@ -6,6 +6,7 @@
 #include "trunk/history.h"
 #include "trunk/hops.h"
 #include "trunk/identity.h"
+#include "trunk/location.h"
 #include "trunk/vouch.h"
 
 #include <stdio.h>
@@ -142,7 +143,8 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
   dialog_session_line(d, session, sizeof session);
   invite_lines(lines, d, trunk, c);
   vouch_lines(vouched, d, trunk, c);
-  return nta_outgoing_tcreate(
+  struct location_body place = location_body(d, trunk, c);
+  nta_outgoing_t *orq = nta_outgoing_tcreate(
       d->nta, callee_response, dialog_magic(d), URL_STRING_MAKE(d->route), SIP_METHOD_INVITE,
       URL_STRING_MAKE(d->target), NTATAG_PASS_100(1),
       TAG_IF(trunk->prack == PRACK_SUPPORTED, SIPTAG_SUPPORTED_STR("100rel")),
@@ -151,9 +153,12 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
       TAG_IF(replaces_may(trunk), SIPTAG_SUPPORTED_STR("replaces")), SIPTAG_CONTACT_STR(contact),
       SIPTAG_MAX_FORWARDS_STR(forwards), SIPTAG_ALLOW_STR(d->allow), EXPIRES_TAGS(&x),
       TAG_IF(*session, SIPTAG_HEADER_STR(session)), TAG_IF(*lines, SIPTAG_HEADER_STR(lines)),
-      TAG_IF(*vouched, SIPTAG_HEADER_STR(vouched)), TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
-      TAG_IF(*routes, SIPTAG_ROUTE_STR(routes)), TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(d->offer)),
-      TAG_END());
+      TAG_IF(*vouched, SIPTAG_HEADER_STR(vouched)), TAG_IF(place.text, SIPTAG_HEADER_STR(place.lines)),
+      TAG_IF(d->offer, SIPTAG_CONTENT_TYPE_STR(place.text ? place.type : SDP_TYPE)),
+      TAG_IF(*routes, SIPTAG_ROUTE_STR(routes)),
+      TAG_IF(d->offer, SIPTAG_PAYLOAD_STR(place.text ? place.text : d->offer)), TAG_END());
+  text_free(place.text);
+  return orq;
 }
 
 /* What of a callee leg only its door knows, for the record. */
