@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { LOOK_US = 10000000 };
+enum { LOOK_US = 5000000 };
 
 static int64_t now_s(void) { return (int64_t)(clock_wall_ms() / 1000); }
 

@@ -80,8 +80,8 @@ class Gateway(House):
         self.put("roots.pem", open(roots).read())
         number = {"alice": ALICE, "bob": BOB}[user]
         self.put("plan.yaml", PLAN.replace("OWN", number).replace("USER", user).replace("TRUNK", trunk))
-        text = CONFIG.replace("NAMES_PORT", str(names_port)).replace("DIR", self.dir).replace("ADDRESS", address)
-        text = text.replace("ALICE", ALICE).replace("BOB", BOB).replace("TRUNKS", trunks.strip("\n"))
+        text = CONFIG.replace("TRUNKS", trunks.strip("\n")).replace("NAMES_PORT", str(names_port)).replace("DIR", self.dir)
+        text = text.replace("ADDRESS", address).replace("ALICE", ALICE).replace("BOB", BOB)
         self.put("template.yaml", text)
         self.env["SALLYPORT_TEMPLATE"] = self.dir + "/template.yaml"
 
@@ -189,3 +189,314 @@ def both_roles(base):
             again = Gateway(base2, "sbc2", SBC, certs, "DNS:sbc.contoso.test", base + 4, sbc_trunk(base + 2), "bob", "service")
             with again:
                 hub.wait_trunk("contoso", 15, overall="online", options="active")
+
+
+# One gateway, and SBCs or hubs of our own agent ------------------------------------------------------
+
+
+class Standing(Gateway):
+    """A gateway with the names and certificates that it needs around it."""
+
+    def __init__(self, base, name, address, sans, trunks, user, trunk):
+        self.certs = Certs()
+        super().__init__(base, name, address, self.certs, sans, base + 4, trunks, user, trunk)
+
+    def __enter__(self):
+        self.names = names(self.base + 4)
+        self.names.__enter__()
+        try:
+            return super().__enter__()
+        except BaseException:
+            self.names.__exit__(None, None, None)
+            raise
+
+    def __exit__(self, *what):
+        try:
+            super().__exit__(*what)
+        finally:
+            self.names.__exit__(None, None, None)
+            self.certs.__exit__()
+
+    def agent(self, host, sans, name, peer, **more):
+        """Our agent with a certificate of its own for those names, known as name."""
+        path = "%s/%s" % (self.certs.dir, re.sub(r"\W", "-", sans))
+        if not os.path.exists(path + ".pem"):
+            self.certs.make(os.path.basename(path), sans, roots_of(self.certs))
+        root = roots_of(self.certs) + ".pem"
+        client, server = ssl.create_default_context(cafile=root), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=root)
+        client.check_hostname = False
+        server.verify_mode = ssl.CERT_REQUIRED
+        for c in (client, server):
+            c.load_cert_chain(path + ".pem", path + ".key")
+        return StreamAgent(self.port("lab_peer"), (peer, self.port("tls")), host, name=name, client=client, server=server, **more)
+
+
+class HubHouse(Standing):
+    def __init__(self, base, name, **_):
+        one = "one"
+        trunks = hub_trunk(base + 4, ", max_calls_per_s: 100") + """
+  - {name: adatum, kind: direct-routing, fqdn: sip.hub.test, listener: tls, peers: ["*.base.test"],
+     target: "sip:sbc2.base.test:%d;transport=tls", options_interval_s: 5}
+  - {name: tenant, base: adatum, fqdn: one.hub.test, peers: [sbc1.base.test], target: "sip:sbc1.base.test:%d;transport=tls",
+     certificate: DIR/one.pem, key: DIR/one.key}
+""" % (base + 4, base + 4)
+        super().__init__(base, name, HUB, "DNS:sip.hub.test,DNS:sip2.hub.test", trunks, "alice", "contoso")
+        path = self.certs.make(one, "DNS:one.hub.test", roots_of(self.certs))
+        self.put("one.pem", open(path + ".pem").read())
+        self.put("one.key", open(path + ".key").read())
+
+    def sbc(self, name="sbc.contoso.test", sans=None):
+        return self.agent(SBC, sans or "DNS:" + name, name, HUB)
+
+
+ROWS = Group("direct hub", programs=["openssl", "baresip"], house=HubHouse)
+
+
+def options(sip, contact=None, more=""):
+    d = Dialog(sip, "x", host="sip.hub.test")
+    d.cseq = 1
+    text = d.head("OPTIONS", uri="sip:sip.hub.test:%d" % sip.peer[1], more=more)
+    contact = "<sip:%s:%d;transport=tls>" % (sip.shown, sip.port) if contact is None else contact
+    text = re.sub(r"Contact: [^\r]*\r\n", "Contact: %s\r\n" % contact if contact else "", text)
+    sip.send(text)
+    return d.answer(200, method="OPTIONS")
+
+
+def invite(sip, contact=None, more="", sdp="", to=ALICE, app=None):
+    """Our INVITE and its answer: the refusal, or the 180 once the app has it."""
+    d = Dialog(sip, to, host="sip.hub.test")
+    d.cseq = 1
+    text = d.head("INVITE", more=more)
+    if contact:
+        text = re.sub(r"Contact: [^\r]*\r\n", "Contact: %s\r\n" % contact, text)
+    sip.send(text, sdp)
+    d.invite_branch = d.branch
+    if app:
+        app.incoming()
+    got = d.answer(180 if app else 300)
+    if got.status >= 300:
+        d.ack(got)
+    return d, got
+
+
+def refused(got, status, word):
+    check(got.status == status and word in got.get("warning"), "%s, Warning: %s" % (got.first, got.get("warning")))
+
+
+@ROWS.scenario("O-1 to O-4, C-16: the SBC starts; 200 on the same connection; then our OPTIONS to its Contact; then online")
+def proof(house):
+    t = house.trunk("contoso")
+    check((t["overall"], t["options_sent"]) == ("unknown", 0), "before: %s" % t)
+    with house.sbc() as sip:
+        sip.silence(1.2)
+        connection = sip.last or sip.connect()
+        check(options(sip).status == 200, "OPTIONS")
+        check(sip.last is connection, "answered elsewhere")
+        ours = sip.request("OPTIONS")
+        check(sip.last is not connection, "ours came on the SBC's own connection, not to its Contact")
+        check(ours.first == "OPTIONS sip:sbc.contoso.test:%d SIP/2.0" % sip.port, ours.first)
+        check(ours.get("contact") == "<sip:sip.hub.test:%d;transport=tls>" % house.port("tls"), "Contact: " + ours.get("contact"))
+        check(ours.get("cseq").endswith(" OPTIONS") and "TLS sip.hub.test:" in ours.get("via") and "sip.hub.test" in ours.get("from"), ours.text())
+        check(house.trunk("contoso")["overall"] == "unknown", "online before it answered")
+        sip.reply(ours, 200)
+        t = house.wait_trunk("contoso", 3, overall="online", options="active", tls="cert_expiring")
+        check(t["peer_certificate_expiry_s"] > time.time() and t["certificate_expiry_s"] > time.time(), "ends: %s" % t)
+        check(any("certificate ends in" in x["text"] for x in house.trunks()["alarms"]), "alarms")
+
+
+@ROWS.scenario("C-10: an address in the Contact or the Record-Route is refused with 403, in OPTIONS and INVITE; OPTIONS need a Contact")
+def literals(house):
+    with house.sbc() as sip, Media() as media:
+        sdp = secure_sdp(media)
+        refused(options(sip, contact="<sip:127.0.3.10:%d;transport=tls>" % sip.port), 403, "names only")
+        refused(options(sip, more="Record-Route: <sip:127.0.3.10;lr>\r\n"), 403, "names only")
+        refused(options(sip, contact=""), 400, "Contact")
+        refused(invite(sip, contact="<sip:+1@127.0.3.10:%d;transport=tls>" % sip.port, sdp=sdp)[1], 403, "names only")
+        refused(invite(sip, more="Record-Route: <sip:127.0.3.10;lr>\r\n", sdp=sdp)[1], 403, "names only")
+
+
+@ROWS.scenario("C-9, C-11: the Contact is the certificate's name; of several the first one counts")
+def contacts(house):
+    good, bad = "<sip:+1@sbc.contoso.test:%d;transport=tls>", "<sip:+1@other.contoso.test:%d;transport=tls>"
+    with house.sbc() as sip, Media() as media, App(house.demo, "alice") as alice:
+        sdp = secure_sdp(media)
+        refused(invite(sip, contact=bad % sip.port, sdp=sdp)[1], 403, "other.contoso.test")
+        refused(invite(sip, contact=(bad + ", " + good) % (sip.port, sip.port), sdp=sdp)[1], 403, "other.contoso.test")
+        d, got = invite(sip, contact=(good + ", " + bad) % (sip.port, sip.port), sdp=sdp, app=alice)
+        check(got.status == 180, got.text())
+        d.cancel()
+        check(d.answer(300).status == 487, "CANCEL")
+
+
+def tenant_of(house, sip, media, alice):
+    """The trunk that a call of this SBC is of, as the log says it."""
+    d, got = invite(sip, sdp=secure_sdp(media), app=alice)
+    check(got.status == 180, got.text())
+    d.cancel()
+    d.ack(d.answer(300))
+    return re.findall(r"placed by (\w+),", house.log())[-1]
+
+
+@ROWS.scenario("C-7, I-3 to I-5: a wildcard stands for one label; tenants by the Contact's whole name, then by the parent domain")
+def tenants(house):
+    with Media() as media:
+        for name, trunk in (("sbc1.base.test", "tenant"), ("sbc2.base.test", "adatum")):
+            with house.sbc(name, "DNS:*.base.test") as sip, App(house.demo, "alice") as alice:
+                got = tenant_of(house, sip, media, alice)
+                check(got == trunk, "%s was taken for %s" % (name, got))
+        with house.sbc("a.b.base.test", "DNS:*.base.test") as sip:
+            refused(invite(sip, sdp=secure_sdp(media))[1], 403, "a.b.base.test")
+
+
+@ROWS.scenario("O-9: OPTIONS of the base are the health of its tenants")
+def base_health(house):
+    with house.sbc("sbc2.base.test", "DNS:*.base.test") as sip:
+        check(options(sip).status == 200, "OPTIONS")
+        ours = sip.request("OPTIONS")
+        sip.reply(ours, 200)
+        for name in ("adatum", "tenant"):
+            house.wait_trunk(name, 3, overall="online")
+        check(house.trunk("tenant")["base"] == "adatum", "base")
+
+
+@ROWS.scenario("C-12, I-5: the name that is asked for chooses the certificate; calls of a tenant show its name and certificate")
+def sni(house):
+    def subject(name):
+        context = ssl.create_default_context(cafile=roots_of(house.certs) + ".pem")
+        context.check_hostname = False
+        context.load_cert_chain(*(house.certs.dir + "/one" + kind for kind in (".pem", ".key")))
+        with socket.create_connection((HUB, house.port("tls")), 5) as plain, context.wrap_socket(plain, server_hostname=name) as s:
+            return s.getpeercert()["subjectAltName"][0][1]
+    check(subject("one.hub.test") == "one.hub.test", "one: " + subject("one.hub.test"))
+    check(subject("sip.hub.test") == "sip.hub.test", "sip: " + subject("sip.hub.test"))
+    check(subject("nobody.test") == "sip.hub.test", "the listener's for other names")
+
+
+@ROWS.scenario("Enabled=false drains: OPTIONS and calls get 503, the live call stays; and back")
+def drain(house):
+    with house.sbc() as sip, Media() as media, App(house.demo, "alice") as alice:
+        sdp = secure_sdp(media)
+        d = Dialog(sip, ALICE, host="sip.hub.test").invite(sdp)
+        alice.answer(alice.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        live = alice.client.call
+        house.change("{name: contoso,", "{name: contoso, enabled: false,")
+        gone = options(sip)
+        check(gone.status == 503 and gone.get("retry-after"), gone.text())
+        refused(invite(sip, sdp=sdp)[1], 503, "enabled is false")
+        problem = alice.refused(lambda: alice.place(BOB))
+        check("drain" in str(problem) or "trunk" in str(problem) or problem.status in (503, 422), str(problem))
+        check(any(c["id"] == live for c in house.live_calls()), "the live call is gone")
+        house.change("{name: contoso, enabled: false,", "{name: contoso,")
+        check(options(sip).status == 200, "not back")
+        check(d.bye().status == 200, "BYE")
+
+
+# We are the SBC --------------------------------------------------------------------------------------
+
+
+class SbcHouse(Standing):
+    def __init__(self, base, name, **_):
+        super().__init__(base, name, SBC, "DNS:sbc.contoso.test", sbc_trunk(base + 4), "bob", "service")
+
+    def hub(self, host, name):
+        return self.agent(host, "DNS:" + name, name, SBC)
+
+
+GUEST = Group("direct sbc", programs=["openssl", "baresip"], house=SbcHouse)
+
+
+def hub_answers(hub, request, media):
+    mine = next(o for o in crypto_of(request.body) if o[1] == SUITE)
+    secure_sdp(media)
+    media.secure(SUITE, media.key, mine[2], b"", mine[3])
+    media.to(request.body)
+    hub.reply(request, 200, sdp=media.sdp("RTP/SAVP", crypto_line(mine[0], SUITE, media.key)))
+    hub.request("ACK")
+
+
+@GUEST.scenario("C-1, O-1, O-4: we start, toward each of the hub's names, in the exact shape; the hub's own OPTIONS are answered")
+def guest_options(house):
+    with house.hub(HUB, "sip.hub.test") as one, house.hub(HUB2, "sip2.hub.test") as two:
+        for hub, name in ((one, "sip.hub.test"), (two, "sip2.hub.test")):
+            m = hub.request("OPTIONS")
+            check(m.first == "OPTIONS sip:%s:%d SIP/2.0" % (name, hub.port), m.first)
+            check(m.get("contact") == "<sip:sbc.contoso.test:%d;transport=tls>" % house.port("tls"), "Contact: " + m.get("contact"))
+            check("sbc.contoso.test" in m.get("via") and "sbc.contoso.test" in m.get("from"), m.text())
+            hub.reply(m, 200)
+        t = house.wait_trunk("service", 3, overall="online")
+        check([x["state"] for x in t["targets"]] == ["up", "up"], "targets: %s" % t["targets"])
+        d = Dialog(one, "x", host="sbc.contoso.test")
+        d.cseq = 1
+        one.send(d.head("OPTIONS", uri="sip:sbc.contoso.test:%d;transport=tls" % house.port("tls")))
+        check(d.answer(200, method="OPTIONS").status == 200, "the hub's OPTIONS")
+
+
+@GUEST.scenario("I-18, C-13: a busy data centre is left, its connection closed, the next name takes the call")
+def guest_busy(house):
+    with house.hub(HUB, "sip.hub.test") as one, house.hub(HUB2, "sip2.hub.test") as two, Media() as media, App(house.demo, "bob") as bob:
+        for hub in (one, two):
+            hub.reply(hub.request("OPTIONS"), 200)
+        call = bob.place(ALICE)
+        request = one.request("INVITE")
+        check("@sip.hub.test" in request.first, request.first)
+        busy = one.last
+        one.reply(request, 503, more="Retry-After: 1\r\n")
+        request = two.request("INVITE")
+        check("@sip2.hub.test" in request.first, "the other name: " + request.first)
+        hub_answers(two, request, media)
+        bob.wait("call.connected", call=call)
+
+        def closed():
+            one.receive(0.1)
+            return busy not in one.streams
+        wait_for("the end of the busy one's connection", closed, 5)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)
+
+
+@GUEST.scenario("C-1, I-21: a data centre that is gone costs no call: the next name takes it")
+def guest_dead(house):
+    with house.hub(HUB2, "sip2.hub.test") as two, Media() as media, App(house.demo, "bob") as bob:
+        call = bob.place(ALICE)
+        hub_answers(two, two.request("INVITE"), media)
+        bob.wait("call.connected", call=call)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)
+
+
+# Renewal ---------------------------------------------------------------------------------------------
+
+RENEWAL = Group("renewal", programs=["openssl", "baresip"], house=HubHouse)
+
+
+def serial(house):
+    context = ssl.create_default_context(cafile=roots_of(house.certs) + ".pem")
+    context.check_hostname = False
+    context.load_cert_chain(*(house.certs.dir + "/one" + kind for kind in (".pem", ".key")))
+    with socket.create_connection((HUB, house.port("tls")), 5) as plain, context.wrap_socket(plain, server_hostname="sip.hub.test") as s:
+        return s.getpeercert()["serialNumber"]
+
+
+@RENEWAL.scenario("C-14: a new certificate is taken by itself, a wrong key is refused and told; connections of the old one end")
+def renewal(house):
+    with house.sbc() as sip:
+        check(options(sip).status == 200, "OPTIONS")
+        old, first = sip.last, serial(house)
+        path = house.certs.make("second", "DNS:sip.hub.test", roots_of(house.certs))
+        house.put("own.pem", open(path + ".pem").read())
+        wait_for("the refusal of a certificate without its key", lambda: "stay as they were" in house.log(), 30)
+        check(serial(house) == first, "the certificate without its key was taken")
+        check(any("refused" in a["text"] for a in house.trunks()["alarms"]), "no alarm")
+        house.put("own.key", open(path + ".key").read())
+        wait_for("the new certificate", lambda: serial(house) != first, 30, 0.5)
+        check(not any("refused" in a["text"] for a in house.trunks()["alarms"]), "the alarm stays")
+
+        def closed():
+            m = sip.receive(0.2)
+            if m and m.method == "OPTIONS" and not m.is_answer:
+                sip.reply(m, 200)
+            return old not in sip.streams
+        wait_for("the end of the old connection", closed, 60)
+        check(options(sip).status == 200, "OPTIONS on a new connection")

@@ -7,10 +7,10 @@ GROUPS = []
 
 
 class Group:
-    def __init__(self, name, shared=True, long=False, template=None, env=None, programs=(), root=False):
+    def __init__(self, name, shared=True, long=False, template=None, env=None, programs=(), root=False, house=None):
         self.name, self.shared, self.long, self.root = name, shared, long, root
         self.template, self.env, self.programs = template, env, programs
-        self.scenarios = []
+        self.scenarios, self.house = [], house  # house: a kind of House of its own
         GROUPS.append(self)
 
     def scenario(self, name):
