@@ -48,6 +48,8 @@ static void tell(struct leg *callee) {
   in->rings &= !on;
   in->has_progress |= on;
   bridge_apply(callee->call);
+  if (on && !leg_is_over(caller))
+    (void)fsm_fire(caller, EVENT_EARLY); /* it may talk to it now: digits */
   if (!leg_is_over(caller) && caller->door->early)
     caller->door->early(caller->door_arg, caller, on);
 }

@@ -19,7 +19,7 @@ int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   else if (pl && pl->pl_len &&
            header_digit(slice_from(pl->pl_data, pl->pl_len), is_relay, &digit, &ms) < 0)
     status = 400;
-  else if (pl && pl->pl_len && d->state == DIALOG_UP)
+  else if (pl && pl->pl_len && (d->state == DIALOG_UP || d->provisional == 183))
     leg_got_info_digit(dialog_leg(d), digit, ms);
   reply_init(&r, status);
   if (status == 415)

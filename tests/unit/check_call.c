@@ -398,6 +398,19 @@ Test(call, ringback_by_the_gateway_yields_to_what_is_heard) {
   eq(rig_media(), "PLAY1:2");
 }
 
+/* 180 with SDP: the app may answer a voice menu as soon as it is heard. */
+Test(call, digits_while_early_media_are_heard) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  struct desc d = rig_desc(sdp_trunk_answer);
+  cr_assert_eq(leg_take_answer(rig_leg('B'), 1, &d, false).refusal, REFUSE_NONE);
+  leg_early(rig_leg('B'), false);
+  leg_ringing(rig_leg('B'));
+  rig_turn();
+  cr_assert_eq(leg_send_digits(a, SLICE("1"), 0, 0, 7).refusal, REFUSE_STATE);
+  rig_flow(2, true);
+  cr_assert_eq(leg_send_digits(a, SLICE("1"), 0, 0, 7).refusal, REFUSE_NONE);
+}
+
 static struct leg *trunk_to_trunk(void) {
   struct leg *a = rig_place_between(sdp_trunk_srtp);
   struct desc d = rig_desc(sdp_trunk_answer);

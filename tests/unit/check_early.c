@@ -400,7 +400,10 @@ Test(early, forks_are_acknowledged_each) {
   const char *m = rig_hear_method("PRACK");
   cr_assert_str_eq(rig_tag(m, "To"), "a");
   answer(m, 200, "", "", "");
-  answer(invite, 183, "b", "Require: 100rel\nRSeq: 9\nRecord-Route: <sip:127.0.0.1:$P>\n", SDP);
+  answer(
+      invite, 183, "b",
+      "Require: 100rel\nRSeq: 9\nRecord-Route: <sip:127.0.0.1:$P>\nContact: <sip:bob@127.0.0.9:5099>\n",
+      SDP);
   m = rig_hear_method("PRACK");
   cr_assert_str_eq(rig_tag(m, "To"), "b");
   cr_assert(strncmp(rig_header(m, "RAck"), "9 ", 2) == 0);
