@@ -121,6 +121,7 @@ struct conf_trunk {
   char listener[CONF_NAME_BYTES];  /* listener is the one its calls come to and leave by. */
   char target[CONF_PATH_BYTES];    /* target is the SIP URI of outgoing calls,
                                       sip:HOST[:PORT][;transport=…]; "" = none. */
+  struct conf_names targets;       /* instead of target: several, in order; target is the first then */
   struct conf_names hubs;          /* sbc: names of the hub's data centres, the nearest first */
   char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* ours toward it; "" = the listener's */
   struct conf_names peers;         /* names, addresses, CIDRs (optionally :port) of the peer itself */
@@ -294,10 +295,11 @@ OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);
 /* The trunk whose OPTIONS and drain hold for this one too: its base, or itself. */
 const struct conf_trunk *conf_trunk_base(const struct conf *c, const struct conf_trunk *t);
+uint32_t conf_trunk_targets(const struct conf_trunk *t); /* their number, at least 1 */
 /* Is that final status one on which another trunk is tried? */
 bool conf_trunk_fails_over(const struct conf_trunk *t, int status);
 /* The SIP URI of its i-th target, the nearest first: of a hub's data centres where it has them, else
- * its one target. 0, or -ENOENT past the last. */
+ * its targets. 0, or -ENOENT past the last. */
 int conf_trunk_target(const struct conf_trunk *t, uint32_t i, char *dst, size_t dst_bytes) must_check;
 const struct conf_listener *conf_listener_find(const struct conf *c, struct slice name);
 const struct conf_relay *conf_relay_find(const struct conf *c, struct slice name);

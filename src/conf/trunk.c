@@ -49,6 +49,10 @@ static void trunk_fill(struct conf_trunk *t, const struct tree_node *item,
     t->symmetric = t->srtp == SRTP_OFF ? SYMMETRIC_OFF : SYMMETRIC_AUTO;
   if (t->base[0])
     t->options = text_of(item, "options").n && t->options;
+  if (tree_find(item, "target") && !tree_find(item, "targets"))
+    t->targets.n = 0; /* those of its base */
+  if (t->targets.n && !tree_find(item, "target"))
+    slice_copy(t->target, sizeof(t->target), slice_of(t->targets.text[0]));
   if (t->role == ROLE_SBC && !t->peers.n)
     peers_of_hubs(t);
   if (t->role == ROLE_SBC && !t->target[0])
@@ -112,10 +116,17 @@ bool conf_trunk_fails_over(const struct conf_trunk *t, int status) {
   return false;
 }
 
+uint32_t conf_trunk_targets(const struct conf_trunk *t) {
+  uint32_t n = t->hubs.n ? t->hubs.n : t->targets.n;
+  return n ? n : 1;
+}
+
 int conf_trunk_target(const struct conf_trunk *t, uint32_t i, char *dst, size_t dst_bytes) {
   struct slice host;
   struct addr ip;
   uint16_t port = 0;
+  if (!t->hubs.n && t->targets.n)
+    return i < t->targets.n ? slice_copy(dst, dst_bytes, slice_of(t->targets.text[i])) : -ENOENT;
   if (!t->hubs.n)
     return i == 0 && t->target[0] ? slice_copy(dst, dst_bytes, slice_of(t->target)) : -ENOENT;
   if (i >= t->hubs.n || host_split(slice_of(t->hubs.text[i]), &host, &port, &ip) < 0)
@@ -209,6 +220,13 @@ static void target_check(struct checker *k, const struct conf_trunk *t) {
   else if (t->target[0] && !is_target(slice_of(t->target)))
     FAIL(k, t->line, "trunks[%s].target: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"",
          t->name, t->target);
+  for (uint32_t i = 0; i < t->targets.n; i++)
+    if (!is_target(slice_of(t->targets.text[i])))
+      FAIL(k, t->line,
+           "trunks[%s].targets: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"", t->name,
+           t->targets.text[i]);
+  if (t->targets.n && (t->hubs.n || strcmp(t->target, t->targets.text[0]) != 0))
+    FAIL(k, t->line, "trunks[%s].targets: expected neither target nor hubs beside them", t->name);
 }
 
 static void media_check(struct checker *k, const struct conf_trunk *t) {

@@ -215,8 +215,8 @@ static void watch_start(struct watch_trunk *w, struct trunks *t, const struct co
   w->n_probes = 0;
   w->run += CONF_TRUNKS_MAX;
   w->timer = (struct timer){0};
-  if (w->engine.n != (trunk->hubs.n ? trunk->hubs.n : 1))
-    w->engine = (struct health){.n = trunk->hubs.n ? trunk->hubs.n : 1};
+  if (w->engine.n != conf_trunk_targets(trunk))
+    w->engine = (struct health){.n = conf_trunk_targets(trunk)};
   slice_copy(w->trunk, sizeof w->trunk, slice_of(trunk->name));
   if (is_asked(trunk))
     options_arm(w, 100000 + rand_below(400000));

@@ -247,6 +247,7 @@ static void invite_over(void *magic, const struct hops_end *end) {
   if (d->invite_out)
     nta_outgoing_destroy(take(d->invite_out));
   struct cause c = cause_of_sip(end->status, d->last_q850, end->is_peer ? BY_CALLEE : BY_GATEWAY);
+  c.retry_after_s = end->retry_after_s;
   if (!end->is_peer) { /* nobody on the trunk said that status */
     c.reason = end->status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE;
     snprintf(c.detail, sizeof c.detail, "%s", end->why);

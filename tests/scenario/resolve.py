@@ -8,7 +8,7 @@ import struct
 import time
 
 from app import App
-from names import Dns, a, naptr, srv
+from names import Dns, a, aaaa, naptr, srv
 from group import Group
 from house import check
 from sipua import Agent, StreamAgent, audio_sdp
@@ -243,3 +243,38 @@ def tcp_silent(house):
         request = two.request("INVITE", 4)
         check(1.8 < time.monotonic() - begin < 3, "it took %.1f s" % (time.monotonic() - begin))
         answered(two, request, bob, call)
+
+
+@RESOLVE.scenario("targets: a trunk of several URIs: the next one takes what no address of the one before it takes")
+def several(house):
+    with dns(house), App(house.demo, "bob") as bob, target(house, 2) as two:
+        begin = time.monotonic()
+        call = bob.place(NUMBER["several"])
+        request = two.request("INVITE")
+        check(time.monotonic() - begin < 1, "it took %.1f s" % (time.monotonic() - begin))
+        check("several.test" in request.first, "the second URI is meant: " + request.first)
+        answered(two, request, bob, call)
+
+
+@RESOLVE.scenario("targets over TCP: calls and their requests share one connection")
+def tcp_reuse(house):
+    with dns(house), App(house.demo, "bob") as bob, target(house, 1, True) as one:
+        for _ in range(3):
+            call = bob.place(NUMBER["tcpreuse"])
+            answered(one, one.request("INVITE"), bob, call)
+        check(len(one.streams) == 1, "%d connections" % len(one.streams))
+
+
+@RESOLVE.scenario("targets over IPv6: AAAA of a service, from the listener that has that family")
+def six(house):
+    with dns(house) as server, App(house.demo, "bob") as bob, \
+            Agent(house.port("lab_peer"), ("::1", house.port("lab")), "::1") as sip:
+        for i in (1, 2, 3):
+            server.zone["t%d.six.test" % i] = [a("127.0.1.1"), aaaa("::1")]
+        call = bob.place(NUMBER["six"])
+        request = sip.request("INVITE")
+        sip.reply(request, 200, sdp=audio_sdp(sip.port + 10, "127.0.0.1"))
+        sip.request("ACK")
+        bob.wait("call.answered", call=call)
+        bob.hangup()
+        sip.reply(sip.request("BYE"), 200)

@@ -242,6 +242,10 @@ Test(conf, cross_checks) {
        "trunks[demo].hubs: expected names"},
       {"    kind: direct-routing", "    kind: direct-routing\n    role: sbc\n    hubs: [a.example]",
        "trunks[demo].target: expected none"},
+      {"srtp: off", "srtp: off\n    targets: [\"sip:a.example\", \"tel:1\"]",
+       "trunks[lab].targets: expected sip:HOST"},
+      {"    kind: direct-routing", "    kind: direct-routing\n    targets: [\"sip:a.example\"]",
+       "trunks[demo].targets: expected neither"},
       {"srtp: off", "srtp: off\n    role: sbc", "trunks[lab].role: sbc is for kind direct-routing"},
       {"srtp: off", "srtp: off\n    base: nobody",
        "trunks[lab].base: there is no other trunk \"nobody\""},
@@ -469,6 +473,27 @@ Test(conf, hubs) {
   cr_expect_str_eq(t->peers.text[1], "sip2.hub.example");
   t = conf_trunk_find(c, SLICE("lab"));
   cr_expect(conf_trunk_target(t, 0, target, sizeof(target)) == (t->target[0] ? 0 : -ENOENT));
+}
+
+Test(conf, targets_in_order) {
+  own(conf) c = NULL;
+  own_mem char *text =
+      changed("  - name: lab\n",
+              "  - {name: two, listener: lab, peers: [192.0.2.1], targets: [\"sip:a.example\", "
+              "\"sip:192.0.2.1:5070;transport=udp\"]}\n"
+              "  - name: lab\n");
+  char target[CONF_PATH_BYTES];
+  int r = parse(&c, text);
+  print_errors();
+  cr_assert_eq(r, 0);
+  const struct conf_trunk *t = conf_trunk_find(c, SLICE("two"));
+  cr_assert(t);
+  cr_expect_eq(conf_trunk_targets(t), 2);
+  cr_expect_str_eq(t->target, "sip:a.example");
+  cr_expect(conf_trunk_target(t, 1, target, sizeof(target)) == 0 &&
+            !strcmp(target, "sip:192.0.2.1:5070;transport=udp"));
+  cr_expect_eq(conf_trunk_target(t, 2, target, sizeof(target)), -ENOENT);
+  cr_expect_eq(conf_trunk_targets(conf_trunk_find(c, SLICE("lab"))), 1);
 }
 
 Test(conf, edits_of_header_fields) {

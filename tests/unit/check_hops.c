@@ -55,6 +55,12 @@ static void shape(struct conf *c) {
   c->trunks[0].udp_to_tcp = true;
 }
 
+/* The watch of the trunk learns of its targets. */
+static void trunks_retarget(void) {
+  char why[256];
+  cr_assert_eq(trunks_reload(rig_trunks, &rig_conf, why, sizeof why), 0);
+}
+
 static void begin(void) {
   rig_shape = shape;
   rig_start();
@@ -287,6 +293,26 @@ Test(hops, no_address) {
   strcpy(rig_conf.trunks[0].target, "sip:hop.test");
   ring();
   cr_expect(heard(0));
+}
+
+Test(hops, the_next_uri) {
+  struct dns_answer none = {.n = 0};
+  struct conf_names *t = &rig_conf.trunks[0].targets;
+  t->n = 3;
+  strcpy(t->text[0], "sip:nobody.test:5060");
+  strcpy(t->text[1], "sip:hop.test");
+  snprintf(t->text[2], sizeof t->text[2], "sip:127.0.0.1:%u", peers[2].port);
+  tell("nobody.test", DNS_A, &none);
+  names_tell(1);
+  trunks_retarget();
+  ring();
+  cr_assert(heard(0), "a name without an address is passed by");
+  cr_expect(strstr(invites[0], "INVITE sip:+15551234@hop.test"));
+  say(0, 503, "a", "", "");
+  cr_assert(heard(2));
+  cr_expect_null(strstr(invites[2], "hop.test"), "nor in To: %s", rig_header(invites[2], "To"));
+  say(2, 200, "b", "", SDP);
+  cr_expect(rig_hear_method("ACK"));
 }
 
 Test(hops, pinned_to_one) {

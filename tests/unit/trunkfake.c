@@ -254,9 +254,14 @@ const struct conf_trunk *conf_trunk_base(const struct conf *c, const struct conf
   const struct conf_trunk *base = t->base[0] ? conf_trunk_find(c, slice_of(t->base)) : NULL;
   return base ? base : t;
 }
+uint32_t conf_trunk_targets(const struct conf_trunk *t) {
+  return t->targets.n ? t->targets.n : t->hubs.n ? t->hubs.n : 1;
+}
 int conf_trunk_target(const struct conf_trunk *t, uint32_t i, char *dst, size_t dst_bytes) {
   if (t->hubs.n && i < t->hubs.n)
     return snprintf(dst, dst_bytes, "sip:%s;transport=tls", t->hubs.text[i]) > 0 ? 0 : -ENOENT;
+  if (t->targets.n)
+    return i < t->targets.n ? slice_copy(dst, dst_bytes, slice_of(t->targets.text[i])) : -ENOENT;
   return i == 0 && !t->hubs.n && t->target[0] ? slice_copy(dst, dst_bytes, slice_of(t->target))
                                               : -ENOENT;
 }
