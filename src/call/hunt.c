@@ -51,7 +51,7 @@ static void step_of_decision(struct route_step *s, const struct route_decision *
   slice_copy(s->to[0].name, sizeof(s->to[0].name), slice_of(name));
 }
 
-static struct verdict frame_push(struct hunt *h, const struct route_decision *d) {
+struct verdict hunt_push(struct hunt *h, const struct route_decision *d) {
   struct hunt_frame *f = &h->frames[h->n_frames];
   uint32_t n = d->n_steps ? d->n_steps : 1;
   if (d->action == ROUTE_REFUSE)
@@ -71,7 +71,7 @@ static struct verdict frame_push(struct hunt *h, const struct route_decision *d)
   return verdict_pass();
 }
 
-static void frame_pop(struct hunt *h) { free(h->frames[--h->n_frames].steps); }
+void hunt_pop(struct hunt *h) { free(h->frames[--h->n_frames].steps); }
 
 struct verdict hunt_new(struct hunt **ret, struct calls *cs, const struct route_decision *d) {
   struct hunt *h = calloc(1, sizeof(*h));
@@ -79,12 +79,17 @@ struct verdict hunt_new(struct hunt **ret, struct calls *cs, const struct route_
     return verdict_refuse(REFUSE_INTERNAL, "no memory");
   h->cs = cs;
   h->is_emergency = d->emergency;
-  struct verdict v = frame_push(h, d);
+  struct verdict v = hunt_push(h, d);
   if (verdict_is_pass(&v))
     *ret = h;
   else
     free(h);
   return v;
+}
+
+void hunt_asked(struct hunt *h, const char *called, const char *caller) {
+  slice_copy(h->called, sizeof(h->called), slice_of(called));
+  slice_copy(h->caller, sizeof(h->caller), slice_of(caller));
 }
 
 struct hunt *hunt_free(struct hunt *h) {
@@ -96,7 +101,7 @@ struct hunt *hunt_free(struct hunt *h) {
   if (h->admitted)
     guard_leave(h->cs->env.guard, h->admitted);
   while (h->n_frames)
-    frame_pop(h);
+    hunt_pop(h);
   free(h);
   return NULL;
 }
@@ -206,7 +211,7 @@ static void forget_note(struct hunt *h) {
   h->is_noted = false;
 }
 
-static void leave(struct hunt *h) {
+void hunt_leave_trunk(struct hunt *h) {
   const struct conf_trunk **slot = slot_of(h);
   if (*slot)
     guard_leave(h->cs->env.guard, *slot);
@@ -224,7 +229,7 @@ static void try_close(struct hunt *h, struct hunt_try *t, const struct cause *wh
   t->q850 = why->q850;
   h->n_live--;
   if (t->kind == LEG_TRUNK)
-    leave(h);
+    hunt_leave_trunk(h);
   log_info(call, "%s: attempt %u, %s %s: %s %d %s", h->call->id, (unsigned)(t - h->tries) + 1,
            t->kind == LEG_TRUNK ? "trunk" : "user", t->name, end_reason_word(why->reason), why->sip,
            why->detail);
@@ -285,7 +290,7 @@ static void doors_stop(struct hunt *h) {
 }
 
 /* Ends all that rings: at a time limit, and before the call is led elsewhere. */
-static void tries_end(struct hunt *h, const struct cause *why) {
+void hunt_give_up(struct hunt *h, const struct cause *why) {
   struct call *c = h->call;
   h->is_quiet = true;
   for (uint32_t i = 0; i < h->n_tries; i++)
@@ -408,7 +413,7 @@ static bool trunks_next(struct hunt *h) {
     arm_limit(h);
     if (try_ring(h, &target))
       return true;
-    leave(h); /* of an attempt that was none */
+    hunt_leave_trunk(h); /* of an attempt that was none */
   }
   return false;
 }
@@ -427,54 +432,8 @@ static void trunks_begin(struct hunt *h) {
 
 /* Forwards ----------------------------------------------------------------------------------------- */
 
-static struct route_decision decide_forward(const struct hunt *h, struct slice number) {
-  const struct call *c = h->call;
-  const struct call_inner *in = call_in(c);
-  struct route_facts f = {.from_kind = SLICE("forward"),
-                          .trunk = in->in_trunk ? slice_of(in->in_trunk->name) : SLICE(""),
-                          .tenant = slice_of(in->tenant),
-                          .called = number,
-                          .caller = slice_of(c->from),
-                          .identity = slice_of(in->identity),
-                          .anonymous = c->anonymous,
-                          .wall_s = clock_wall_ms() / 1000};
-  return route_decide(h->cs->env.plan, &f);
-}
-
-static struct verdict forward_note(struct hunt *h, struct slice number, uint16_t status) {
-  struct call *c = h->call;
-  struct slice from = slice_of(c->to[0] ? c->to : c->to_user);
-  if (h->n_forwards == HUNT_FORWARDS_MAX)
-    return verdict_refuse(REFUSE_LOOP, "more than %d forwards of one call", HUNT_FORWARDS_MAX);
-  if (slice_eq(from, number) || history_has(&c->history, number))
-    return verdict_refuse(REFUSE_LOOP, "the call was at that number already");
-  if (history_add(&c->history, from, status, false) < 0)
-    return verdict_refuse(REFUSE_LOOP, "more than %d diversions of one call", HISTORY_MAX);
-  h->n_forwards++;
-  return verdict_pass();
-}
-
-/* A decision for the number above the step that asks for it; the caller's side is told. */
-static struct verdict forward_push(struct hunt *h, struct slice number, uint16_t status) {
-  struct call *c = h->call;
-  struct verdict v = forward_note(h, number, status);
-  if (!verdict_is_pass(&v))
-    return v;
-  struct route_decision d = decide_forward(h, number);
-  v = frame_push(h, &d);
-  if (!verdict_is_pass(&v))
-    return v;
-  slice_copy(c->to, sizeof(c->to), d.called[0] ? slice_of(d.called) : number);
-  if (d.caller[0])
-    slice_copy(c->from, sizeof(c->from), slice_of(d.caller));
-  log_info(call, "%s: forwarded to %s by rule %s", c->id, c->to, d.rule);
-  if (c->caller && !leg_is_over(c->caller) && c->caller->door->forwarded)
-    c->caller->door->forwarded(c->caller->door_arg, c->caller);
-  return v;
-}
-
 static void forward_begin(struct hunt *h) {
-  struct verdict v = forward_push(h, slice_of(hunt_step(h)->number), outcome_status(h->outcome));
+  struct verdict v = hunt_forward(h, slice_of(hunt_step(h)->number), outcome_status(h->outcome));
   h->outcome = 0;
   if (verdict_is_pass(&v)) {
     step_begin(h);
@@ -482,21 +441,6 @@ static void forward_begin(struct hunt *h) {
   }
   h->last = cause_of_verdict(&v);
   go_on(h);
-}
-
-struct verdict call_forward(struct call *c, struct slice number, int status) {
-  struct call_inner *in = call_in(c);
-  struct hunt *h = in->hunt;
-  struct cause why = cause_make(END_TRANSFERRED, BY_CALLEE, "");
-  if (in->ending || c->answered || !h || !h->is_begun)
-    return verdict_refuse(REFUSE_STATE, "only a call that rings can be led elsewhere");
-  struct verdict v = forward_push(h, number, (uint16_t)status);
-  if (!verdict_is_pass(&v))
-    return v;
-  tries_end(h, &why);
-  h->goes_on = false;
-  calls_arm(h->cs, &h->go, 0);
-  return v;
 }
 
 /* The walk ----------------------------------------------------------------------------------------- */
@@ -542,7 +486,7 @@ static void step_over(struct hunt *h, enum route_outcome outcome) {
     }
     if (h->n_frames == 1)
       break;
-    frame_pop(h);
+    hunt_pop(h);
   }
   call_end(h->call, h->last);
 }
@@ -586,7 +530,7 @@ static void on_limit(void *arg) {
     return;
   loop_disarm(h->cs->env.loop, &h->next_ring);
   h->goes_on = is_trunk && !rang;
-  tries_end(h, &why);
+  hunt_give_up(h, &why);
   tell(h, &why);
   if (!hunt_step(h)->in_turn && !is_trunk)
     h->next = hunt_step(h)->n; /* the time is the whole step's */
@@ -647,7 +591,13 @@ void hunt_begin(struct call *c) {
   h->next_ring = (struct timer){.fn = on_next_ring, .arg = h};
   h->go = (struct timer){.fn = on_go, .arg = h};
   h->is_begun = true;
-  step_begin(h);
+  struct verdict v = c->verified[0] && c->caller->kind == LEG_TRUNK && h->called[0]
+                         ? hunt_decide_again(h)
+                         : verdict_pass();
+  if (verdict_is_pass(&v))
+    step_begin(h);
+  else
+    call_end(c, cause_of_verdict(&v));
 }
 
 static bool is_winner(const struct call *c, const struct hunt_try *t) {
@@ -683,7 +633,7 @@ void hunt_stop(struct call *c) {
 void hunt_leave(struct call *c) {
   struct hunt *h = call_in(c)->hunt;
   if (h && h->call)
-    leave(h);
+    hunt_leave_trunk(h);
 }
 
 bool hunt_rings(const struct call *c, const char *identity) {

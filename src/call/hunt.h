@@ -25,7 +25,8 @@ struct hunt_frame { /* a decision that is walked */
 
 struct hunt {
   struct calls *cs;
-  struct call *call; /* call is NULL until there is one. */
+  struct call *call;                                           /* call is NULL until there is one. */
+  char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES]; /* as the plan was asked for them */
   uint32_t n_frames;
   struct hunt_frame frames[HUNT_FRAMES];
   uint32_t n_order, next; /* the targets of the step: next is the place of the one that is tried next. */
@@ -46,6 +47,7 @@ struct hunt {
 
 /* The walk over a decision, still without a call. REFUSE rows where it refuses at once. */
 struct verdict hunt_new(struct hunt **ret, struct calls *cs, const struct route_decision *d) must_check;
+void hunt_asked(struct hunt *h, const char *called, const char *caller); /* the plan is asked again */
 struct hunt *hunt_free(struct hunt *h); /* leaves the guard what it was admitted to */
 /* Admits its first attempt, so that what is full is refused before anything is made. */
 struct verdict hunt_admit(struct hunt *h) must_check;
@@ -53,10 +55,19 @@ const struct route_step *hunt_step(const struct hunt *h);
 bool hunt_leads_out(const struct hunt *h); /* its step goes by trunks */
 
 void hunt_seat(struct hunt *h, struct call *c); /* the call that was made of it */
-void hunt_begin(struct call *c); /* asks the first target */
+void hunt_begin(struct call *c);                /* asks the first target */
 void hunt_leg_over(struct leg *l);
 void hunt_stop(struct call *c);  /* answered or over: nothing rings any more. Once */
 void hunt_leave(struct call *c); /* guard forgets it */
+/* For forward.c: a decision above the others, and away with the last; the trunk that is tried is left;
+ * all that rings is ended. */
+struct verdict hunt_push(struct hunt *h, const struct route_decision *d) must_check;
+void hunt_pop(struct hunt *h);
+void hunt_leave_trunk(struct hunt *h);
+void hunt_give_up(struct hunt *h, const struct cause *why);
+/* forward.c: not pass: nothing changed, but for the second where no step is left */
+struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status) must_check;
+struct verdict hunt_decide_again(struct hunt *h) must_check;
 bool hunt_rings(const struct call *c, const char *identity);
 /* A refusal of a decision: its status goes to the caller and into the record. */
 struct verdict hunt_refusal(const struct route_decision *d);

@@ -41,6 +41,7 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
                           .called = p->to,
                           .caller = p->from,
                           .identity = p->identity,
+                          .verified = p->verifies ? SLICE("pending") : SLICE(""),
                           .anonymous = p->ask ? p->ask->anonymous : p->anonymous,
                           .wall_s = clock_wall_ms() / 1000};
   if (p->ask) {
@@ -85,6 +86,8 @@ static struct verdict check_route(struct calls *cs, const struct place *p, struc
   struct verdict v = hunt_new(&a->hunt, cs, r);
   if (!verdict_is_pass(&v))
     return v;
+  if (p->verifies)
+    hunt_asked(a->hunt, a->called, a->caller);
   if (r->action == ROUTE_USER)
     a->user = conf_user_find(cs->env.conf, slice_of(r->user));
   if (r->action == ROUTE_USER && !a->user)

@@ -58,7 +58,7 @@ struct route_facts {
   struct slice tenant;
   struct slice called, caller;
   struct slice identity; /* native caller */
-  struct slice verified; /* what STIR says of the caller: "A", "B", "C", "failed"; empty: nothing */
+  struct slice verified; /* what STIR says of the caller: A, B, C, V, none, failed; pending; empty: not asked */
   bool anonymous;
   uint64_t wall_s; /* since 1970, UTC */
 };

@@ -10,7 +10,7 @@ static const struct field rows[] = {
     ROW(SECTION_RULE, rule, trunk, "trunk", NAME, 0, 1, 63, NULL),
     ROW(SECTION_RULE, rule, tenant, "tenant", NAME, 0, 1, 63, NULL),
     ROW(SECTION_RULE, rule, identity, "identity", NAME, 0, 1, 63, NULL),
-    ROW(SECTION_RULE, rule, verified, "verified", CHOICES, 0, 1, 4, "A|B|C|failed"),
+    ROW(SECTION_RULE, rule, verified, "verified", CHOICES, 0, 1, 6, "A|B|C|V|none|failed"),
     ROW(SECTION_RULE, rule, anonymous, "anonymous", CHOICE, 0, 0, 0, "any|yes|no"),
     ROW(SECTION_RULE, rule, called, "called", SUB, 0, 0, 0, NULL),
     ROW(SECTION_RULE, rule, caller, "caller", SUB, 0, 0, 0, NULL),

@@ -80,7 +80,8 @@ void guard_forget_out(struct guard *g, struct slice session_id) {
 }
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f) {
   (void)p;
-  return slice_eq(f->from_kind, SLICE("forward")) ? rig.forward : rig.route;
+  bool is_known = f->verified.n && !slice_eq(f->verified, SLICE("pending"));
+  return slice_eq(f->from_kind, SLICE("forward")) ? rig.forward : is_known ? rig.verified : rig.route;
 }
 int route_number(const struct plan *p, const char *trunk, enum route_direction way, struct slice number,
                  char *dst, size_t dst_bytes) {
@@ -541,7 +542,7 @@ static struct leg *place_trunk(const char *sdp, const struct route_decision *rou
                     .session_id = "0123456789abcdef0123456789abcdef",
                     .sip_call_id = "call@carrier"};
   (void)!addr_parse(&ask.source, SLICE("192.0.2.10"), 5061);
-  struct place p = {.door = &trunk_door, .ask = &ask};
+  struct place p = {.door = &trunk_door, .ask = &ask, .verifies = rig.verifies};
   if (!rig.route.n_steps)
     rig.route = *route;
   return place(&p, sdp);

@@ -25,7 +25,9 @@ struct rig {
   bool reoffered;
   /* fakes' behaviour */
   struct route_decision route, forward; /* forward is the decision for calls that are led elsewhere. */
+  struct route_decision verified;       /* verified is the decision once a signature was looked at. */
   int ranks[4];                         /* ranks of the trunks, in their order */
+  bool verifies;                        /* verifies: trunks' calls wait for leg_verified. */
   const char *full;                     /* full is a trunk that guard takes no calls for. */
   struct verdict admit, admit_out;
   uint32_t devices, live; /* devices that the native door rings; calls counted by guard */
@@ -43,10 +45,10 @@ void rig_turn(void);        /* until nothing happens */
 void rig_pass(uint64_t ms); /* virtual time passes */
 void rig_media_lose(void);
 void rig_media_listen(void);
-struct leg *rig_place_native(const char *offer); /* alice calls out; NULL when refused (rig.verdict) */
-struct leg *rig_place_trunk(const char *offer);  /* NULL: late offer */
+struct leg *rig_place_native(const char *offer);  /* alice calls out; NULL when refused (rig.verdict) */
+struct leg *rig_place_trunk(const char *offer);   /* NULL: late offer */
 struct leg *rig_place_between(const char *offer); /* a trunk calls a trunk */
-struct leg *rig_leg(char letter);                /* NULL when gone */
+struct leg *rig_leg(char letter);                 /* NULL when gone */
 struct desc rig_desc(const char *sdp);
 /* As the media process. n is the session's ordinal. */
 void rig_state(uint32_t n, uint32_t ice, uint32_t dtls);

@@ -364,3 +364,33 @@ Test(outcome, of_what_a_peer_says) {
     cr_assert_eq(outcome_of(&c), rows[i].want, "row %zu: %d", i, outcome_of(&c));
   }
 }
+
+static struct leg *place_unverified(void) {
+  step(&steps[0], ROUTE_USER, 0, "bob");
+  plan(1);
+  struct call *c = rig_place_trunk(sdp_trunk_srtp)->call;
+  rig_log();
+  return c->caller;
+}
+
+Test(hunt, the_plan_is_asked_again_when_the_signature_was_looked_at) {
+  rig.verifies = true;
+  step(&forward_steps[0], ROUTE_USER, 0, "cleo");
+  rig.verified = (struct route_decision){
+      .action = ROUTE_USER, .user = "cleo", .rule = "good", .steps = forward_steps, .n_steps = 1};
+  struct verdict pass = {0};
+  struct leg *a = place_unverified();
+  eq(rig_log(), "");
+  leg_verified(a, "A", &pass);
+  rig_turn();
+  eq(rig_log(), "ring:cleo B.opened");
+  eq(a->call->rule, "good");
+  leg_end(a, cause_make(END_COMPLETED, BY_CALLER, ""));
+  rig_turn();
+  rig.verified = (struct route_decision){.action = ROUTE_REFUSE, .sip = 438, .rule = "forged"};
+  a = place_unverified();
+  leg_verified(a, "invalid", &pass);
+  rig_turn();
+  cr_assert_eq(last()->sip_status, 438);
+  cr_assert_eq(rig.live, 0);
+}

@@ -285,8 +285,15 @@ Test(route, facts_beside_numbers) {
   cr_assert_eq(route_decide(p, &f).action, ROUTE_TONE);
   f.verified = SLICE("failed");
   cr_assert_eq(route_decide(p, &f).sip, 438);
+  f.verified = SLICE("pending");
+  cr_assert_eq(route_decide(p, &f).action, ROUTE_TONE, "not refused before it is known");
   f.anonymous = true;
   cr_assert_eq(route_decide(p, &f).sip, 433);
+  own(plan) q = good("rules:\n  - {name: good, verified: [A, B], then: tone}\n");
+  f.verified = SLICE("pending");
+  cr_assert_eq(route_decide(q, &f).action, ROUTE_TONE, "it may turn out good");
+  f.verified = SLICE("none");
+  cr_assert_eq(route_decide(q, &f).sip, 404);
 }
 
 Test(route, times_in_their_zone) {
