@@ -90,3 +90,22 @@ def busy(house):
         end = bob.wait("call.ended", call=call)["end"]
         check((end["reason"], end["q850"]) == ("busy", 17), "end: %s" % end)
         sipp.end()
+
+
+@SIPP.scenario("SIPp calls in with Require: 100rel and acknowledges our 180")
+def reliable_in(house):
+    with App(house.demo, "bob") as bob, Sipp(house, "uac_prack") as sipp:
+        event = bob.incoming()
+        bob.verb("ringing")
+        bob.answer(event)
+        sipp.end()
+
+
+@SIPP.scenario("a call to SIPp, which answers early and reliably")
+def reliable_out(house):
+    with App(house.demo, "bob") as bob, Sipp(house, "uas_prack") as sipp:
+        call = bob.place(house.demo["dial"]["lab"])
+        bob.wait("call.ringing", call=call)
+        bob.wait("call.connected", call=call)
+        bob.hangup()
+        sipp.end()
