@@ -114,14 +114,29 @@ static void tell_connected(struct leg *l) {
     l->door->connected(l->door_arg, l);
 }
 
+static void on_longest(void *arg) {
+  call_end(arg, cause_make(END_MAX_DURATION, BY_GATEWAY, "node.max_call_s"));
+}
+
+static void longest_arm(struct call *c) {
+  struct call_inner *in = call_in(c);
+  uint64_t most_s = in->cs->env.conf->node.max_call_s;
+  in->longest.fn = on_longest;
+  in->longest.arg = c;
+  if (most_s && !in->emergency)
+    calls_arm(in->cs, &in->longest, most_s * 1000000);
+}
+
 void call_check_connected(struct call *c) {
   struct call_inner *in = call_in(c);
   struct leg *far = in->bridged;
   if (c->caller->state != LEG_LIVE || (far && far->state != LEG_LIVE))
     return;
   loop_disarm(in->cs->env.loop, &in->media);
-  if (!in->connected_us)
+  if (!in->connected_us) {
     in->connected_us = clock_now_us();
+    longest_arm(c);
+  }
   tell_connected(c->caller);
   if (far)
     tell_connected(far);
@@ -135,6 +150,7 @@ void call_stop_timers(struct call *c) {
   loop_disarm(loop, &in->answer);
   loop_disarm(loop, &in->media);
   loop_disarm(loop, &in->interim);
+  loop_disarm(loop, &in->longest);
 }
 
 static void leave_guard(struct call *c) {
@@ -142,6 +158,8 @@ static void leave_guard(struct call *c) {
   if (in->in_trunk)
     guard_leave(in->cs->env.guard, in->in_trunk);
   in->in_trunk = NULL;
+  guard_caps_leave(in->cs->env.guard, &in->caps,
+                   in->connected_us ? clock_now_us() - in->connected_us : 0, clock_now_us());
   hunt_leave(c);
 }
 

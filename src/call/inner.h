@@ -64,6 +64,7 @@ struct call_inner {
   enum route_action action;
   struct target target;
   struct leg *bridged; /* bridged is the callee whose media go with the caller's; NULL: none. */
+  struct caps_hold caps;
   bool ending, asked, emergency, ringback, recorded;
   bool verifies, may_ask; /* verifies: leg_verified is due; may_ask: media of the caller stand. */
   bool rings;        /* rings: a callee rings, and nothing was heard of it since. */
@@ -71,7 +72,7 @@ struct call_inner {
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct hunt *hunt;                             /* the walk over the plan's steps */
   struct announcement *announcement;             /* one that is played to the caller, NULL: none */
-  struct timer answer, media, interim, retire;
+  struct timer answer, media, interim, longest, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
   char *telemetry; /* telemetry is JSON text, shorter than RECORD_TELEMETRY_BYTES; NULL: none. */

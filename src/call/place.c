@@ -16,6 +16,7 @@ struct attempt {
   struct hunt *hunt;
   const struct conf_trunk *in_trunk; /* admitted, to leave */
   const struct conf_user *user;      /* the user who is called */
+  struct caps_hold caps;             /* counted, to leave */
 };
 
 static bool refusal_is_limit(enum refusal r) {
@@ -153,7 +154,21 @@ static struct verdict check_out(struct calls *cs, const struct place *p, struct 
   return hunt_admit(a->hunt);
 }
 
+/* The last, for it counts. */
+static struct verdict check_caps(struct calls *cs, const struct place *p, struct attempt *a) {
+  const struct route_decision *r = &a->route;
+  struct slice called = p->ask ? slice_of(a->called) : p->to;
+  struct caps_facts f = {.called = r->called[0] ? slice_of(r->called) : called,
+                         .caller = p->ask ? slice_of(a->caller) : p->from,
+                         .trunk = p->ask && p->ask->trunk ? slice_of(p->ask->trunk->name) : SLICE(""),
+                         .tenant = p->ask && a->user ? slice_of(a->user->tenant) : p->tenant};
+  if (r->emergency)
+    return verdict_pass();
+  return guard_caps(cs->env.guard, &f, clock_now_us(), &a->caps);
+}
+
 static void undo(struct calls *cs, struct attempt *a) {
+  guard_caps_leave(cs->env.guard, &a->caps, 0, clock_now_us());
   if (a->in_trunk)
     guard_leave(cs->env.guard, a->in_trunk);
   a->in_trunk = NULL;
@@ -163,7 +178,7 @@ static void undo(struct calls *cs, struct attempt *a) {
 /* The ordered list: the first refusal ends it. */
 static struct verdict check_all(struct calls *cs, const struct place *p, struct attempt *a) {
   static struct verdict (*const checks[])(struct calls *, const struct place *, struct attempt *) = {
-      check_admit, check_route, check_offer, check_limits, check_out,
+      check_admit, check_route, check_offer, check_limits, check_out, check_caps,
   };
   struct verdict v = verdict_pass();
   decide(cs, p, a);
@@ -286,6 +301,7 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   in->replaces = p->replaces;
   in->is_waiting = p->replaces != 0;
   in->verifies = p->verifies;
+  in->caps = a->caps;
   in->in_trunk = a->in_trunk;
   slice_copy(in->identity, sizeof(in->identity),
              p->ask && a->user ? slice_of(a->user->name) : p->identity);

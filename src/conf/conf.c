@@ -68,6 +68,13 @@ static void relays_read(struct loader *l, const struct tree_node *list) {
                              CONF_RELAYS_MAX, l->lines.relays);
 }
 
+static void caps_read(struct loader *l, const struct tree_node *list) {
+  l->c->n_caps = list_read(l, SECTION_CAP, list, "caps", l->c->caps, sizeof(l->c->caps[0]), CONF_CAPS_MAX,
+                           l->lines.caps);
+  for (uint32_t i = 0; i < l->c->n_caps; i++)
+    l->c->caps[i].line = l->lines.caps[i];
+}
+
 static int users_read(struct loader *l, const struct tree_node *list) {
   uint32_t n = list && list->kind == TREE_LIST ? list->n : 0;
   n = n < CONF_USERS_MAX ? n : CONF_USERS_MAX;
@@ -105,6 +112,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
   conf_trunks_read(l->c, &l->r, tree_find(root, "trunks"));
   conf_attach_read(l->c, &l->r, tree_find(root, "trunks"));
   relays_read(l, tree_find(root, "relays"));
+  caps_read(l, tree_find(root, "caps"));
   return users_read(l, tree_find(root, "users"));
 }
 

@@ -16,6 +16,7 @@ enum {
   CONF_TRUNKS_MAX = 64,
   CONF_USERS_MAX = 1024,
   CONF_RELAYS_MAX = 8,
+  CONF_CAPS_MAX = 64,
   CONF_EDITS_MAX = 16,
   CONF_ERRORS_MAX = 64,
   CONF_HUBS_MAX = 8,
@@ -32,6 +33,7 @@ enum conf_ice { CONF_ICE_OFF, CONF_ICE_LITE, CONF_ICE_FULL };
 enum conf_side { SIDE_BOTH, SIDE_APPS, SIDE_TRUNKS };
 enum conf_next_hop { NEXT_HOP_ROUTE, NEXT_HOP_SOURCE };
 enum conf_hold { HOLD_TONE, HOLD_INACTIVE, HOLD_MUSIC };
+enum conf_cap_per { CAP_PER_NODE, CAP_PER_TENANT, CAP_PER_TRUNK, CAP_PER_CALLER, CAP_PER_CALLED };
 enum conf_keys { KEYS_SDES, KEYS_DTLS, KEYS_ANY };
 enum conf_codec_policy { CODECS_AUTO, CODECS_COST, CODECS_QUALITY };
 enum conf_pai { PAI_PRIVATE, PAI_OFF, PAI_ON, PAI_RPID };
@@ -192,6 +194,15 @@ struct conf_relay { /* a native relay (coturn) that apps are told of */
   uint32_t allocations_per_user, allocations, bytes_per_s; /* 24, 1200, 40000 */
 };
 
+struct conf_cap { /* a limit on calls; 0: that one is none */
+  char name[CONF_NAME_BYTES];
+  uint8_t per;                                            /* enum conf_cap_per: whose calls are counted together */
+  struct conf_names called;                               /* what the called number begins with; none: all */
+  uint32_t calls, calls_per_s, calls_per_hour;            /* calls: at a time */
+  uint32_t minutes_per_day, cost_per_minute, spend_per_day; /* cost in thousandths, spend in whole units */
+  uint32_t line;
+};
+
 struct conf_user {
   char name[CONF_NAME_BYTES];   /* identity */
   char tenant[CONF_NAME_BYTES]; /* default "default" */
@@ -213,6 +224,7 @@ struct conf {
     char run_dir[CONF_PATH_BYTES], state_dir[CONF_PATH_BYTES];
     uint32_t log_level; /* enum log_level: error, warn, info, debug */
     uint32_t max_calls; /* default 1000 */
+    uint32_t max_call_s; /* default 0: as long as it likes */
     struct conf_names resolvers; /* DNS servers, ADDRESS[:PORT]; none: those of the system */
   } node;
   struct {
@@ -264,10 +276,11 @@ struct conf {
     uint32_t freshness_s, cache_s; /* 60, 3600 */
   } stir;
   char dialplan[CONF_PATH_BYTES]; /* file in dialplans/ */
-  uint32_t n_listeners, n_trunks, n_users, n_relays;
+  uint32_t n_listeners, n_trunks, n_users, n_relays, n_caps;
   struct conf_listener listeners[CONF_LISTENERS_MAX];
   struct conf_trunk trunks[CONF_TRUNKS_MAX];
   struct conf_relay relays[CONF_RELAYS_MAX];
+  struct conf_cap caps[CONF_CAPS_MAX];
   struct conf_user *users;         /* n_users of them */
   uint64_t version;                /* a hash of the file's bytes, shown in records */
   struct map *by_name, *by_number; /* conf's own: users by name and by number */

@@ -39,6 +39,7 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_TRUNK_NUMBER_RULE] = "trunks[].numbers.inbound_called[] and its like",
     [SECTION_TRUNK_EDIT] = "trunks[].headers.in[] and out[]",
     [SECTION_RELAY] = "relays[]",
+    [SECTION_CAP] = "caps[]",
     [SECTION_MEDIA_TURN] = "media.turn",
     [SECTION_TRUNK_CREDENTIALS] = "trunks[].credentials",
     [SECTION_TRUNK_REGISTER] = "trunks[].register",

@@ -23,6 +23,7 @@ enum conf_section {
   SECTION_TRUNK_STIR,
   SECTION_USER,
   SECTION_RELAY,
+  SECTION_CAP,
   SECTION_TRUNK_CREDENTIALS,
   SECTION_TRUNK_REGISTER,
   SECTION_TRUNK_DIGEST,
@@ -36,6 +37,7 @@ struct conf_lines {
   uint32_t root, media, service, admin;
   uint32_t listeners[CONF_LISTENERS_MAX];
   uint32_t relays[CONF_RELAYS_MAX];
+  uint32_t caps[CONF_CAPS_MAX];
   uint32_t *users;
   const struct tree_node *tree; /* tree is the whole file; it lives while the checks run. */
 };

@@ -2,7 +2,9 @@
  * The guard's object: its life, reload, live calls and counters. Call thread only. */
 #include "guard/part.h"
 
-enum { COUNT_ADMITTED = REFUSE_COUNT_, COUNT_LIVE, COUNT_ROWS_ };
+#include "base/log.h"
+
+enum { COUNT_ADMITTED = REFUSE_COUNT_, COUNT_LIVE, COUNT_COUNTRIES, COUNT_ROWS_ };
 
 static const struct count_row count_rows[COUNT_ROWS_] = {
 #define REFUSE(id, rule, sip, q850, http, code, title) \
@@ -13,6 +15,8 @@ static const struct count_row count_rows[COUNT_ROWS_] = {
     [COUNT_ADMITTED] = {"sallyport_admitted_total", "", "Calls that passed the border's checks",
                         COUNT_COUNTER},
     [COUNT_LIVE] = {"sallyport_trunk_calls", "", "Live calls on trunks", COUNT_GAUGE},
+    [COUNT_COUNTRIES] = {"sallyport_new_countries_total", "",
+                         "Countries that were called for the first time since the start", COUNT_COUNTER},
 };
 
 /* ---- states of trunks ---- */
@@ -72,6 +76,8 @@ int guard_new(struct guard **ret, const struct conf *conf) {
   int r = map_new(&g->by_session, GUARD_NOTES_MAX);
   if (r == 0)
     r = map_new(&g->by_pair, GUARD_NOTES_MAX);
+  if (r == 0)
+    r = caps_new(&g->caps);
   if (r < 0)
     return r;
   conf_take(g, conf);
@@ -85,6 +91,7 @@ struct guard *guard_free(struct guard *g) {
   map_free(g->by_session);
   map_free(g->by_pair);
   bans_free(g->bans);
+  caps_free(g->caps);
   free(g->notes);
   free(g->rules);
   free(g->counts.values);
@@ -128,4 +135,29 @@ const struct counts *guard_counts(const struct guard *g) { return &g->counts; }
 void guard_count(struct guard *g, enum refusal r) {
   if (r < REFUSE_COUNT_)
     count_one(&g->counts, r);
+}
+
+/* ---- caps ---- */
+
+static void country_tell(struct guard *g, const struct caps_facts *f) {
+  uint32_t country = caps_country(f->called);
+  if (!caps_is_new_country(g->caps, country))
+    return;
+  count_one(&g->counts, COUNT_COUNTRIES);
+  log_warn(guard, "first call to country +%u since the start, from trunk %.*s", country, (int)f->trunk.n,
+           f->trunk.n ? f->trunk.p : "");
+}
+
+struct verdict guard_caps(struct guard *g, const struct caps_facts *f, uint64_t now_us,
+                          struct caps_hold *ret) {
+  struct verdict v = caps_admit(g->caps, g->conf, f, now_us, ret);
+  if (verdict_is_pass(&v))
+    country_tell(g, f);
+  else
+    guard_count(g, v.refusal);
+  return v;
+}
+
+void guard_caps_leave(struct guard *g, struct caps_hold *hold, uint64_t talked_us, uint64_t now_us) {
+  caps_leave(g->caps, g->conf, hold, talked_us, now_us);
 }

@@ -127,6 +127,25 @@ bool guard_is_vpn(const struct guard *g, const struct addr *a);
 /* Counts a refusal that another room decided (offer/answer, trunk). */
 void guard_count(struct guard *g, enum refusal r);
 
+/* Caps of destinations, callers, trunks, tenants and the node (guard/caps). What a cap looks at; slices need
+ * not outlive the call. */
+struct caps_facts {
+  struct slice called, caller, trunk, tenant;
+};
+enum { CAPS_A_CALL = 8 };
+struct caps_hold { /* the accounts that a live call counts on */
+  uint32_t n;
+  struct {
+    uint16_t account;
+    uint32_t generation;
+  } of[CAPS_A_CALL];
+};
+/* Pass: guard_caps_leave() once, with how long it was connected. A country that was never called before
+ * is told (log, metric). */
+struct verdict guard_caps(struct guard *g, const struct caps_facts *f, uint64_t now_us,
+                          struct caps_hold *ret) must_check;
+void guard_caps_leave(struct guard *g, struct caps_hold *hold, uint64_t talked_us, uint64_t now_us);
+
 /* Token bucket: rate a second, burst of the same size (at least 1). Engine without clock. */
 struct bucket {
   uint64_t tokens_micro, rate_per_s, at_us;

@@ -4,6 +4,7 @@
 #pragma once
 #include "base/map.h"
 #include "conf/host.h"
+#include "guard/caps.h"
 #include "guard/guard.h"
 
 enum {
@@ -46,6 +47,7 @@ struct guard {
   uint32_t next_note;
   struct map *by_session, *by_pair;
   struct bans *bans;
+  struct caps *caps;
   struct counts counts;
 };
 

@@ -155,3 +155,18 @@ def unreachable(house):
         call = bob.place(house.demo["dial"]["tone"])
         end = bob.wait("call.ended", 40, call=call)["end"]
         check(end["reason"] in ("trunk_failure", "timeout", "unreachable"), "end: %s" % end)
+
+
+@POLICY.scenario("a cap on a destination: the second call in an hour gets 503, its rule and setting")
+def capped(house):
+    with agent(house, "127.0.0.3") as sip:
+        d = Dialog(sip, "+15550100001").invite(audio_sdp(4000))
+        gone = d.answer(300)
+        d.ack(gone)
+        check(gone.status == 480, "the first: " + gone.text())
+        d = Dialog(sip, "+15550100001").invite(audio_sdp(4000))
+        gone = d.answer(300)
+        d.ack(gone)
+        check(gone.status == 503 and "caps[alices].calls_per_hour: 1" in gone.get("warning"), "the second: " + gone.text())
+        check(int(gone.get("retry-after")) > 3500, "Retry-After: " + gone.get("retry-after"))
+    house.record(lambda r: r["end"] and r["end"]["rule"] == "cap")

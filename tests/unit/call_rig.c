@@ -69,6 +69,21 @@ void guard_leave(struct guard *g, const struct conf_trunk *trunk) {
   (void)g, (void)trunk;
   rig.live--;
 }
+struct verdict guard_caps(struct guard *g, const struct caps_facts *f, uint64_t now,
+                          struct caps_hold *ret) {
+  (void)g, (void)f, (void)now;
+  if (rig.capped)
+    return verdict_refuse(REFUSE_CAP, "caps[few].calls: 1");
+  rig.capped_live++;
+  ret->n = 1;
+  return verdict_pass();
+}
+void guard_caps_leave(struct guard *g, struct caps_hold *hold, uint64_t talked, uint64_t now) {
+  (void)g, (void)now;
+  rig.capped_live -= (int)hold->n;
+  rig.talked_us += talked;
+  hold->n = 0;
+}
 void guard_note_out(struct guard *g, const struct conf_trunk *trunk, struct slice caller,
                     struct slice called, struct slice session_id, uint64_t now) {
   (void)g, (void)trunk, (void)caller, (void)called, (void)now;

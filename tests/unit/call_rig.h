@@ -14,6 +14,9 @@ struct rig {
   char path[64];
   int listen_fd, peer_fd, facts_fd;
   int fail_link;        /* fail_link: LINK is answered by this errno. */
+  bool capped; /* capped: a cap refuses. capped_live counts those that hold one. */
+  int capped_live;
+  uint64_t talked_us;
   bool fail_open, mute; /* mute: it reads and answers nothing */
   uint64_t sessions[64];
   uint32_t n_sessions;

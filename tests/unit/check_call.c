@@ -584,6 +584,38 @@ Test(call, a_link_without_room_to_transcode_is_congestion) {
   cr_assert(strstr(rig_log(), "A.ended:congestion:gateway"));
 }
 
+Test(call, a_cap_refuses_and_nothing_stays) {
+  rig.capped = true;
+  cr_assert_eq(rig_place_native(sdp_chromium), NULL);
+  cr_assert_eq(rig.verdict.refusal, REFUSE_CAP);
+  cr_assert_eq(rig.live, 0, "the trunk's live calls");
+  rig.capped = false;
+  cr_assert(rig_place_native(sdp_chromium));
+  cr_assert_eq(rig.capped_live, 1);
+}
+
+Test(call, a_cap_is_left_once_with_the_time_talked) {
+  rig_place_native(sdp_chromium);
+  answer('B', sdp_trunk_answer, 1);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  rig_pass(90000);
+  rig_media_lose();
+  cr_assert_eq(rig.capped_live, 0);
+  cr_assert(rig.talked_us >= 90000000 && rig.talked_us < 92000000, "%ju", (uintmax_t)rig.talked_us);
+}
+
+Test(call, the_longest_time_of_a_call) {
+  rig.conf.node.max_call_s = 60;
+  rig_place_native(sdp_chromium);
+  answer('B', sdp_trunk_answer, 1);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  rig_log();
+  rig_pass(59000);
+  cr_assert_not(strstr(rig_log(), "ended"));
+  rig_pass(2000);
+  cr_assert(strstr(rig_log(), "A.ended:max_duration:gateway"));
+}
+
 Test(call, interim_records) {
   rig_place_native(sdp_chromium);
   answer('B', sdp_trunk_answer, 1);
