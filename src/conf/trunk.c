@@ -212,6 +212,26 @@ static bool is_target(struct slice s) {
          slice_ieq(rest, SLICE("transport=tls"));
 }
 
+/* A trunk's requests leave by its one listener. */
+static bool is_of_listener(const struct checker *k, const struct conf_trunk *t, struct slice target) {
+  static const char *const names[] = {"udp", "tcp", "tls"};
+  const struct conf_listener *l = conf_listener_find(k->c, slice_of(t->listener));
+  struct slice rest = target;
+  (void)slice_cut(&rest, ';');
+  bool is_told = t->base[0] || (t->kind == TRUNK_DIRECT_ROUTING && l && l->transport != TRANSPORT_TLS);
+  if (!l || is_told || !slice_istarts(rest, SLICE("transport=")))
+    return true;
+  return slice_ieq(slice_from(rest.p + 10, rest.n - 10), slice_of(names[l->transport]));
+}
+
+static void transport_check(struct checker *k, const struct conf_trunk *t) {
+  char target[CONF_PATH_BYTES];
+  for (uint32_t i = 0; conf_trunk_target(t, i, target, sizeof(target)) == 0; i++)
+    if (!is_of_listener(k, t, slice_of(target)))
+      FAIL(k, t->line, "trunks[%s].target: expected the transport of listener %s, got \"%s\"", t->name,
+           t->listener, target);
+}
+
 static void target_check(struct checker *k, const struct conf_trunk *t) {
   if (slice_istarts(slice_of(t->target), SLICE("sips:")))
     FAIL(k, t->line,
@@ -225,6 +245,7 @@ static void target_check(struct checker *k, const struct conf_trunk *t) {
       FAIL(k, t->line,
            "trunks[%s].targets: expected sip:HOST[:PORT][;transport=udp|tcp|tls], got \"%s\"", t->name,
            t->targets.text[i]);
+  transport_check(k, t);
   if (t->targets.n && (t->hubs.n || strcmp(t->target, t->targets.text[0]) != 0))
     FAIL(k, t->line, "trunks[%s].targets: expected neither target nor hubs beside them", t->name);
 }

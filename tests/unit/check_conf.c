@@ -242,6 +242,8 @@ Test(conf, cross_checks) {
        "trunks[demo].hubs: expected names"},
       {"    kind: direct-routing", "    kind: direct-routing\n    role: sbc\n    hubs: [a.example]",
        "trunks[demo].target: expected none"},
+      {"srtp: off", "srtp: off\n    targets: [\"sip:a.example;transport=tls\"]",
+       "trunks[lab].target: expected the transport of listener"},
       {"srtp: off", "srtp: off\n    targets: [\"sip:a.example\", \"tel:1\"]",
        "trunks[lab].targets: expected sip:HOST"},
       {"    kind: direct-routing", "    kind: direct-routing\n    targets: [\"sip:a.example\"]",
