@@ -396,6 +396,13 @@ Test(call, ringback_by_the_gateway_yields_to_what_is_heard) {
   leg_ringing(rig_leg('B'));
   rig_turn();
   eq(rig_media(), "PLAY1:2");
+  rig_flow(2, true);
+  eq(rig_media(), "PLAY1:0");
+  leg_ringing(rig_leg('B')); /* while something is heard: when that ends */
+  rig_turn();
+  eq(rig_media(), "");
+  rig_flow(2, false);
+  eq(rig_media(), "PLAY1:2");
 }
 
 /* 180 with SDP: the app may answer a voice menu as soon as it is heard. */

@@ -19,6 +19,7 @@ static void shape(struct conf *c) {
   snprintf(file, sizeof file, "/tmp/sp-proof-%d", getpid());
   FILE *f = fopen(file, "w");
   cr_assert(f && fputs("sesame\n", f) >= 0 && fclose(f) == 0 && chmod(file, 0600) == 0);
+  c->trunks[0].prack = PRACK_SUPPORTED;
   strcpy(a->credentials.username, "us");
   strcpy(a->credentials.realm, "far.test");
   strcpy(a->credentials.password_file, file);
@@ -215,4 +216,24 @@ Test(proof, not_for_a_call_that_is_canceled) {
   rig_settle();
   cr_assert(rig_hear_method("CANCEL"));
   cr_assert_null(again(FAR "\"n\""));
+}
+
+/* In an early dialog, of which there may be several: each PRACK has its own way. */
+Test(proof, prack_goes_again_with_credentials) {
+  static char first[20000];
+  struct fake_leg *f = ring();
+  respond(invite, 183, "b", CONTACT "Require: 100rel\nRSeq: 4\n", SDP);
+  const char *m = rig_hear_method("PRACK");
+  cr_assert(m);
+  snprintf(first, sizeof first, "%s", m);
+  respond(first, 407, "", "Proxy-Authenticate: " FAR "\"n2\"\n", "");
+  m = rig_hear_method("PRACK");
+  cr_assert(m, "again");
+  cr_assert_eq(proof_of(m, "Proxy-Authorization").nc, 1);
+  cr_assert_gt(cseq_of(m), cseq_of(first));
+  cr_assert_str_eq(rig_header(m, "RAck"), rig_header(first, "RAck"));
+  cr_assert_str_eq(rig_tag(m, "To"), "b");
+  respond(m, 200, "", "", "");
+  respond(invite, 200, "b", CONTACT, "");
+  cr_assert_eq(f->answered, 1);
 }
