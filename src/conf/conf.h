@@ -86,6 +86,7 @@ struct conf_attach { /* how a trunk attaches, besides its address or certificate
   struct {
     char realm[CONF_NAME_BYTES];
     char users_file[CONF_PATH_BYTES]; /* who may call or register */
+    struct conf_names algorithms;     /* offered, the first one first; default SHA-256, MD5 */
   } digest;
   bool accept_register;
 };

@@ -15,7 +15,8 @@ static void trunk_check(const struct check *k, uint32_t line, const char *name) 
   if (!t)
     conf_error_add(k->errors, k->p->file, line, "rule \"%s\": there is no trunk \"%s\"", k->rule->name,
                    name);
-  else if (conf_trunk_target(t, 0, target, sizeof(target)) < 0)
+  else if (conf_trunk_target(t, 0, target, sizeof(target)) < 0 && !t->attach.accept_register &&
+           !t->attach.registration.registrars.n)
     conf_error_add(k->errors, k->p->file, line, "rule \"%s\": trunks[%s] has no target to send calls to",
                    k->rule->name, name);
 }

@@ -20,6 +20,7 @@ struct account {
     uint32_t nc;
   } nonces[ACCOUNT_NONCES]; /* nonces of theirs that we answered, the oldest overwritten */
   uint32_t next_nonce;
+  uint64_t bare_stale_us; /* when a stale nonce without qop was answered last */
   uint32_t n_users;
   struct account_user *users; /* users is the account's own, ACCOUNT_USERS_MAX of them, or NULL. */
 };

@@ -61,8 +61,10 @@ const struct conf_trunk *agent_peer(struct agent *a, msg_t *msg, const sip_t *si
   const sip_contact_t *m = sip->sip_contact; /* of several only the first counts (C-11) */
   agent_source(msg, ret_source);
   ask_subjects(&subjects, a, msg);
-  return guard_peer_trunk(a->t->env.guard, a->listener, ret_source, &subjects,
-                          slice_of(m && m->m_url->url_host ? m->m_url->url_host : ""), meant_host(sip));
+  const struct conf_trunk *found =
+      guard_peer_trunk(a->t->env.guard, a->listener, ret_source, &subjects,
+                       slice_of(m && m->m_url->url_host ? m->m_url->url_host : ""), meant_host(sip));
+  return found ? regist_pick(a, found, ret_source, &subjects, sip) : NULL;
 }
 
 /* Requests outside of a dialog. */
@@ -191,8 +193,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   else if (sip->sip_request->rq_method == sip_method_invite) {
     if (trunk->attach.auth != AUTH_DIGEST || challenge_pass(a, msg, sip, trunk, &source))
       inbound_invite(a, msg, sip, trunk, &source);
-  }
-  else
+  } else
     options_in(a, msg, sip, trunk);
   return 0;
 }
@@ -243,8 +244,9 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
       NTATAG_CANCEL_487(0), NTATAG_MAXSIZE(MESSAGE_MAX_BYTES), NTATAG_UDP_MTU(UDP_REQUEST_BYTES),
       NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
       NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES),
-      TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1), SRESTAG_CACHE(t->names),
-      TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
+      TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1), TPTAG_PONG2PING(1),
+      SRESTAG_CACHE(t->names), TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)),
+      TAG_END());
   if (!a->nta) {
     snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));
     return -EADDRINUSE;

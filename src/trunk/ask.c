@@ -61,7 +61,6 @@ static void ask_chain(struct ask *ret, const sip_t *sip) {
 }
 
 void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
-  const url_t *u = sip->sip_request->rq_url;
   const char *session = header_unknown(sip, "Session-ID");
   ret->transport = a->transport;
   ask_subjects(&ret->subjects, a, msg);
@@ -69,7 +68,8 @@ void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   ret->max_forwards = sip->sip_max_forwards ? (int)sip->sip_max_forwards->mf_count : -1;
   identity_read(ret, sip);
   history_take(&ret->history, ret->trunk, sip);
-  if (header_number(ret->called, sizeof ret->called, slice_of(u->url_user)) < 0) /* also that of tel */
+  if (header_number(ret->called, sizeof ret->called, regist_called(ret->trunk, sip)) <
+      0) /* also that of tel */
     ret->called[0] = 0;
   if (session)
     header_session_read(slice_of(session), ret->session_id);

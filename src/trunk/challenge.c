@@ -32,25 +32,43 @@ static const struct account_user *right_user(const struct account *account,
   return has && is_right ? u : NULL;
 }
 
-static bool offers(const struct account *account, enum digest_algorithm a) {
-  for (uint32_t i = 0; i < account->n_users; i++)
+/* Is it among those of the trunk's setting (default: SHA-256, MD5), and has a user a hash of it? */
+static bool offers(const struct conf_trunk *trunk, const struct account *account,
+                   enum digest_algorithm a) {
+  const struct conf_names *list = &trunk->attach.digest.algorithms;
+  bool is_listed = !list->n && a != DIGEST_SHA512_256;
+  for (uint32_t i = 0; i < list->n; i++)
+    is_listed = is_listed || !strcmp(list->text[i], digest_algorithm_text(a));
+  for (uint32_t i = 0; is_listed && account && i < account->n_users; i++)
     if (*account->users[i].ha1[a])
       return true;
   return false;
 }
 
+/* The i-th of the trunk's order. */
+static enum digest_algorithm algorithm_at(const struct conf_trunk *trunk, unsigned i) {
+  static const enum digest_algorithm order[] = {DIGEST_SHA256, DIGEST_MD5, DIGEST_SHA512_256};
+  const struct conf_names *list = &trunk->attach.digest.algorithms;
+  for (unsigned a = 0; list->n && a < DIGEST_ALGORITHMS; a++)
+    if (!strcmp(list->text[i < list->n ? i : 0], digest_algorithm_text(a)))
+      return (enum digest_algorithm)a;
+  return order[i];
+}
+
 /* Takes msg. */
 static void ask_proof(const struct agent *a, msg_t *msg, const struct account *account,
                       const struct conf_trunk *trunk, const struct addr *source, bool is_stale) {
-  static const enum digest_algorithm order[] = {DIGEST_SHA256, DIGEST_MD5, DIGEST_SHA512_256};
-  char nonce[NONCE_BYTES], line[2][DIGEST_LINE_BYTES];
+  uint32_t listed = trunk->attach.digest.algorithms.n;
+  char nonce[NONCE_BYTES], line[DIGEST_ALGORITHMS][DIGEST_LINE_BYTES];
   const char *realm = account_realm(trunk);
   unsigned n = 0;
   nonce_make(a->t->regist->nonces, source, realm, loop_now_us(a->t->env.loop), nonce);
-  for (unsigned i = 0; i < COUNT_OF(order) && n < 2; i++)
-    if (account && offers(account, order[i]) &&
-        digest_challenge_write(line[n], sizeof line[n], realm, nonce, order[i], is_stale) == 0)
+  for (unsigned i = 0; i < (listed ? listed : DIGEST_ALGORITHMS) && n < DIGEST_ALGORITHMS; i++) {
+    enum digest_algorithm algorithm = algorithm_at(trunk, i);
+    if (offers(trunk, account, algorithm) &&
+        digest_challenge_write(line[n], sizeof line[n], realm, nonce, algorithm, is_stale) == 0)
       n++;
+  }
   count_one(&trunk_counters, TRUNKCOUNT_challenges_sent);
   if (n == 0) { /* nobody may: the file is missing, and the log said so at the start */
     struct reply r;
@@ -59,7 +77,8 @@ static void ask_proof(const struct agent *a, msg_t *msg, const struct account *a
     return;
   }
   nta_msg_treply(a->nta, msg, SIP_401_UNAUTHORIZED, SIPTAG_WWW_AUTHENTICATE_STR(line[0]),
-                 TAG_IF(n > 1, SIPTAG_WWW_AUTHENTICATE_STR(line[1])), SIPTAG_SERVER_STR(a->t->product),
+                 TAG_IF(n > 1, SIPTAG_WWW_AUTHENTICATE_STR(line[1])),
+                 TAG_IF(n > 2, SIPTAG_WWW_AUTHENTICATE_STR(line[2])), SIPTAG_SERVER_STR(a->t->product),
                  TAG_END());
 }
 
@@ -104,7 +123,7 @@ bool challenge_pass(struct agent *a, msg_t *msg, const sip_t *sip, const struct 
     refuse(a, msg, sip, trunk, &v);
     return false;
   }
-  if (e < 0 || !account) {
+  if (e < 0 || !account || !offers(trunk, account, k.algorithm)) {
     ask_proof(a, msg, account, trunk, source, false);
     return false;
   }

@@ -432,6 +432,15 @@ void regist_free(struct trunks *t);
 /* Of trunks that are reached by a registration, either way: 0 there is one; without: 1 with another
  * target, else -ENOTCONN. 0 for all others. */
 int regist_rank(struct trunks *t, const struct conf_trunk *trunk);
+/* Of trunks of one carrier that one whose registered Contact is called; found where there is none. */
+const struct conf_trunk *regist_pick(struct agent *a, const struct conf_trunk *found,
+                                     const struct addr *source, const struct ask_hosts *subjects,
+                                     const sip_t *sip);
+/* The user part that was called: where that is our Contact, of P-Called-Party-ID (RFC 7315 4.2) or To. */
+struct slice regist_called(const struct conf_trunk *trunk, const sip_t *sip);
+/* The Request-URI of a call to a peer that registered with a Contact of one user: that Contact, the
+ * number being in To. Else target stays. */
+void regist_target(struct trunks *t, const struct conf_trunk *trunk, char *target, size_t bytes);
 /* Route headers of an INVITE to it, by Service-Route or Path; "" for none. */
 const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk);
 /* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who

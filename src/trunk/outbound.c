@@ -186,6 +186,7 @@ static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const st
     nta_leg_destroy(take(d->nta));
   if (!d->nta)
     d->nta = callee_leg(d, trunk, c);
+  regist_target(d->t, trunk, d->target, sizeof d->target);
   return d->nta ? 0 : -ENOMEM;
 }
 

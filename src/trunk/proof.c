@@ -36,7 +36,8 @@ static bool challenge_pick(const msg_auth_t *au, const char *realm, struct diges
 
 /* Which try the next one would be, 1 to PROOF_TRIES; 0: no more. The number of the last one is the end
  * of its cnonce. */
-static unsigned try_next(const msg_auth_t *sent, const struct digest_challenge *c) {
+static unsigned try_next(struct account *a, const msg_auth_t *sent, const struct digest_challenge *c,
+                         uint64_t now_us) {
   struct digest_credentials k;
   char line[DIGEST_LINE_BYTES];
   if (!sent)
@@ -45,7 +46,13 @@ static unsigned try_next(const msg_auth_t *sent, const struct digest_challenge *
       !strcmp(k.nonce, c->nonce))
     return 0;
   size_t n = strlen(k.cnonce);
-  unsigned tried = n ? (unsigned)(k.cnonce[n - 1] - '0') : PROOF_TRIES;
+  if (!n && now_us - a->bare_stale_us < 1000000)
+    return 0;
+  if (!n) { /* without qop there is no cnonce: one a second then */
+    a->bare_stale_us = now_us;
+    return PROOF_TRIES;
+  }
+  unsigned tried = (unsigned)(k.cnonce[n - 1] - '0');
   return tried < PROOF_TRIES ? tried + 1 : 0;
 }
 
@@ -133,7 +140,8 @@ static nta_outgoing_t *answer(const struct proof *p, msg_t *request, msg_t *resp
     log_info(trunk, "trunk %s: a challenge of another peer or realm is not answered", p->trunk->name);
     return NULL;
   }
-  unsigned number = try_next(is_proxy ? sent->sip_proxy_authorization : sent->sip_authorization, &c);
+  unsigned number = try_next(account, is_proxy ? sent->sip_proxy_authorization : sent->sip_authorization,
+                             &c, loop_now_us(p->agent->t->env.loop));
   if (!number || line_write(account, p->trunk, sent, &c, number, line, sizeof line) < 0) {
     log_warn(trunk, "trunk %s: our credentials are not taken", p->trunk->name);
     return NULL;

@@ -62,3 +62,52 @@ const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk) {
   const struct binding *b = registrar_binding(t, trunk->name);
   return l ? l->service_route : b ? b->path : "";
 }
+
+/* The user part of our Contact there; empty: none, or that of all numbers. */
+static struct slice contact_user(const struct conf_trunk *trunk) {
+  const struct conf_attach *c = &trunk->attach;
+  struct slice aor = slice_of(c->registration.aor);
+  if (!c->registration.registrars.n || c->registration.bnc || aor.n < strlen("sip:"))
+    return slice_from(NULL, 0);
+  aor = slice_from(aor.p + strlen("sip:"), aor.n - strlen("sip:"));
+  return *c->registration.contact_user ? slice_of(c->registration.contact_user) : slice_cut(&aor, '@');
+}
+
+static bool is_contact(const struct conf_trunk *trunk, const sip_t *sip) {
+  const char *user = sip->sip_request ? sip->sip_request->rq_url->url_user : NULL;
+  struct slice ours = contact_user(trunk);
+  return user && ours.n && slice_eq(ours, slice_of(user));
+}
+
+const struct conf_trunk *regist_pick(struct agent *a, const struct conf_trunk *found,
+                                     const struct addr *source, const struct ask_hosts *subjects,
+                                     const sip_t *sip) {
+  const struct conf *c = a->t->env.conf;
+  for (uint32_t i = 0; i < c->n_trunks; i++)
+    if (!strcmp(c->trunks[i].listener, a->listener) && is_contact(&c->trunks[i], sip) &&
+        guard_is_peer(a->t->env.guard, &c->trunks[i], source, subjects))
+      return &c->trunks[i];
+  return found;
+}
+
+/* USER of "…<sip:USER@HOST>…"; empty: none. */
+static struct slice party_user(const char *value) {
+  const char *at = value ? strstr(value, "sip:") : NULL;
+  size_t n = at ? strcspn(at + 4, "@>;, ") : 0;
+  return at && at[4 + n] == '@' ? slice_from(at + 4, n) : slice_from(NULL, 0);
+}
+
+struct slice regist_called(const struct conf_trunk *trunk, const sip_t *sip) {
+  struct slice said = slice_of(sip->sip_request->rq_url->url_user);
+  if (!trunk || !is_contact(trunk, sip))
+    return said;
+  struct slice party = party_user(header_unknown(sip, "P-Called-Party-ID"));
+  struct slice to = slice_of(sip->sip_to->a_url->url_user);
+  return party.n ? party : to.n ? to : said;
+}
+
+void regist_target(struct trunks *t, const struct conf_trunk *trunk, char *target, size_t bytes) {
+  const struct binding *b = trunk->attach.accept_register ? registrar_binding(t, trunk->name) : NULL;
+  if (b && !b->bnc && strchr(b->uri, '@') && strlen(b->uri) < bytes)
+    slice_copy(target, bytes, slice_of(b->uri));
+}

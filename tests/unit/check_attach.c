@@ -51,6 +51,8 @@ Test(attach, registrar_of_a_peer_that_registers) {
   own(conf) c = parse("    auth: digest\n    digest: {users_file: users}\n    accept_register: true\n");
   cr_assert(c, "%s", errors.list[0].text);
   cr_assert(c->trunks[0].attach.accept_register && c->trunks[0].attach.auth == AUTH_DIGEST);
+  cr_assert_eq(c->trunks[0].attach.digest.algorithms.n, 2);
+  cr_assert_str_eq(c->trunks[0].attach.digest.algorithms.text[0], "SHA-256");
 }
 
 Test(attach, what_does_not_fit_is_told_by_field_and_rule) {

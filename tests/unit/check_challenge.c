@@ -50,7 +50,7 @@ static const char *say(const char *method, const char *uri, const char *lines, c
            method, uri, cseq, method, *body ? cseq : 0, cseq, method, lines, body);
   rig_say(text);
   const char *m = rig_hear();
-  while (m && !strncmp(m, "SIP/2.0 100", 11))
+  while (m && (!strncmp(m, "SIP/2.0 100", 11) || strncmp(m, "SIP/2.0", 7) != 0))
     m = rig_hear();
   snprintf(answer, sizeof answer, "%s", m ? m : "");
   return answer;
@@ -280,8 +280,14 @@ Test(challenge, calls_go_to_where_the_peer_registered) {
   cr_assert_eq(fake.door->rank(fake.door_arg, &rig_conf.trunks[0]), 0);
   cr_assert(rig_ring("+442012345"));
   const char *m = rig_hear_method("INVITE");
-  snprintf(want, sizeof want, "INVITE sip:+442012345@10.1.2.3:5071;user=phone SIP/2.0");
+  snprintf(want, sizeof want, "INVITE sip:pbx@10.1.2.3:5071 SIP/2.0");
   cr_assert(m && !strncmp(m, want, strlen(want)), "through its NAT: %.80s", m);
+  cr_assert(!strncmp(rig_header(m, "To"), "<sip:+442012345@", 16), "%s", rig_header(m, "To"));
   rig_run(101000);
   cr_assert_null(rig_ring("+442012345"), "it has ended");
+  cr_assert_eq(status(enrol("Require: gin\nContact: <sip:10.1.2.3:5071;bnc>\n")), 200);
+  cr_assert(rig_ring("+442012346"));
+  m = rig_hear_method("INVITE");
+  snprintf(want, sizeof want, "INVITE sip:+442012346@10.1.2.3:5071;user=phone SIP/2.0");
+  cr_assert(m && !strncmp(m, want, strlen(want)), "all its numbers: %.80s", m);
 }

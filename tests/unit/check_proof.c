@@ -191,6 +191,14 @@ Test(proof, a_stale_nonce_is_answered_anew_and_has_an_end) {
   cr_assert(f->is_over);
 }
 
+Test(proof, also_without_qop) {
+  struct fake_leg *f = ring();
+  cr_assert(again("Digest realm=\"far.test\", nonce=\"n1\""));
+  cr_assert(again("Digest realm=\"far.test\", nonce=\"n2\", stale=true"));
+  cr_assert_null(again("Digest realm=\"far.test\", nonce=\"n3\", stale=true"));
+  cr_assert(f->is_over);
+}
+
 Test(proof, none_for_another_realm) {
   struct fake_leg *f = ring();
   cr_assert_null(again("Digest realm=\"evil.test\", nonce=\"n\""));
