@@ -90,6 +90,26 @@ static json_t *goals_json(const struct conf_trunk *t, const struct trunk_health 
   return list;
 }
 
+static json_t *bindings_json(const struct trunk_registration *r) {
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < r->n_bindings; i++)
+    json_array_append_new(list, json_pack("{s:s, s:s, s:I}", "contact", r->bindings[i].contact, "source",
+                                          r->bindings[i].source, "until_ms",
+                                          (json_int_t)r->bindings[i].until_ms));
+  return list;
+}
+
+/* How it is attached by registration, null: not so. */
+static json_t *registration_json(struct house *h, const struct conf_trunk *t) {
+  struct trunk_registration r;
+  if (!trunks_registration(h->trunks, t, &r))
+    return json_null();
+  if (r.is_theirs)
+    return json_pack("{s:o}", "bindings", bindings_json(&r));
+  return json_pack("{s:s, s:s?, s:i, s:I}", "state", r.state, "registrar", r.at[0] ? r.at : NULL,
+                   "last_status", r.last_status, "until_ms", (json_int_t)r.until_ms);
+}
+
 static json_t *trunk_json(const struct conf_trunk *t, const struct trunk_health *h) {
   static const char *const kinds[] = {"carrier", "direct-routing"}, *const roles[] = {"hub", "sbc"};
   return json_pack("{s:s, s:s, s:s?, s:s?, s:s, s:b, s:s, s:s, s:s, s:s, s:i, s:I, s:I, s:I, s:I, s:I, "
@@ -125,8 +145,11 @@ json_t *house_trunks(void *arg) {
   json_t *list = json_array();
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
     struct trunk_health t;
-    if (trunks_health(h->trunks, h->conf->trunks[i].name, &t))
-      json_array_append_new(list, trunk_json(&h->conf->trunks[i], &t));
+    if (trunks_health(h->trunks, h->conf->trunks[i].name, &t)) {
+      json_t *j = trunk_json(&h->conf->trunks[i], &t);
+      json_object_set_new(j, "registration", registration_json(h, &h->conf->trunks[i]));
+      json_array_append_new(list, j);
+    }
   }
   return json_pack("{s:o, s:o}", "trunks", list, "alarms", alarms_json(h));
 }

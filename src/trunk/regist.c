@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The life of what regist.h keeps, along with the door's: made at the start, anew at each reload. */
+#include "base/clock.h"
 #include "trunk/regist.h"
 
 static void accounts_read(struct trunks *t) {
@@ -110,4 +111,42 @@ void regist_target(struct trunks *t, const struct conf_trunk *trunk, char *targe
   const struct binding *b = trunk->attach.accept_register ? registrar_binding(t, trunk->name) : NULL;
   if (b && !b->bnc && strchr(b->uri, '@') && strlen(b->uri) < bytes)
     slice_copy(target, bytes, slice_of(b->uri));
+}
+
+static uint64_t wall_of(const struct trunks *t, uint64_t at_us) {
+  uint64_t now = loop_now_us(t->env.loop);
+  return at_us > now ? clock_wall_ms() + (at_us - now) / 1000 : 0;
+}
+
+static void ours_show(struct trunks *t, const struct line *l, struct trunk_registration *ret) {
+  const struct conf_names *registrars = &l->attach.registration.registrars;
+  ret->state = registration_state_text(l->engine.state);
+  ret->last_status = l->engine.last_status;
+  ret->until_ms = wall_of(t, l->engine.until_us);
+  slice_copy(ret->at, sizeof ret->at, slice_of(registrars->text[l->engine.at]));
+}
+
+static void theirs_show(struct trunks *t, const struct binding *list, uint32_t n,
+                        struct trunk_registration *ret) {
+  for (; ret->n_bindings < n && ret->n_bindings < TRUNK_BINDINGS_MAX; ret->n_bindings++) {
+    const struct binding *b = &list[ret->n_bindings];
+    slice_copy(ret->bindings[ret->n_bindings].contact, sizeof ret->bindings[0].contact,
+               slice_of(b->uri));
+    addr_text(&b->source, ret->bindings[ret->n_bindings].source, sizeof ret->bindings[0].source);
+    ret->bindings[ret->n_bindings].until_ms = wall_of(t, b->until_us);
+  }
+}
+
+bool trunks_registration(struct trunks *t, const struct conf_trunk *trunk,
+                         struct trunk_registration *ret) {
+  const struct line *l = register_line(t, trunk->name);
+  const struct registry *r = registrar_list(t, trunk->name);
+  *ret = (struct trunk_registration){.is_ours = trunk->attach.registration.registrars.n > 0,
+                                     .is_theirs = trunk->attach.accept_register,
+                                     .state = registration_state_text(REGISTRATION_OFF)};
+  if (l)
+    ours_show(t, l, ret);
+  if (r)
+    theirs_show(t, r->list, r->n, ret);
+  return ret->is_ours || ret->is_theirs;
 }

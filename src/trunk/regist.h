@@ -59,5 +59,6 @@ const struct line *register_line(const struct trunks *t, const char *trunk); /* 
 /* registrar: also after a reload */
 void registrar_start(struct trunks *t);
 void registrar_stop(struct trunks *t);
+const struct registry *registrar_list(struct trunks *t, const char *trunk); /* NULL without any */
 /* Where calls to the trunk go, the newest one; NULL: nobody is registered. Until the next turn. */
 const struct binding *registrar_binding(struct trunks *t, const char *trunk);

@@ -19,12 +19,16 @@ static struct registry *registry_find(struct trunks *t, const char *trunk) {
   return NULL;
 }
 
+const struct registry *registrar_list(struct trunks *t, const char *trunk) {
+  struct registry *r = t->regist && *trunk ? registry_find(t, trunk) : NULL;
+  if (r)
+    registry_sweep(r, loop_now_us(t->env.loop));
+  return r;
+}
+
 const struct binding *registrar_binding(struct trunks *t, const char *trunk) {
-  struct registry *r = t->regist ? registry_find(t, trunk) : NULL;
-  if (!r || !*trunk)
-    return NULL;
-  registry_sweep(r, loop_now_us(t->env.loop));
-  return r->n ? &r->list[0] : NULL;
+  const struct registry *r = registrar_list(t, trunk);
+  return r && r->n ? &r->list[0] : NULL;
 }
 
 /* Calls go to the newest. */

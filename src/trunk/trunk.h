@@ -45,6 +45,21 @@ struct trunk_health {
   struct trunk_figures figures;
 };
 
+/* How it is attached by registration. */
+enum { TRUNK_BINDINGS_MAX = 10 };
+struct trunk_registration {
+  bool is_ours, is_theirs;  /* is_ours: we register with it; is_theirs: its peer may with us. */
+  const char *state;        /* ours: off trying registered waiting leaving */
+  char at[CONF_NAME_BYTES]; /* at is the registrar in use. */
+  int last_status;          /* last_status: of our last REGISTER; 0: none yet */
+  uint64_t until_ms;        /* wall; 0: nothing is registered */
+  uint32_t n_bindings;      /* theirs, the newest first: that is where calls go */
+  struct {
+    char contact[320], source[ADDR_TEXT_BYTES];
+    uint64_t until_ms;
+  } bindings[TRUNK_BINDINGS_MAX];
+};
+
 struct trunks_env {
   struct root *root;
   struct loop *loop;
@@ -78,6 +93,9 @@ struct trunk_alarm {
   char text[320];
 };
 uint32_t trunks_alarms(const struct trunks *t, struct trunk_alarm *list, uint32_t max);
+/* False: neither. */
+bool trunks_registration(struct trunks *t, const struct conf_trunk *trunk,
+                         struct trunk_registration *ret);
 /* The port that a listener is bound to (of use where the configuration says 0); 0 if unknown. */
 uint16_t trunks_port(const struct trunks *t, const char *listener);
 const struct counts *trunks_counts(void);

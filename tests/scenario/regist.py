@@ -3,18 +3,19 @@
 who gets no credentials, who guesses."""
 import glob
 import hashlib
+import json
 import os
 import re
 import shutil
 import signal
-import ssl
 import subprocess
 import tempfile
 import time
 
 from app import App
+from border import Certs, tls_agent
 from group import Group
-from house import TOP, Failed, check, wait_for
+from house import Failed, check, wait_for
 from sipua import Agent, Dialog, StreamAgent, audio_sdp
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -116,6 +117,12 @@ def reload(house, old, new):
     wait_for("the reload", lambda: house.log().count("configuration") > before, 8)
 
 
+def shown(house, trunk):
+    status, body = house.admin("/admin/v1/trunks")
+    check(status == 200, "trunks: %d" % status)
+    return next(t for t in json.loads(body)["trunks"] if t["name"] == trunk)
+
+
 def again(house, state=[60]):
     """The trunk "line" registers anew: it asks for another time."""
     old = state[0]
@@ -149,6 +156,9 @@ def line(house):
         check(proven.first == "REGISTER sip:far.test SIP/2.0", proven.first)
         contact = proven.get("contact")
         check(contact.startswith("<sip:line7@"), "Contact: " + contact)
+        state = shown(house, "line")["registration"]
+        check(state["state"] == "registered" and state["last_status"] == 200 and "127.0.0.2" in state["registrar"], "%s" % state)
+        check(55000 < state["until_ms"] - time.time() * 1000 < 3600000, "until: %s" % state)
         # a call in goes to our Contact; the number is that of To
         d = Dialog(sip, BOB)
         d.uri = d.target = contact.strip("<>")
@@ -295,7 +305,7 @@ def not_taken(house):
 # Who gets none (A7) --------------------------------------------------------------------------------
 
 
-def no_leak(house, sip, number):
+def no_leak(house, sip, number, contact=None):
     """Challenges of another realm to INVITE, re-INVITE and BYE: nothing of ours is said."""
     with App(house.demo, "bob") as bob:
         call = bob.place(OUT + number)
@@ -303,7 +313,7 @@ def no_leak(house, sip, number):
         sip.request("ACK")
         bob.wait("call.ended", call=call)
         call = bob.place(OUT + number)
-        sip.reply(sip.request("INVITE"), 200, sdp=own_sdp(sip))
+        sip.reply(sip.request("INVITE"), 200, sdp=own_sdp(sip), contact=contact)
         sip.request("ACK")
         bob.wait("call.connected", call=call)
         bob.done(bob.verb("hold"))
@@ -337,15 +347,12 @@ def leaktcp(house):
         no_leak(house, sip, "106")
 
 
-def contexts():
-    certs = TOP + "/certs/dev/"
-    client = ssl.create_default_context(cafile=certs + "ca.pem")
-    client.check_hostname = False
-    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=certs + "ca.pem")
-    server.verify_mode = ssl.CERT_REQUIRED
-    for c in client, server:
-        c.load_cert_chain(certs + "carrier.pem", certs + "carrier.key")
-    return {"client": client, "server": server}
+@REGIST.scenario("no credentials for another realm, TLS")
+def leaktls(house):
+    with Certs() as certs:
+        good = certs.make("carrier", "DNS:carrier.sallyport.test,IP:127.0.0.11")
+        with tls_agent(house, 11, good, "carrier.sallyport.test") as sip:
+            no_leak(house, sip, "111", "<sip:far@127.0.0.11:%d;transport=tls>" % sip.port)
 
 
 @REGIST.scenario("no credentials on a trunk without any")
@@ -391,6 +398,8 @@ def pbx(house):
         check(ok.status == 200 and "expires=120" in ok.get("contact"), ok.text())
         reload(house, "log_level: debug", "log_level: info")
         reload(house, "log_level: info", "log_level: debug")
+        places = shown(house, "pbx")["registration"]["bindings"]
+        check(len(places) == 1 and "pbx@127.0.0.3" in places[0]["contact"] and places[0]["source"].startswith("127.0.0.3:"), "%s" % places)
         call = bob.place(OUT + "103")
         request = sip.request("INVITE")
         check(request.first.startswith("INVITE sip:pbx@127.0.0.3:") and "+15550199103" in request.get("to"), request.first)
