@@ -147,7 +147,8 @@ static void update_refused(struct dialog *d, int status, const sip_t *sip) {
 static int update_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_t *sip) {
   struct dialog *d = dialog_get(magic);
   int status = sip && sip->sip_status ? sip->sip_status->st_status : nta_outgoing_status(orq);
-  if (!d || d->update_out != orq || status < 200)
+  if (!d || d->update_out != orq || status < 200 ||
+      dialog_proof(d, &d->update_out, sip, update_response))
     return 0;
   if (status < 300 && sip) {
     dialog_retarget(d, orq, sip);

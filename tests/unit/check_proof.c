@@ -149,6 +149,25 @@ Test(proof, all_requests_of_the_dialog) {
   cr_assert_null(rig_hear());
 }
 
+Test(proof, a_refresh_by_update) {
+  rig_conf.trunks[0].session_timer_s = 1800;
+  rig_conf.trunks[0].session_min_s = 90;
+  ring();
+  respond(invite, 200, "b", CONTACT "Allow: UPDATE\nSession-Expires: 90;refresher=uac\n", SDP);
+  cr_assert(rig_hear_method("ACK"));
+  const char *m = NULL;
+  for (unsigned i = 0; i < 60 && !m; i++) {
+    rig_run(1000);
+    m = rig_hear_method("UPDATE");
+  }
+  cr_assert(m, "no refresh");
+  snprintf(invite, sizeof invite, "%s", m);
+  challenge(invite, FAR "\"n1\"");
+  m = rig_hear_method("UPDATE");
+  cr_assert(m && cseq_of(m) == cseq_of(invite) + 1);
+  proof_of(m, "Authorization");
+}
+
 Test(proof, the_best_algorithm_is_taken) {
   ring();
   char two[600];
