@@ -2,6 +2,7 @@
 """Peers that nobody here wrote, at the trunk door with other keys and codecs than the demonstration's: baresip with
 DTLS-SRTP, G.722 and Opus. The app is aiortc; what each hears is judged by its tone."""
 import contextlib
+import json
 import os
 import shutil
 import socket
@@ -367,7 +368,22 @@ def webrtcbin_pcmu(house):
         webrtcbin(house, found.GstMediaPcmu, "PCMU")
 
 
-@INTEROP_LONG.scenario("ten minutes with baresip (SDES and DTLS), linphone, aiortc and webrtcbin at once: nothing drops")
+def chromium_begin(house, number):
+    """Headless Chromium in a call for as long; None where it is not installed."""
+    if not (shutil.which("chromium") and shutil.which("node")):
+        return None
+    return subprocess.Popen(["node", TOP + "/tests/browser/call.mjs", "--demo", house.dir + "/demo.json", "--to", number, "--seconds",
+                             str(LONG_S), "--timeout", "60"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def chromium_end(process):
+    told, said = process.communicate(timeout=120)
+    check(process.returncode == 0, "Chromium's call: %s %s" % (told[-1500:], said[-1500:]))
+    heard = json.loads(told)["heard"]
+    check(abs(heard["frequency_hz"] - 1004) < 8 and heard["purity"] > 0.8, "Chromium heard %s" % heard)
+
+
+@INTEROP_LONG.scenario("ten minutes with baresip (SDES and DTLS), linphone, aiortc, webrtcbin and Chromium at once: nothing drops")
 def ten_minutes(house):
     found, numbers = gst_media(), [house.demo["dial"]["tone"], "+15550199302"] + (["+15550199501"] if shutil.which("linphonec") else [])
     with contextlib.ExitStack() as stack:
@@ -378,6 +394,7 @@ def ten_minutes(house):
             apps.append((stack.enter_context(App(house.demo, "bob", device="gst", media=found.GstMedia)), numbers[0]))
         for app, number in apps:
             app.wait("call.connected", call=app.place(number))
+        browser = chromium_begin(house, numbers[0])
         if peer:
             peer.sound()
         end = time.monotonic() + LONG_S
@@ -387,6 +404,8 @@ def ten_minutes(house):
                 app.client.media.forget()
                 app.hears(1004)
                 check(not app.seen("call.ended"), "the call to %s ended: %s" % (number, app.seen("call.ended")))
+        if browser:
+            chromium_end(browser)
         calls = {app.client.call for app, _ in apps}
         for app, _ in apps:
             app.hangup()
