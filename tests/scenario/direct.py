@@ -14,9 +14,9 @@ from app import App
 from border import Certs, secure_sdp
 from group import Group
 from house import TOP, Failed, House, check, wait_for
-from names import Dns, a
+from names import Dns, a, srv
 from peermedia import Media, crypto_line, crypto_of
-from sipua import Dialog, StreamAgent
+from sipua import Agent, Dialog, StreamAgent, audio_sdp
 
 DIRECT = Group("direct", shared=False, programs=["baresip", "openssl"])
 ALICE, BOB = "+15550100001", "+15550100002"
@@ -126,9 +126,10 @@ class Gateway(House):
 
 
 @contextlib.contextmanager
-def names(port):
+def names(port, more=None):
     zone = {"sip.hub.test": [a(HUB)], "sip2.hub.test": [a(HUB2)], "sbc.contoso.test": [a(SBC)], "sbc1.base.test": [a(SBC)],
             "sbc2.base.test": [a(SBC)]}
+    zone.update(more or {})
     with Dns(NAMES, port, zone) as server:
         yield server
 
@@ -500,3 +501,143 @@ def renewal(house):
             return old not in sip.streams
         wait_for("the end of the old connection", closed, 60)
         check(options(sip).status == 200, "OPTIONS on a new connection")
+
+
+# The samples of docs/trunks, each started and called -------------------------------------------------
+
+SAMPLES = Group("samples", shared=False, programs=["openssl", "baresip"])
+CARRIER = "127.0.3.20"
+
+
+class Sample(Gateway):
+    """docs/trunks/NAME.yaml with the test's addresses and ports in place of the documentation's."""
+
+    def __init__(self, base, sample, certs, sans, trunk, at):
+        super().__init__(base, "sample-" + sample, at, certs, sans, base + 4, "", "alice", trunk)
+        text = open("%s/docs/trunks/%s.yaml" % (TOP, sample)).read()
+        head, _, tail = open(self.dir + "/template.yaml").read().partition("listeners:")
+        text = re.sub(r'"192\.0\.2\.10:506[01]"', '"%s:@PORT_TLS@"' % at, text)
+        text = re.sub(r":506[01]\b", ":%d" % (base + 4), text)
+        text = text.replace("198.51.100.0/24", "127.0.3.0/24").replace("198.51.100.20", CARRIER).replace("198.51.100.21", "127.0.3.21")
+        text = re.sub(r"(sip\d?\.hub\.example)([],])", r"'\1:%d'\2" % (base + 4), text) if "hubs:" in text else text
+        text = re.sub(r"\b(hub|sbc)\.(pem|key)\b", self.dir + r"/own.\2", text).replace("roots.pem", self.dir + "/roots.pem")
+        self.put("carrier.key", "secret\n")
+        text = text.replace("carrier.password", self.dir + "/carrier.key")
+        self.put("template.yaml", head + text + "users:" + tail.partition("users:")[2])
+
+
+def sample_zone(base):
+    port = base + 4
+    hosts = {"sip.carrier.example": CARRIER, "proxy.carrier.example": "127.0.3.21", "sbc.contoso.example": SBC, "sip.hub.example": HUB,
+             "sip2.hub.example": HUB2, "sip3.hub.example": HUB2}
+    zone = {name: [a(ip)] for name, ip in hosts.items()}
+    zone["_sip._udp.sip.carrier.example"] = [srv(1, 1, port, "sip.carrier.example")]
+    return zone
+
+
+def sample_calls(house, sip, sdp, answer):
+    """A call out and one in."""
+    with App(house.demo, "alice") as alice:
+        call = alice.place(BOB)
+        request = sip.request("INVITE")
+        answer(request)
+        sip.request("ACK")
+        alice.wait("call.connected", call=call)
+        alice.hangup()
+        sip.reply(sip.request("BYE"), 200)
+    with App(house.demo, "alice") as alice:
+        d = Dialog(sip, ALICE).invite(sdp)
+        alice.answer(alice.incoming())
+        ok = d.answer(200)
+        check(ok.status == 200, ok.text())
+        d.ack(ok)
+        check(d.bye().status == 200, "BYE")
+
+
+def carrier_sample(sample, make, before=None):
+    def scenario(base):
+        with Certs() as certs, names(base + 4, sample_zone(base)):
+            with Sample(base, sample, certs, "DNS:gw.customer.example", "carrier", HUB) as house, make(house) as sip, Media(host=CARRIER) as media:
+                if before:
+                    before(house, sip)
+                sample_calls(house, sip, media.sdp(), lambda request: sip.reply(request, 200, sdp=media.sdp()))
+    return scenario
+
+
+def udp_carrier(house):
+    return Agent(house.port("lab_peer"), (HUB, house.port("tls")), CARRIER)
+
+
+def register(house, sip):
+    first = sip.request("REGISTER")
+    sip.reply(first, 401, more='WWW-Authenticate: Digest realm="carrier.example", nonce="abc", algorithm=MD5, qop="auth"\r\n')
+    second = sip.request("REGISTER")
+    check('username="15550100000"' in second.get("authorization"), second.text())
+    sip.reply(second, 200, contact=second.get("contact") + ";expires=3600")
+
+
+def tcp_proxy(house):
+    """The carrier's proxy: what passes through it has its Via on top, and its Record-Route."""
+    return StreamAgent(house.port("lab_peer"), (HUB, house.port("tls")), "127.0.3.21")
+
+
+SAMPLES.scenario("docs/trunks/static-carrier.yaml: called both ways")(carrier_sample("static-carrier", udp_carrier))
+SAMPLES.scenario("docs/trunks/registering-carrier.yaml: registers by digest, called both ways")(
+    carrier_sample("registering-carrier", udp_carrier, register))
+
+
+@SAMPLES.scenario("docs/trunks/carrier-with-proxies.yaml: a call through the carrier's proxy; a stranger's proxy is refused")
+def proxied(base):
+    with Certs() as certs, names(base + 4, sample_zone(base)):
+        with Sample(base, "carrier-with-proxies", certs, "DNS:gw.customer.example", "carrier", HUB) as house, tcp_proxy(house) as sip, \
+                Media(host="127.0.3.21") as media, App(house.demo, "alice") as alice:
+            at, contact = house.port("lab_peer"), "<sip:+1@%s:%d;transport=tcp>" % (CARRIER, house.port("lab_peer"))
+            call = alice.place(BOB)
+            request = sip.request("INVITE")
+            more = "Record-Route: <sip:127.0.3.21:%d;transport=tcp;lr>\r\n" % at
+            sip.reply(request, 200, sdp=media.sdp(), contact=contact, more=more)
+            ack = sip.request("ACK")
+            check("127.0.3.21" in ack.get("route") and CARRIER in ack.first, ack.text())
+            alice.wait("call.connected", call=call)
+            alice.hangup()
+            sip.reply(sip.request("BYE"), 200)
+            d = Dialog(sip, ALICE)
+            d.cseq = 1
+            text = d.head("INVITE", vias=["SIP/2.0/TCP %s:%d;branch=z9hG4bKb" % (CARRIER, at)], more=more.replace("127.0.3.21", "203.0.113.66"))
+            sip.send(re.sub(r"Contact: [^\r]*", "Contact: " + contact, text), media.sdp())
+            d.invite_branch = d.branch
+            gone = d.answer(300)
+            refused(gone, 403, "203.0.113.66")
+            d.ack(gone)
+
+
+def direct_agent(certs, house, host, name, peer):
+    standing = type("S", (), {"certs": certs, "port": house.port})()
+    return Standing.agent(standing, host, "DNS:" + name, name, peer)
+
+
+def direct_sample(base, sample, sans, trunk, at, host, name):
+    with Certs() as certs, names(base + 4, sample_zone(base)):
+        with Sample(base, sample, certs, sans, trunk, at) as house, direct_agent(certs, house, host, name, at) as sip, Media() as media:
+            sdp = secure_sdp(media)
+            if trunk == "contoso":
+                check(options(sip).status == 200, "OPTIONS")
+            sip.reply(sip.request("OPTIONS"), 200)
+            house.wait_trunk(trunk, 5, overall="online")
+
+            def answer(request):
+                mine = next(o for o in crypto_of(request.body) if o[1] == SUITE)
+                sip.reply(request, 200, sdp=media.sdp("RTP/SAVP", crypto_line(mine[0], SUITE, media.key)))
+                media.secure(SUITE, media.key, mine[2], b"", mine[3])
+                media.to(request.body)
+            sample_calls(house, sip, sdp, answer)
+
+
+@SAMPLES.scenario("docs/trunks/direct-routing-hub.yaml: an SBC comes online, called both ways")
+def sample_hub(base):
+    direct_sample(base, "direct-routing-hub", "DNS:sip.hub.example", "contoso", HUB, SBC, "sbc.contoso.example")
+
+
+@SAMPLES.scenario("docs/trunks/direct-routing-sbc.yaml: we come online at a hub, called both ways")
+def sample_sbc(base):
+    direct_sample(base, "direct-routing-sbc", "DNS:sbc.contoso.example", "service", SBC, HUB, "sip.hub.example")
