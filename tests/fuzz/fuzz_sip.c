@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Whatever a trunk's peer sends as SIP: datagrams through the receive hooks, the library and the trunk
  * door, up to a call model of the tests' own. An input is up to six messages with "%%" lines between.
- * A message "ring" lets the gateway call. $P and $G are the ports, $T the tag, $I the Call-ID, $B the
- * branch, $F the From, $S the CSeq's number of what the gateway said last, so that answers and dialogs
- * can be met. */
+ * A message "ring" lets the gateway call, "late" without an offer. $P and $G are the ports, $T the tag,
+ * $I the Call-ID, $B the branch, $F the From, $S the CSeq's number, $R the RSeq of what the gateway said
+ * last, so that answers and dialogs can be met. */
 #include "../unit/trunkfake.h"
 
 #include "base/log.h"
@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 enum { MESSAGES_MAX = 6, RUNS_A_RIG = 500, LEGS_A_RIG = FAKE_LEGS - 3, OUT_MAX = 60000 };
 
-static char tag[256], call_id[256], branch[256], from[256], number[16];
+static char tag[256], call_id[256], branch[256], from[256], number[16], rseq[16];
 
 static void keep(char *to, size_t room, const char *text, const char *end) {
   snprintf(to, room, "%.*s", (int)strcspn(text, end), text);
@@ -28,6 +28,8 @@ static void hear(void) {
     keep(tag, sizeof tag, rig_tag(m, strncmp(m, "SIP/2.0", 7) ? "From" : "To"), ";");
     keep(call_id, sizeof call_id, rig_header(m, "Call-ID"), "");
     keep(number, sizeof number, rig_header(m, "CSeq"), " ");
+    if (*rig_header(m, "RSeq"))
+      keep(rseq, sizeof rseq, rig_header(m, "RSeq"), "");
     keep(from, sizeof from, rig_header(m, "From"), "");
     keep(branch, sizeof branch, b ? b + 7 : "", ";");
   }
@@ -51,6 +53,8 @@ static const char *value_of(char letter, char *port, size_t room) {
     return from;
   case 'S':
     return number;
+  case 'R':
+    return rseq;
   default:
     return NULL;
   }
@@ -97,12 +101,21 @@ static unsigned legs_used(void) {
   return used;
 }
 
-/* Each call is answered, so that there are dialogs to attack. */
+static void ring(bool is_late) {
+  rig_conf.trunks[0].late_offer_out = is_late;
+  struct leg *l = rig_ring("+15551234");
+  if (l && is_late)
+    l->local = NULL;
+  rig_settle();
+}
+
+/* Each call is answered, early and for good, so that there are dialogs to attack. */
 static bool answer_calls(void) {
   bool any = false;
   for (unsigned i = 0; i < FAKE_LEGS; i++) {
     struct fake_leg *f = &fake.legs[i];
     if (f->is_used && !f->is_over && f->leg.role == LEG_CALLER && !f->answered++) {
+      fake.door->progress(fake.door_arg, &f->leg);
       fake.door->answered(fake.door_arg, &f->leg);
       any = true;
     }
@@ -117,6 +130,11 @@ static void end_calls(void) {
   rig_settle();
 }
 
+static void shape(struct conf *c) {
+  c->trunks[0].prack = PRACK_SUPPORTED;
+  c->trunks[0].p_early_media = true;
+}
+
 static void rig_renew(void) {
   static unsigned runs;
   static bool is_on;
@@ -128,6 +146,7 @@ static void rig_renew(void) {
   } else if (log_start("fuzz", 2, LOG_ERROR) < 0) {
     abort();
   }
+  rig_shape = shape;
   rig_start();
   is_on = true;
   runs = 0;
@@ -138,9 +157,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n) {
   rig_renew();
   for (unsigned i = 0; i < MESSAGES_MAX && rest.n && legs_used() < LEGS_A_RIG; i++) {
     struct slice m = next_message(&rest);
-    if (slice_eq(slice_trim(m), SLICE("ring"))) {
-      (void)rig_ring("+15551234");
-      rig_settle();
+    if (slice_eq(slice_trim(m), SLICE("ring")) || slice_eq(slice_trim(m), SLICE("late"))) {
+      ring(slice_eq(slice_trim(m), SLICE("late")));
     } else {
       say(m);
     }
