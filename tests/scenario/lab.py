@@ -299,7 +299,7 @@ def fork(house):
 def options(house):
     with agent(house) as sip:
         for method, more, status, header in (("OPTIONS", "", 200, "allow"), ("WIBBLE", "", 501, "allow"), ("SUBSCRIBE", "", 405, "allow"),
-                                             ("INVITE", "Require: 100rel\r\n", 420, "unsupported")):
+                                             ("INVITE", "Require: wibble\r\n", 420, "unsupported")):
             d = Dialog(sip, BOB)
             d.cseq = 1
             sip.send(d.head(method, more=more))
