@@ -251,6 +251,23 @@ def bulk(house):
         sip.reply(request, 200, contact=request.get("contact") + ";expires=600")
 
 
+@REGIST.scenario("over TLS: proof and calls by the connection that the registration lives on")
+def secure(house):
+    with Certs() as certs, App(house.demo, "bob") as bob:
+        good = certs.make("registrar", "DNS:registrar.sallyport.test,IP:127.0.0.14")
+        with tls_agent(house, 14, good, "registrar.sallyport.test") as sip:
+            reload(house, "sip:tls@far.test", "sip:tls2@far.test")
+            proven = registers(sip)
+            one = sip.last
+            check(re.match(r"<sip:tls2@line.sallyport.test:\d+;transport=tls>", proven.get("contact")), proven.get("contact"))
+            call = bob.place(OUT + "114")
+            request = sip.request("INVITE")
+            check(sip.last is one, "over another connection")
+            sip.reply(request, 486)
+            sip.request("ACK")
+            bob.wait("call.ended", call=call)
+
+
 # Challenges of carriers ----------------------------------------------------------------------------
 
 
