@@ -130,9 +130,9 @@ def again(house, state=[60]):
     reload(house, "expires_s: %d\n" % old, "expires_s: %d\n" % state[0])
 
 
-def registers(sip, nonce="n1", more="", expires=None, algorithm="SHA-256"):
+def registers(sip, nonce="n1", more="", expires=None, algorithm="SHA-256", seconds=8):
     """A REGISTER, challenged, proven, taken; the proven one."""
-    first = sip.request("REGISTER", 8)
+    first = sip.request("REGISTER", seconds)
     while first.get("expires") == "0":  # the one before is taken back
         sip.reply(first, 200)
         first = sip.request("REGISTER", 8)
@@ -249,6 +249,14 @@ def bulk(house):
         check(re.match(r"<sip:[^@]+;bnc>$", request.get("contact")), "Contact: " + request.get("contact"))
         check(request.get("require") == "gin" and request.get("proxy-require") == "gin", request.text())
         sip.reply(request, 200, contact=request.get("contact") + ";expires=600")
+
+
+@REGIST.scenario("registrars by name: the one that DNS does not know makes room for the next")
+def named(house):
+    with agent(house, 1) as sip:
+        reload(house, "sip:named@far.test", "sip:named2@far.test")
+        proven = registers(sip, seconds=20)
+        check("named2@" in proven.get("contact"), proven.get("contact"))
 
 
 @REGIST.scenario("over TLS: proof and calls by the connection that the registration lives on")
