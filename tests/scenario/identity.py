@@ -226,6 +226,22 @@ def slow(house):
         drop(d)
 
 
+@G.scenario("STIR: the plan routes by who vouches: good to bob, bad refused, none not known")
+def plans(house):
+    number = "+15550199300"
+    with App(house.demo, "bob") as bob, agent(house, 7) as sip, Server(STI, house.port("relay_tls")):
+        d = Dialog(sip, number).invite(audio_sdp(40000), more=identity(payload(to=number, attest="B"), url(house)))
+        event = bob.wait("call.incoming")
+        check(event["verified"] == "B", "verified: %s" % event["verified"])
+        drop(d)
+        bob.wait("call.ended", call=event["call"])
+        for status, more in ((603, identity(payload(to=number, age=500), url(house))), (404, "")):
+            d = Dialog(sip, number).invite(audio_sdp(40000), more=more)
+            answer = d.answer(300)
+            d.ack(answer)
+            check(answer.status == status, answer.text())
+
+
 @G.scenario("STIR: calls to a trunk are signed by the operator's key; a withheld number and a name are not")
 def signs(house):
     with App(house.demo, "bob") as bob, agent(house, 9) as far:
