@@ -19,7 +19,7 @@ from peermedia import Media, crypto_line, crypto_of
 from sipua import Agent, Dialog, StreamAgent, audio_sdp
 
 DIRECT = Group("direct", shared=False, programs=["baresip", "openssl"])
-ALICE, BOB = "+15550100001", "+15550100002"
+ALICE, BOB, TENANTS = "+15550100001", "+15550100002", "+15559990001"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
 HUB, HUB2, SBC, NAMES = "127.0.3.1", "127.0.3.2", "127.0.3.10", "127.0.3.53"
 
@@ -243,6 +243,8 @@ class HubHouse(Standing):
 """ % (base + 4, base + 4)
         super().__init__(base, name, HUB, "DNS:sip.hub.test,DNS:sip2.hub.test", trunks, "alice", "contoso")
         path = self.certs.make(one, "DNS:one.hub.test", roots_of(self.certs))
+        plan = open(self.dir + "/plan.yaml").read()
+        self.put("plan.yaml", plan.replace("rules:", 'rules:\n  - {name: tenant, from: native, called: "%s", then: {trunk: tenant}}' % TENANTS))
         self.put("one.pem", open(path + ".pem").read())
         self.put("one.key", open(path + ".key").read())
 
@@ -371,6 +373,14 @@ def sni(house):
     check(subject("one.hub.test") == "one.hub.test", "one: " + subject("one.hub.test"))
     check(subject("sip.hub.test") == "sip.hub.test", "sip: " + subject("sip.hub.test"))
     check(subject("nobody.test") == "sip.hub.test", "the listener's for other names")
+    with house.sbc("sbc1.base.test", "DNS:*.base.test") as sip, App(house.demo, "alice") as alice:
+        alice.place(TENANTS)
+        request = sip.request("INVITE")
+        shown = sip.last.getpeercert()["subjectAltName"][0][1]
+        check(shown == "one.hub.test", "the certificate of our connection is " + shown)
+        check(all("one.hub.test" in request.get(name) for name in ("via", "from", "contact")), request.text())
+        sip.reply(request, 486)
+        sip.request("ACK")
 
 
 @ROWS.scenario("Enabled=false drains: OPTIONS and calls get 503, the live call stays; and back")
