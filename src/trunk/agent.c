@@ -245,8 +245,8 @@ static int agent_open(struct agent *a, const struct conf_listener *l, char *why,
       NTATAG_SIP_T1X64(T1X64_MS), NTATAG_USE_NAPTR(0), NTATAG_USE_SRV(1),
       NTATAG_SERVER_RPORT(l->transport == TRANSPORT_UDP), TPTAG_UDP_RMEM(UDP_RECEIVE_BYTES),
       TPTAG_TIMEOUT(60000), TPTAG_IDLE(1800000), TPTAG_REUSE(1), TPTAG_PONG2PING(1),
-      SRESTAG_CACHE(t->names), TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)),
-      TAG_END());
+      SRESTAG_CACHE(t->names), TAG_IF(*t->resolv_conf, SRESTAG_RESOLV_CONF(t->resolv_conf)),
+      TAG_IF(l->transport == TRANSPORT_TLS, TPTAG_CERTIFICATE(profile)), TAG_END());
   if (!a->nta) {
     snprintf(why, why_bytes, "listener %s: cannot bind %s: %s", l->name, url, strerror(errno));
     return -EADDRINUSE;

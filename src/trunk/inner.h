@@ -97,6 +97,7 @@ struct trunks {
   struct shun *shunned;
   struct pool *hops;
   struct timer lookup_timer;
+  char resolv_conf[CONF_PATH_BYTES + 16]; /* node.resolvers as a file for sofia's resolver; "": none */
   struct pin *pins;          /* pins: see hops_pin() */
   struct expiry_files files; /* files of certificates and keys, looked at by renewal */
   struct timer renewal_timer;

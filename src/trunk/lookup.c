@@ -58,6 +58,21 @@ void lookup_settle(struct trunks *t) {
     loop_arm(t->env.loop, &t->lookup_timer, next > now ? next - now : 0);
 }
 
+/* sofia's resolver, which follows route sets, asks the same servers; it takes them from a file only. */
+static void conf_write(struct trunks *t, const struct addr *servers, uint32_t n) {
+  char ip[ADDR_TEXT_BYTES];
+  const char *dir = t->env.conf->node.run_dir;
+  snprintf(t->resolv_conf, sizeof t->resolv_conf, "%s/resolv.conf", *dir ? dir : ".");
+  FILE *f = n ? fopen(t->resolv_conf, "we") : NULL;
+  for (uint32_t i = 0; f && i < n; i++)
+    fprintf(f, "port %u\nnameserver %s\n", addr_port(&servers[i]),
+            addr_ip_text(&servers[i], ip, sizeof ip));
+  if (n && !f)
+    log_warn(trunk, "node.resolvers: %s: %s", t->resolv_conf, strerror(errno));
+  if (!f || fclose(f) != 0)
+    t->resolv_conf[0] = 0;
+}
+
 int lookup_start(struct trunks *t) {
   struct resolver_env env = {.arg = t, .ask = ask};
   const struct conf *c = t->env.conf;
@@ -67,6 +82,7 @@ int lookup_start(struct trunks *t) {
     if (addr_parse_port(&servers[n], slice_of(c->node.resolvers.text[i])) == 0 ||
         addr_parse(&servers[n], slice_of(c->node.resolvers.text[i]), 53) == 0)
       n++;
+  conf_write(t, servers, n);
   t->lookup_timer = (struct timer){.fn = on_time, .arg = t};
   int e = resolver_new(&t->resolver, &env);
   if (e == 0)

@@ -5,9 +5,11 @@ import os
 import re
 import socket
 import struct
+import threading
 import time
 
 from app import App
+from border import Certs
 from names import Dns, a, aaaa, naptr, srv
 from group import Group
 from house import check
@@ -282,3 +284,42 @@ def six(house):
         bob.wait("call.answered", call=call)
         bob.hangup()
         sip.reply(sip.request("BYE"), 200)
+
+
+@RESOLVE.scenario("targets over TLS: a certificate for where SRV leads, and not for the trunk's name, is passed by at once")
+def tls_name(house):
+    def tls(i, path):
+        return StreamAgent(house.port("lab_peer"), ("127.0.0.20", house.port("tls")), "127.0.1.%d" % i, name="secure.test",
+                           **Certs.contexts(path))
+
+    with dns(house) as server, Certs() as certs, App(house.demo, "bob") as bob, tls(1, certs.make("led", "DNS:t1.secure.test")) as one, \
+            tls(2, certs.make("meant", "DNS:secure.test")) as two:
+        port = house.port("lab_peer")
+        server.zone["secure.test"] = [a("127.0.1.2")]
+        server.zone["_sips._tcp.secure.test"] = [srv(i, 1, port, "t%d.secure.test" % i) for i in (1, 2)]
+        heard = []
+        thread = threading.Thread(target=lambda: heard.append(one.receive(3)))
+        thread.start()
+        begin = time.monotonic()
+        call = bob.place(NUMBER["secure"])
+        request = two.request("INVITE")
+        took = time.monotonic() - begin
+        check(took < 1.5, "it took %.1f s" % took)
+        check("secure.test" in request.first, request.first)
+        answered(two, request, bob, call)
+        thread.join()
+        check(heard == [None], "the wrong one was told: %s" % (heard[0].first if heard[0] else ""))
+
+
+@RESOLVE.scenario("DNS: the name in an answer's Contact is asked of the same servers")
+def contact(house):
+    with dns(house) as server, App(house.demo, "bob") as bob, target(house, 1) as one:
+        server.zone["contact.test"] = [a("127.0.1.1")]
+        call = bob.place(NUMBER["parked"])
+        request = one.request("INVITE")
+        one.reply(request, 200, sdp=audio_sdp(one.port + 10, one.host), contact="<sip:far@contact.test:%d>" % one.port)
+        one.request("ACK")
+        bob.wait("call.answered", call=call)
+        bob.hangup()
+        one.reply(one.request("BYE"), 200)
+        check(server.asked.get("contact.test"), "nobody asked")
