@@ -92,6 +92,18 @@ struct leg {
   struct leg_inner *inner;                                    /* what only the rooms of call know */
 };
 
+/* Where a call that rings is sent, in this order: numbers by the plan, or all by one trunk; users. */
+enum { REDIRECT_MAX = 5 };
+struct redirect {
+  uint32_t n;
+  int status;                     /* why, as History-Info says it */
+  const struct conf_trunk *trunk; /* NULL: by the plan */
+  struct {
+    bool is_user;
+    char name[CONF_NAME_BYTES]; /* number or user */
+  } to[REDIRECT_MAX];
+};
+
 /* A call made for a REFER: words of the trunk that referred, which go back to that trunk only. */
 enum { CALL_REFER_BYTES = 640 };
 struct call_refer {
@@ -119,6 +131,7 @@ struct call {
   struct list legs;            /* all legs, through inner; use call_next_leg */
   bool answered;               /* a callee gave its final answer */
   char rule[CONF_NAME_BYTES];  /* the dialplan's rule */
+  struct redirect *redirect;   /* told to the caller\'s trunk, by 302; NULL: nothing is */
   struct call_refer *refer;    /* NULL: not made for a REFER */
   struct call_inner *inner;
 };
@@ -191,7 +204,7 @@ struct door {
   /* What became of a transfer that this leg asked for. May be NULL. */
   void (*transferred)(void *arg, struct leg *l, const struct transfer_news *news);
   /* Asks the leg's peer to call that number itself, referred by the number `by`; call_referred follows.
-   * NULL: it cannot be asked. */
+   * REFUSE_METHOD, or NULL: it cannot be asked. */
   struct verdict (*refer)(void *arg, struct leg *l, const char *number, const char *by);
   /* The leg's far side is another one now, by somebody's transfer. May be NULL. */
   void (*moved)(void *arg, struct leg *l);
@@ -302,6 +315,10 @@ void call_user_done(struct call *c, const char *user, struct cause why); /* one 
 /* Leads a call that rings to another number (a redirect), through plan, caps and guard; the target that
  * rings is given up. status: why, as History-Info says it (302, 486 …). Not pass: nothing changed. */
 struct verdict call_forward(struct call *c, struct slice number, int status) must_check;
+/* The same to several, one after another as they fail. */
+struct verdict call_redirect(struct call *c, const struct redirect *r) must_check;
+/* A user's wish: as its caller's trunk has it done, by 302 or by call_redirect. */
+struct verdict call_deflect(struct call *c, const struct redirect *r) must_check;
 
 /* Offer/answer of one leg ------------------------------------------------------------------------ */
 /* Our first offer (callee legs; a caller leg without an offer): it is leg->local, the same one when

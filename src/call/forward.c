@@ -6,7 +6,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-static struct route_decision decide_forward(const struct hunt *h, struct slice number) {
+static struct route_decision decide_forward(const struct hunt *h, struct slice number,
+                                            const char *trunk) {
   const struct call *c = h->call;
   const struct call_inner *in = call_in(c);
   struct route_facts f = {.from_kind = SLICE("forward"),
@@ -17,7 +18,9 @@ static struct route_decision decide_forward(const struct hunt *h, struct slice n
                           .identity = slice_of(in->identity),
                           .anonymous = c->anonymous,
                           .wall_s = clock_wall_ms() / 1000};
-  return route_decide(h->cs->env.plan, &f);
+  struct route_decision by_trunk = {.action = ROUTE_TRUNK};
+  slice_copy(by_trunk.trunk, sizeof(by_trunk.trunk), slice_of(trunk));
+  return *trunk ? by_trunk : route_decide(h->cs->env.plan, &f);
 }
 
 static struct verdict forward_note(struct hunt *h, struct slice number, uint16_t status) {
@@ -34,12 +37,12 @@ static struct verdict forward_note(struct hunt *h, struct slice number, uint16_t
 }
 
 /* A decision for the number above the step that asks for it; the caller's side is told. */
-struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status) {
+struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status, const char *trunk) {
   struct call *c = h->call;
   struct verdict v = forward_note(h, number, status);
   if (!verdict_is_pass(&v))
     return v;
-  struct route_decision d = decide_forward(h, number);
+  struct route_decision d = decide_forward(h, number, trunk);
   v = hunt_push(h, &d);
   if (!verdict_is_pass(&v))
     return v;
@@ -52,18 +55,29 @@ struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status
   return v;
 }
 
-struct verdict call_forward(struct call *c, struct slice number, int status) {
-  struct call_inner *in = call_in(c);
-  struct hunt *h = in->hunt;
+bool hunt_may_forward(const struct call *c) {
+  const struct hunt *h = call_in(c)->hunt;
+  return !call_in(c)->ending && !c->answered && h && h->is_begun;
+}
+
+/* What rings is given up for what was pushed. */
+void hunt_lead_on(struct hunt *h) {
   struct cause why = cause_make(END_TRANSFERRED, BY_CALLEE, "");
-  if (in->ending || c->answered || !h || !h->is_begun)
-    return verdict_refuse(REFUSE_STATE, "only a call that rings can be led elsewhere");
-  struct verdict v = hunt_forward(h, number, (uint16_t)status);
-  if (!verdict_is_pass(&v))
-    return v;
+  loop_disarm(h->cs->env.loop, &h->limit);
+  loop_disarm(h->cs->env.loop, &h->next_ring);
   hunt_give_up(h, &why);
   h->goes_on = false;
+  h->outcome = 0;
   calls_arm(h->cs, &h->go, 0);
+}
+
+struct verdict call_forward(struct call *c, struct slice number, int status) {
+  struct hunt *h = call_in(c)->hunt;
+  if (!hunt_may_forward(c))
+    return verdict_refuse(REFUSE_STATE, "only a call that rings can be led elsewhere");
+  struct verdict v = hunt_forward(h, number, (uint16_t)status, "");
+  if (verdict_is_pass(&v))
+    hunt_lead_on(h);
   return v;
 }
 

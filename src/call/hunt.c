@@ -433,7 +433,9 @@ static void trunks_begin(struct hunt *h) {
 /* Forwards ----------------------------------------------------------------------------------------- */
 
 static void forward_begin(struct hunt *h) {
-  struct verdict v = hunt_forward(h, slice_of(hunt_step(h)->number), outcome_status(h->outcome));
+  const struct route_step *s = hunt_step(h); /* one of a redirect may name a trunk */
+  struct verdict v =
+      hunt_forward(h, slice_of(s->number), outcome_status(h->outcome), s->n ? s->to[0].name : "");
   h->outcome = 0;
   if (verdict_is_pass(&v)) {
     step_begin(h);
@@ -591,9 +593,10 @@ void hunt_begin(struct call *c) {
   h->next_ring = (struct timer){.fn = on_next_ring, .arg = h};
   h->go = (struct timer){.fn = on_go, .arg = h};
   h->is_begun = true;
-  struct verdict v = c->verified[0] && c->caller->kind == LEG_TRUNK && h->called[0]
-                         ? hunt_decide_again(h)
-                         : verdict_pass();
+  struct verdict v =
+      c->verified[0] && !call_in(c)->replaces && c->caller->kind == LEG_TRUNK && h->called[0]
+          ? hunt_decide_again(h)
+          : verdict_pass();
   if (verdict_is_pass(&v))
     step_begin(h);
   else

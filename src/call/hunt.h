@@ -66,7 +66,10 @@ void hunt_pop(struct hunt *h);
 void hunt_leave_trunk(struct hunt *h);
 void hunt_give_up(struct hunt *h, const struct cause *why);
 /* forward.c: not pass: nothing changed, but for the second where no step is left */
-struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status) must_check;
+struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status,
+                            const char *trunk) must_check; /* trunk "": by the plan */
+bool hunt_may_forward(const struct call *c);
+void hunt_lead_on(struct hunt *h);
 struct verdict hunt_decide_again(struct hunt *h) must_check;
 bool hunt_rings(const struct call *c, const char *identity);
 /* A refusal of a decision: its status goes to the caller and into the record. */

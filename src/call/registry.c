@@ -144,6 +144,7 @@ void call_free(struct call *c) {
   hunt_free(in->hunt);
   announce_free(in->announcement);
   free(c->refer);
+  free(c->redirect);
   free(in);
 }
 

@@ -289,8 +289,11 @@ struct verdict call_transfer(struct leg *l, const struct transfer_order *o) {
   if (!verdict_is_pass(&v))
     return v;
   struct route_decision own;
-  if (is_trunks_own(far, o, &own))
-    return refer(l, far, o, &own);
+  if (is_trunks_own(far, o, &own)) {
+    v = refer(l, far, o, &own);
+    if (v.refusal != REFUSE_METHOD) /* that peer takes none: then it is done here */
+      return v;
+  }
   bool was_caller = far->role == LEG_CALLER;
   struct place p = {.door = l->door,
                     .door_arg = l->door_arg,

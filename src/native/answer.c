@@ -13,7 +13,7 @@ static struct nleg *refuse(struct req *r, enum web_problem p, const char *detail
 }
 
 /* The callee's leg of the path's call, alive; else answered: 404, 409, 410. */
-static struct nleg *callee_leg(struct req *r, struct leg **ret_leg) {
+struct nleg *req_callee_leg(struct req *r, struct leg **ret_leg) {
   struct nleg *nl = nleg_find_rung(r->user, slice_of(r->ask->params.text[0]), r->device);
   if (!nl)
     return refuse(r, WEB_PROBLEM_not_found, "no such call rings for this device");
@@ -31,7 +31,7 @@ static struct nleg *callee_leg(struct req *r, struct leg **ret_leg) {
 
 void verb_ringing(struct req *r) {
   struct leg *l;
-  struct nleg *nl = callee_leg(r, &l);
+  struct nleg *nl = req_callee_leg(r, &l);
   if (!nl)
     return;
   if (l->state >= LEG_ANSWERED) {
@@ -174,7 +174,7 @@ static void answered_before(struct req *r, const struct nleg *nl, const struct r
 void verb_answer(struct req *r) {
   struct leg *l;
   struct reading a;
-  struct nleg *nl = callee_leg(r, &l);
+  struct nleg *nl = req_callee_leg(r, &l);
   if (!nl || !reading_take(r, &a))
     return;
   if (nl->answered || l->call->answered) {
@@ -194,7 +194,7 @@ void verb_answer(struct req *r) {
 
 void verb_reject(struct req *r) {
   struct leg *l;
-  struct nleg *nl = callee_leg(r, &l);
+  struct nleg *nl = req_callee_leg(r, &l);
   if (!nl)
     return;
   const char *why = json_string_value(json_object_get(r->body, "reason"));

@@ -75,6 +75,7 @@ bool place_is_emergency(const struct req *r,
 /* The live leg of the path's call, NULL when answered; acting from another named device moves the call
  * there. */
 struct nleg *req_live_leg(struct req *r, struct leg **ret_leg);
+struct nleg *req_callee_leg(struct req *r, struct leg **ret_leg); /* of a call that rings */
 void req_move(struct req *r, struct nleg *nl, struct leg *l);
 void transfer_event(struct nleg *nl, const struct transfer_news *news);
 

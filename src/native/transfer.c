@@ -85,6 +85,44 @@ void verb_transfer(struct req *r) {
   answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
 }
 
+static bool redirect_take(struct req *r, struct redirect *ret) {
+  json_t *targets = json_object_get(r->body, "targets"), *to;
+  struct slice tel, user;
+  char pointer[32];
+  size_t i, n = json_array_size(targets);
+  if (!json_is_array(targets) || !n || n > REDIRECT_MAX) {
+    answer_field(r->n, r->to, "/targets", "expected 1 to 5 of {tel} or {user}");
+    return false;
+  }
+  json_array_foreach(targets, i, to) {
+    snprintf(pointer, sizeof(pointer), "/targets/%zu", i);
+    if (!target_take(r, to, pointer, &tel, &user))
+      return false;
+    if (user.n && !conf_user_find(r->n->conf, user)) {
+      answer_problem(r->n, r->to, WEB_PROBLEM_no_route, "no such user");
+      return false;
+    }
+    ret->to[i].is_user = user.n != 0;
+    slice_copy(ret->to[i].name, sizeof(ret->to[i].name), user.n ? user : tel);
+    ret->n++;
+  }
+  return true;
+}
+
+void verb_redirect(struct req *r) {
+  struct leg *l;
+  struct redirect to = {.status = 302};
+  struct nleg *nl = req_callee_leg(r, &l);
+  if (!nl || !redirect_take(r, &to))
+    return;
+  struct verdict v = nl->answered ? verdict_refuse(REFUSE_STATE, "the call is answered: transfer it")
+                                  : call_deflect(l->call, &to);
+  if (verdict_is_pass(&v))
+    answer_empty(r->n, r->to, 202);
+  else
+    answer_verdict(r->n, r->to, &v, NULL);
+}
+
 /* Told -------------------------------------------------------------------------------------------- */
 
 static json_t *target_make(const char *target) {

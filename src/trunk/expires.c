@@ -62,8 +62,10 @@ void expires_read(const sip_t *sip, struct refresh_fields *ret) {
 }
 
 static void allow_note(struct dialog *d, const sip_t *sip) {
-  if (sip->sip_allow)
-    d->takes_update = sip_is_allowed(sip->sip_allow, SIP_METHOD_UPDATE);
+  if (!sip->sip_allow)
+    return;
+  d->takes_update = sip_is_allowed(sip->sip_allow, SIP_METHOD_UPDATE);
+  d->takes_refer = sip_is_allowed(sip->sip_allow, SIP_METHOD_REFER);
 }
 
 struct verdict expires_check(const struct conf_trunk *trunk, const sip_t *sip) {

@@ -324,7 +324,13 @@ static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const s
 
 static void final_send(struct dialog *d, const struct cause *c) {
   struct reply r;
-  if (c->reason == END_CANCELED || c->reason == END_ANSWERED_ELSEWHERE || d->got_bye) {
+  char contacts[REDIRECT_MAX * URI_BYTES];
+  const struct leg *l = dialog_leg(d);
+  if (c->sip == 302 && l && l->call->redirect) {
+    reply_init(&r, 302);
+    redirect_contacts(contacts, sizeof contacts, d, l->call->redirect);
+    r.contacts = contacts;
+  } else if (c->reason == END_CANCELED || c->reason == END_ANSWERED_ELSEWHERE || d->got_bye) {
     reply_init(&r, 487);
   } else {
     reply_cause(&r, c);

@@ -220,7 +220,9 @@ struct dialog {
   bool out_is_refresh;        /* out_is_refresh: offer_out tells nothing new. */
   nta_outgoing_t *update_out; /* update_out is our UPDATE without a description. */
   struct timer expiry;
+  bool takes_refer; /* takes_refer: the peer\'s Allow has REFER. */
   struct refer refer;
+  struct redirect *redirect; /* redirect is what a 3xx names, NULL: nothing that is followed. */
   struct referring referring;
 };
 
@@ -291,7 +293,8 @@ struct verdict body_desc(const sip_t *sip, struct desc *ret, bool *ret_has); /* 
 /* reply: the one place that answers */
 struct reply {
   int status;
-  const char *allow, *accept, *unsupported, *supported, *require, *line, *body; /* NULL: not there */
+  const char *allow, *accept, *unsupported, *supported, *require, *line, *contacts,
+      *body;                    /* NULL: not there */
   char expires[32], min_se[12]; /* of RFC 4028; "": not there */
   char warning[600], reason[200], retry_after[12], session[80], contact[URI_BYTES + 2];
 };
@@ -403,6 +406,10 @@ void reinvite_done(struct dialog *d);      /* answer what waits */
 void wish_hold(struct dialog *d, bool on); /* tell the peer of hold or resume, when it can be */
 void wish_next(struct dialog *d);          /* tell what waits, if nothing is under way */
 void wish_done(struct dialog *d);          /* forget what is under way */
+/* redirect: 3xx of a callee, ours to a caller */
+void redirect_note(struct dialog *d, const sip_t *sip);
+bool redirect_follow(struct dialog *d, struct cause *c);
+void redirect_contacts(char *dst, size_t bytes, const struct dialog *d, const struct redirect *r);
 /* replaces: whose place an INVITE takes, 0: nobody's; and what the trunk is told that it may */
 bool replaces_may(const struct conf_trunk *t);
 const char *allow_of(const struct conf_trunk *t);

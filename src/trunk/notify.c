@@ -87,6 +87,8 @@ struct verdict refer_out(struct dialog *d, const char *number, const char *by) {
   const struct conf_trunk *t = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
   if (!t || d->state != DIALOG_UP || !d->is_acked || d->referring.is_on)
     return verdict_refuse(REFUSE_STATE, "the trunk's call is not ready to be transferred");
+  if (!d->takes_refer)
+    return verdict_refuse(REFUSE_METHOD, "the trunk's Allow has no REFER");
   refer_uri(to, sizeof to, t, number);
   header_party(from, sizeof from, by, "", dialog_host(d), false);
   dialog_contact(d, contact, sizeof contact);

@@ -56,6 +56,8 @@ void callee_fail(struct dialog *d, struct cause c) {
   if (!l)
     return;
   struct call *call = l->call;
+  if (c.sip >= 300 && c.sip < 400 && redirect_follow(d, &c))
+    return;
   c.had_progress = d->had_progress;
   leg_end(l, c);
   call_target_done(call, c);
@@ -429,6 +431,8 @@ static int callee_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   if (sip)
     dialog_session_take(d, sip);
   d->had_progress |= status > 100 && status < 200;
+  if (l && status >= 300 && status < 400)
+    redirect_note(d, sip);
   if (status < 200 && d->is_canceled)
     cancel_send(d);
   else if (status > 100 && status < 200 && l && sip)

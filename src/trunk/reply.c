@@ -51,6 +51,7 @@ static const char *text(const char *s) { return s && *s ? s : NULL; }
       TAG_IF(text((r)->reason), SIPTAG_REASON_STR((r)->reason)), \
       TAG_IF(text((r)->retry_after), SIPTAG_RETRY_AFTER_STR((r)->retry_after)), \
       TAG_IF(text((r)->contact), SIPTAG_CONTACT_STR((r)->contact)), \
+      TAG_IF(text((r)->contacts), SIPTAG_CONTACT_STR((r)->contacts)), \
       TAG_IF(text(session), SIPTAG_HEADER_STR(session)), SIPTAG_SERVER_STR((a)->t->product), \
       TAG_IF(text((r)->body), SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)), \
       TAG_IF(text((r)->body), SIPTAG_PAYLOAD_STR((r)->body)), TAG_END()

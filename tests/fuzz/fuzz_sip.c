@@ -133,6 +133,9 @@ static void end_calls(void) {
 static void shape(struct conf *c) {
   c->trunks[0].prack = PRACK_SUPPORTED;
   c->trunks[0].p_early_media = true;
+  c->trunks[0].accept_refer = true;
+  c->trunks[0].replaces = REPLACES_ACCEPT;
+  c->trunks[0].redirects = REDIRECTS_FOLLOW;
 }
 
 static void rig_renew(void) {

@@ -13,6 +13,7 @@ here = os.path.dirname(os.path.abspath(__file__))
 TRANSFER = Group("transfer", template=here + "/transfer.yaml.in")
 ONE, TWO, THREE = "+15550200001", "+15550300001", "+15550400001"
 ALICE = "+15550100001"
+REFERS = "Allow: INVITE, ACK, BYE, CANCEL, REFER, NOTIFY\r\n"
 
 
 def from_trunk(sip, app, media, called=BOB):
@@ -26,11 +27,11 @@ def from_trunk(sip, app, media, called=BOB):
     return d, app.client.call
 
 
-def to_trunk(sip, app, media, number):
+def to_trunk(sip, app, media, number, more=""):
     call = app.place(number)
     request = sip.request("INVITE")
     media.to(request.body)
-    sip.reply(request, 200, sdp=media.sdp())
+    sip.reply(request, 200, sdp=media.sdp(), more=more)
     sip.request("ACK")
     app.wait("call.connected", call=call)
     return request, call
@@ -393,7 +394,7 @@ def notify(sip, request, cseq, status, state="active", event="refer", kind="mess
 def refer_out(house):
     with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
         for ends_by_bye in (False, True):
-            request, call = to_trunk(two, bob, m2, TWO)
+            request, call = to_trunk(two, bob, m2, TWO, REFERS)
             op = bob.verb("transfer", {"mode": "blind", "target": {"tel": "+15550300009"}})
             asked = two.request("REFER")
             check(asked.get("refer-to").startswith("<sip:+15550300009@127.0.0.3"), asked.text())
@@ -418,7 +419,7 @@ def refer_out(house):
 @TRANSFER.scenario("transfer: refer that fails: refused, or the target is busy: told, and the call goes on; stray NOTIFYs: 481, 489, 415")
 def refer_out_fails(house):
     with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
-        request, call = to_trunk(two, bob, m2, TWO)
+        request, call = to_trunk(two, bob, m2, TWO, REFERS)
         check(notify(two, request, 1, 200).status == 481, "no subscription")
         check(notify(two, request, 2, 200, event="presence").status == 489, "another event")
         body = {"mode": "blind", "target": {"tel": "+15550300009"}}
@@ -438,3 +439,165 @@ def refer_out_fails(house):
         bob.hears(1300)
         bob.hangup()
         two.reply(two.request("BYE"), 200)
+
+
+@TRANSFER.scenario("transfer: refer to a peer whose Allow has no REFER: by a call of ours")
+def refer_out_not(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(900, "127.0.0.3") as m1, Media(1300, "127.0.0.3") as m2:
+        request, call = to_trunk(two, bob, m1, TWO)
+        bob.verb("transfer", {"mode": "blind", "target": {"tel": "+15550300009"}})
+        second = taken(two, m2)
+        check("+15550300009" in second.first, second.first)
+        bob.wait("call.transfer.succeeded", call=call)
+        hears(m1, m2)
+        two.send(in_call(two, request, "BYE", 1))
+        bye = two.request("BYE")
+        check(bye.get("call-id") == second.get("call-id"), bye.text())
+        two.reply(bye, 200)
+
+
+@TRANSFER.scenario("3xx of a trunk that is followed: contacts in the order of q, through the plan; the first busy, the next answers")
+def redirected(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, agent(house, 4) as three, \
+            Media(1300, "127.0.0.3") as m2:
+        call = bob.place(ONE)
+        request = one.request("INVITE")
+        one.reply(request, 300, more="Contact: <sip:%s@there.example>;q=0.5, <sip:%s@there.example>;q=0.9, <mailto:x@y>\r\n" % (TWO, THREE))
+        one.request("ACK")
+        request = three.request("INVITE")
+        check(THREE in request.first, request.first)
+        three.reply(request, 486)
+        three.request("ACK")
+        taken(two, m2)
+        bob.wait("call.connected", call=call)
+        bob.hears(1300)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)
+        record = house.record(lambda r: r["id"] == call)
+        check(record["end"]["reason"] == "completed", str(record))
+
+
+@TRANSFER.scenario("3xx that is not followed: refused by the trunk's setting, without a number, in a circle, too often")
+def redirected_not(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, agent(house, 3) as two, agent(house, 4) as three:
+        for sip, number, contact, words in ((three, THREE, TWO, "redirects: refuse"), (one, ONE, "eve", "contacts"),
+                                            (one, ONE, ONE, "already"), (one, ONE, "+19990000000", "")):
+            call = bob.place(number)
+            sip.reply(sip.request("INVITE"), 302, more="Contact: <sip:%s@there.example>\r\n" % contact)
+            sip.request("ACK")
+            end = bob.wait("call.ended", call=call)["end"]
+            check(words in end["detail"] and end["reason"] != "completed", "%s: %s" % (contact, end))
+        call = bob.place(ONE)
+        for n in range(4):
+            request = one.request("INVITE")
+            one.reply(request, 302, more="Contact: <sip:+155502000%02d@there.example>\r\n" % (n + 10))
+            one.request("ACK")
+        end = bob.wait("call.ended", call=call)["end"]
+        check("forwards" in end["detail"], str(end))
+
+
+@TRANSFER.scenario("redirects: same_trunk: the contact is called by the trunk that named it, whatever the plan says")
+def redirected_there(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
+        call = bob.place(TWO)
+        two.reply(two.request("INVITE"), 302, more="Contact: <sip:%s@there.example>\r\n" % THREE)
+        two.request("ACK")
+        request = taken(two, m2)
+        check(THREE in request.first, request.first)
+        bob.wait("call.connected", call=call)
+        bob.hangup()
+        two.reply(two.request("BYE"), 200)
+
+
+@TRANSFER.scenario("redirect, by a user whose device rings: a number, another user, the next when the first is busy")
+def redirect_verb(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as one, agent(house, 3) as two, \
+            Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.3") as m2:
+        d = Dialog(one, BOB).invite(m1.sdp())
+        call = bob.incoming()["call"]
+        for body, status in (({}, 400), ({"targets": []}, 400), ({"targets": [{"tel": "x"}]}, 422), ({"targets": [{"user": "nobody"}]}, 422)):
+            problem = bob.refused(lambda: bob.verb("redirect", body))
+            check(problem.status == status, "%s: %s" % (body, problem))
+        bob.verb("redirect", {"targets": [{"tel": TWO}]})
+        check(bob.wait("call.ended", call=call)["end"]["reason"] == "transferred", "end")
+        taken(two, m2)
+        ok = d.answer(200)
+        d.ack(ok)
+        m1.to(ok.body)
+        hears(m1, m2)
+        d.bye()
+        two.reply(two.request("BYE"), 200)
+        bob.client.events.clear()
+        d = Dialog(one, BOB).invite(m1.sdp())
+        call = bob.incoming()["call"]
+        bob.verb("redirect", {"targets": [{"tel": TWO}, {"user": "alice"}]})
+        two.reply(two.request("INVITE"), 486)
+        two.request("ACK")
+        alice.answer(alice.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        m1.to(ok.body)
+        alice.hears(900)
+        problem = alice.refused(lambda: alice.verb("redirect", {"targets": [{"tel": TWO}]}))
+        check(problem.status == 409, str(problem))
+        d.bye()
+
+
+@TRANSFER.scenario("redirect, where the caller's trunk is set to it: 302 with the numbers")
+def redirect_302(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as two, Media(1300, "127.0.0.3") as m2:
+        d = Dialog(two, BOB).invite(m2.sdp())
+        call = bob.incoming()["call"]
+        bob.verb("redirect", {"targets": [{"tel": ONE}, {"tel": THREE}]})
+        got = d.answer(300)
+        contact = ",".join(got.all("contact"))
+        check(got.status == 302 and ONE in contact and THREE in contact and contact.index(ONE) < contact.index(THREE), got.text())
+        d.ack(got)
+        check(bob.wait("call.ended", call=call)["end"]["reason"] == "transferred", "end")
+
+
+@TRANSFER.scenario("reasons of a trunk: statuses, Q.850 in answers and goodbyes, several values; texts are ours")
+def reasons(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as one, Media(900, "127.0.0.2") as m1:
+        for status, reason, word, q850 in ((603, None, "declined", None), (607, None, "declined", None), (608, None, "rejected", None),
+                                           (480, "Q.850;cause=17", "busy", 17), (503, "Q.850;cause=47;text=\"<b>x\"", "congestion", 47),
+                                           (480, "SIP;cause=486, Q.850;cause=19", "no_answer", 19), (500, "Q.850;cause=999", "trunk_failure", None)):
+            call = bob.place(ONE)
+            one.reply(one.request("INVITE"), status, more="Reason: %s\r\n" % reason if reason else "")
+            one.request("ACK")
+            end = bob.wait("call.ended", call=call)["end"]
+            check((end["reason"], end["sip"], end["q850"], end["by"]) == (word, status, q850, "remote"), "%s %s: %s" % (status, reason, end))
+            check("<b>" not in str(end), str(end))
+        for reason, word, text in (("Q.850;cause=38", "trunk_failure", "Network out of order"), ("Q.850;cause=16", "completed", "Normal call clearing"),
+                                   ("Preemption;cause=1, SIP;cause=503", "trunk_failure", "")):
+            request, call = to_trunk(one, bob, m1, ONE)
+            one.send(in_call(one, request, "BYE", 1, "Reason: %s\r\n" % reason))
+            one.wait("200", lambda m: m.is_answer and m.method == "BYE")
+            end = bob.wait("call.ended", call=call)["end"]
+            check((end["reason"], end["text"]) == (word, text), "%s: %s" % (reason, end))
+            record = house.record(lambda r: r["id"] == call)
+            check(record["end"]["reason"] == word, str(record["end"]))
+
+
+@TRANSFER.scenario("reasons of ours: a caller who was answered elsewhere, a busy user, a device that lost the race")
+def reasons_out(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as one, Media(900, "127.0.0.2") as m1:
+        d = Dialog(one, BOB).invite(m1.sdp())
+        bob.incoming()
+        bob.verb("reject", {"reason": "busy"})
+        got = d.answer(300)
+        check(got.status == 486 and "Q.850;cause=17" in got.get("reason"), got.text())
+        d.ack(got)
+        d = Dialog(one, ALICE).invite(m1.sdp())
+        call = alice.incoming()["call"]
+        one.send(d.head("CANCEL", uri=d.uri, branch=d.invite_branch, more="Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n"))
+        d.answer(200, method="CANCEL")
+        got = d.answer(300)
+        check(got.status == 487, got.text())
+        d.ack(got)
+        alice.wait("call.answered_elsewhere", call=call)
+        d, call = from_trunk(one, bob, m1)
+        bob.hangup()
+        bye = one.request("BYE")
+        check("Q.850;cause=16" in bye.get("reason"), bye.text())
+        one.reply(bye, 200)

@@ -309,6 +309,58 @@ Test(hunt, forwards_end_after_three) {
   cr_assert_eq(rig.live, 0);
 }
 
+static void redirects(void) {
+  step(&steps[0], ROUTE_TRUNK, 0, "demo");
+  plan(1);
+  step(&forward_steps[0], ROUTE_TRUNK, 0, "demo");
+  rig.forward = (struct route_decision){
+      .action = ROUTE_TRUNK, .trunk = "demo", .rule = "f", .steps = forward_steps, .n_steps = 1};
+}
+
+Test(hunt, a_redirect_names_several_and_they_are_tried_in_turn) {
+  redirects();
+  struct call *c = rig_place_native(sdp_chromium)->call;
+  rig_log();
+  struct redirect r = {
+      .n = 3, .status = 302, .to = {{.name = "+15550111"}, {.name = "bob", .is_user = true}}};
+  snprintf(r.to[2].name, sizeof(r.to[2].name), "+15550112");
+  struct verdict v = call_redirect(c, &r);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  rig_turn();
+  eq(rig_log(), "B.ended:transferred:callee ring_stop A.forwarded ring:demo C.opened");
+  fails('C', 486, BY_CALLEE);
+  eq(rig_log(), "C.ended:busy:callee ring_stop ring:bob D.opened");
+  fails('D', 480, BY_CALLEE);
+  cr_assert(strstr(rig_log(), "A.forwarded ring:demo E.opened"), "the third");
+  fails('E', 603, BY_CALLEE);
+  cr_assert(!rig_leg('A'));
+  cr_assert_eq(rig.live, 0);
+}
+
+Test(hunt, a_redirect_to_its_own_trunk_and_a_deflection_by_302) {
+  redirects();
+  struct call *c = rig_place_trunk(sdp_trunk_srtp)->call;
+  rig_log();
+  struct redirect r = {
+      .n = 1, .status = 302, .trunk = &rig.conf.trunks[1], .to = {{.name = "+15550111"}}};
+  struct verdict v = call_redirect(c, &r);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  rig_turn();
+  eq(rig_log(), "B.ended:transferred:callee ring_stop A.forwarded ring:lab C.opened");
+  eq(c->to, "+15550111");
+  cr_assert_eq(rig.live, 2);
+  rig.conf.trunks[0].redirect = REDIRECT_302;
+  r.trunk = NULL;
+  v = call_deflect(c, &r);
+  cr_assert(verdict_is_pass(&v), "%s", v.detail);
+  rig_turn();
+  cr_assert(strstr(rig_log(), "A.ended:transferred:callee"));
+  cr_assert(c->redirect && c->redirect->n == 1);
+  cr_assert_eq(rig.live, 0);
+  v = call_redirect(c, &r);
+  cr_assert_eq(v.refusal, REFUSE_STATE);
+}
+
 Test(hunt, sixteen_attempts_and_no_more) {
   step(&steps[0], ROUTE_TRUNK, OUTCOME_ALWAYS, "demo,lab,spare,demo,lab,spare,demo,lab");
   steps[1] = steps[2] = steps[0];

@@ -709,6 +709,26 @@ static struct fake_leg *ring(void) {
   return CONTAINER_OF(l, struct fake_leg, leg);
 }
 
+static void may_redirect(struct conf *c) { c->trunks[0].redirects = REDIRECTS_FOLLOW; }
+
+Test(redirect, contacts_by_weight_five_at_most_each_once, .init = NULL) {
+  static const char *const wanted[] = {"+15550009", "+15550008", "+15550001", "+15550002", "+15550003"};
+  rig_shape = may_redirect;
+  rig_start();
+  ring();
+  answer_request(
+      invite, 302, "a", "<sip:+15550007@z.example>;q=0.05",
+      "Contact: <sip:+15550001@a.example>;q=0.5, <sip:+15550002@a.example>;q=0.5\n"
+      "Contact: <sip:+15550003@b>;q=0.4, <sip:+15550009@b>, <sip:+15550001@c>;q=0.1, <sip:eve@b>\n"
+      "Contact: <sip:+15550004@b>;q=0.2, <tel:+15550008>;q=0.9, <sip:+15550005@b>;q=0.3, <http://x/>\n",
+      "");
+  cr_assert_eq(fake.redirect.n, 5);
+  cr_assert_eq(fake.redirect.status, 302);
+  for (int i = 0; i < 5; i++)
+    cr_assert_str_eq(fake.redirect.to[i].name, wanted[i], "%d", i);
+  rig_stop();
+}
+
 Test(trunk, call_to_carrier) {
   struct fake_leg *f = ring();
   char line[128];

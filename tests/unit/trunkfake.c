@@ -136,6 +136,11 @@ void call_referred(struct leg *l, int sip, bool is_last) {
   fake.referred = sip;
   fake.referred_is_last = is_last;
 }
+struct verdict call_redirect(struct call *c, const struct redirect *r) {
+  (void)c;
+  fake.redirect = *r;
+  return fake.transfer;
+}
 struct verdict leg_make_offer(struct leg *l, const struct desc **ret) {
   return *ret = l->local, verdict_pass();
 }

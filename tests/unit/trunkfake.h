@@ -34,7 +34,8 @@ struct fake {
   unsigned places, noted, done, admitted_sources, counted;
   struct verdict place, take, reoffer, chain; /* what is answered; pass by default */
   unsigned transfers, joins;
-  int referred; /* what door->refer came to */
+  struct redirect redirect; /* the last one that is to be followed */
+  int referred;             /* what door->refer came to */
   bool referred_is_last;
   struct verdict transfer; /* what a transfer is answered */
   struct call_refer words; /* of the last one; its ask is in ask */
