@@ -205,7 +205,7 @@ int dialog_request(nta_leg_magic_t *magic, nta_leg_t *leg, nta_incoming_t *irq, 
   if (method == sip_method_refer)
     return refer_in(d, irq, sip);
   if (method == sip_method_notify)
-    return notify_in(d, irq, sip);
+    return refer_notified(d, irq, sip);
   if (method == sip_method_info)
     return info_in(d, irq, sip);
   if (method == sip_method_options)

@@ -153,14 +153,14 @@ struct dialog {
   enum dialog_state state;
   bool is_uas;
   char trunk[CONF_NAME_BYTES], fqdn[CONF_NAME_BYTES];
-  char user[CONF_NAME_BYTES]; /* user is the user part of our Contact. */
+  char user[CONF_NAME_BYTES];  /* user is the user part of our Contact. */
   char called[64], caller[64]; /* of a callee: the numbers as its trunk writes them */
-  char target[TARGET_BYTES];  /* target is the Request-URI of a UAC. */
-  uint32_t goal;              /* goal is which of the trunk's goals that is (health.h). */
-  struct addr peer;           /* peer is where the INVITE, or its answer, came from. */
-  int max_forwards;           /* max_forwards came with the INVITE, or goes with it. */
-  const char *allow;          /* allow is what our Allow says. */
-  bool has_replaces;          /* has_replaces: and our Supported. */
+  char target[TARGET_BYTES];   /* target is the Request-URI of a UAC. */
+  uint32_t goal;               /* goal is which of the trunk's goals that is (health.h). */
+  struct addr peer;            /* peer is where the INVITE, or its answer, came from. */
+  int max_forwards;            /* max_forwards came with the INVITE, or goes with it. */
+  const char *allow;           /* allow is what our Allow says. */
+  bool has_replaces;           /* has_replaces: and our Supported. */
   char session_local[SESSION_ID_BYTES], session_remote[SESSION_ID_BYTES]; /* of this dialog; "": none */
   uint32_t answer_timeout_s;
   pool_handle hops; /* hops is the INVITE's walk over the trunk's targets, 0 when it is over. */
@@ -418,11 +418,11 @@ struct verdict replaces_check(struct agent *a, const sip_t *sip, const struct co
 /* refer, notify: a peer's transfer of its call, and what came of it */
 int refer_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void refer_told(struct dialog *d, const struct transfer_news *news);
-void notify_send(struct dialog *d, int status, bool is_last);
+void refer_notify(struct dialog *d, int status, bool is_last);
 /* … and of ours. refer_taken: the peer says goodbye; had it taken the REFER, that was its last word.
  */
 struct verdict refer_out(struct dialog *d, const char *number, const char *by) must_check;
-int notify_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
+int refer_notified(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);
 void refer_taken(struct dialog *d);
 void refer_done(struct dialog *d);
 int info_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip);

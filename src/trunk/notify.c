@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-void notify_send(struct dialog *d, int status, bool is_last) {
+void refer_notify(struct dialog *d, int status, bool is_last) {
   char body[96], event[32], contact[URI_BYTES + 2], session[96];
   if (d->refer.is_silent || d->state != DIALOG_UP)
     return;
@@ -72,14 +72,13 @@ static int refer_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, cons
 
 /* <sip:NUMBER@HOST> of the trunk's target. */
 static void refer_uri(char *dst, size_t bytes, const struct conf_trunk *t, const char *number) {
-  char target[CONF_PATH_BYTES] = "";
+  char target[CONF_PATH_BYTES] = "", host[CONF_PATH_BYTES];
   if (conf_trunk_target(t, 0, target, sizeof target) < 0)
     target[0] = 0;
   struct slice rest = slice_of(target);
   slice_cut(&rest, ':');
-  struct slice host = slice_cut(&rest, ';');
-  slice_copy(target, sizeof target, host);
-  header_party(dst, bytes, number, "", target, false);
+  slice_copy(host, sizeof host, slice_cut(&rest, ';'));
+  header_party(dst, bytes, number, "", host, false);
 }
 
 struct verdict refer_out(struct dialog *d, const char *number, const char *by) {
@@ -132,7 +131,7 @@ static int answer(struct dialog *d, nta_incoming_t *irq, int status) {
   return status;
 }
 
-int notify_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
+int refer_notified(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   const sip_subscription_state_t *state = sip->sip_subscription_state;
   const char *event = sip->sip_event ? sip->sip_event->o_type : "";
   int status = fragment_status(sip);

@@ -185,7 +185,7 @@ int refer_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip) {
   if (verdict_is_pass(&v) && d) {
     refer_accept(d);
     if (d->refer.is_on)
-      notify_send(d, 100, false);
+      refer_notify(d, 100, false);
   }
   if (verdict_is_pass(&v) || !d)
     return 202;
@@ -201,5 +201,5 @@ void refer_told(struct dialog *d, const struct transfer_news *news) {
     return;
   refer_accept(d);
   d->refer.is_on = news->state == TRANSFER_PROGRESS;
-  notify_send(d, news->sip, !d->refer.is_on);
+  refer_notify(d, news->sip, !d->refer.is_on);
 }
