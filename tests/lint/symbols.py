@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Symbols of the built programs against their libraries': a global one of ours that a library exports too
 replaces the library's own without a word. Only those named here do so on purpose (docs/architecture.md),
-and they must be visible to the libraries. Usage: symbols.py BUILD"""
+and they must be visible to the libraries. And two areas of one program may not give a symbol the same name: of
+archives the linker takes the first. Usage: symbols.py BUILD"""
+import collections
+import glob
 import re
 import subprocess
 import sys
@@ -46,6 +49,21 @@ def faults(build, program):
         yield "%s: %s is not visible to the libraries" % (program, s)
 
 
+def twins(build, program, archives):
+    """Symbols of several archives of which the program has members. One of a single archive tells that it has it."""
+    mine = defined("%s/%s" % (build, program), False)
+    homes = collections.defaultdict(set)
+    for archive in archives:
+        for line in out("nm", "-g", "--defined-only", archive).splitlines():
+            if re.search(r" [BDRT] ", line):
+                homes[line.split()[-1]].add(archive)
+    here = {a for s, where in homes.items() if len(where) == 1 and s in mine for a in where}
+    for s, where in sorted(homes.items()):
+        if len(where & here) > 1 and s in mine:
+            yield "%s: %s is in %s" % (program, s, " and ".join(sorted(a.rsplit("/", 1)[-1] for a in where & here)))
+
+
 bad = [fault for program in MEANT for fault in faults(sys.argv[1], program)]
+bad += [twin for program in MEANT for twin in twins(sys.argv[1], program, sorted(glob.glob(sys.argv[1] + "/lib*.a")))]
 print("\n".join(bad) or "no symbol collides")
 sys.exit(1 if bad else 0)
