@@ -2,6 +2,7 @@
  * Calls from a carrier: INVITE to struct ask to call_place, then 180, 183, 200, and the ACK. Nothing
  * is allocated for what is refused but the transaction that answers. RFC 3261 8.2, 13.3; RFC 3264. */
 #include "base/clock.h"
+#include "base/rand.h"
 #include "trunk/identity.h"
 #include "trunk/location.h"
 #include "trunk/vouch.h"
@@ -135,6 +136,36 @@ static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct 
     vouch_start(d, l, sip);
 }
 
+/* What this server asks of a client that knows how to give way: RFC 7339 4.1, 5.6. */
+static void overload_tell(struct agent *a, msg_t *msg, sip_t *sip) {
+  const struct shed *s = &a->t->shed;
+  char oc[24], serial[32];
+  if (!sip->sip_via || !msg_params_find(sip->sip_via->v_params, "oc"))
+    return;
+  snprintf(oc, sizeof oc, "oc=%u", shed_percent(s));
+  snprintf(serial, sizeof serial, "oc-seq=%u.0", s->serial);
+  const char *const words[] = {oc, "oc-algo=\"loss\"", "oc-validity=1000", serial};
+  for (size_t i = 0; i < COUNT_OF(words); i++)
+    msg_header_replace_param(msg_home(msg), sip->sip_via->v_common, su_strdup(msg_home(msg), words[i]));
+}
+
+/* Without state, and without a record: what cannot be done in time is not made more. */
+static bool overload_refuse(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask) {
+  struct place p = {.ask = ask};
+  bool is_emergency = a->t->shed.is_on && calls_is_emergency(a->t->env.calls, &p);
+  if (!shed_invite(&a->t->shed, is_emergency, loop_now_us(a->t->env.loop)))
+    return false;
+  struct verdict v =
+      verdict_refuse(REFUSE_OVERLOAD, "requests wait for more than %d ms", SHED_LATE_US / 1000);
+  struct reply r;
+  v.retry_after_s = 5 + (int)rand_below(31);
+  guard_count(a->t->env.guard, v.refusal);
+  overload_tell(a, msg, sip);
+  reply_refusal(&r, &v, *ask->trunk->fqdn ? ask->trunk->fqdn : a->host);
+  reply_stateless(a, msg, &r);
+  return true;
+}
+
 void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_trunk *trunk,
                     const struct addr *source) {
   struct ask ask = {.trunk = trunk, .source = *source};
@@ -144,6 +175,8 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   count_one(&trunk_counters, TRUNKCOUNT_invites_in);
   edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
+  if (overload_refuse(a, msg, sip, &ask))
+    return;
   struct verdict v = inspect(sip, trunk);
   if (verdict_is_pass(&v))
     v = expires_check(trunk, sip);

@@ -3,6 +3,7 @@
 #pragma once
 #include "base/log.h"
 #include "trunk/headers.h"
+#include "trunk/shed.h"
 #include "trunk/refresh.h"
 #include "trunk/expiry.h"
 #include "trunk/health.h"
@@ -83,6 +84,7 @@ struct trunks {
   struct stir *stir; /* stir vouches for callers; NULL without memory for it */
   char product[64];
   bool draining;
+  struct shed shed;
   uint32_t n_agents, n_watches;
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];

@@ -40,8 +40,14 @@ static bool admits_connection(void *arg, const struct addr *local, const struct 
   return admits(arg, local, from, false);
 }
 
+static void datagram_waited(void *arg, int64_t us) {
+  struct trunks *t = arg;
+  shed_waited(&t->shed, us, loop_now_us(t->env.loop));
+}
+
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes) {
-  struct hook_admission a = {.arg = t, .datagram = admits_datagram, .accept = admits_connection};
+  struct hook_admission a = {
+      .arg = t, .datagram = admits_datagram, .waited = datagram_waited, .accept = admits_connection};
   int e = owntls_start(0);
   if (e < 0) {
     snprintf(why, why_bytes, "SIP transport: %s", strerror(-e));

@@ -5,6 +5,7 @@
 #define _GNU_SOURCE /* accept4, RTLD_NEXT */
 #include "trunk/sofia_hooks.h"
 
+#include "base/clock.h"
 #include "base/map.h"
 #include "trunk/badline.h"
 #include "trunk/sofia_tls.h"
@@ -82,13 +83,56 @@ static void local_of(int fd, struct addr *ret) {
 
 enum taken { TAKEN, TAKEN_NOT, TAKEN_NONE };
 
+/* The kernel's stamp of a datagram against now; a clock of whole milliseconds will do. */
+static int64_t waited_us(struct msghdr *m) {
+  struct timespec at;
+  for (struct cmsghdr *c = CMSG_FIRSTHDR(m); c; c = CMSG_NXTHDR(m, c))
+    if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPNS) {
+      memcpy(&at, CMSG_DATA(c), sizeof(at));
+      return (int64_t)clock_wall_ms() * 1000 - ((int64_t)at.tv_sec * 1000000 + at.tv_nsec / 1000);
+    }
+  return -1;
+}
+
+static ssize_t peek(int fd, char *data, struct sockaddr_storage *from, int64_t *ret_wait_us) {
+  _Alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(struct timespec))];
+  struct iovec iov = {data, PEEK_BYTES};
+  struct msghdr m = {.msg_name = from,
+                     .msg_namelen = sizeof(*from),
+                     .msg_iov = &iov,
+                     .msg_iovlen = 1,
+                     .msg_control = control,
+                     .msg_controllen = sizeof(control)};
+  ssize_t n = recvmsg(fd, &m, MSG_PEEK | MSG_DONTWAIT);
+  if (n >= 0)
+    *ret_wait_us = waited_us(&m);
+  return n;
+}
+
+static enum taken dgram_judge(int fd, const char *data, size_t n, const struct addr *from,
+                              int64_t wait_us) {
+  if (hooks.admit.waited && wait_us >= 0)
+    hooks.admit.waited(hooks.admit.arg, wait_us);
+  return answer_bad(fd, data, n, from) ? TAKEN : TAKEN_NOT;
+}
+
+/* Once for each socket: its datagrams are stamped from now on. */
+static void stamp(int fd) {
+  static uint8_t is_stamped[1024];
+  int on = 1;
+  if (fd < 0 || fd >= (int)sizeof(is_stamped) || is_stamped[fd])
+    return;
+  is_stamped[fd] = 1;
+  (void)setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof(on));
+}
+
 /* Looks at the next datagram and takes it if it is not the library's. */
 static enum taken dgram_take(int fd, const struct addr *local) {
   static char data[PEEK_BYTES];
   struct sockaddr_storage ss = {0};
-  socklen_t len = sizeof(ss);
   struct addr from = {0};
-  ssize_t n = recvfrom(fd, data, sizeof(data), MSG_PEEK | MSG_DONTWAIT, (struct sockaddr *)&ss, &len);
+  int64_t wait_us = -1;
+  ssize_t n = peek(fd, data, &ss, &wait_us);
   if (n < 0)
     return TAKEN_NONE;
   addr_from(&from, (struct sockaddr *)&ss);
@@ -100,7 +144,7 @@ static enum taken dgram_take(int fd, const struct addr *local) {
   else if (n >= 2 && (unsigned char)data[0] >= 0x80) /* SigComp and other binary */
     row = TLSCOUNT_dgram_junk;
   else
-    return answer_bad(fd, data, (size_t)n, &from) ? TAKEN : TAKEN_NOT;
+    return dgram_judge(fd, data, (size_t)n, &from, wait_us);
   count_one(&owntls_counts, row);
   swallow(fd);
   return TAKEN;
@@ -112,6 +156,7 @@ int tport_recv_dgram(tport_t *self) {
   int fd = peek_of(self)->socket;
   CALL_ON(hooks.stock_recv_dgram, "tport_recv_dgram");
   local_of(fd, &local);
+  stamp(fd);
   for (int i = 0; i < DGRAMS_A_TURN; i++) {
     enum taken t = dgram_take(fd, &local);
     if (t == TAKEN_NOT || (t == TAKEN_NONE && i == 0)) /* the library sees the socket's errors */

@@ -85,6 +85,7 @@ struct hook_admission {
   /* local is the socket's own address: which listener it is. */
   bool (*datagram)(void *arg, const struct addr *local,
                    const struct addr *from); /* false drops it silently */
+  void (*waited)(void *arg, int64_t us); /* how long a datagram lay in the socket; may be NULL */
   bool (*accept)(void *arg, const struct addr *local,
                  const struct addr *from); /* false closes the connection */
   uint32_t max_connections;                /* max_connections accepted over TCP and TLS; 0: 1024. */

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the border refuses: strangers, unsecured media, foreign proxies, too much."""
 import os
+import signal
+import time
 
 from app import App
 from group import Group
@@ -170,3 +172,31 @@ def capped(house):
         check(gone.status == 503 and "caps[alices].calls_per_hour: 1" in gone.get("warning"), "the second: " + gone.text())
         check(int(gone.get("retry-after")) > 3500, "Retry-After: " + gone.get("retry-after"))
     house.record(lambda r: r["end"] and r["end"]["rule"] == "cap")
+
+
+@POLICY.scenario("requests that waited too long: new calls get 503 with what to give way by, until it is over")
+def overloaded(house):
+    pid = house.pid("sallyportd")
+    with agent(house, "127.0.0.2") as sip:
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            waiting = [Dialog(sip, "+15550199999").invite(audio_sdp(4000), branch="z9hG4bKov%d;oc" % i) for i in range(40)]
+            time.sleep(0.3)
+        finally:
+            os.kill(pid, signal.SIGCONT)
+        answers = []
+        for d in waiting:
+            answers.append(d.answer(300))
+            d.ack(answers[-1])
+        shed = [a for a in answers if a.status == 503]
+        check(len(shed) >= 20, "of 40: %s" % [a.status for a in answers])
+        check(all(5 <= int(a.get("retry-after")) <= 35 and "requests wait" in a.get("warning") for a in shed), shed[0].text())
+        check("oc=" in shed[-1].text() and "oc-algo" in shed[-1].text(), "no feedback: " + shed[-1].text())
+        for _ in range(15):
+            time.sleep(0.3)
+            d = Dialog(sip, "+15550199999").invite(audio_sdp(4000))
+            last = d.answer(300)
+            d.ack(last)
+            if last.status != 503:
+                break
+        check(last.status != 503, "it never ended: " + last.text())
