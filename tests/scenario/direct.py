@@ -567,7 +567,8 @@ def sample_calls(house, sip, sdp, answer):
 def carrier_sample(sample, make, before=None):
     def scenario(base):
         with Certs() as certs, names(base + 4, sample_zone(base)):
-            with Sample(base, sample, certs, "DNS:gw.customer.example", "carrier", HUB) as house, make(house) as sip, Media(host=CARRIER) as media:
+            house = Sample(base, sample, certs, "DNS:gw.customer.example", "carrier", HUB)
+            with make(house) as sip, house, Media(host=CARRIER) as media:  # the carrier is there first: we register at once
                 if before:
                     before(house, sip)
                 sample_calls(house, sip, media.sdp(), lambda request: sip.reply(request, 200, sdp=media.sdp()))
