@@ -95,6 +95,7 @@ json_t *show_record(const struct record *r) {
   json_object_set_new(
       j, "legs", json_pack("[o, o]", show_leg("caller", &r->caller), show_leg("callee", &r->callee)));
   json_object_set_new(j, "verified", text_or_null(r->verified));
+  json_object_set_new(j, "attempts", stored_json(r->attempts));
   json_object_set_new(j, "interim", json_integer(r->interim));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));
   json_object_set_new(j, "metadata", stored_json(r->metadata));

@@ -71,6 +71,8 @@ struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status
 bool hunt_may_forward(const struct call *c);
 void hunt_lead_on(struct hunt *h);
 struct verdict hunt_decide_again(struct hunt *h) must_check;
+/* attempts.c: the attempts as JSON text, as many as fit. */
+void hunt_record(const struct call *c, char *dst, size_t dst_bytes);
 bool hunt_rings(const struct call *c, const char *identity);
 /* A refusal of a decision: its status goes to the caller and into the record. */
 struct verdict hunt_refusal(const struct route_decision *d);

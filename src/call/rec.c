@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The call record: filled from the call and its legs, written when placed, when answered, every
  * records.interim_s, and at the end when the media process gave its counts. */
-#include "call/inner.h"
+#include "call/hunt.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -140,6 +140,7 @@ static void fill(struct record *r, const struct call *c) {
   memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
   memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
   memcpy(r->verified, c->verified, sizeof(r->verified));
+  hunt_record(c, r->attempts, sizeof(r->attempts));
   snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry ? in->telemetry : "");
   snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata ? c->metadata : "");
   r->interim = in->n_interim;

@@ -7,6 +7,7 @@
 #include "base/slice.h"
 
 #define RECORD_TELEMETRY_BYTES 2049
+#define RECORD_ATTEMPTS_BYTES 1537
 
 enum record_state { RECORD_LIVE, RECORD_ENDED, RECORD_REFUSED };
 enum record_direction {
@@ -62,6 +63,7 @@ struct record {
   char metadata[4097];                    /* metadata is JSON text, "" none. */
   uint64_t config_version;
   char verified[16]; /* who vouches for from, "": not asked */
+  char attempts[RECORD_ATTEMPTS_BYTES]; /* JSON text: whom the call was led to, in order; "" none. */
 };
 
 const char *record_state_text(enum record_state s);         /* live ended refused */

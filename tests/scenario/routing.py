@@ -82,6 +82,8 @@ def failover(house):
         began = time.monotonic()
         request = taken(two, media, bob, call)
         check(time.monotonic() - began < 6 and "+15550200001@" in request.first, request.first)
+        record = house.record(lambda r: r["id"] == call and r["end"])
+        check([(a["trunk"], a["sip"]) for a in record["attempts"]] == [("one", 503), ("two", 200)], str(record["attempts"]))
 
 
 @ROUTING.scenario("486, 600, 603, 404 are last words: no other trunk hears of it")

@@ -65,6 +65,11 @@ Test(hunt, the_next_trunk_after_a_failover_code) {
   fails('D', 502, BY_GATEWAY);
   eq(rig_log(), "D.ended:trunk_failure:gateway A.ended:trunk_failure:gateway ring_stop");
   cr_assert(rig.live == 0 && rig.noted == 0);
+  const char *attempts = last()->attempts;
+  cr_assert(strstr(attempts, "[{\"trunk\":\"demo\",\"began_ms\":") == attempts, "%s", attempts);
+  cr_assert(strstr(attempts, "\"reason\":\"congestion\",\"sip\":503},{\"trunk\":\"lab\""), "%s",
+            attempts);
+  cr_assert_eq(attempts[strlen(attempts) - 1], ']');
 }
 
 Test(hunt, never_after_a_final_no) {
