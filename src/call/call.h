@@ -119,6 +119,7 @@ struct call {
   char from[64], from_display[64], to[64],
       to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
+  struct lnp lnp; /* what the caller's carrier knew of the called number's */
   struct history history; /* who diverted it until now; hunting adds to it */
   char verified[16]; /* who vouches for from: A, B, C (SHAKEN), V (another PASSporT), or why none; "":
                         not asked */

@@ -36,6 +36,15 @@ static void numbers_read(const struct calls *cs, const struct ask *ask, struct a
   number_read(cs, ask, ROUTE_IN_CALLER, ask->caller, a->caller);
 }
 
+/* The routing number says whose the called number is now. */
+static struct slice asked_for(const struct calls *cs, const struct ask *ask, const struct attempt *a,
+                              char rn[ROUTE_NUMBER_BYTES]) {
+  if (!ask->lnp.rn[0] || !ask->trunk || ask->trunk->numbers.portability != PORTABILITY_USE)
+    return slice_of(a->called);
+  number_read(cs, ask, ROUTE_IN_CALLED, ask->lnp.rn, rn);
+  return slice_of(rn);
+}
+
 static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
   struct route_facts f = {.from_kind = p->ask ? SLICE("trunk") : SLICE("native"),
                           .tenant = p->tenant,
@@ -45,10 +54,11 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
                           .verified = p->verifies ? SLICE("pending") : SLICE(""),
                           .anonymous = p->ask ? p->ask->anonymous : p->anonymous,
                           .wall_s = clock_wall_ms() / 1000};
+  char rn[ROUTE_NUMBER_BYTES];
   if (p->ask) {
     f.trunk = p->ask->trunk ? slice_of(p->ask->trunk->name) : SLICE("");
     numbers_read(cs, p->ask, a);
-    f.called = slice_of(a->called);
+    f.called = asked_for(cs, p->ask, a, rn);
     f.caller = slice_of(a->caller);
   }
   if (p->replaces) {
@@ -62,6 +72,8 @@ static void decide(struct calls *cs, const struct place *p, struct attempt *a) {
   }
   if (p->to_user.n == 0) {
     a->route = route_decide(cs->env.plan, &f);
+    if (p->ask && slice_eq(f.called, slice_of(a->route.called)))
+      memcpy(a->route.called, a->called, sizeof(a->route.called)); /* also where rn stood for it */
     return;
   }
   a->route.action = ROUTE_USER;
@@ -260,6 +272,10 @@ void call_note_refused(struct calls *cs, const struct ask *ask, const struct ver
 
 /* Placed ------------------------------------------------------------------------------------------- */
 
+static bool keeps_lnp(const struct ask *ask) {
+  return ask->trunk && ask->trunk->numbers.portability != PORTABILITY_DROP;
+}
+
 static void fill_numbers(struct call *c, const struct place *p, const struct attempt *a) {
   struct slice from = p->ask ? slice_of(a->caller) : p->from;
   struct slice display = p->ask ? slice_of(p->ask->caller_display) : p->from_display;
@@ -271,6 +287,8 @@ static void fill_numbers(struct call *c, const struct place *p, const struct att
   c->anonymous = p->ask ? p->ask->anonymous : p->anonymous;
   if (p->ask)
     c->history = p->ask->history;
+  if (p->ask && keeps_lnp(p->ask))
+    c->lnp = p->ask->lnp;
 }
 
 static void fill_session(struct call *c, const struct place *p) {

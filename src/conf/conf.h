@@ -101,10 +101,12 @@ struct conf_edits { /* header fields added, removed, rewritten, in this order */
 };
 
 enum { CONF_NUMBER_RULES_MAX = 8 };
+enum conf_portability { PORTABILITY_DROP, PORTABILITY_KEEP, PORTABILITY_USE };
 enum conf_number_form { NUMBERS_E164, NUMBERS_DIGITS, NUMBERS_NATIONAL, NUMBERS_INTERNATIONAL };
 struct conf_numbers { /* how a trunk writes numbers */
   char country[8], national[8], international[8], tech_prefix[16];
   uint8_t form;      /* form is an enum conf_number_form: how +E.164 goes out. */
+  uint8_t portability; /* enum conf_portability */
   bool missing_plus; /* missing_plus: digits that come are numbers of the world without their +. */
   struct conf_number_rules {
     uint32_t n;

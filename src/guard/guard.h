@@ -7,6 +7,7 @@
 #include "base/count.h"
 #include "conf/conf.h"
 #include "wire/history.h"
+#include "wire/lnp.h"
 
 enum refusal { /* REFUSE_NONE is 0: passed */
 #define REFUSE(id, rule, sip, q850, http, code, title) REFUSE_##id,
@@ -62,6 +63,7 @@ struct ask {
   int max_forwards;                                                /* -1 if absent */
   char caller[ASK_NUMBER_BYTES], caller_display[ASK_NUMBER_BYTES]; /* number or user part */
   char called[ASK_NUMBER_BYTES];
+  struct lnp lnp; /* what was known of the called number's carrier */
   bool anonymous;
   bool is_asserted; /* is_asserted: the caller is one that a trusted trunk vouches for. */
   struct history history; /* who diverted it, as a trusted trunk tells */

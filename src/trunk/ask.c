@@ -60,6 +60,13 @@ static void ask_chain(struct ask *ret, const sip_t *sip) {
   ret->contact_is_ip = addr_parse(&literal, slice_of(host), 0) == 0;
 }
 
+/* In a sip URI they belong to the user part, in a tel URI they are its parameters. */
+static void lnp_of(struct lnp *ret, const url_t *u) {
+  struct slice user = slice_of(u->url_user);
+  slice_cut(&user, ';');
+  lnp_read(ret, u->url_type == url_tel ? slice_of(u->url_params) : user);
+}
+
 void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   const char *session = header_unknown(sip, "Session-ID");
   ret->transport = a->transport;
@@ -71,6 +78,7 @@ void ask_build(struct ask *ret, struct agent *a, msg_t *msg, const sip_t *sip) {
   if (header_number(ret->called, sizeof ret->called, regist_called(ret->trunk, sip)) <
       0) /* also that of tel */
     ret->called[0] = 0;
+  lnp_of(&ret->lnp, sip->sip_request->rq_url);
   if (session)
     header_session_read(slice_of(session), ret->session_id);
   slice_copy(ret->sip_call_id, sizeof ret->sip_call_id, slice_of(sip->sip_call_id->i_id));

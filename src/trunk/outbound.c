@@ -76,6 +76,20 @@ static void callee_timeout(void *arg) {
     callee_fail_for(d, END_NO_ANSWER, BY_GATEWAY, 408, 0, "no final response within answer_timeout_s");
 }
 
+/* Between the number and the @, where the trunk takes it. */
+static void lnp_insert(const struct dialog *d, char party[URI_BYTES]) {
+  const struct conf_trunk *t = conf_trunk_find(d->t->env.conf, slice_of(d->trunk));
+  const struct leg *l = dialog_leg(d);
+  char text[LNP_TEXT_BYTES], *at = strchr(party, '@');
+  if (!t || !l || !at || t->numbers.portability == PORTABILITY_DROP)
+    return;
+  size_t n = strlen(lnp_write(&l->call->lnp, text)), rest = strlen(at) + 1;
+  if ((size_t)(at - party) + n + rest > URI_BYTES)
+    return;
+  memmove(at + n, at, rest);
+  memcpy(at, text, n);
+}
+
 /* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
 static int target_uri(struct dialog *d, const char *uri, const char *number) {
   const struct leg *l = dialog_leg(d);
@@ -93,6 +107,7 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
     size_t n = strlen(party);
     if (n > 2 && party[n - 1] == '>')
       party[n - 1] = 0;
+    lnp_insert(d, party);
     if (d->agent->transport != TRANSPORT_UDP)
       snprintf(transport, sizeof transport, ";transport=%s", agent_transport(d->agent));
     int length = snprintf(d->target, sizeof d->target, "%s%s", party + 1, transport);

@@ -188,7 +188,18 @@ def numbers(house):
         record = house.record(lambda r: r["id"] == event["call"])
         check((record["from"], record["to"]) == ("+49301234567", ALICE), str(record))
     r = route_test(house, "7715550100001", "--trunk", "three")
-    check("rule 18 \"alice\"" in r.stdout and ALICE + ":" in r.stdout, r.stdout + r.stderr)
+    check("rule 19 \"alice\"" in r.stdout and ALICE + ":" in r.stdout, r.stdout + r.stderr)
+
+
+@ROUTING.scenario("a ported number: the plan is asked for its routing number, the carrier gets number and parameters")
+def ported(house):
+    with agent(house, 4) as three, agent(house, 3) as two, Media(900, "127.0.0.4") as media:
+        d = Dialog(three, "+14255550123;npdi;rn=+1-206-555-0100;cic=+10288").invite(media.sdp())
+        request = refuse(two, 486)
+        check("sip:+14255550123;npdi;rn=+12065550100;cic=+10288@" in request.first, request.first)
+        gone = d.answer(300)
+        check(gone.status == 486, gone.first)
+        d.ack(gone)
 
 
 @ROUTING.scenario("busy: 181 to the caller's trunk, forwarded, History-Info and Diversion say who was called and why")
