@@ -46,7 +46,8 @@ static void pin(struct trunks *t, const struct registry *r) {
   host.n = end ? (size_t)(end - host.p) : strcspn(host.p, ":");
   (void)!slice_copy(want.host, sizeof want.host, end ? slice_from(host.p + 1, host.n - 1) : host);
   hop.addr = r->list[0].source;
-  snprintf(hop.uri, sizeof hop.uri, "sip:%s", r->list[0].host);
+  if ((size_t)snprintf(hop.uri, sizeof hop.uri, "sip:%s", r->list[0].host) >= sizeof hop.uri)
+    return;
   hops_route(&hop, &want);
   hops_pin(t, r->trunk, &hop);
 }
