@@ -8,11 +8,12 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void check(const struct dns_answer *a, enum dns_type type) {
+  static const char none[DNS_NAME_BYTES];
   if (a->n > DNS_RECORDS_MAX || (a->n && (a->rcode || a->is_truncated)))
     abort();
   for (uint32_t i = 0; i < a->n; i++) {
     const struct dns_record *r = &a->list[i];
-    const char *name = type == DNS_SRV ? r->srv.target : type == DNS_NAPTR ? r->naptr.replacement : "";
+    const char *name = type == DNS_SRV ? r->srv.target : type == DNS_NAPTR ? r->naptr.replacement : none;
     if (strnlen(name, DNS_NAME_BYTES) >= DNS_NAME_BYTES || strpbrk(name, " \r\n;@<>\""))
       abort();
   }
