@@ -413,6 +413,33 @@ static struct verdict reoffer_check(struct leg *l, const struct desc *offer) {
   return v;
 }
 
+/* An m=audio of port 0 within the call holds, whatever its profile, keys and formats (RFC 3264, 8.2): all
+ * else stays as it was, and the answer's line is the peer's own one. */
+static bool is_off(const struct leg *l, const struct desc *offer) {
+  uint8_t at = l->local ? l->local->audio.index : 0;
+  if (l->kind != LEG_TRUNK || !l->local || !l->remote || at >= offer->n_media)
+    return false;
+  for (uint8_t i = 0; i < offer->n_media; i++) /* another kind of media beside it is refused, not this */
+    if (offer->media[i].port && !slice_ieq(slice_of(offer->media[i].media), SLICE("video")))
+      return false;
+  return slice_ieq(slice_of(offer->media[at].media), SLICE("audio"));
+}
+
+static const struct desc *offer_off(const struct leg *l, const struct desc *offer, struct desc *kept) {
+  if (!offer || !is_off(l, offer))
+    return offer;
+  desc_copy(kept, l->remote);
+  kept->session_id = offer->session_id;
+  kept->version = offer->version;
+  kept->n_media = offer->n_media;
+  memcpy(kept->media, offer->media, sizeof(kept->media));
+  kept->audio.index = l->local->audio.index;
+  kept->audio.direction = offer->has_audio ? offer->audio.direction : DIR_SENDRECV;
+  kept->audio.is_zero_addr = offer->has_audio && offer->audio.is_zero_addr;
+  addr_set_port(&kept->audio.rtp, 0);
+  return kept;
+}
+
 /* Other credentials: ours are made anew before the answer (RFC 8839, 4.4.1.1.1). */
 static bool is_restart(const struct leg *l, const struct desc *offer) {
   if (l->kind == LEG_TRUNK && (!offer->audio.ufrag[0] || !l->local || !l->remote ||
@@ -421,7 +448,7 @@ static bool is_restart(const struct leg *l, const struct desc *offer) {
   return !is_same_ice(offer, l->remote);
 }
 
-void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
+static void reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
   struct leg_inner *in = leg_in(l);
   struct verdict v = reoffer_check(l, offer);
   if (verdict_is_pass(&v) && !offer) {
@@ -442,6 +469,12 @@ void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
   }
   tell(l, cookie, v, l->local);
   bridge_apply(l->call);
+}
+
+void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
+  struct desc kept = {0};
+  reoffer(l, cookie, offer_off(l, offer, &kept));
+  desc_wipe(&kept);
 }
 
 void leg_restart_ice(struct leg *l, uint64_t cookie, const struct desc_frag *f) {

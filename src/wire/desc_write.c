@@ -5,6 +5,8 @@
 #include "wire/crypto.h"
 #include "wire/descpart.h"
 
+#include <strings.h>
+
 static void conn_write(struct text *t, const struct addr *a) {
   char ip[ADDR_TEXT_BYTES];
   text_add(t, "c=IN %s %s\r\n", addr_family(a) == AF_INET6 ? "IP6" : "IP4",
@@ -147,6 +149,13 @@ static void refused_write(struct text *t, const struct desc *d, const struct des
   flag_write(t, d->is_webrtc, "inactive");
 }
 
+/* The audio is turned off by a line of another profile: that line is answered, nothing of ours said. */
+static bool is_off(const struct desc *d) {
+  return d->n_media && addr_port(&d->audio.rtp) == 0 && d->media[d->audio.index].proto[0] &&
+         strcasecmp(d->media[d->audio.index].proto,
+                    desc_profile_name((enum desc_profile)d->audio.profile)) != 0;
+}
+
 static void session_write(struct text *t, const struct desc *d) {
   const char *origin = d->origin_addr[0] ? d->origin_addr : "0.0.0.0";
   const char *family = strchr(origin, ':') ? "IP6" : "IP4";
@@ -179,7 +188,7 @@ int desc_write(const struct desc *d, char *dst, size_t dst_bytes, size_t *ret_n)
     t.error = -EINVAL;
   session_write(&t, d);
   for (size_t i = 0; i < n && !t.error; i++)
-    if (d->has_audio && (d->n_media == 0 || i == d->audio.index))
+    if (d->has_audio && (d->n_media == 0 || (i == d->audio.index && !is_off(d))))
       audio_write(&t, d);
     else
       refused_write(&t, d, &d->media[i]);

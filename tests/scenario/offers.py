@@ -106,6 +106,38 @@ def late_secured(house):
                 bob.wait("call.ended", call=bob.client.call)
 
 
+@OFFERS.scenario("a secured call is held by port 0 in a line of any profile, and no resume takes its security away")
+def off_secured(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        key = new_key(SUITE)
+        secured = media.sdp("RTP/SAVP", crypto_line(1, SUITE, key))
+        d = Dialog(sip, BOB).invite(secured)
+        take(bob)
+        ok = d.answer(200)
+        d.ack(ok)
+        media.secure(SUITE, key, crypto_of(ok.body)[0][2])
+        media.to(ok.body)
+        both(bob, media)
+        for proto in ("RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVP"):
+            n = len(bob.client.events)
+            d.invite(media.sdp(port=0).replace("RTP/AVP", proto))
+            held = d.answer()
+            d.ack(held)
+            check(held.status == 200 and "m=audio 0 %s " % proto in held.body, held.text())
+            bob.run(bob.client.wait("call.held", after=n))
+            d.invite(media.sdp())
+            gone = d.answer()
+            d.ack(gone)
+            check(gone.status == 488, "a resume without security: " + gone.text())
+            d.invite(secured)
+            back = d.answer()
+            d.ack(back)
+            check(back.status == 200 and crypto_of(back.body)[0][2] == crypto_of(ok.body)[0][2], back.text())
+            both(bob, media)
+        d.bye()
+        bob.wait("call.ended", call=bob.client.call)
+
+
 @OFFERS.scenario("forms of a request: tel URIs, compact names, folded lines, numbers with separators and parameters")
 def forms(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:

@@ -263,6 +263,37 @@ Test(mid, an_answer_with_port_0_holds) {
   cr_assert_eq(b->state, LEG_LIVE);
 }
 
+/* Port 0 in an offer is a hold whatever the line's profile is; what secured the stream still does. */
+Test(mid, an_offer_with_port_0_holds_whatever_its_profile) {
+  static const char *const protos[] = {"RTP/AVP", "RTP/SAVP", "UDP/TLS/RTP/SAVP", "nonsense"};
+  struct leg *b = rig_leg('B');
+  for (size_t i = 0; i < COUNT_OF(protos); i++) {
+    char text[DESC_TEXT_MAX_BYTES], line[64];
+    size_t n;
+    struct desc d = {0};
+    snprintf(text, sizeof text,
+             "v=0\r\no=- 5 %zu IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\nm=audio 0 %s 18\r\n",
+             i + 5, protos[i]);
+    cr_assert_eq(desc_parse(&d, slice_of(text), &(struct desc_fault){0}), 0);
+    struct srtp_key key = b->remote->audio.crypto[0].key;
+    leg_reoffer(b, 9, &d);
+    rig_turn();
+    eq(rig_log(), "B.reoffered:9: A.held:1");
+    cr_assert(b->held_local);
+    cr_assert_eq(rig.remote[1].send, 0);
+    cr_assert_eq(memcmp(&b->remote->audio.crypto[0].key, &key, sizeof key), 0);
+    cr_assert_eq(desc_write(b->local, text, sizeof text, &n), 0);
+    snprintf(line, sizeof line, "m=audio 0 %s ", protos[i]);
+    cr_assert_not_null(strstr(text, line), "%s", text);
+    cr_assert_eq(strstr(text, "a=crypto") != NULL, i == 1, "%s", text);
+    reoffer('B', sdp_trunk_plain);
+    eq(rig_log(), "B.reoffered:9:srtp_required");
+    cr_assert(b->held_local);
+    reoffer('B', sdp_trunk_srtp);
+    eq(rig_log(), "B.reoffered:9: A.held:0");
+  }
+}
+
 Test(mid, held_twice_is_held_once) {
   reoffer('B', sdp_trunk_hold);
   eq(rig_log(), "B.reoffered:9: A.held:1");
