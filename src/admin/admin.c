@@ -1,23 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The operators' server: its table, its life, and the one verb that the call thread answers. */
+ * The operators' server: its life and the tables of its metrics. */
 #include "admin/desk.h"
-
-static const struct web_row rows[] = {
-    {WEB_GET, "/healthz", ADMIN_HEALTH, 0, NULL, NULL, 0, admin_health},
-    {WEB_GET, "/readyz", ADMIN_READY, 0, NULL, NULL, 0, admin_ready},
-    {WEB_GET, "/metrics", ADMIN_METRICS, WEB_TOKEN, NULL, NULL, 0, admin_metrics},
-    {WEB_GET, "/admin/v1/calls", ADMIN_CALLS, WEB_TOKEN, NULL, NULL, 0, NULL},
-    {WEB_GET, "/admin/v1/trunks", ADMIN_TRUNKS, WEB_TOKEN, NULL, NULL, 0, NULL},
-    {WEB_GET, "/admin/v1/records", ADMIN_RECORDS, WEB_TOKEN, NULL, NULL, 0, admin_records},
-    {WEB_GET, "/admin/v1/records/{id}", ADMIN_RECORD, WEB_TOKEN, NULL, NULL, 0, admin_record},
-    {WEB_POST, "/admin/v1/tokens", ADMIN_MINT, WEB_TOKEN, NULL, NULL, 0, admin_mint},
-    {WEB_DELETE, "/admin/v1/tokens/{jti}", ADMIN_REVOKE, WEB_TOKEN, NULL, NULL, 0, admin_revoke},
-};
-
-static bool bearer_ok(void *arg, struct slice bearer) {
-  const struct admin *a = arg;
-  return gate_may(&a->gate, bearer);
-}
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {
   return web_new(&a->web,
@@ -28,11 +11,10 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .key_file = s->key_file,
                                         .hosts = s->hosts,
                                         .hosts_n = s->hosts_n,
-                                        .rows = rows,
-                                        .rows_n = COUNT_OF(rows),
+                                        .rows = a->rows,
+                                        .rows_n = verbs_n,
                                         .direct_arg = a,
-                                        .bearer_ok = bearer_ok,
-                                        .bearer_arg = a,
+                                        .who = desk_who,
                                         .threads = 2,
                                         .connections_max = 256,
                                         .connections_per_address_max = 64},
@@ -45,12 +27,10 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   if (!a)
     return -ENOMEM;
   pthread_mutex_init(&a->lock, NULL);
-  a->tokens = s->tokens;
-  a->ready = s->ready;
-  a->ready_arg = s->ready_arg;
-  a->calls = s->calls;
-  a->trunks = s->trunks;
-  a->calls_arg = s->calls_arg;
+  a->set = *s;
+  a->rows = verb_rows(desk_direct);
+  if (!a->rows)
+    return -ENOMEM;
   why = "the admin token cannot be read, is too short, or others may read it";
   int r = gate_open(&a->gate, s->token_file);
   if (r == 0) {
@@ -75,26 +55,12 @@ struct admin *admin_free(struct admin *a) {
   reader_free(a->reader);
   gate_done(&a->gate);
   pthread_mutex_destroy(&a->lock);
+  free(a->rows);
   free(a);
   return NULL;
 }
 
-/* What only the call thread knows: live calls, trunks. */
-static void on_ask(void *arg, const struct web_ask *ask) {
-  struct admin *a = arg;
-  if (ask->kind != WEB_ASK_REQUEST)
-    return;
-  bool is_trunks = ask->row->id == ADMIN_TRUNKS;
-  json_t *(*fn)(void *arg) = is_trunks ? a->trunks : a->calls;
-  json_t *doc = fn ? fn(a->calls_arg) : json_pack("{s:[]}", is_trunks ? "trunks" : "calls");
-  if (doc)
-    web_reply_json(a->web, ask->handle, 200, doc);
-  else
-    web_reply_problem(a->web, ask->handle, WEB_PROBLEM_overload, NULL);
-  json_decref(doc);
-}
-
-int admin_attach(struct admin *a, struct loop *l) { return web_attach(a->web, l, on_ask, a); }
+int admin_attach(struct admin *a, struct loop *l) { return web_attach(a->web, l, desk_asked, a); }
 
 int admin_count(struct admin *a, struct counts *c) {
   pthread_mutex_lock(&a->lock);

@@ -6,12 +6,6 @@
 
 #include <time.h>
 
-static void field_problem(struct web_answer *ret, const char *pointer, const char *reason) {
-  const struct web_problem_error e = {pointer, reason};
-  web_answer_problem(ret, WEB_PROBLEM_field,
-                     &(struct web_problem_info){.detail = reason, .errors = &e, .errors_n = 1});
-}
-
 /* RFC 3339 in UTC with seconds, or milliseconds since 1970. */
 static bool time_parse(const char *text, uint64_t *ret_ms) {
   struct tm tm = {0};
@@ -36,7 +30,7 @@ static bool query_time(const struct web_ask *ask, const char *name, uint64_t *re
   int r = web_query(ask, name, text, sizeof(text));
   if (r == -ENOENT || (r == 0 && time_parse(text, ret_ms)))
     return true;
-  field_problem(ret, name, "not a time");
+  desk_wrong_query(ret, name, "not a time");
   return false;
 }
 
@@ -45,7 +39,7 @@ static bool query_text(const struct web_ask *ask, const char *name, char *dst, s
   int r = web_query(ask, name, dst, bytes);
   if (r == 0 || r == -ENOENT)
     return true;
-  field_problem(ret, name, "too long, given twice, or badly escaped");
+  desk_wrong_query(ret, name, "too long, given twice, or badly escaped");
   return false;
 }
 
@@ -55,7 +49,7 @@ static bool query_state(const struct web_ask *ask, struct reader_query *q, struc
   q->has_state = r == 0;
   if (r == -ENOENT || (r == 0 && record_state_find(slice_of(text), &q->state)))
     return true;
-  field_problem(ret, "state", "live, ended or refused");
+  desk_wrong_query(ret, "state", "live, ended or refused");
   return false;
 }
 
@@ -68,7 +62,7 @@ static bool query_limit(const struct web_ask *ask, struct reader_query *q, struc
   q->limit = (unsigned)n;
   if (r == 0 || r == -ENOENT)
     return true;
-  field_problem(ret, "limit", "1 to 500");
+  desk_wrong_query(ret, "limit", "1 to 500");
   return false;
 }
 
@@ -92,19 +86,25 @@ static void list_answer(struct web_answer *ret, const struct record *rows, size_
   json_decref(doc);
 }
 
-void admin_records(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  struct admin *a = arg;
+SHAPE(records_query, {"since", SHAPE_TIME, 0, .help = "Not earlier than this"},
+      {"until", SHAPE_TIME, 0, .help = "Earlier than this"},
+      {"state", SHAPE_TEXT, 0, .choices = "live|ended|refused"}, {"reason", SHAPE_TEXT, 0, 1, 31},
+      {"number", SHAPE_TEXT, 0, 1, 64, .help = "Caller or called, exactly"},
+      {"limit", SHAPE_INT, 0, 1, READER_LIMIT_MAX},
+      {"cursor", SHAPE_TEXT, 0, 1, READER_CURSOR_BYTES - 1});
+
+void verb_records(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct reader_query q = {0};
   struct record *rows = NULL;
   size_t n = 0;
   char cursor[READER_CURSOR_BYTES];
-  if (!query_read(ask, &q, ret))
+  if (!query_read(ask->web, &q, ret))
     return;
   pthread_mutex_lock(&a->lock);
   int r = reader_list(a->reader, &q, &rows, &n, cursor);
   pthread_mutex_unlock(&a->lock);
   if (r == -EINVAL)
-    field_problem(ret, "cursor", "not one of ours");
+    desk_wrong_query(ret, "cursor", "not one of ours");
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});
@@ -113,13 +113,12 @@ void admin_records(void *arg, const struct web_ask *ask, struct web_answer *ret)
   free(rows);
 }
 
-void admin_record(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  struct admin *a = arg;
+void verb_record(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   own_mem struct record *row = calloc(1, sizeof(*row));
   if (!row)
     return;
   pthread_mutex_lock(&a->lock);
-  int r = reader_get(a->reader, ask->params.text[0], row);
+  int r = reader_get(a->reader, ask->web->params.text[0], row);
   pthread_mutex_unlock(&a->lock);
   if (r < 0) {
     web_answer_problem(ret, r == -ENOENT ? WEB_PROBLEM_not_found : WEB_PROBLEM_overload, NULL);

@@ -7,17 +7,16 @@
 
 #include <stdio.h>
 
-void admin_health(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  (void)arg;
+void verb_health(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  (void)a;
   (void)ask;
   (void)web_answer_text(ret, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
 }
 
-void admin_ready(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  struct admin *a = arg;
+void verb_ready(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   char why[ADMIN_REASON_BYTES] = "";
   (void)ask;
-  bool ready = !a->ready || a->ready(a->ready_arg, why);
+  bool ready = !a->set.ready || a->set.ready(a->set.ready_arg, why);
   json_t *reasons = json_array(), *doc = json_object();
   if (!ready)
     json_array_append_new(reasons, json_string(why[0] ? why : "not ready"));
@@ -27,8 +26,7 @@ void admin_ready(void *arg, const struct web_ask *ask, struct web_answer *ret) {
   json_decref(doc);
 }
 
-void admin_metrics(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  struct admin *a = arg;
+void verb_metrics(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];
   size_t tables_n, gauges_n;
@@ -43,6 +41,14 @@ void admin_metrics(void *arg, const struct web_ask *ask, struct web_answer *ret)
   ret->status = ret->body ? 200 : 500;
   ret->type = ret->body ? "text/plain; version=0.0.4; charset=utf-8" : NULL;
 }
+
+SHAPE(ready, {"ready", SHAPE_BOOL, SHAPE_MUST}, {"reasons", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT});
+SHAPE(mint, {"identity", SHAPE_TEXT, SHAPE_MUST, 1, 64, .help = "Letters, digits and ._@+-"},
+      {"tenant", SHAPE_TEXT, 0, 1, 64}, {"scopes", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT, 1, 16},
+      {"numbers", SHAPE_LIST, SHAPE_OF_TEXT, 0, TOKEN_NUMBERS_MAX},
+      {"ttl_s", SHAPE_INT, 0, 1, TOKEN_LIFE_MAX_S});
+SHAPE(minted, {"token", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET}, {"jti", SHAPE_TEXT, SHAPE_MUST},
+      {"expires_at", SHAPE_TIME, SHAPE_MUST});
 
 /* Where the wish is wrong; pointer NULL: nowhere. */
 struct wrong {
@@ -98,17 +104,11 @@ static struct wrong wish_read(const json_t *body, struct claims *c, uint32_t *re
   return w.pointer ? w : numbers_take(json_object_get(body, "numbers"), c);
 }
 
-static void wrong_answer(struct web_answer *ret, struct wrong w) {
-  const struct web_problem_error e = {w.pointer, w.reason};
-  web_answer_problem(ret, WEB_PROBLEM_field,
-                     &(struct web_problem_info){.detail = w.reason, .errors = &e, .errors_n = 1});
-}
-
 static void mint_answer(struct admin *a, struct claims *c, uint32_t ttl_s, struct web_answer *ret) {
   char token[TOKEN_MAX_BYTES], expires[CLOCK_TEXT_BYTES];
-  int r = token_mint(a->tokens, c, ttl_s, clock_wall_ms(), token);
+  int r = token_mint(a->set.tokens, c, ttl_s, clock_wall_ms(), token);
   if (r == -EINVAL)
-    wrong_answer(ret, (struct wrong){"/numbers", "a number is + and 4 to 15 digits, or a dial string"});
+    desk_wrong(ret, "/numbers", "a number is + and 4 to 15 digits, or a dial string");
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_internal, NULL);
   else {
@@ -120,25 +120,18 @@ static void mint_answer(struct admin *a, struct claims *c, uint32_t ttl_s, struc
   explicit_bzero(token, sizeof(token));
 }
 
-void admin_mint(void *arg, const struct web_ask *ask, struct web_answer *ret) {
+void verb_mint(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct claims c = {0};
   uint32_t ttl_s = 0;
-  json_t *body = NULL;
-  if (web_json_parse(ask->body, &body) < 0) {
-    web_answer_problem(ret, WEB_PROBLEM_bad_json, NULL);
-    return;
-  }
-  struct wrong w = wish_read(body, &c, &ttl_s);
-  json_decref(body);
+  struct wrong w = wish_read(ask->body, &c, &ttl_s);
   if (w.pointer)
-    wrong_answer(ret, w);
+    desk_wrong(ret, w.pointer, w.reason);
   else
-    mint_answer(arg, &c, ttl_s, ret);
+    mint_answer(a, &c, ttl_s, ret);
 }
 
-void admin_revoke(void *arg, const struct web_ask *ask, struct web_answer *ret) {
-  struct admin *a = arg;
-  int r = token_revoke(a->tokens, ask->params.text[0], clock_wall_ms());
+void verb_revoke(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  int r = token_revoke(a->set.tokens, ask->web->params.text[0], clock_wall_ms());
   if (r == 0)
     ret->status = 204;
   else

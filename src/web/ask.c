@@ -12,6 +12,7 @@ void asked_free(struct asked *a) {
     explicit_bzero(a->body, a->ask.body.n);
   free(a->body);
   explicit_bzero(&a->ask.claims, sizeof(a->ask.claims));
+  explicit_bzero(&a->ask.who, sizeof(a->ask.who));
   free(a);
 }
 
@@ -27,6 +28,7 @@ static void ask_fields(struct web_ask *ask, struct slice *ret[HEAD_FIELD_COUNT_]
   ret[HEAD_LAST_EVENT_ID] = &ask->last_event_id;
   ret[HEAD_DEVICE] = &ask->device;
   ret[HEAD_ORIGIN] = &ask->origin;
+  ret[HEAD_ACCEPT] = &ask->accept;
 }
 
 static struct slice text_put(char **at, struct slice s) {
@@ -61,6 +63,7 @@ struct asked *asked_new(struct req *q) {
   ask->local = q->conn->local;
   ask->has_claims = q->has_claims;
   ask->claims = q->claims;
+  ask->who = q->who;
   a->body = take(q->body);
   ask->body = slice_from(a->body, a->body ? q->body_bytes : 0);
   return a;
@@ -85,8 +88,7 @@ static bool wait_begin(struct req *q, struct asked *a) {
   return true;
 }
 
-enum MHD_Result req_ask(struct req *q) {
-  struct asked *a = asked_new(q);
+enum MHD_Result req_ask(struct req *q, struct asked *a) {
   if (a) {
     pthread_mutex_lock(&q->web->lock);
     bool waits = wait_begin(q, a);
@@ -213,4 +215,17 @@ int web_query(const struct web_ask *ask, const char *name, char *dst, size_t dst
   }
   dst[0] = 0;
   return found.p ? web_unescape(found, true, true, dst, dst_bytes) : -ENOENT;
+}
+
+struct slice web_cookie(struct slice cookie, const char *name) {
+  struct slice rest = cookie, found = {0};
+  while (rest.p) {
+    struct slice value = slice_trim(slice_cut(&rest, ';')), key = slice_cut(&value, '=');
+    if (!slice_eq(key, slice_of(name)))
+      continue;
+    if (found.p)
+      return (struct slice){0};
+    found = value.p ? value : SLICE("");
+  }
+  return found;
 }

@@ -15,6 +15,9 @@ static const char *const field_names[HEAD_FIELD_COUNT_] = {
     [HEAD_LAST_EVENT_ID] = "Last-Event-ID",
     [HEAD_DEVICE] = "Sallyport-Device",
     [HEAD_ORIGIN] = "Origin",
+    [HEAD_COOKIE] = "Cookie",
+    [HEAD_SALLYPORT] = "X-Sallyport",
+    [HEAD_ACCEPT] = "Accept",
     [HEAD_REQUEST_METHOD] = "Access-Control-Request-Method",
 };
 
@@ -34,6 +37,8 @@ void head_add(struct head *h, struct slice name, struct slice value) {
     h->control = true; /* "Content-Length : 5" is a field to some and none to others */
   for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++) {
     if (!slice_ieq(name, slice_of(field_names[f])))
+      continue;
+    if (f == HEAD_ACCEPT && h->field[f].p)
       continue;
     h->twice = h->twice || h->field[f].p;
     h->field[f] = value.p ? value : SLICE("");

@@ -17,6 +17,9 @@ enum head_field {
   HEAD_LAST_EVENT_ID,
   HEAD_DEVICE,
   HEAD_ORIGIN,
+  HEAD_COOKIE,
+  HEAD_SALLYPORT, /* X-Sallyport: sent by our pages' scripts only */
+  HEAD_ACCEPT,    /* may come more than once: the first counts */
   HEAD_REQUEST_METHOD, /* Access-Control-Request-Method */
   HEAD_FIELD_COUNT_
 };

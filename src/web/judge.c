@@ -95,18 +95,29 @@ static bool claims_take(struct req *q, struct slice bearer) {
   return true;
 }
 
+static bool who_ok(struct req *q) {
+  struct web_knock k = {.row = q->row,
+                        .method = q->method,
+                        .cookie = q->head.field[HEAD_COOKIE],
+                        .sallyport = q->head.field[HEAD_SALLYPORT],
+                        .peer = q->conn->peer};
+  (void)bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer);
+  if (q->web->who(q->web->direct_arg, &k, &q->who, &q->answer))
+    return true;
+  count_one(&q->web->counts, SERVER_token);
+  return false;
+}
+
 static bool token_ok(struct req *q) {
   struct slice bearer, authorization = q->head.field[HEAD_AUTHORIZATION];
+  if (q->web->who)
+    return who_ok(q);
   if (!(q->row->flags & (WEB_TOKEN | WEB_TOKEN_OPTIONAL)))
     return true;
   if (!authorization.p && q->row->flags & WEB_TOKEN_OPTIONAL)
     return true;
   if (!bearer_of(authorization, &bearer))
     return refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, "no Bearer token");
-  if (q->web->bearer_ok)
-    return q->web->bearer_ok(q->web->bearer_arg, bearer)
-               ? true
-               : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
   return q->web->tokens ? claims_take(q, bearer)
                         : refuse(q, SERVER_token, WEB_PROBLEM_unauthorized, NULL);
 }

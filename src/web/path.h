@@ -24,6 +24,7 @@ enum web_row_flag {
   WEB_TOKEN_OPTIONAL = 2, /* none is let through, a bad one is 401: for ?ticket= */
   WEB_NO_HEAD = 4,        /* HEAD is 405 here (streams) */
   WEB_NO_CORS = 8,        /* not for other origins: no preflight, no headers */
+  WEB_THEN_ASK = 16,      /* direct looks first; if it leaves the status at 0, the owner is asked */
 };
 
 struct web_ask;

@@ -46,6 +46,8 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
   pthread_mutex_unlock(&w->lock);
   atomic_store(&q->conn->deadline_us, clock_now_us() + IDLE_US);
   asked_free(left);
+  if (q->note)
+    w->note_free(q->note);
   web_answer_done(&q->answer);
   if (q->body)
     explicit_bzero(q->body, q->body_room);
@@ -115,8 +117,13 @@ static bool body_add(struct req *q, const char *bytes, size_t n) {
 
 static enum MHD_Result direct_handle(struct req *q) {
   struct asked *a = asked_new(q);
-  if (a)
+  if (a) {
+    a->ask.note = &q->note;
     q->row->direct(q->web->direct_arg, &a->ask, &q->answer);
+    a->ask.note = NULL;
+    if (q->row->flags & WEB_THEN_ASK && !q->answer.status)
+      return req_ask(q, a);
+  }
   asked_free(a);
   return answer_send(q);
 }
@@ -130,7 +137,14 @@ static enum MHD_Result whole_handle(struct req *q) {
   }
   if (!req_type_ok(q))
     return answer_send(q);
-  return q->row->direct ? direct_handle(q) : req_ask(q);
+  return q->row->direct ? direct_handle(q) : req_ask(q, asked_new(q));
+}
+
+/* The owner has answered. */
+static enum MHD_Result asked_send(struct req *q) {
+  if (q->web->finish && q->note && !q->stream)
+    q->web->finish(q->web->direct_arg, q->note, &q->answer);
+  return answer_send(q);
 }
 
 enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const char *url,
@@ -151,5 +165,5 @@ enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const c
   }
   if (q->phase == REQ_BODY)
     return whole_handle(q);
-  return q->phase == REQ_ASKED ? answer_send(q) : MHD_NO;
+  return q->phase == REQ_ASKED ? asked_send(q) : MHD_NO;
 }

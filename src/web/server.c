@@ -170,8 +170,9 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   w->rows_n = s->rows_n;
   w->direct_arg = s->direct_arg;
   w->tokens = s->tokens;
-  w->bearer_ok = s->bearer_ok;
-  w->bearer_arg = s->bearer_arg;
+  w->who = s->who;
+  w->finish = s->finish;
+  w->note_free = s->note_free;
   w->body_max_bytes = or_default(s->body_max_bytes, 65536);
   w->request_us = or_default(s->request_deadline_ms, 10000) * 1000ull;
   w->answer_us = or_default(s->answer_deadline_ms, 10000) * 1000ull;

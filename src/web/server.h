@@ -50,6 +50,8 @@ struct req {
   bool cors, close; /* cors: the origin is on the list; close: the connection ends after this. */
   bool has_claims;
   struct claims claims;
+  struct web_asker who;
+  void *note; /* note is what the direct handler left for finish. */
   char *body;
   size_t body_bytes, body_room, body_max;
   bool too_large;
@@ -98,9 +100,11 @@ struct web {
   size_t rows_n;
   char **hosts, **origins;
   size_t hosts_n, origins_n;
-  void *direct_arg, *bearer_arg;
+  void *direct_arg;
   struct tokens *tokens;
-  bool (*bearer_ok)(void *arg, struct slice bearer);
+  bool (*who)(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret);
+  void (*finish)(void *arg, void *note, struct web_answer *answer);
+  void (*note_free)(void *note);
   unsigned body_max_bytes;
   uint64_t request_us, answer_us, beat_us;
   size_t stream_max_bytes;
@@ -151,7 +155,7 @@ bool req_origin_listed(const struct web *w, struct slice origin);
 enum MHD_Result answer_send(struct req *q);
 
 /* ask.c */
-enum MHD_Result req_ask(struct req *q); /* suspends, or leaves an answer */
+enum MHD_Result req_ask(struct req *q, struct asked *a); /* takes a; suspends, or leaves an answer */
 struct asked *asked_new(struct req *q); /* takes the request's body; NULL without memory */
 void asked_free(struct asked *a);
 void asks_expire(struct web *w, uint64_t now_us); /* lock held */

@@ -16,6 +16,24 @@ typedef uint64_t web_handle; /* {generation, slot}; 0 names nothing; a stale one
 
 struct web;
 
+/* Who asks, as a door's own judge found out (web_settings.who); role, by and credential are its words. */
+struct web_asker {
+  char name[65];
+  uint8_t role, by;
+  uint8_t credential[32]; /* credential is a digest of what was shown, never the thing itself. */
+};
+
+/* What a judge sees: the header of a request, before its body. Slices live for the call. */
+struct web_knock {
+  const struct web_row *row;
+  enum web_method method;
+  struct slice bearer;        /* of Authorization: Bearer; p NULL: none */
+  struct slice cookie;        /* the header as it came; see web_cookie() */
+  struct slice sallyport;     /* X-Sallyport; p NULL: none */
+  struct slice peer_names[4]; /* of a client certificate that verified: its common name and DNS names */
+  struct addr peer;
+};
+
 #define WEB_LISTEN_MAX 4
 
 struct web_settings {
@@ -33,9 +51,12 @@ struct web_settings {
   size_t rows_n;
   void *direct_arg;      /* direct_arg goes to the direct handlers. */
   struct tokens *tokens; /* tokens verifies WEB_TOKEN rows; borrowed. */
-  /* Where set, decides WEB_TOKEN rows instead of tokens (web thread): the admin token. */
-  bool (*bearer_ok)(void *arg, struct slice bearer);
-  void *bearer_arg;
+  /* Where set, decides on every row instead of tokens (web thread). False: the refusal is in ret. */
+  bool (*who)(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret);
+  /* With WEB_THEN_ASK: gets the owner's answer before it is sent (web thread), with what the direct
+   * handler left in *ask->note; note_free always gets it. All with direct_arg. */
+  void (*finish)(void *arg, void *note, struct web_answer *answer);
+  void (*note_free)(void *note);
   unsigned threads;                     /* 0: 4 for each address */
   unsigned connections_max;             /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
@@ -68,17 +89,22 @@ struct web_ask {
   struct web_params params;
   struct slice path, query; /* raw, as received */
   struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id,
-      device, origin, host; /* p NULL where the header is absent */
+      device, origin, host, accept; /* p NULL where the header is absent */
   struct slice body;
   struct addr peer, local;
   bool has_claims; /* has_claims: claims are of a verified token. */
   struct claims claims;
+  struct web_asker who; /* who is what web_settings.who filled in. */
+  void **note;          /* note is the direct handler's, see web_settings.finish; NULL elsewhere. */
   web_handle stream; /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
   uint64_t cookie;
 };
 
 /* One member of the query, decoded: 0, -ENOENT, -EINVAL (escape, given twice) or -ENOSPC. */
 int web_query(const struct web_ask *ask, const char *name, char *dst, size_t dst_bytes) must_check;
+
+/* The value of one cookie in a Cookie header (RFC 6265), p NULL if absent or there twice. */
+struct slice web_cookie(struct slice cookie, const char *name);
 
 /* Called on the owner thread; the ask and its slices live until fn returns. */
 typedef void web_ask_fn(void *arg, const struct web_ask *ask);

@@ -81,7 +81,7 @@ a, j = ask("GET", "/admin/v1/records/c_03")
 check(a.status == 200 and j["state"] == "refused" and j["end"]["sip"] == 403 and j["answered_at"] is None, j)
 check(ask("GET", "/admin/v1/records/c_99")[0].status == 404, "no such record")
 
-wish = {"identity": "alice", "numbers": ["+14255550100", "112"], "scopes": ["call.place", "events.read"], "ttl_s": 600, "x": 1}
+wish = {"identity": "alice", "numbers": ["+14255550100", "112"], "scopes": ["call.place", "events.read"], "ttl_s": 600}
 a, j = ask("POST", "/admin/v1/tokens", wish)
 check(a.status == 201 and set(j) == {"token", "jti", "expires_at"}, j)
 part = j["token"].split(".")[1]
@@ -93,15 +93,15 @@ a, _ = ask("DELETE", "/admin/v1/tokens/" + j["jti"])
 check(a.status == 204, a.status)
 check(ask("DELETE", "/admin/v1/tokens/" + j["jti"])[0].status == 204, "a second time")
 check(ask("DELETE", "/admin/v1/tokens/nonsense")[0].status == 404, "an id of nobody")
-for change, pointer in (({"identity": ""}, "/identity"), ({"identity": 1}, "/identity"), ({"identity": "a b"}, "/identity"),
+for change, pointer in (({"x": 1}, "/x"), ({"a/b~": 1}, "/a~1b~0"), ({"ttl_s": None}, "/ttl_s"), ({"identity": ""}, "/identity"), ({"identity": 1}, "/identity"), ({"identity": "a b"}, "/identity"),
                         ({"tenant": "a/b"}, "/tenant"), ({"scopes": []}, "/scopes"), ({"scopes": ["root"]}, "/scopes"),
                         ({"scopes": ["call.place call.control"]}, "/scopes"), ({"scopes": "call.place"}, "/scopes"),
                         ({"ttl_s": 0}, "/ttl_s"), ({"ttl_s": 86401}, "/ttl_s"), ({"ttl_s": "60"}, "/ttl_s"),
                         ({"ttl_s": 1 << 40}, "/ttl_s"), ({"numbers": ["+1"]}, "/numbers"), ({"numbers": [5]}, "/numbers"),
-                        ({"numbers": ["1"] * 17}, "/numbers"), ({"numbers": {}}, "/numbers")):
+                        ({"numbers": ["+14255550100", 5]}, "/numbers/1"), ({"numbers": ["1"] * 17}, "/numbers"), ({"numbers": {}}, "/numbers")):
     a, j = ask("POST", "/admin/v1/tokens", dict(wish, **change))
-    check(a.status == 400 and j["code"] == "field" and j["errors"][0]["pointer"] == pointer, (change, j))
+    check(a.status == 422 and j["code"] == "field" and j["errors"][0]["pointer"].startswith(pointer), (change, j))
 for body in ("", "[]", "{", '{"identity":"a","identity":"b"}', "nul"):
     a, j = ask("POST", "/admin/v1/tokens", body)
-    check(a.status == 400, (body, j))
+    check(a.status == (400 if body else 422), (body, j))
 sys.exit(1 if failed else 0)

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The table of verbs (verbs.def) as data, and what a verb's function is. A new verb is a row there, a
+ * function verb_<name> in the room of its noun, and the shapes of what it takes. */
+#pragma once
+#include "admin/role.h"
+#include "admin/shape.h"
+#include "web/web.h"
+
+enum verb_thread { VERB_WEB, VERB_CALL };
+
+enum verb_flag {
+  VERB_ROOT = 1,   /* the path is not below /admin/v1 */
+  VERB_MATCH = 2,  /* a change of a thing with an ETag: If-Match or 428 */
+  VERB_QUIET = 4,  /* a POST that changes nothing: not in the audit */
+  VERB_STREAM = 8, /* answered by an open stream of events (CALL) */
+  VERB_LARGE = 16, /* the body may have 4 MiB */
+};
+
+enum asker_by { BY_NOBODY, BY_TOKEN, BY_COOKIE, BY_CERTIFICATE };
+
+struct admin;
+struct verb;
+
+/* One request at the desk; borrowed but where said otherwise. */
+struct desk_ask {
+  const struct web_ask
+      *web; /* web has parameters (web->params.text[0] …), query, If-Match, peer, handle. */
+  const struct verb *verb;
+  const struct web_asker *who; /* who asks; who->role is an enum role, who->by an enum asker_by. */
+  json_t *body;                /* body passed its shape; an empty object where the verb takes none. */
+  /* What the audit shall tell; NULL: after is the body, before is nothing. The handler makes them, the
+   * desk frees them. Web thread only. */
+  json_t *before, *after;
+};
+
+/* Fills the answer. On the call thread an answer that is left empty (status 0) comes later, by
+ * web_reply() with ask->web->handle; the ask itself lives until the function returns. */
+typedef void desk_fn(struct admin *a, struct desk_ask *ask, struct web_answer *ret);
+
+struct verb {
+  const char *id;   /* id is "calls": the operation's name, and the verb in the audit. */
+  const char *path; /* path is whole. */
+  const char *summary;
+  enum web_method method;
+  enum role role;
+  enum verb_thread thread;
+  unsigned flags, status;
+  desk_fn *fn;
+  const struct shape *query, *body, *answer;
+};
+
+/* Every verb_<name>; shapes are declared where they are used. */
+#define VERB(id, m, path, r, t, f, q, b, status, ans, flags, summary) desk_fn verb_##f;
+#include "admin/verbs.def"
+#undef VERB
+
+extern const struct verb verbs[];
+extern const size_t verbs_n;
+
+/* The rows of web that the verbs make; heap, verbs_n of them, each with id = its index. */
+struct web_row *verb_rows(web_direct_fn *direct) must_check;
+
+/* 422 with a pointer into the body. */
+void desk_wrong(struct web_answer *ret, const char *pointer, const char *reason);
+/* 400 for a member of the query. */
+void desk_wrong_query(struct web_answer *ret, const char *name, const char *reason);
+/* If-Match against the thing's ETag (with its quotes): true, or 412 (428 if there is no If-Match). */
+bool desk_match(const struct desk_ask *ask, const char *etag, struct web_answer *ret) must_check;
+/* A strong ETag of what a thing is, with its quotes. */
+void desk_etag(char ret[WEB_ETAG_BYTES], const json_t *thing);
+/* RFC 7396: a new value of target changed by patch; both borrowed. */
+json_t *desk_merge(const json_t *target, const json_t *patch);
+/* Answers with a JSON document that is given away. */
+void desk_json(struct web_answer *ret, unsigned status, json_t *doc);
