@@ -3,101 +3,52 @@
 #include "store/db.h"
 
 #include "store/field.h"
+#include "store/key.h"
+#include "store/schema.h"
 
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-#define SCHEMA_VERSION 4
-#define SQL_BYTES 16384
+#define SQL_BYTES 24576
+#define PURGE_ROWS 500
 
 struct db {
   sqlite3 *sql;
-  sqlite3_stmt *put;
+  sqlite3_stmt *get, *put;
+  struct keys *keys;
+  struct record was, at; /* was: as the row that is replaced; at: the row that a walk stands at. */
 };
 
 struct db *db_free(struct db *d) {
   if (!d)
     return NULL;
+  sqlite3_finalize(d->get);
   sqlite3_finalize(d->put);
+  keys_free(d->keys);
   sqlite3_close(d->sql);
   free(d);
   return NULL;
 }
 
-static int db_exec(struct db *d, const char *sql) {
-  return sqlite3_exec(d->sql, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
-}
-
-static int db_number(struct db *d, const char *sql, int64_t *ret) {
-  sqlite3_stmt *st = NULL;
-  int r = -EIO;
-  if (sqlite3_prepare_v2(d->sql, sql, -1, &st, NULL) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
-    *ret = sqlite3_column_int64(st, 0);
-    r = 0;
-  }
-  sqlite3_finalize(st);
-  return r;
-}
-
-static int schema_make(struct db *d) {
-  char sql[SQL_BYTES];
-  size_t at = (size_t)snprintf(sql, sizeof(sql), "BEGIN; CREATE TABLE records (");
-  for (size_t i = 0; i < fields_n; i++)
-    at += (size_t)snprintf(sql + at, sizeof(sql) - at, "%s %s NOT NULL%s, ", fields[i].column,
-                           fields[i].is_text ? "TEXT" : "INTEGER", i ? "" : " PRIMARY KEY");
-  snprintf(sql + at, sizeof(sql) - at,
-           "written_ms INTEGER NOT NULL);"
-           "CREATE INDEX records_started ON records (started_ms, id);"
-           "CREATE INDEX records_from ON records (from_number, started_ms);"
-           "CREATE INDEX records_to ON records (to_number, started_ms);"
-           "CREATE INDEX records_state ON records (state, started_ms);"
-           "PRAGMA user_version=%d; COMMIT;",
-           SCHEMA_VERSION);
-  return db_exec(d, sql);
-}
-
-/* An older program's file: the columns that it lacks. */
-static int schema_grow(struct db *d) {
-  char sql[200];
-  int r = db_exec(d, "BEGIN");
-  for (size_t i = 0; r == 0 && i < fields_n; i++) {
-    int64_t n = 0;
-    snprintf(sql, sizeof(sql), "SELECT count(*) FROM pragma_table_info('records') WHERE name='%s'",
-             fields[i].column);
-    r = db_number(d, sql, &n);
-    snprintf(sql, sizeof(sql), "ALTER TABLE records ADD COLUMN %s %s", fields[i].column,
-             fields[i].is_text ? "TEXT NOT NULL DEFAULT ''" : "INTEGER NOT NULL DEFAULT 0");
-    if (r == 0 && n == 0)
-      r = db_exec(d, sql);
-  }
-  snprintf(sql, sizeof(sql), "PRAGMA user_version=%d; COMMIT;", SCHEMA_VERSION);
-  if (r == 0)
-    r = db_exec(d, sql);
-  if (r < 0)
-    (void)db_exec(d, "ROLLBACK");
-  return r;
-}
-
-static int schema_check(struct db *d) {
-  int64_t version = 0;
-  int r = db_number(d, "PRAGMA user_version", &version);
-  if (r < 0 || version == SCHEMA_VERSION)
-    return r;
-  if (version > SCHEMA_VERSION)
-    return -EIO; /* a newer program's file is left alone */
-  return version == 0 ? schema_make(d) : schema_grow(d);
-}
-
-static int put_prepare(struct db *d) {
-  char sql[SQL_BYTES], columns[SQL_BYTES / 2];
+static int statements_make(struct db *d) {
+  char sql[SQL_BYTES], columns[SQL_BYTES / 3];
+  field_columns(columns, sizeof(columns));
+  snprintf(sql, sizeof(sql), "SELECT %s, row FROM records WHERE id=?1", columns);
+  if (sqlite3_prepare_v2(d->sql, sql, -1, &d->get, NULL) != SQLITE_OK)
+    return -EIO;
   size_t at =
-      (size_t)snprintf(sql, sizeof(sql), "INSERT OR REPLACE INTO records (%s, written_ms) VALUES (",
-                       field_columns(columns, sizeof(columns)));
+      (size_t)snprintf(sql, sizeof(sql), "INSERT INTO records (%s, written_ms) VALUES (", columns);
   for (size_t i = 0; i < fields_n; i++)
     at += (size_t)snprintf(sql + at, sizeof(sql) - at, "?,");
-  snprintf(sql + at, sizeof(sql) - at, "?)");
-  return sqlite3_prepare_v2(d->sql, sql, -1, &d->put, NULL) == SQLITE_OK ? 0 : -EIO;
+  at += (size_t)snprintf(sql + at, sizeof(sql) - at, "?) ON CONFLICT (id) DO UPDATE SET ");
+  for (size_t i = 1; i < fields_n; i++)
+    at += (size_t)snprintf(sql + at, sizeof(sql) - at, "%s=excluded.%s,", fields[i].column,
+                           fields[i].column);
+  snprintf(sql + at, sizeof(sql) - at, "written_ms=excluded.written_ms");
+  if (sqlite3_prepare_v2(d->sql, sql, -1, &d->put, NULL) != SQLITE_OK)
+    return -EIO;
+  return keys_new(&d->keys, d->sql);
 }
 
 /* Made by us first, so that it is never readable for others; SQLite gives -wal and -shm the same mode.
@@ -120,26 +71,42 @@ int db_open(struct db **ret_db, const char *file) {
   if (sqlite3_open_v2(file, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return -EIO;
   sqlite3_busy_timeout(d->sql, 1000);
-  r = db_exec(d, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
-                 "PRAGMA journal_size_limit=67108864;");
+  r = sql_exec(d->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
+                       "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;");
   if (r == 0)
-    r = schema_check(d);
+    r = schema_open(d->sql);
   if (r == 0)
-    r = put_prepare(d);
+    r = statements_make(d);
   if (r == 0)
     *ret_db = take(d);
-  return r;
+  return r == -EPROTO ? -EIO : r;
 }
 
-int db_begin(struct db *d) { return db_exec(d, "BEGIN IMMEDIATE"); }
-int db_commit(struct db *d) { return db_exec(d, "COMMIT"); }
+int db_begin(struct db *d) { return sql_exec(d->sql, "BEGIN IMMEDIATE"); }
+int db_commit(struct db *d) { return sql_exec(d->sql, "COMMIT"); }
 
 void db_rollback(struct db *d) {
   if (!sqlite3_get_autocommit(d->sql))
-    (void)db_exec(d, "ROLLBACK");
+    (void)!sql_exec(d->sql, "ROLLBACK");
 }
 
-int db_put(struct db *d, const struct record *r, uint64_t wall_ms) {
+/* The row of that id as it is, into d->was: its number, 0: none, -EIO. */
+static int64_t row_get(struct db *d, const char *id) {
+  int64_t row = -EIO;
+  if (sqlite3_bind_text(d->get, 1, id, -1, SQLITE_STATIC) == SQLITE_OK) {
+    int step = sqlite3_step(d->get);
+    if (step == SQLITE_ROW)
+      fields_read(d->get, &d->was);
+    row = step == SQLITE_ROW    ? sqlite3_column_int64(d->get, (int)fields_n)
+          : step == SQLITE_DONE ? 0
+                                : -EIO;
+  }
+  sqlite3_reset(d->get);
+  sqlite3_clear_bindings(d->get);
+  return row;
+}
+
+static int row_put(struct db *d, const struct record *r, uint64_t wall_ms) {
   int bad = 0, n = (int)fields_n;
   for (int i = 0; i < n; i++)
     bad |= field_bind(d->put, i + 1, &fields[i], r);
@@ -150,20 +117,78 @@ int db_put(struct db *d, const struct record *r, uint64_t wall_ms) {
   return done == SQLITE_DONE ? 0 : -EIO;
 }
 
+int db_put(struct db *d, const struct record *r, uint64_t wall_ms) {
+  int64_t row = row_get(d, r->id);
+  if (row < 0 || row_put(d, r, wall_ms) < 0)
+    return -EIO;
+  return keys_swap(d->keys, row ? row : sqlite3_last_insert_rowid(d->sql), row ? &d->was : NULL, r);
+}
+
+/* What an earlier instance left: the latest time known of it is its end. */
+static int live_close(struct db *d, uint64_t written_ms) {
+  struct record *r = &d->at;
+  r->state = RECORD_ENDED;
+  snprintf(r->reason, sizeof(r->reason), "gateway_restart");
+  snprintf(r->end_by, sizeof(r->end_by), "gateway");
+  const uint64_t times[] = {r->started_ms, r->ringing_ms, r->answered_ms, written_ms};
+  r->ended_ms = 0;
+  for (size_t i = 0; i < COUNT_OF(times); i++)
+    if (times[i] > r->ended_ms)
+      r->ended_ms = times[i];
+  return db_put(d, r, r->ended_ms);
+}
+
+/* Runs "SELECT <columns>, written_ms, row FROM records " + where, one row at a time, each at d->at. */
+static int rows_walk(struct db *d, const char *where, int (*fn)(struct db *d, sqlite3_stmt *st)) {
+  char sql[SQL_BYTES], columns[SQL_BYTES / 3];
+  sqlite3_stmt *st = NULL;
+  int step = SQLITE_ERROR, r = 0;
+  snprintf(sql, sizeof(sql), "SELECT %s, written_ms, row FROM records %s",
+           field_columns(columns, sizeof(columns)), where);
+  if (sqlite3_prepare_v2(d->sql, sql, -1, &st, NULL) != SQLITE_OK)
+    return -EIO;
+  while (r == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    fields_read(st, &d->at);
+    r = fn(d, st);
+  }
+  sqlite3_finalize(st);
+  return r == 0 && step != SQLITE_DONE ? -EIO : r;
+}
+
+static int on_live(struct db *d, sqlite3_stmt *st) {
+  return live_close(d, (uint64_t)sqlite3_column_int64(st, (int)fields_n));
+}
+
+static int on_old(struct db *d, sqlite3_stmt *st) {
+  char sql[80];
+  int64_t row = sqlite3_column_int64(st, (int)fields_n + 1);
+  snprintf(sql, sizeof(sql), "DELETE FROM records WHERE row=%lld", (long long)row);
+  int r = keys_swap(d->keys, row, &d->at, NULL);
+  return r == 0 ? sql_exec(d->sql, sql) : r;
+}
+
+static int walk_committed(struct db *d, const char *where, int (*fn)(struct db *d, sqlite3_stmt *st)) {
+  int r = db_begin(d);
+  if (r == 0)
+    r = rows_walk(d, where, fn);
+  if (r == 0)
+    r = db_commit(d);
+  if (r < 0)
+    db_rollback(d);
+  return r;
+}
+
+/* The rows are chosen before any of them is changed. */
 int db_close_live(struct db *d) {
-  char sql[512];
-  snprintf(sql, sizeof(sql),
-           "UPDATE records SET state=%d, reason='gateway_restart', end_by='gateway',"
-           "ended_ms=MAX(started_ms, ringing_ms, answered_ms, written_ms) WHERE state=%d",
-           (int)RECORD_ENDED, (int)RECORD_LIVE);
-  return db_exec(d, sql);
+  return walk_committed(
+      d, "WHERE row IN (SELECT row FROM keys WHERE kind=6 AND value='live' ORDER BY row)", on_live);
 }
 
 int db_purge(struct db *d, uint64_t before_ms) {
-  char sql[256];
-  snprintf(sql, sizeof(sql),
-           "DELETE FROM records WHERE id IN (SELECT id FROM records WHERE state<>%d AND started_ms<%lld "
-           "LIMIT 500)",
-           (int)RECORD_LIVE, (long long)before_ms);
-  return db_exec(d, sql);
+  char where[200];
+  snprintf(where, sizeof(where),
+           "WHERE row IN (SELECT row FROM records WHERE state<>%d AND started_ms<%lld "
+           "ORDER BY started_ms LIMIT %d)",
+           (int)RECORD_LIVE, (long long)before_ms, PURGE_ROWS);
+  return walk_committed(d, where, on_old);
 }

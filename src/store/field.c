@@ -65,6 +65,12 @@ void field_read(sqlite3_stmt *st, int column, const struct field *f, struct reco
   p[n] = 0;
 }
 
+void fields_read(sqlite3_stmt *st, struct record *ret) {
+  memset(ret, 0, sizeof(*ret));
+  for (size_t i = 0; i < fields_n; i++)
+    field_read(st, (int)i, &fields[i], ret);
+}
+
 char *field_columns(char *text, size_t bytes) {
   size_t at = 0;
   text[0] = 0;

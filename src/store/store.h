@@ -62,7 +62,7 @@ struct record {
   char telemetry[RECORD_TELEMETRY_BYTES]; /* telemetry is JSON text from the client, "" none. */
   char metadata[4097];                    /* metadata is JSON text, "" none. */
   uint64_t config_version;
-  char verified[16]; /* who vouches for from, "": not asked */
+  char verified[16];                    /* who vouches for from, "": not asked */
   char attempts[RECORD_ATTEMPTS_BYTES]; /* JSON text: whom the call was led to, in order; "" none. */
 };
 
@@ -108,14 +108,18 @@ struct reader_query {
   uint64_t since_ms, until_ms; /* since_ms ≤ started < until_ms; 0: open */
   bool has_state;
   enum record_state state;
-  char reason[32];                  /* reason, exact; "" any */
-  char number[65];                  /* number is in from or to, exact; "" any */
-  unsigned limit;                   /* 0: 50 */
-  char cursor[READER_CURSOR_BYTES]; /* cursor of an earlier answer; "" the newest */
+  char reason[32]; /* reason, exact; "" any */
+  char number[65]; /* number of one of its sides, as the call or a leg showed it; "" any */
+  char user[65], trunk[65], tenant[65], rule[40]; /* exact; "" any */
+  char q[129];                         /* q is how a number, a user or a Call-ID begins; "" any */
+  uint16_t min_mos_x100, max_mos_x100; /* of the worse leg; 0: any, also calls without a score */
+  unsigned deadline_ms;                /* 0: 3,000: then -ETIMEDOUT */
+  unsigned limit;                      /* 0: 50 */
+  char cursor[READER_CURSOR_BYTES];    /* cursor of an earlier answer; "" the newest */
 };
 
 /* Newest first. *ret_records is a heap array of *ret_n (free()), ret_cursor "" at the end.
- * 0, -EINVAL (cursor, limit), -ENOMEM, -EIO. */
+ * 0, -EINVAL (cursor, limit), -ENOMEM, -EIO, -ETIMEDOUT (narrow it). */
 int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records,
                 size_t *ret_n, char ret_cursor[READER_CURSOR_BYTES]) must_check;
 int reader_get(struct reader *r, const char *id, struct record *ret) must_check; /* -ENOENT */

@@ -231,9 +231,8 @@ Test(store, a_newer_file_is_left_alone) {
   cr_assert_eq(store_new(&s, &(struct store_settings){.file = "/nonexistent/records.db"}), -ENOENT);
 }
 
-/* A file of the first release: its records are there, what it had no column for is 0, and new ones go
- * in. */
-Test(store, an_older_file_grows) {
+/* Its records are there, what it had no column for is 0, and new ones go in. */
+Test(store, a_file_that_lacks_columns_gets_them) {
   sqlite3 *other = NULL;
   own(reader) rd = NULL;
   struct record r = numbered(1, RECORD_ENDED);
@@ -243,7 +242,7 @@ Test(store, an_older_file_grows) {
   cr_assert_eq(sqlite3_open(file, &other), SQLITE_OK);
   cr_assert_eq(sqlite3_exec(other,
                             "ALTER TABLE records DROP COLUMN caller_rx_mos_x100;"
-                            "ALTER TABLE records DROP COLUMN callee_silent_ms; PRAGMA user_version=1",
+                            "ALTER TABLE records DROP COLUMN callee_silent_ms",
                             NULL, NULL, NULL),
                SQLITE_OK);
   sqlite3_close(other);
@@ -294,4 +293,148 @@ Test(store, a_failed_commit_keeps_the_order) {
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(reader_get(rd, r.id, &out), 0);
   cr_assert_eq(out.state, RECORD_ENDED);
+}
+
+/* Several things at once, each of them the rarest in turn; a prefix of few and one of all. */
+Test(store, searches_for_several_things) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  for (int i = 0; i < 120; i++) {
+    struct record r = numbered(i, RECORD_ENDED);
+    r.caller.kind = RECORD_LEG_TRUNK;
+    snprintf(r.caller.peer, sizeof(r.caller.peer), "%s", i % 4 ? "big" : "small");
+    snprintf(r.caller.sip_call_id, sizeof(r.caller.sip_call_id), "%d-abc@host", i);
+    snprintf(r.identity, sizeof(r.identity), "user%d", i % 10);
+    snprintf(r.tenant, sizeof(r.tenant), "t%d", i % 2);
+    if (i % 6 == 0)
+      snprintf(r.attempts, sizeof(r.attempts), "[{\"trunk\":\"dead\",\"sip\":503},{\"trunk\":\"big\"}]");
+    if (i % 12 == 0)
+      r.callee.mos_x100 = 250;
+    if (i % 12 == 1)
+      r.caller.mos_x100 = 410, r.callee.mos_x100 = 430;
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  const struct {
+    struct reader_query q;
+    size_t n;
+  } rows[] = {
+      {{.trunk = "small"}, 30},
+      {{.trunk = "big"}, 100}, /* 90, and 10 of the attempts whose caller is of small */
+      {{.trunk = "dead"}, 20},
+      {{.trunk = "dead", .reason = "completed"}, 0},
+      {{.trunk = "small", .user = "user4"}, 6},
+      {{.trunk = "small", .user = "user4", .tenant = "t0", .reason = "busy", .number = "+14255550001"},
+       2},
+      {{.trunk = "small", .q = "7-"}, 0},
+      {{.q = "7-"}, 1},
+      {{.q = "user4", .trunk = "small"}, 6},
+      {{.q = "+1425"}, 120},
+      {{.q = "+1425", .since_ms = 1010, .until_ms = 1020}, 20},
+      {{.q = "%"}, 0},
+      {{.q = "' OR 1 --"}, 0},
+      {{.max_mos_x100 = 300}, 10},
+      {{.min_mos_x100 = 400}, 10},
+      {{.max_mos_x100 = 420, .trunk = "small"}, 10},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct reader_query q = rows[i].q;
+    q.limit = 7;
+    cr_expect_eq(list_count(rd, q), rows[i].n, "query %zu: %zu", i, list_count(rd, q));
+  }
+}
+
+/* What no longer holds of a record is no longer found. */
+Test(store, keys_follow_the_record) {
+  own(store) s = store_open(0);
+  own(reader) rd = NULL;
+  struct record r = numbered(1, RECORD_LIVE);
+  cr_assert_eq(store_put(s, &r), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.has_state = true, .state = RECORD_LIVE}), 1);
+  r.state = RECORD_ENDED;
+  snprintf(r.to, sizeof(r.to), "+4930123");
+  r.started_ms += 5;
+  cr_assert_eq(store_put(s, &r), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.has_state = true, .state = RECORD_LIVE}), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.has_state = true, .state = RECORD_ENDED}), 1);
+  cr_assert_eq(list_count(rd, (struct reader_query){.number = "+12065550001"}), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.number = "+4930123"}), 1);
+}
+
+static void text_of(sqlite3 *db, const char *sql, char *dst, size_t bytes) {
+  sqlite3_stmt *st = NULL;
+  size_t at = 0;
+  cr_assert_eq(sqlite3_prepare_v2(db, sql, -1, &st, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+  while (sqlite3_step(st) == SQLITE_ROW) {
+    for (int i = 0; i < sqlite3_column_count(st); i++)
+      at += (size_t)snprintf(dst + at, bytes - at, "%s|", (const char *)sqlite3_column_text(st, i));
+    cr_assert_lt(at, bytes);
+  }
+  sqlite3_finalize(st);
+}
+
+static void fixture_load(int version) {
+  char path[512];
+  const char *dir_set = getenv("SRCDIR");
+  sqlite3 *db = NULL;
+  own_mem char *sql = calloc(1, 1 << 16);
+  snprintf(path, sizeof(path), "%s/tests/unit/fixtures/records-%d.sql", dir_set ? dir_set : SRCDIR,
+           version);
+  FILE *f = fopen(path, "r");
+  cr_assert_not_null(f, "%s", path);
+  cr_assert_gt(fread(sql, 1, (1 << 16) - 1, f), 0);
+  fclose(f);
+  teardown();
+  setup();
+  cr_assert_eq(sqlite3_open(file, &db), SQLITE_OK);
+  cr_assert_eq(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK, "%s", sqlite3_errmsg(db));
+  sqlite3_close(db);
+  chmod(file, 0600);
+}
+
+#define SHAPE \
+  "SELECT name, type, \"notnull\", dflt_value, pk FROM pragma_table_info('records') ORDER BY name"
+#define OTHERS "SELECT type, name, tbl_name FROM sqlite_master ORDER BY type, name"
+
+static void shape_of(char dst[16384]) {
+  sqlite3 *db = NULL;
+  cr_assert_eq(sqlite3_open(file, &db), SQLITE_OK);
+  text_of(db, SHAPE, dst, 12288);
+  text_of(db, OTHERS, dst + strlen(dst), 2048);
+  text_of(db, "PRAGMA user_version", dst + strlen(dst), 1024);
+  text_of(db, "PRAGMA integrity_check", dst + strlen(dst), 1024);
+  sqlite3_close(db);
+}
+
+/* Each schema that was: upgraded, it has the shape of a new file, its records, and they are found. */
+Test(store, every_older_schema_is_upgraded) {
+  static char fresh[16384], grown[16384];
+  static struct record out;
+  store_free(store_open(0));
+  shape_of(fresh);
+  for (int version = 1; version <= 4; version++) {
+    own(reader) rd = NULL;
+    fixture_load(version);
+    own(store) s = store_open(0);
+    shape_of(grown);
+    cr_assert_str_eq(grown, fresh, "schema %d", version);
+    cr_assert_eq(reader_new(&rd, file), 0);
+    cr_assert_eq(reader_get(rd, "c_old1", &out), 0);
+    cr_assert_str_eq(out.caller.peer, "carrier");
+    cr_assert_eq(out.ended_ms, 1735689664200u);
+    cr_assert_eq(out.callee.rx.mos_x100, version > 1 ? 421 : 0);
+    cr_assert_eq(reader_get(rd, "r_old2", &out), 0);
+    cr_assert_str_eq(out.detail, "O'Brien; DROP TABLE records");
+    cr_assert_eq(reader_get(rd, "c_old3", &out), 0);
+    cr_assert_str_eq(out.reason, "gateway_restart");
+    cr_assert_eq(list_count(rd, (struct reader_query){.number = "+12065550199"}), 3);
+    cr_assert_eq(list_count(rd, (struct reader_query){.trunk = "carrier"}), 2);
+    cr_assert_eq(list_count(rd, (struct reader_query){.trunk = "first"}), version == 4);
+    cr_assert_eq(list_count(rd, (struct reader_query){.q = "abc-1"}), 1);
+    cr_assert_eq(list_count(rd, (struct reader_query){.rule = "unknown_source"}), 1);
+  }
 }
