@@ -5,7 +5,7 @@
 
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
   libsofia-sip-ua-dev libsrtp2-dev libssl-dev libmicrohttpd-dev libjansson-dev libyaml-dev
-  libcurl4-openssl-dev libsqlite3-dev libpcre2-dev libseccomp-dev libopus-dev libspandsp-dev libspeexdsp-dev libogg-dev liburing-dev openssl ca-certificates tzdata"
+  libcurl4-openssl-dev libsqlite3-dev libsodium-dev libpcre2-dev libseccomp-dev libopus-dev libspandsp-dev libspeexdsp-dev libogg-dev liburing-dev openssl ca-certificates tzdata"
 PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"
 PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
