@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "base/count.h"
 #include "base/loop.h"
+#include "trace/why.h"
 
 enum trace_policy { TRACE_ALL, TRACE_FAILED, TRACE_SAMPLED, TRACE_NONE };
 enum trace_dir { TRACE_HERE, TRACE_IN, TRACE_OUT };

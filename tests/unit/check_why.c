@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of the causes: a call for each row of why.def that shows it, and good calls that show none. */
+#include "trace/trace.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+TestSuite(why);
+
+/* Half a minute between a carrier and a browser, as good as it gets. */
+static struct why_facts good(void) {
+  struct why_facts f = {
+      .reason = "completed", .rule = "", .detail = "", .is_answered = true, .ms = 30000};
+  for (int i = 0; i < WHY_LEGS; i++) {
+    struct why_leg *l = &f.legs[i];
+    *l = (struct why_leg){.is_there = true,
+                          .is_trunk = i == 0,
+                          .is_up = true,
+                          .way = WHY_SENDRECV,
+                          .our_port = 30010,
+                          .codec = "PCMU",
+                          .rx = {1490, 0, 0, 3, 5, 430},
+                          .tx = {1490, 0, 0, 3, 5, 430},
+                          .keys = 1,
+                          .key_good = 1490,
+                          .has_level = true,
+                          .first_ms = 40,
+                          .last_ms = 29980,
+                          .sound_ms = 29900};
+    strcpy(l->name, i == 0 ? "demo" : "bob");
+    strcpy(l->said, "192.0.2.1:4000");
+  }
+  f.n_attempts = 1;
+  f.attempts[0] = (struct why_attempt){.name = "bob", .had_progress = true, .ms = 900};
+  return f;
+}
+
+static struct why_facts failed(enum why_fault fault) {
+  struct why_facts f = good();
+  f.end = WHY_END_FAILED;
+  f.reason = "media_failure";
+  f.fault = fault;
+  return f;
+}
+
+/* A call to a trunk that came to nothing. */
+static struct why_facts unanswered(enum why_fault fault, int status) {
+  struct why_facts f = {.end = WHY_END_FAILED,
+                        .reason = "trunk_failure",
+                        .rule = "",
+                        .detail = "",
+                        .status = status ? status : 502,
+                        .ms = 6100,
+                        .n_attempts = 1};
+  f.legs[0].is_there = true;
+  f.attempts[0] = (struct why_attempt){.is_trunk = true,
+                                       .fault = fault,
+                                       .status = status,
+                                       .is_peer = status != 0,
+                                       .ms = 6040,
+                                       .tries = 3,
+                                       .name = "demo",
+                                       .target = "192.0.2.7:5061"};
+  return f;
+}
+
+static struct why_facts refused(const char *rule, const char *detail, int status) {
+  return (struct why_facts){.end = WHY_END_FAILED,
+                            .reason = "policy",
+                            .rule = rule,
+                            .detail = detail,
+                            .status = status,
+                            .is_refused = true};
+}
+
+static void is(const struct why_facts *f, enum why_id id, const char *sentence) {
+  struct why w;
+  why_find(f, &w);
+  cr_expect_str_eq(why_slug(w.id), why_slug(id));
+  cr_expect_str_eq(w.sentence, sentence);
+}
+
+Test(why, a_good_call_has_none) {
+  struct why_facts f = good();
+  is(&f, CAUSE_NONE, "");
+  f.ms = 400; /* hung up at once */
+  f.legs[1].rx.packets = f.legs[1].first_ms = f.legs[1].last_ms = f.legs[1].sound_ms = 0;
+  is(&f, CAUSE_NONE, "");
+}
+
+Test(why, who_hangs_up_while_it_rings_has_none) {
+  struct why_facts f = unanswered(WHY_FAULT_NONE, 0);
+  f.end = WHY_END_GOOD;
+  f.reason = "canceled";
+  is(&f, CAUSE_NONE, "");
+}
+
+Test(why, on_hold_nothing_is_missed) {
+  struct why_facts f = good();
+  f.legs[0].way = WHY_INACTIVE;
+  f.legs[0].is_held = true;
+  f.legs[0].last_ms = f.legs[0].sound_ms = 10000;
+  is(&f, CAUSE_NONE, "");
+}
+
+Test(why, refusals) {
+  struct why_facts f = refused("overload", "packets are 40 ms late", 503);
+  is(&f, CAUSE_OVERLOAD, "refused: packets are 40 ms late (rule overload)");
+  f = refused("codec", "G729", 488);
+  is(&f, CAUSE_OFFER_CODEC, "refused with 488: the offer has no codec that we serve (G729)");
+  f = refused("srtp_required", "", 488);
+  is(&f, CAUSE_OFFER_SRTP, "refused with 488: the trunk requires SRTP and the offer is plain");
+  f = refused("third_party_proxy", "192.0.2.9 is no\x1b[1m part", 403);
+  is(&f, CAUSE_REFUSED, "refused by rule third_party_proxy: 192.0.2.9 is no?[1m part");
+}
+
+Test(why, what_broke_down) {
+  struct why_facts f = failed(WHY_FAULT_MEDIA_GONE);
+  is(&f, CAUSE_MEDIA_GONE, "the media process ended 30.0 s into the call, its sessions with it");
+  f = failed(WHY_FAULT_TRANSCODE);
+  is(&f, CAUSE_TRANSCODE, "no room to transcode between the two codecs of the call");
+  f = failed(WHY_FAULT_NO_ACK);
+  f.is_caller_faulty = true;
+  is(&f, CAUSE_NO_ACK,
+     "carrier (trunk demo) never acknowledged our 200 to its INVITE (no ACK within 32 s)");
+  f = failed(WHY_FAULT_REFRESH);
+  f.is_caller_faulty = true;
+  is(&f, CAUSE_REFRESH,
+     "the session timer of carrier (trunk demo) passed 30.0 s into the call: no refresh came, ours was "
+     "not answered");
+  f.fault = WHY_FAULT_FORGOTTEN;
+  is(&f, CAUSE_FORGOTTEN,
+     "carrier (trunk demo) answered 481 30.0 s into the call: it knows the call no more");
+  f = failed(WHY_FAULT_STREAM);
+  is(&f, CAUSE_STREAM_LOST, "app (user bob) lost its event stream and did not come back");
+  f = failed(WHY_FAULT_CONSENT);
+  f.legs[1].last_ms = 12400;
+  is(&f, CAUSE_CONSENT_LOST,
+     "app (user bob) was no longer reachable for media from 0:12 on (ICE consent lost)");
+}
+
+Test(why, media_that_never_stood) {
+  struct why_facts f = failed(WHY_FAULT_MEDIA_LATE);
+  struct why_leg *l = &f.legs[1];
+  f.ms = 10000;
+  l->wants_ice = l->wants_dtls = true;
+  l->is_up = false;
+  l->ice = WHY_ICE_CHECKING;
+  l->candidates = 2;
+  is(&f, CAUSE_ICE_FAILED,
+     "ICE with app (user bob) never connected within 10.0 s of the answer: no check of its 2 candidates "
+     "reached us");
+  l->ice = WHY_ICE_CONNECTED;
+  l->dtls = WHY_DTLS_CONNECTING;
+  is(&f, CAUSE_DTLS_NEVER,
+     "ICE with app (user bob) is connected, but it never finished a DTLS handshake within 10.0 s");
+  f.fault = WHY_FAULT_DTLS;
+  l->dtls = WHY_DTLS_FAILED;
+  is(&f, CAUSE_DTLS_FAILED, "DTLS with app (user bob) failed");
+  l->is_fingerprint_wrong = true;
+  is(&f, CAUSE_DTLS_FINGERPRINT,
+     "DTLS with app (user bob) failed: its certificate does not have the fingerprint of its "
+     "description");
+}
+
+Test(why, keys) {
+  struct why_facts f = good();
+  struct why_leg *l = &f.legs[0];
+  l->key_bad = 800;
+  l->key_good = 0;
+  l->rx.packets = 0;
+  is(&f, CAUSE_SRTP_KEY,
+     "SRTP authentication of carrier (trunk demo) fails since the begin (800 packets, 0 verified)");
+  l->key_reinvite = 2;
+  l->rx.packets = 700;
+  is(&f, CAUSE_SRTP_REINVITE,
+     "SRTP authentication of carrier (trunk demo) fails since re-INVITE 2 (800 packets)");
+  l->key_bad = 5; /* the last ones of the old key */
+  l->rx.packets = 1490;
+  is(&f, CAUSE_NONE, "");
+}
+
+Test(why, where_packets_go) {
+  struct why_facts f = good();
+  struct why_leg *l = &f.legs[0];
+  l->rx.packets = 0;
+  l->wrong_port = 1490;
+  l->stray_port = 30012;
+  is(&f, CAUSE_WRONG_PORT, "carrier (trunk demo) sends to port 30012 but our SDP said 30010");
+  l->wrong_port = 0;
+  l->wrong_source = 1490;
+  strcpy(l->stranger, "198.51.100.4:5000");
+  is(&f, CAUSE_WRONG_SOURCE,
+     "carrier (trunk demo) sends media from 198.51.100.4:5000 but its SDP said 192.0.2.1:4000: 1490 "
+     "packets dropped");
+  l->rx.packets = 1490; /* somebody else's packets harm nobody */
+  is(&f, CAUSE_NONE, "");
+  l->bad_payload = 1480;
+  l->payload_type = 18;
+  is(&f, CAUSE_BAD_PAYLOAD,
+     "carrier (trunk demo) sends payload type 18, which was not negotiated (1480 packets)");
+}
+
+Test(why, nothing_or_nothing_any_more) {
+  struct why_facts f = good();
+  struct why_leg *l = &f.legs[0];
+  l->rx.packets = l->first_ms = l->last_ms = l->sound_ms = 0;
+  is(&f, CAUSE_NO_MEDIA, "no media came from carrier (trunk demo) in 30.0 s");
+  l->way = WHY_INACTIVE;
+  is(&f, CAUSE_HOLD_MISMATCH,
+     "carrier (trunk demo) says inactive in its last SDP, and the call never came back from it: the "
+     "other side is not heard");
+  f = good();
+  l->last_ms = l->sound_ms = 12300;
+  l->rx.packets = 615;
+  l->dumb_ms = 17000;
+  is(&f, CAUSE_MEDIA_STOPPED, "media of carrier (trunk demo) stopped at 0:12 and did not come back");
+  l->last_ms = l->sound_ms = 29900;
+  is(&f, CAUSE_ONE_WAY,
+     "nothing came from carrier (trunk demo) for 17.0 s while the other side was heard");
+  f = good();
+  f.legs[1].sound_ms = 7400;
+  is(&f, CAUSE_SILENT_SOUND, "microphone of app (user bob) silent since 0:07");
+  f.legs[1].sound_ms = 22000; /* it only listened at the end */
+  is(&f, CAUSE_NONE, "");
+  f.legs[1].first_ms = 4250;
+  is(&f, CAUSE_LATE_MEDIA, "the first media of app (user bob) came 4.2 s after the answer");
+}
+
+Test(why, how_good) {
+  struct why_facts f = good();
+  struct why_flow *rx = &f.legs[0].rx;
+  rx->packets = 1200;
+  rx->lost = 300;
+  is(&f, CAUSE_LOSS, "20.0 % of the packets from carrier (trunk demo) were lost");
+  f = good();
+  f.legs[1].tx.lost = 300;
+  is(&f, CAUSE_LOSS_THERE, "app (user bob) says that 16.7 % of our packets were lost on their way");
+  f = good();
+  rx->jitter_ms = 81;
+  is(&f, CAUSE_JITTER, "packets from carrier (trunk demo) came with 81 ms of jitter");
+  f = good();
+  f.legs[1].rtt_ms = 1200;
+  is(&f, CAUSE_DELAY, "the way to app (user bob) and back takes 1200 ms");
+  f = good();
+  rx->mos_x100 = 245;
+  is(&f, CAUSE_MOS,
+     "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss and 3 ms jitter with PCMU");
+}
+
+Test(why, who_was_asked) {
+  struct why_facts f = unanswered(WHY_FAULT_DNS, 0);
+  is(&f, CAUSE_DNS, "no DNS server tells the address of carrier (trunk demo)");
+  f = unanswered(WHY_FAULT_NO_ADDRESS, 0);
+  is(&f, CAUSE_NO_ADDRESS, "the target of carrier (trunk demo) has no address in DNS");
+  f = unanswered(WHY_FAULT_TLS_NAME, 0);
+  is(&f, CAUSE_TLS_NAME,
+     "TLS with 192.0.2.7:5061 of carrier (trunk demo) failed: its certificate is not for the name of "
+     "the trunk's target");
+  f = unanswered(WHY_FAULT_TLS, 0);
+  f.detail = "certificate has expired";
+  is(&f, CAUSE_TLS, "TLS with 192.0.2.7:5061 of carrier (trunk demo) failed: certificate has expired");
+  f = unanswered(WHY_FAULT_REFUSED, 0);
+  is(&f, CAUSE_CONNECTION, "192.0.2.7:5061 of carrier (trunk demo) refused the connection");
+  f = unanswered(WHY_FAULT_UNREGISTERED, 0);
+  is(&f, CAUSE_UNREGISTERED, "carrier (trunk demo) could not be asked: its registration is lost");
+  f = unanswered(WHY_FAULT_SILENT, 0);
+  f.attempts[0].is_demoted = true;
+  is(&f, CAUSE_SILENCE,
+     "no answer to INVITE from 192.0.2.7:5061 of carrier (trunk demo) within 6.0 s (3 tries); trunk "
+     "demoted");
+  f = unanswered(WHY_FAULT_QUIET, 0);
+  is(&f, CAUSE_QUIET, "carrier (trunk demo) asked by Retry-After to be left alone, so it was not asked");
+  f = unanswered(WHY_FAULT_OFFLINE, 0);
+  f.attempts[0].is_trunk = false;
+  is(&f, CAUSE_OFFLINE, "no device of app (user demo) is connected");
+}
+
+Test(why, what_was_answered) {
+  struct why_facts f = unanswered(WHY_FAULT_NONE, 488);
+  is(&f, CAUSE_NO_CODEC, "carrier (trunk demo) answered 488: it takes none of what we offered");
+  f = unanswered(WHY_FAULT_NONE, 407);
+  is(&f, CAUSE_PROOF, "carrier (trunk demo) answered 407: it does not take our credentials");
+  f = unanswered(WHY_FAULT_NONE, 403);
+  is(&f, CAUSE_FORBIDDEN,
+     "carrier (trunk demo) answered 403: it does not let this caller or number through");
+  f = unanswered(WHY_FAULT_NONE, 484);
+  is(&f, CAUSE_NUMBER, "carrier (trunk demo) answered 484: the number is not known there");
+  f = unanswered(WHY_FAULT_NONE, 503);
+  is(&f, CAUSE_TRUNK_BUSY, "carrier (trunk demo) answered 503: it has no room or is out of order");
+  f.n_attempts = 2;
+  f.attempts[1] = f.attempts[0];
+  strcpy(f.attempts[1].name, "other");
+  is(&f, CAUSE_ALL_BUSY, "all 2 attempts were answered 503, the last one by carrier (trunk other)");
+  f = unanswered(WHY_FAULT_NONE, 420);
+  is(&f, CAUSE_STATUS, "carrier (trunk demo) answered 420");
+  f = failed(WHY_FAULT_ANSWER);
+  f.detail = "no fingerprint";
+  is(&f, CAUSE_DESCRIPTION, "a session description could not be served: no fingerprint");
+  f = failed(WHY_FAULT_NONE);
+  is(&f, CAUSE_FAILED, "the call ended with media_failure");
+}
+
+Test(why, what_is_too_long_is_cut) {
+  char detail[600];
+  memset(detail, 'x', sizeof(detail) - 1);
+  detail[sizeof(detail) - 1] = 0;
+  struct why_facts f = refused("loop", detail, 482);
+  is(&f, CAUSE_REFUSED, "refused by rule loop: ");
+}
+
+static const struct {
+  const char *id, *sentence, *advice;
+} rows[] = {
+#define WHY(id, slug, severity, scope, condition, sentence, advice, test) {#id, sentence, advice},
+#include "trace/why.def"
+#undef WHY
+};
+
+/* Each row is shown by a unit above, by its name in this file. */
+Test(why, each_row_has_a_unit) {
+  char path[400], text[40000] = "", word[64];
+  snprintf(path, sizeof(path), "%s/tests/unit/check_why.c", SRCDIR);
+  FILE *f = fopen(path, "r");
+  cr_assert(f);
+  text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+  fclose(f);
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    snprintf(word, sizeof(word), "CAUSE_%s,", rows[i].id);
+    cr_expect(strstr(text, word), "no unit shows %s", rows[i].id);
+    cr_expect(i == 0 || rows[i].advice[0], "%s advises nothing", rows[i].id);
+  }
+}
