@@ -4,6 +4,7 @@
  * asked of the call thread (the owner). */
 #pragma once
 #include "base/count.h"
+#include "console/assets.h"
 #include "store/store.h"
 #include "web/web.h"
 
@@ -17,7 +18,10 @@ struct admin_settings {
   size_t hosts_n;
   const char *token_file; /* token_file holds the admin token; made (0600) when absent. */
   const char *store_file; /* store_file is the database of records. */
-  struct tokens *tokens;  /* tokens mints and revokes; borrowed. */
+  const struct asset
+      *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
+  size_t files_n;
+  struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
   void *ready_arg;

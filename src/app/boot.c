@@ -188,6 +188,8 @@ static int start_admin(struct house *h) {
   const struct conf *c = h->conf;
   const char *why = NULL;
   struct admin_settings s = {.listen = c->admin.listen,
+                             .files = console_files,
+                             .files_n = console_files_count,
                              .cert_file = c->admin.certificate[0] ? c->admin.certificate : NULL,
                              .key_file = c->admin.key[0] ? c->admin.key : NULL,
                              .token_file = c->admin.token_file,

@@ -13,8 +13,13 @@ struct asset {
       *etag; /* etag is quoted as the header wants it; it changes with the bytes and nothing else. */
 };
 
+/* The phone page, as its files are. */
 extern const struct asset assets[];
 extern const size_t assets_count;
+
+/* The operators' console: "/" and "/console/…", whose names change with their bytes. All gzipped. */
+extern const struct asset console_files[];
+extern const size_t console_files_count;
 
 /* ASSETS_CSP is the Content-Security-Policy that every asset is served with. */
 #define ASSETS_CSP \

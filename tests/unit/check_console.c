@@ -60,3 +60,30 @@ Test(console, nothing_that_the_policy_forbids) {
     cr_assert(!asset_has(&assets[i], "eval("), "%s", assets[i].path);
   }
 }
+
+/* The operators' console, gzipped -------------------------------------------------------------- */
+
+enum { CONSOLE_MAX_BYTES = 120 * 1024 };
+
+Test(console, all_is_at_most_120_kb) {
+  size_t sum = 0;
+  for (size_t i = 0; i < console_files_count; i++) {
+    cr_assert(console_files[i].n > 18 && console_files[i].bytes[0] == 0x1f &&
+              console_files[i].bytes[1] == 0x8b);
+    sum += console_files[i].n;
+  }
+  cr_assert(sum <= CONSOLE_MAX_BYTES, "%zu bytes", sum);
+}
+
+Test(console, page_names_its_files) {
+  char page[4096];
+  FILE *f = fopen(SRCDIR "/src/console/dist/index.html", "rb");
+  cr_assert(f);
+  page[fread(page, 1, sizeof page - 1, f)] = 0;
+  fclose(f);
+  cr_assert(!strstr(page, " style=") && !strstr(page, "<style") && !strstr(page, "onclick"));
+  cr_assert(!strcmp(console_files[0].path, "/") && console_files_count == 4);
+  for (size_t i = 1; i < console_files_count; i++)
+    cr_assert(!strncmp(console_files[i].path, "/console/", 9) && strstr(page, console_files[i].path),
+              "%s", console_files[i].path);
+}

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: Apache-2.0
+// The ladder of a call: both legs' messages, events, ICE and DTLS on one clock, one row each. A row is a
+// button; arrow keys walk the rows.
+
+import { sdpOf } from './diff.js';
+import { Peer, html } from './ui.js';
+import * as words from './words.js';
+
+const GAP_US = 1_000_000;
+const TITLES = { caller: 'Caller', gateway: 'Sallyport', callee: 'Callee', callee2: 'Second callee', media: 'Media' };
+const KINDS = { sip: 'SIP', native: 'API', event: 'Event', ice: 'ICE', dtls: 'DTLS', offer: 'Offer', rule: 'Rule', media: 'Media', state: 'State', note: 'Note' };
+
+/** Lanes in the order in which they stand: the gateway between its two sides, media at the right. */
+export function lanesOf(timeline) {
+  const used = new Set([...(timeline.lanes ?? []), ...timeline.items.map((i) => i.lane)]);
+  const rest = [...used].filter((lane) => !['caller', 'gateway', 'media'].includes(lane)).sort();
+  return ['caller', 'gateway', ...rest, ...(used.has('media') ? ['media'] : [])];
+}
+
+export const laneTitle = (lane) => TITLES[lane] ?? words.words(lane);
+
+/** good, bad, warn or idle: what a row's title says of itself. */
+export function toneOf(item) {
+  const status = /^(?:SIP\/2\.0 )?([1-6])\d\d\b/.exec(item.title)?.[1];
+  if (status) return { 1: 'idle', 2: 'good', 3: 'warn' }[status] ?? 'bad';
+  if (/fail|refus|error|lost|timeout|timed out|wrong|reject|denied|expired/i.test(item.title)) return 'bad';
+  return /connected|completed|answered|verified|selected/i.test(item.title) ? 'good' : 'idle';
+}
+
+export const stamp = (us) => `${(us / 1e6).toFixed(3)}`;
+
+/** Each item with what the page needs: its place, its tone, and the description before it from the same side. */
+export function itemsOf(timeline) {
+  const lanes = lanesOf(timeline), before = {};
+  const sorted = timeline.items.map((item, index) => ({ ...item, index })).sort((a, b) => a.t_us - b.t_us || a.index - b.index);
+  return sorted.map((item, at) => {
+    const sdp = item.text ? sdpOf(item.text) : '';
+    const side = `${item.lane} ${item.dir}`;
+    const row = { ...item, at, tone: toneOf(item), lane_at: Math.max(0, lanes.indexOf(item.lane)), sdp_text: sdp, sdp_before: sdp ? before[side] : undefined };
+    if (sdp) before[side] = sdp;
+    return row;
+  });
+}
+
+/** Grid lines of an arrow between two lanes' middles; each lane is two columns wide. */
+function arrow(item, gateway) {
+  const side = item.lane_at;
+  const from = item.dir === 'in' ? side : gateway, to = item.dir === 'in' ? gateway : side;
+  return { place: `${2 * Math.min(from, to) + 2} / ${2 * Math.max(from, to) + 2}`, way: from < to ? 'right' : 'left' };
+}
+
+const kindOf = (item) => KINDS[item.kind] ?? words.words(item.kind);
+
+function spoken(item) {
+  const way = item.dir ? (item.dir === 'in' ? `from ${laneTitle(item.lane)}` : `to ${laneTitle(item.lane)}`) : `at ${laneTitle(item.lane)}`;
+  return `${stamp(item.t_us)} s, ${kindOf(item)}, ${way}: `;
+}
+
+function Mark({ item, gateway }) {
+  const label = html`<span class="kind" aria-hidden="true">${kindOf(item)}</span> <${Peer} text=${item.title} />${item.sdp || item.sdp_text ? html` <span class="sdp">SDP</span>` : ''}`;
+  if (item.dir && item.lane_at !== gateway) {
+    const { place, way } = arrow(item, gateway);
+    return html`<span class=${`arrow ${way} ${item.tone} ${item.kind}`} style=${{ gridColumn: place }}><span class="label">${label}</span></span>`;
+  }
+  return html`<span class=${`point ${item.tone} ${item.kind}`} style=${{ gridColumn: `${2 * item.lane_at + 1} / span 2` }}><span class="label">${label}</span></span>`;
+}
+
+function walk(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const list = step && [...event.currentTarget.querySelectorAll('button')];
+  const next = list && list[list.indexOf(document.activeElement) + step];
+  if (!next) return;
+  event.preventDefault();
+  next.focus();
+}
+
+/** props: timeline, items, chosen (index or null), onChoose(index). */
+export function Ladder({ timeline, items, chosen, onChoose }) {
+  const lanes = lanesOf(timeline), gateway = lanes.indexOf('gateway');
+  const shape = `lanes-${Math.min(6, lanes.length)}`;
+  return html`<div class=${`ladder ${shape}`} onKeyDown=${walk}>
+    <div class="lanes" aria-hidden="true"><span class="at">s</span><span class="track">${lanes.map((lane, i) => html`<span style=${{ gridColumn: `${2 * i + 1} / span 2` }}>${laneTitle(lane)}</span>`)}</span></div>
+    <ol aria-label="Messages and events in order of time">${items.map((item, i) => {
+      const gap = i ? item.t_us - items[i - 1].t_us : 0;
+      return html`<li key=${item.index}>
+        ${gap > GAP_US && html`<p class="gap">${words.number(gap / 1e6, 1)} s pass</p>`}
+        <button type="button" aria-pressed=${chosen === item.at} onClick=${() => onChoose(chosen === item.at ? null : item.at)}>
+          <span class="at" aria-hidden="true">${stamp(item.t_us)}</span><span class="unseen">${spoken(item)}</span>
+          <span class="track"><${Mark} item=${item} gateway=${gateway} /></span>
+        </button></li>`;
+    })}</ol>
+  </div>`;
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0
+// The frame around every page: who is logged in, where we are, what is wrong, and the one event stream.
+
+import { render } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { login, logout, me, takeToken, whoAmI } from './api.js';
+import * as live from './live.js';
+import { look, place } from './router.js';
+import { ThemeSwitch } from './theme.js';
+import { Badge, Empty, Peer, Said, html } from './ui.js';
+import { Alarms } from './pages/alarms.js';
+import { Api } from './pages/api.js';
+import { Audit } from './pages/audit.js';
+import { Call } from './pages/call.js';
+import { Calls } from './pages/calls.js';
+import { Certificates } from './pages/certificates.js';
+import { Config } from './pages/config.js';
+import { Login } from './pages/login.js';
+import { Overview } from './pages/overview.js';
+import { Records } from './pages/records.js';
+import { Routing } from './pages/routing.js';
+import { Security } from './pages/security.js';
+import { System } from './pages/system.js';
+import { Trunk } from './pages/trunk.js';
+import { Trunks } from './pages/trunks.js';
+import { Users } from './pages/users.js';
+
+const GROUPS = [
+  ['Now', [['overview', 'Overview', Overview], ['calls', 'Live calls', Calls, Call], ['trunks', 'Trunks', Trunks, Trunk], ['alarms', 'Alarms', Alarms]]],
+  ['Past', [['records', 'Records', Records], ['security', 'Security', Security], ['audit', 'Audit', Audit]]],
+  ['Set up', [['routing', 'Routing', Routing], ['config', 'Configuration', Config], ['certificates', 'Certificates', Certificates], ['users', 'Users and tokens', Users]]],
+  ['Machine', [['system', 'System', System], ['api', 'API', Api]]],
+];
+const PAGES = new Map(GROUPS.flatMap(([, list]) => list.map(([name, title, Page, One]) => [name, { title, Page, One }])));
+
+function Nav({ isOpen, onGo }) {
+  const here = place.value.page, alarms = live.openAlarms.value.length;
+  return html`<nav id="nav" class=${isOpen ? 'open' : ''} aria-label="Pages">${GROUPS.map(([group, list]) => html`<div key=${group}><h2>${group}</h2><ul>${list.map(([name, title]) => html`<li>
+    <a href=${`#/${name}`} aria-current=${here === name ? 'page' : undefined} onClick=${onGo}>${title}${name === 'alarms' && alarms > 0 && html` <span class="count">${alarms}<span class="unseen"> open</span></span>`}${name === 'calls' && live.calls.value.size > 0 && html` <span class="count calm">${live.calls.value.size}<span class="unseen"> alive</span></span>`}</a></li>`)}</ul></div>`)}</nav>`;
+}
+
+const LINKS = { open: ['good', 'Live'], waiting: ['idle', 'Connecting'], lost: ['bad', 'Not live: trying again'] };
+const Link = () => html`<span class="link-state" role="status"><${Badge} tone=${LINKS[live.link.value][0]}>${LINKS[live.link.value][1]}<//></span>`;
+
+function Bar({ isOpen, onMenu }) {
+  return html`<header class="bar"><button type="button" class="menu" aria-expanded=${isOpen} aria-controls="nav" onClick=${onMenu}>Menu</button>
+    <a class="brand" href="#/">Sallyport</a><${Link} /><span class="grow"></span><${ThemeSwitch} />
+    <span class="who"><${Peer} text=${me.value.user} /> <small class="soft">${me.value.role}</small></span><button type="button" class="small" onClick=${logout}>Log out</button></header>`;
+}
+
+function Page() {
+  const { page, thing, params } = place.value;
+  const found = PAGES.get(page);
+  if (!found || (thing && !found.One)) return html`<h1>There is no such page</h1><${Empty} title="Choose one from the menu" />`;
+  return thing ? html`<${found.One} key=${`${page}/${thing}`} id=${thing} params=${params} />` : html`<${found.Page} key=${page} params=${params} />`;
+}
+
+/** On a new page: its title, and focus at its beginning, as a load would do. */
+function useArrival(main) {
+  const { page, thing } = place.value;
+  const first = useRef(true);
+  useEffect(() => {
+    document.title = `${thing ? `${thing} · ` : ''}${PAGES.get(page)?.title ?? 'Not found'} · Sallyport`;
+    if (!first.current) main.current?.focus({ preventScroll: true });
+    if (!first.current) scrollTo(0, 0);
+    first.current = false;
+  }, [page, thing]);
+}
+
+function Frame() {
+  const [isOpen, setOpen] = useState(false);
+  const main = useRef();
+  useArrival(main);
+  useEffect(() => {
+    live.open();
+    return live.close;
+  }, []);
+  const skip = (event) => {
+    event.preventDefault();
+    main.current.focus();
+  };
+  return html`<a class="skip" href="#/" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
+    <div class="frame"><${Nav} isOpen=${isOpen} onGo=${() => setOpen(false)} /><main id="main" ref=${main} tabindex="-1"><${Page} /></main></div><${Said} />`;
+}
+
+function App({ first }) {
+  if (me.value === undefined) return html`<p class="soft center" role="status">Loading…</p>`;
+  return me.value ? html`<${Frame} />` : html`<${Login} first=${first} />`;
+}
+
+let refused = null;
+async function begin() {
+  const token = takeToken();
+  look();
+  if (!token) return whoAmI();
+  try {
+    return await login({ token });
+  } catch (problem) {
+    refused = problem;
+    me.value = null;
+    return undefined;
+  }
+}
+
+const host = document.getElementById('app');
+render(html`<${App} />`, host);
+begin().then(() => render(html`<${App} first=${refused} />`, host));
+addEventListener('hashchange', () => {
+  if (location.hash.startsWith('#token=')) begin();
+});

@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+// What was clicked in the ladder: the message as it was captured (secrets were cut out when it was), and how
+// its description differs from the one before of the same side.
+
+import { useState } from 'preact/hooks';
+import { lines } from './diff.js';
+import { laneTitle, stamp } from './ladder.js';
+import { Copy, Facts, Peer, html } from './ui.js';
+import { plain } from './words.js';
+
+/** Two texts, line by line; signs besides colours. */
+export function Diff({ before, after, label }) {
+  return html`<pre class="diff" tabindex="0" role="region" aria-label=${label}>${lines(before, after).map((l) => html`<span class=${l.sign === '+' ? 'come' : l.sign === '-' ? 'gone' : ''}>${l.sign} ${plain(l.text)}${'\n'}</span>`)}</pre>`;
+}
+
+const shown = (text) => plain(text.replace(/\r\n/g, '\n'));
+
+function Data({ data }) {
+  const rows = Object.entries(data).map(([k, v]) => [k.replace(/_/g, ' '), html`<${Peer} text=${typeof v === 'object' ? JSON.stringify(v) : v} />`]);
+  return html`<${Facts} rows=${rows} />`;
+}
+
+/** The head of a message, with the names of its fields set off. */
+function Text({ text }) {
+  return html`<pre class="message" tabindex="0" role="region" aria-label="The message">${shown(text).split('\n').map((line, i) => {
+    const field = i > 0 && /^([A-Za-z][\w-]*:)(.*)$/.exec(line);
+    return field ? html`<b>${field[1]}</b>${field[2]}${'\n'}` : `${line}\n`;
+  })}</pre>`;
+}
+
+export function Message({ item, onClose }) {
+  const [view, setView] = useState('message');
+  const differs = item.sdp_before !== undefined;
+  return html`<aside class="card message-pane" aria-labelledby="message-title">
+    <header><h2 id="message-title"><${Peer} text=${item.title} /></h2>
+      <div class="tools">${item.text && html`<${Copy} text=${item.text} />`}<button type="button" class="small" onClick=${onClose}>Close</button></div></header>
+    <p class="soft">${stamp(item.t_us)} s · ${laneTitle(item.lane)}${item.dir ? (item.dir === 'in' ? ' → Sallyport' : ' ← Sallyport') : ''}${item.peer && html` · <${Peer} text=${item.peer} />`}</p>
+    ${item.data && html`<${Data} data=${item.data} />`}
+    ${differs && html`<div class="row tabs" role="group" aria-label="View">
+      <button type="button" class="small" aria-pressed=${view === 'message'} onClick=${() => setView('message')}>Message</button>
+      <button type="button" class="small" aria-pressed=${view === 'diff'} onClick=${() => setView('diff')}>SDP against the one before</button></div>`}
+    ${differs && view === 'diff'
+      ? item.sdp_before === item.sdp_text
+        ? html`<p>The description is the same as before.</p>`
+        : html`<${Diff} before=${item.sdp_before} after=${item.sdp_text} label="Differences of the descriptions" />`
+      : item.text ? html`<${Text} text=${item.text} />` : !item.data && html`<p class="soft">There is no more to it than its title.</p>`}
+  </aside>`;
+}

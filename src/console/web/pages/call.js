@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+// One call, live or ended: the cause in a sentence, the clock, the ladder of both legs, how it sounded.
+
+import { useMemo, useState } from 'preact/hooks';
+import { enc, mayOperate, maySecure, get, remove } from '../api.js';
+import { Ladder, itemsOf } from '../ladder.js';
+import { calls } from '../live.js';
+import { Message } from '../message.js';
+import { Plot } from '../plot.js';
+import { go } from '../router.js';
+import { Strip, endOf, sumOf, wayOf } from '../strip.js';
+import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
+import { duration, number, party, words } from '../words.js';
+
+const INKS = ['one', 'two', 'three', 'four'];
+
+/** Seconds of every direction on one axis. */
+function seriesOf(media, pick) {
+  const at = new Map(media.flatMap((m) => m.points.map((p) => [p[0], p[0]])));
+  const x = [...at.keys()].sort((a, b) => a - b);
+  const series = media.map((m, i) => {
+    const by = new Map(m.points.map((p) => [p[0], pick(p)]));
+    return { label: wayOf(m), ink: INKS[i % INKS.length], y: x.map((t) => by.get(t) ?? null) };
+  });
+  return { x, series };
+}
+
+const PLOTS = [
+  ['Loss', '%', (p) => (p[1] + p[2] ? (100 * p[2]) / (p[1] + p[2]) : null), 2],
+  ['Jitter', 'ms', (p) => p[3], 10],
+  ['Level', 'dB', (p) => p[4], 0],
+];
+
+function Quality({ timeline }) {
+  const media = timeline.media ?? [];
+  const span = useMemo(() => [0, endOf(timeline)], [timeline]);
+  const plots = useMemo(() => PLOTS.map(([title, unit, pick, least]) => ({ title, unit, least, ...seriesOf(media, pick) })), [timeline]);
+  if (!media.some((m) => m.points.length)) return html`<${Empty} title="No packets were counted">Media figures come once the call is answered, second by second.<//>`;
+  const told = media.map((m) => `${wayOf(m)}: ${sumOf(m.points)}`).join('; ');
+  return html`<div class="plots">${plots.map((p) => html`<${Plot} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} ...${p} unit="" />`)}</div>`;
+}
+
+function LegFacts({ leg }) {
+  const name = leg.role ? words(leg.role) : leg.peer;
+  return html`<div class="leg"><h3><${Peer} text=${name} /></h3><${Facts} rows=${[
+    ['Door', leg.door ?? leg.kind], leg.state && ['State', words(leg.state)], ['Peer', html`<${Peer} text=${leg.peer} />`],
+    ['Signaling address', html`<${Peer} text=${leg.remote_addr ?? leg.address} />`], leg.media_addr && ['Media address', html`<${Peer} text=${leg.media_addr} />`],
+    leg.remote_user && ['Remote user', html`<${Peer} text=${leg.remote_user} />`],
+    leg.sip_call_id && ['Call-ID', html`<${Peer} text=${leg.sip_call_id} />`], leg.device && ['Device', html`<${Peer} text=${leg.device} />`],
+    ['Codec', leg.codec ?? leg.media?.codec], ['SRTP', leg.srtp], leg.dtls && ['DTLS', leg.dtls],
+    leg.mos && ['MOS', number(leg.mos, 2)], leg.rtt_ms && ['Round trip', `${number(leg.rtt_ms, 1)} ms`],
+  ]} /></div>`;
+}
+
+function factsOf(row, timeline) {
+  const end = row?.end;
+  return [
+    ['From', html`<${Peer} text=${party(row?.from)} />`], ['To', html`<${Peer} text=${party(row?.to)} />`],
+    ['Direction', words(row?.direction)], ['Started', html`<${Time} at=${row?.started_at ?? row?.created_at ?? timeline?.started_at} />`],
+    ['Answered', html`<${Time} at=${row?.answered_at} short />`], end && ['Ended', html`<${Time} at=${row?.ended_at} short />`],
+    ['Duration', duration(row?.duration_ms)], row?.pdd_ms !== undefined && ['Post-dial delay', `${number(row.pdd_ms)} ms`],
+    end && ['Ended by', words(end.by)], end && ['Reason', html`<${Peer} text=${words(end.reason)} />`], end?.sip && ['SIP status', end.sip], end?.q850 && ['Q.850', end.q850],
+    end?.rule && ['Rule', end.rule], row?.mos && ['MOS', number(row.mos, 2)],
+    ['Configuration', html`<code>${timeline?.config_version ?? row?.config_version}</code>`],
+  ];
+}
+
+function Cause({ text, isLive }) {
+  if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} /></span></p>`;
+  return html`<p class="cause calm"><span aria-hidden="true">●</span> <span>${isLive ? 'Nothing is wrong with this call so far.' : 'Nothing went wrong with this call.'}</span></p>`;
+}
+
+/** The live row while there is one, then the record. */
+function useCall(id, recordId) {
+  const live = calls.value.get(id);
+  const one = useData(live ? null : `calls/${enc(id)}`);
+  const search = useData(live || one.data || recordId ? null : `records?limit=1&q=${enc(id)}`);
+  const record = useData(live ? null : recordId ? `records/${enc(recordId)}` : search.data?.records?.[0] ? `records/${enc(search.data.records[0].id)}` : null);
+  return { row: live ?? record.data ?? one.data, isLive: Boolean(live) };
+}
+
+function Digits({ id }) {
+  const { act, problem, busy } = useAct();
+  const [legs, setLegs] = useState(null);
+  if (!maySecure()) return null;
+  const show = () => act(async () => setLegs((await get(`calls/${enc(id)}/digits`)).legs));
+  return html`<${Section} title="Digits"><p class="soft">Stored sealed. Looking at them is written to the audit log.</p>
+    <${ProblemBox} problem=${problem} />
+    ${legs ? legs.length ? html`<${Facts} rows=${legs.map((l) => [words(l.role), html`<code><${Peer} text=${l.digits || 'none'} /></code>`])} />` : html`<p>No digits were pressed.</p>`
+      : html`<button type="button" disabled=${busy} onClick=${show}>Show the digits</button>`}<//>`;
+}
+
+function Tools({ id, isLive, row, timeline }) {
+  const [asks, setAsks] = useState(false);
+  const { act, problem } = useAct();
+  const hangUp = () => {
+    setAsks(false);
+    act(() => remove(`calls/${enc(id)}`), 'The call is being ended.');
+  };
+  const file = () => URL.createObjectURL(new Blob([JSON.stringify({ record: row, timeline }, null, 1)], { type: 'application/json' }));
+  const save = (event) => (event.currentTarget.href = file());
+  return html`${mayOperate() && html`<a class="button" href=${`/admin/v1/calls/${enc(id)}/pcap`} download=${`${id}.pcap`}>pcap</a>`}
+    <a class="button" href="#/calls" download=${`${id}.json`} onClick=${save}>JSON</a>
+    ${isLive && mayOperate() && html`<button type="button" class="danger" onClick=${() => setAsks(true)}>Hang up</button>`}
+    ${asks && html`<${Confirm} title="End this call?" action="Hang up" danger onYes=${hangUp} onNo=${() => setAsks(false)}>Both sides are sent a BYE at once.<//>`}
+    <${ProblemBox} problem=${problem} />`;
+}
+
+function Timeline({ timeline }) {
+  const items = useMemo(() => itemsOf(timeline), [timeline]);
+  const [chosen, setChosen] = useState(null);
+  const item = chosen === null ? null : items[chosen];
+  if (!items.length) return html`<${Section} title="Ladder"><${Empty} title="Nothing was captured for this call">The setting <code>records.trace</code> says of which calls a timeline is kept: all, failed, sampled or none.<//><//>`;
+  return html`<${Section} title="One clock"><${Strip} timeline=${timeline} items=${items} chosen=${item ? chosen : null} /><//>
+    <div class=${`talk ${item ? 'with-message' : ''}`}>
+      <${Section} title="Ladder" tools=${timeline.truncated && html`<${Badge} tone="warn">The middle was cut: the ring was full<//>`}>
+        <p class="soft">Choose a row for its message. ↑ and ↓ walk.</p>
+        <${Ladder} timeline=${timeline} items=${items} chosen=${chosen} onChoose=${setChosen} /><//>
+      ${item && html`<${Message} key=${chosen} item=${item} onClose=${() => setChosen(null)} />`}
+    </div>
+    <${Section} title="Quality"><${Quality} timeline=${timeline} /><//>`;
+}
+
+export function Call({ id, params }) {
+  const { row, isLive } = useCall(id, params.get('record'));
+  const timeline = useData(`calls/${enc(id)}/timeline`, { every: isLive ? 2000 : 0 });
+  const cause = timeline.data?.cause ?? row?.cause_text;
+  const title = row ? `${party(row.from)} → ${party(row.to)}` : id;
+  return html`<${Head} title=${html`<${Peer} text=${title} />`} lead=${html`${isLive ? html`<${Badge} tone="good">Live<//>` : html`<${Badge}>Ended<//>`} <code><${Peer} text=${id} /></code>`}
+      tools=${html`<${Tools} id=${id} isLive=${isLive} row=${row} timeline=${timeline.data} />`} />
+    ${(row || timeline.data) && html`<${Cause} text=${cause} isLive=${isLive} />`}
+    <${Loaded} of=${timeline}><${Timeline} timeline=${timeline.data} /><//>
+    ${row && html`<${Section} title="Facts"><${Facts} rows=${factsOf(row, timeline.data)} /><//>
+      ${row.legs?.length > 0 && html`<${Section} title="Legs"><div class="legs">${row.legs.map((leg, i) => html`<${LegFacts} key=${i} leg=${leg} />`)}</div><//>`}`}
+    ${timeline.data?.client?.length > 0 && html`<${Section} title="What the browser measured"><pre class="message" tabindex="0" role="region" aria-label="Statistics of the browser">${JSON.stringify(timeline.data.client, null, 1)}</pre><//>`}
+    <${Digits} id=${id} />
+    <p><a href="#/records" onClick=${(e) => history.length > 1 && (e.preventDefault(), go('/records'))}>All records</a></p>`;
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration as a document: edit, validate, see what changes, ask yesterday's calls, commit, take back.
+
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { get, mayAdmin, mayOperate, post, send } from '../api.js';
+import { Diff } from '../message.js';
+import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { number } from '../words.js';
+
+function Left({ until }) {
+  const [now, set] = useState(Date.now());
+  useEffect(() => {
+    const timer = setInterval(() => set(Date.now()), 1000);
+    return () => clearInterval(timer);
+  }, []);
+  return html`${number(Math.max(0, Math.round((Date.parse(until) - now) / 1000)))} s`;
+}
+
+function Pending({ until, onDone }) {
+  const { act, problem, busy } = useAct();
+  const run = (verb, done) => act(() => post(`config/${verb}`).then(onDone), done);
+  return html`<div class="notice" role="status"><p><${Badge} tone="warn">On probation<//> This configuration is taken back in <${Left} until=${until} /> unless somebody confirms it.</p>
+    ${mayAdmin() && html`<div class="row"><button type="button" class="primary" disabled=${busy} onClick=${() => run('confirm', 'Confirmed: it stays.')}>Keep it</button><button type="button" disabled=${busy} onClick=${() => run('cancel', 'Taken back.')}>Take it back now</button></div>`}<${ProblemBox} problem=${problem} /></div>`;
+}
+
+/** Errors of a candidate; a click goes to the line. */
+function Errors({ errors, onLine }) {
+  if (!errors) return null;
+  if (!errors.length) return html`<p role="status"><${Badge} tone="good">No errors<//></p>`;
+  return html`<div class="problem" role="alert"><p><strong>${errors.length} ${errors.length === 1 ? 'error' : 'errors'}</strong></p><ul>${errors.map((e) => html`<li>${e.line ? html`<button type="button" class="link" onClick=${() => onLine(e.line)}>Line ${e.line}</button> ` : ''}<code><${Peer} text=${e.pointer ?? e.path ?? ''} /></code> <${Peer} text=${e.message ?? e.reason} /></li>`)}</ul></div>`;
+}
+
+const CHANGES = [
+  { head: 'Setting', cell: (c) => html`<code><${Peer} text=${c.path} /></code>` },
+  { head: 'Now', cell: (c) => html`<${Peer} text=${c.old === null ? null : String(c.old)} />` },
+  { head: 'Then', cell: (c) => html`<${Peer} text=${c.new === null ? null : String(c.new)} />` },
+];
+
+function Changes({ diff, before, after }) {
+  if (!diff) return null;
+  const isSame = !diff.unified && !diff.changes?.length;
+  return html`<h3>What changes</h3>${isSame ? html`<p>Nothing: the text says the same.</p>` : html`
+    <p>${diff.reloadable === false || diff.restart?.length ? html`<${Badge} tone="warn">Needs a restart for ${diff.restart?.join(', ')}<//>` : html`<${Badge} tone="good">Taken without a restart<//>`}</p>
+    ${diff.changes?.length > 0 && html`<${Table} caption="Settings that change" columns=${CHANGES} rows=${diff.changes} id=${(c) => c.path} />`}
+    <${Diff} before=${before} after=${after} label="Line by line" />`}`;
+}
+
+const MOVED = [
+  { head: 'Call', cell: (r) => html`<code><${Peer} text=${r.record} /></code>` },
+  { head: 'Called', cell: (r) => html`<${Peer} text=${r.called} />` },
+  { head: 'Went', cell: (r) => html`<${Peer} text=${r.old} />` },
+  { head: 'Would go', cell: (r) => html`<${Peer} text=${r.new} />` },
+];
+const Replay = ({ replay }) => replay && html`<h3>Replay</h3><p role="status"><${Badge} tone=${replay.refused ? 'bad' : replay.changed ? 'warn' : 'good'}>${number(replay.changed)} of ${number(replay.calls)} calls would go another way, ${number(replay.refused)} would be refused<//></p>
+  ${replay.list?.length > 0 && html`<${Table} caption="Calls that would go another way" columns=${MOVED} rows=${replay.list.slice(0, 100)} id=${(r, i) => i} />`}`;
+
+function CommitForm({ text, etag, onDone }) {
+  const [comment, setComment] = useState('');
+  const [minutes, setMinutes] = useState('5');
+  const { act, problem, busy } = useAct();
+  const submit = (event) => {
+    event.preventDefault();
+    const confirm_s = Math.round(Number(minutes) * 60);
+    act(async () => {
+      await send('POST', 'config/commit', { body: { text, comment, ...(confirm_s > 0 && { confirm_s }) }, etag });
+      onDone();
+    }, confirm_s > 0 ? 'Committed on probation: confirm it.' : 'Committed.');
+  };
+  return html`<form class="grid" onSubmit=${submit}><${Field} label="Comment" name="comment" value=${comment} onInput=${setComment} problem=${problem} />
+    <${Field} label="Minutes on probation" type="number" min="0" max="1440" name="minutes" hint="It is taken back unless confirmed. 0: at once for good" pointer="/confirm_s" value=${minutes} onInput=${setMinutes} problem=${problem} />
+    <div class="row end"><button class="primary" disabled=${busy}>Commit</button></div></form><${ProblemBox} problem=${problem} />`;
+}
+
+function Editor({ config, onDone }) {
+  const [text, setText] = useState(config.text);
+  const [seen, setSeen] = useState({});
+  const { act, problem, busy } = useAct();
+  const area = useRef();
+  const isChanged = text !== config.text;
+  const ask = (verb, body = {}) => act(async () => {
+    const result = await post(`config/${verb}`, { text, ...body });
+    setSeen((s) => ({ ...s, [verb]: result }));
+  });
+  const edit = (next) => {
+    setText(next);
+    setSeen({});
+  };
+  const toLine = (line) => {
+    const rows = text.split('\n'), from = rows.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+    area.current.focus();
+    area.current.setSelectionRange(from, from + (rows[line - 1]?.length ?? 0));
+    area.current.scrollTop = (line - 4) * 18;
+  };
+  return html`<label for="config-text" class="unseen">The configuration file</label>
+    <textarea id="config-text" ref=${area} class="code" rows="24" spellcheck="false" wrap="off" readonly=${!mayAdmin()} value=${text} onInput=${(e) => edit(e.target.value)}></textarea>
+    <div class="row"><button type="button" disabled=${busy} onClick=${() => ask('validate')}>Validate</button><button type="button" disabled=${busy || !isChanged} onClick=${() => ask('diff')}>What changes?</button>
+      <button type="button" disabled=${busy || !isChanged} onClick=${() => ask('replay', { hours: 24 })}>Replay yesterday's calls</button>${isChanged && html`<button type="button" onClick=${() => edit(config.text)}>Undo the edit</button>`}</div>
+    <${ProblemBox} problem=${problem} />
+    <${Errors} errors=${seen.validate?.errors ?? seen.diff?.errors} onLine=${toLine} />
+    <${Changes} diff=${seen.diff} before=${config.text} after=${text} /><${Replay} replay=${seen.replay} />
+    ${isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} text=${text} etag=${config.etag} onDone=${onDone} />`}`;
+}
+
+function History({ current, onDone, turn }) {
+  const list = useData(`config/history?limit=50&turn=${turn}`.replace(/&turn=\d+/, ''));
+  const [shown, setShown] = useState(null);
+  const [asks, setAsks] = useState(null);
+  const { act, problem } = useAct();
+  useEffect(list.reload, [turn]);
+  const show = (h) => act(async () => setShown({ n: h.n, text: (await get(`config/history/${h.n}`)).text }));
+  const back = (h) => {
+    setAsks(null);
+    act(() => post('config/rollback', { n: h.n }).then(onDone), `Configuration ${h.n} is in force.`);
+  };
+  const columns = [
+    { head: 'No', right: true, cell: (h) => number(h.n) },
+    { head: 'At', cell: (h) => html`<${Time} at=${h.at} />` },
+    { head: 'Who', cell: (h) => html`<${Peer} text=${h.who} />` },
+    { head: 'Comment', cell: (h) => html`<${Peer} text=${h.comment} />` },
+    { head: 'Version', cell: (h) => html`<code>${String(h.version ?? '').slice(0, 16)}</code>` },
+    { head: '', cell: (h) => html`<button type="button" class="small" onClick=${() => show(h)}>Compare<span class="unseen"> number ${h.n} with now</span></button>${mayAdmin() && html` <button type="button" class="small" onClick=${() => setAsks(h)}>Roll back<span class="unseen"> to number ${h.n}</span></button>`}` },
+  ];
+  return html`<${Section} title="History"><${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
+      <${Table} caption="Configurations that were in force" columns=${columns} rows=${list.data?.history} id=${(h) => h.n} empty=${html`<${Empty} title="No change yet">Each commit is kept here with who made it, and can be gone back to.<//>`} /><//>
+    ${shown && html`<h3>From number ${shown.n} to now</h3><${Diff} before=${shown.text ?? ''} after=${current} label=${`Number ${shown.n} against now`} />`}
+    ${asks && html`<${Confirm} title=${`Roll back to number ${asks.n}?`} action="Roll back" onYes=${() => back(asks)} onNo=${() => setAsks(null)}>Calls go on; new ones follow the old configuration.<//>`}<//>`;
+}
+
+export function Config() {
+  const config = useData(mayOperate() || mayAdmin() ? 'config' : 'config');
+  const [turn, setTurn] = useState(0);
+  const done = () => {
+    config.reload();
+    setTurn((t) => t + 1);
+  };
+  const until = config.data?.pending?.confirm_by;
+  return html`<${Head} title="Configuration" lead=${config.data && html`Version <code>${config.data.version}</code>. Secrets read <code>(kept)</code> and stay as they are.`} />
+    ${until && html`<${Pending} until=${until} onDone=${done} />`}
+    <${Section} title="The file"><${Loaded} of=${config}><${Editor} key=${config.data?.etag} config=${config.data ?? { text: '' }} onDone=${done} /><//><//>
+    <${History} current=${config.data?.text ?? ''} onDone=${done} turn=${turn} />`;
+}

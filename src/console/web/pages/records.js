@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Records of calls: search, export.
+
+import { useState } from 'preact/hooks';
+import { enc, mayOperate, query } from '../api.js';
+import { go } from '../router.js';
+import { Badge, Empty, Field, Head, Loaded, Peer, Section, Table, Time, html, useList } from '../ui.js';
+import { duration, number, party, words } from '../words.js';
+
+const FIELDS = ['q', 'number', 'trunk', 'user', 'state', 'reason', 'since', 'until', 'min_mos', 'cause'];
+const STATES = [['', 'Any'], ['answered', 'Answered'], ['failed', 'Failed'], ['refused', 'Refused'], ['live', 'Live'], ['ended', 'Ended']];
+
+const linkOf = (r) => `#/calls/${enc(r.call ?? r.id)}?record=${enc(r.id)}`;
+const bad = (r) => r.end && !r.answered_at && !/cancel|normal/i.test(r.end.reason ?? '');
+export const mosOf = (r) => r.mos ?? (Math.min(...(r.legs ?? []).map((l) => l.mos ?? l.rx?.mos ?? 9)) < 9 ? Math.min(...r.legs.map((l) => l.mos ?? l.rx?.mos ?? 9)) : null);
+
+const COLUMNS = [
+  { head: 'Started', cell: (r) => html`<a href=${linkOf(r)}><${Time} at=${r.started_at} /></a>` },
+  { head: 'From', cell: (r) => html`<${Peer} text=${party(r.from)} />` },
+  { head: 'To', cell: (r) => html`<${Peer} text=${party(r.to)} />` },
+  { head: 'End', cell: (r) => (r.end ? html`<${Badge} tone=${r.answered_at ? 'good' : bad(r) ? 'bad' : 'idle'}>${words(r.end.reason)}${r.end.sip ? ` ${r.end.sip}` : ''}<//>` : html`<${Badge} tone="info">${words(r.state)}<//>`) },
+  { head: 'Cause', cell: (r) => html`<${Peer} text=${r.cause_text} />` },
+  { head: 'Setup', right: true, cell: (r) => (r.setup_ms ? `${number(r.setup_ms)} ms` : '–') },
+  { head: 'Length', right: true, cell: (r) => duration(r.duration_ms) },
+  { head: 'MOS', right: true, cell: (r) => number(mosOf(r), 2) },
+];
+
+/** 2026-01-31T10:00 of the local clock as the API wants it. */
+const utc = (local) => (local && !Number.isNaN(Date.parse(local)) ? new Date(local).toISOString() : local);
+
+function Search({ params }) {
+  const [form, set] = useState(Object.fromEntries(FIELDS.map((f) => [f, params.get(f) ?? ''])));
+  const field = (name) => ({ name, value: form[name], onInput: (v) => set({ ...form, [name]: v }) });
+  const submit = (event) => {
+    event.preventDefault();
+    go(`/records${query(form)}`);
+  };
+  return html`<form class="grid" role="search" onSubmit=${submit}>
+    <${Field} label="Anything" type="search" ...${field('q')} />
+    <${Field} label="Number" type="search" ...${field('number')} />
+    <${Field} label="Trunk" ...${field('trunk')} />
+    <${Field} label="User" ...${field('user')} />
+    <${Field} label="State" options=${STATES} ...${field('state')} />
+    <${Field} label="Reason" ...${field('reason')} />
+    <${Field} label="Since" type="datetime-local" ...${field('since')} />
+    <${Field} label="Until" type="datetime-local" ...${field('until')} />
+    <${Field} label="MOS below or at" type="number" min="1" max="5" step="0.1" ...${field('min_mos')} />
+    <div class="row end"><a class="button" href="#/records">Clear</a><button class="primary">Search</button></div>
+  </form>`;
+}
+
+export function Records({ params }) {
+  const wanted = Object.fromEntries(FIELDS.map((f) => [f, params.get(f) ?? '']));
+  const asked = { ...wanted, since: utc(wanted.since), until: utc(wanted.until) };
+  const path = query(asked);
+  const list = useList('records', `records${path ? `${path}&limit=50` : '?limit=50'}`);
+  const file = (format) => `/admin/v1/records/export${query({ ...asked, format })}`;
+  const isFiltered = FIELDS.some((f) => wanted[f]);
+  return html`<${Head} title="Records" lead="One for each call, kept as long as the configuration says."
+      tools=${mayOperate() && html`<a class="button" href=${file('csv')} download="records.csv">Export CSV</a><a class="button" href=${file('jsonl')} download="records.jsonl">Export JSON lines</a>`} />
+    <${Section} title="Search"><${Search} key=${path} params=${params} /><//>
+    <${Section} title="Calls"><${Loaded} of=${list}>
+      <${Table} caption="Records of calls" columns=${COLUMNS} rows=${list.rows} tone=${(r) => (bad(r) ? 'bad' : '')}
+        empty=${isFiltered ? html`<${Empty} title="No record fits">Take something out of the search.<//>` : html`<${Empty} title="No call was recorded yet">The first call leaves its record here as soon as it begins.<//>`} />
+      ${list.more && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//><//>`;
+}

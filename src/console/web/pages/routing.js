@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Where calls go, and a test of one number before anybody dials it.
+
+import { useState } from 'preact/hooks';
+import { post } from '../api.js';
+import { trunks } from '../live.js';
+import { Badge, Empty, Facts, Field, Head, Loaded, Peer, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
+
+const TRIALS = [
+  { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
+  { head: 'Line', right: true, cell: (t) => t.line },
+  { head: 'Fits', cell: (t) => html`<${Badge} tone=${t.fits ? 'good' : 'idle'}>${t.fits ? 'Yes' : 'No'}<//>` },
+  { head: 'Why', cell: (t) => html`<${Peer} text=${t.why} />` },
+];
+
+function Outcome({ d }) {
+  const refused = d.refused ?? null;
+  return html`<div class="outcome" role="status"><p>${refused ? html`<${Badge} tone="bad">Refused with ${refused}<//>` : html`<${Badge} tone="good">By rule <${Peer} text=${d.rule} /><//>`}
+      ${d.emergency && html` <${Badge} tone="warn">An emergency number<//>`}${d.fault && html` <${Badge} tone="bad"><${Peer} text=${d.fault} /><//>`}</p>
+    <${Facts} rows=${[['Called goes out as', html`<code><${Peer} text=${d.called} /></code>`], ['Caller goes out as', html`<code><${Peer} text=${d.caller} /></code>`]]} />
+    ${d.steps?.length > 0 && html`<h3>Steps</h3><ol class="steps">${d.steps.map((s) => html`<li><${Peer} text=${typeof s === 'string' ? s : JSON.stringify(s)} /></li>`)}</ol>`}
+    ${d.rules?.length > 0 && html`<h3>Rules in order</h3><${Table} caption="Rules that were tried" columns=${TRIALS} rows=${d.rules} id=${(t, i) => i} />`}</div>`;
+}
+
+function NumberTest() {
+  const [form, set] = useState({ called: '', caller: '', trunk: '', user: '', at: '' });
+  const [result, setResult] = useState(null);
+  const { act, problem, busy } = useAct();
+  const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
+  const submit = (event) => {
+    event.preventDefault();
+    const body = Object.fromEntries(Object.entries(form).filter(([, v]) => v));
+    act(async () => setResult(await post('routes/test', body)));
+  };
+  const names = [['', 'No: from a user'], ...[...trunks.value.keys()].map((n) => [n, n])];
+  return html`<${Section} title="Test a number"><form class="grid" onSubmit=${submit}>
+      <${Field} label="Called number" required placeholder="+49301234567" ...${field('called')} />
+      <${Field} label="Caller" ...${field('caller')} />
+      <${Field} label="Comes from trunk" options=${names} ...${field('trunk')} />
+      <${Field} label="Comes from user" ...${field('user')} />
+      <${Field} label="At" type="datetime-local" hint="UTC; empty: now" ...${field('at')} />
+      <div class="row end"><button class="primary" disabled=${busy}>Test</button></div></form>
+    <${ProblemBox} problem=${problem} />
+    ${result ? html`<${Outcome} d=${result} />` : html`<p class="soft">Nothing is dialled: the plan is asked what it would do, rule by rule.</p>`}<//>`;
+}
+
+const RULES = [
+  { head: 'Rule', cell: (r) => html`<${Peer} text=${r.name ?? r.rule} />` },
+  { head: 'Line', right: true, cell: (r) => r.line },
+  { head: 'What it does', cell: (r) => html`<${Peer} text=${r.summary ?? r.text ?? (r.steps ? JSON.stringify(r.steps) : null)} />` },
+];
+const numberColumns = [
+  { head: 'Number', cell: (n) => html`<code><${Peer} text=${n.number} /></code>` },
+  { head: 'User', cell: (n) => html`<${Peer} text=${n.user} />` },
+];
+
+export function Routing() {
+  const plan = useData('routes'), numbers = useData('numbers');
+  return html`<${Head} title="Routing" lead="Which way a call goes." tools=${html`<a class="button" href="#/config">Edit in the configuration</a>`} />
+    <${NumberTest} />
+    <${Section} title="Dialplan" tools=${plan.data?.file && html`<code>${plan.data.file}</code>`}><${Loaded} of=${plan}>
+      ${plan.data?.rules?.length > 0 && html`<${Table} caption="Rules of the dialplan" columns=${RULES} rows=${plan.data.rules} id=${(r, i) => i} />`}
+      ${plan.data?.text ? html`<details><summary>The file</summary><pre class="message" tabindex="0" role="region" aria-label="The dialplan">${plan.data.text}</pre></details>` : !plan.data?.rules?.length && html`<${Empty} title="No dialplan of your own">Numbers of the users ring them; everything else goes to the first trunk. Name a file under <code>routing.plan</code> to say more.<//>`}<//><//>
+    <${Section} title="Numbers"><${Loaded} of=${numbers}>
+      <${Table} caption="Numbers" columns=${numberColumns} rows=${numbers.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">Give users their <code>numbers</code> in the configuration.<//>`} /><//><//>`;
+}

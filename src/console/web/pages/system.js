@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// The programs themselves: versions, threads, queues, limits; drain, support bundle, backup.
+
+import { useState } from 'preact/hooks';
+import { mayAdmin, mayOperate, post } from '../api.js';
+import { overview } from '../live.js';
+import { Badge, Confirm, Facts, Head, Loaded, Peer, ProblemBox, Section, html, useAct, useData } from '../ui.js';
+import { words } from '../words.js';
+
+const isPlain = (v) => v === null || typeof v !== 'object';
+const shown = (v) => (typeof v === 'boolean' ? (v ? 'Yes' : 'No') : v);
+
+/** Whatever the gateway says of itself: nested facts as nested lists. */
+function Tree({ value }) {
+  if (Array.isArray(value)) {
+    if (value.every(isPlain)) return html`<${Peer} text=${value.join(', ')} />`;
+    return html`<div class="legs">${value.map((v, i) => html`<${Tree} key=${i} value=${v} />`)}</div>`;
+  }
+  return html`<${Facts} rows=${Object.entries(value).map(([k, v]) => [words(k), isPlain(v) ? html`<${Peer} text=${shown(v)} />` : html`<${Tree} value=${v} />`])} />`;
+}
+
+function Drain() {
+  const [asks, setAsks] = useState(false);
+  const { act, problem, busy } = useAct();
+  const on = !overview.value?.draining;
+  const drain = () => {
+    setAsks(false);
+    act(() => post('system/drain', on ? { on, deadline_s: 1800 } : { on }), on ? 'No new calls are taken.' : 'New calls are taken again.');
+  };
+  return html`<button type="button" disabled=${busy} class=${on ? 'danger' : 'primary'} onClick=${() => (on ? setAsks(true) : drain())}>${on ? 'Drain the gateway' : 'Take calls again'}</button>
+    ${asks && html`<${Confirm} title="Drain the gateway?" action="Drain" danger onYes=${drain} onNo=${() => setAsks(false)}>No new calls are taken; those that are alive have 30 minutes to end.<//>`}<${ProblemBox} problem=${problem} />`;
+}
+
+function Backup() {
+  const { act, problem, busy } = useAct();
+  const [made, set] = useState(null);
+  return html`<p><button type="button" disabled=${busy} onClick=${() => act(async () => set(await post('system/backup')), 'The backup is made.')}>Make a backup of the records</button></p>
+    ${made && html`<${Tree} value=${made} />`}<${ProblemBox} problem=${problem} />`;
+}
+
+export function System() {
+  const system = useData('system', { every: 5000 });
+  const plain = Object.entries(system.data ?? {}).filter(([, v]) => isPlain(v));
+  const nested = Object.entries(system.data ?? {}).filter(([, v]) => !isPlain(v));
+  return html`<${Head} title="System" lead=${overview.value && (overview.value.draining ? html`<${Badge} tone="warn">Draining<//>` : html`<${Badge} tone=${overview.value.ready ? 'good' : 'bad'}>${overview.value.ready ? 'Ready' : 'Not ready'}<//>`)} tools=${mayOperate() && html`<${Drain} />`} />
+    <${Loaded} of=${system}>
+      <${Section} title="Facts"><${Tree} value=${Object.fromEntries(plain)} /><//>
+      ${nested.map(([k, v]) => html`<${Section} key=${k} title=${words(k)}><${Tree} value=${v} /><//>`)}
+    <//>
+    ${mayAdmin() && html`<${Section} title="Support and backup"><p><a class="button" href="/admin/v1/system/bundle" download="sallyport-bundle.tar.gz">Support bundle</a> <span class="soft">Logs, counters and configuration, without secrets.</span></p><${Backup} /><//>`}`;
+}

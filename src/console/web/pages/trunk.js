@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+// One trunk: status, settings, and its doctor.
+
+import { useEffect, useState } from 'preact/hooks';
+import { enc, mayAdmin, mayOperate, get, post, remove, send } from '../api.js';
+import { calls, trunks } from '../live.js';
+import { Badge, Confirm, Copy, Empty, Facts, Figure, Figures, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { number, words } from '../words.js';
+import { CallTable } from './calls.js';
+import { TrunkState, expiry } from './trunks.js';
+
+const RESULTS = { passed: 'good', failed: 'bad', not_offered: 'idle', skipped: 'idle', running: 'info' };
+
+function Status({ row }) {
+  const f = row.figures ?? {}, reg = row.registration;
+  return html`<${Figures}>
+      <${Figure} label="Calls" value=${number(row.calls)} />
+      <${Figure} label="Tried" value=${number(f.seizures)} note=${`${number(f.answered)} answered`} />
+      <${Figure} label="Network effectiveness" value=${number(f.ner_percent, 1)} unit="%" note=${f.weak_sample ? 'few calls so far' : ''} />
+      <${Figure} label="Mean length" value=${number(f.acd_s)} unit="s" />
+      <${Figure} label="OPTIONS" value=${number(row.options_answered)} unit=${`of ${number(row.options_sent)}`} note=${`${number(row.options_received)} received`} /><//>
+    <${Facts} rows=${[
+      ['State', html`<${TrunkState} trunk=${row} />`], ['TLS', words(row.tls)], ['OPTIONS', `${words(row.options)}${row.last_status ? `, last answer ${row.last_status}` : ''}`],
+      ['Name in TLS and SIP', html`<${Peer} text=${row.fqdn} />`], row.base && ['Base', html`<a href=${`#/trunks/${enc(row.base)}`}>${row.base}</a>`],
+      row.last_received_ms > 0 && ['Last OPTIONS from it', html`<${Time} at=${row.last_received_ms} />`],
+      ['Our certificate ends', expiry(row.certificate_expiry_s)], ['Its certificate ends', expiry(row.peer_certificate_expiry_s)],
+      reg?.state && ['Registration', html`${words(reg.state)}${reg.last_status ? ` (${reg.last_status})` : ''}`],
+    ]} />
+    ${row.targets?.length > 0 && html`<${Table} caption="Targets" rows=${row.targets} id=${(t) => t.uri} columns=${[
+      { head: 'Target', cell: (t) => html`<code><${Peer} text=${t.uri} /></code>` }, { head: 'State', cell: (t) => html`<${TrunkState} trunk=${t} />` }]} />`}
+    ${reg?.bindings?.length > 0 && html`<${Table} caption="Who registered" rows=${reg.bindings} id=${(b) => b.contact} columns=${[
+      { head: 'Contact', cell: (b) => html`<code><${Peer} text=${b.contact} /></code>` }, { head: 'From', cell: (b) => b.source }, { head: 'Until', cell: (b) => html`<${Time} at=${b.until_ms} />` }]} />`}`;
+}
+
+/** Settings as JSON; what is changed goes as a merge patch, so that the rest stays as it is. */
+function Settings({ name }) {
+  const one = useData(`trunks/${enc(name)}`);
+  const [text, setText] = useState(null);
+  const { act, problem, busy } = useAct();
+  const settings = one.data?.settings;
+  const save = () => act(async () => {
+    let body;
+    try {
+      body = JSON.parse(text);
+    } catch (error) {
+      throw Object.assign(new Error(error.message), { title: 'This is not JSON' });
+    }
+    await send('PUT', `trunks/${enc(name)}`, { body, etag: one.data.etag });
+    setText(null);
+    one.reload();
+  }, 'The trunk was changed.');
+  return html`<${Section} title="Settings" tools=${settings && mayAdmin() && text === null && html`<button type="button" onClick=${() => setText(JSON.stringify(settings, null, 2))}>Edit</button>`}>
+    <${Loaded} of=${one}>
+      <${ProblemBox} problem=${problem} />
+      ${text === null
+        ? html`<pre class="message" tabindex="0" role="region" aria-label="Settings of this trunk">${JSON.stringify(settings ?? {}, null, 2)}</pre>`
+        : html`<label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label><textarea id="settings-text" class="code" rows="18" spellcheck="false" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
+          <div class="row end"><button type="button" onClick=${() => setText(null)}>Cancel</button><button type="button" class="primary" disabled=${busy} onClick=${save}>Save</button></div>`}
+    <//><//>`;
+}
+
+const CHECKS = [
+  { head: 'Check', cell: (c) => html`<${Peer} text=${c.title} /> <small class="soft">${c.group}</small>` },
+  { head: 'Result', cell: (c) => html`<${Badge} tone=${RESULTS[c.result] ?? 'idle'}>${words(c.result)}<//>` },
+  { head: 'Seen', cell: (c) => html`<${Peer} text=${c.seen} />` },
+  { head: 'What to change', cell: (c) => html`<${Peer} text=${c.advice} />` },
+  { head: 'ms', right: true, cell: (c) => number(c.ms) },
+];
+
+function Report({ run }) {
+  const s = run.summary;
+  return html`<p role="status">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}</p>
+    <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${run.checks} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
+    ${run.profile?.diff && html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration.</p><pre class="message" tabindex="0" role="region" aria-label="Proposed profile">${run.profile.diff}</pre><${Copy} text=${run.profile.diff} />`}`;
+}
+
+function Doctor({ name }) {
+  const past = useData('doctor');
+  const [id, setId] = useState(null);
+  const shown = id ?? past.data?.runs?.find((r) => r.trunk === name)?.id ?? past.data?.doctor?.find((r) => r.trunk === name)?.id;
+  const [run, setRun] = useState(null);
+  const { act, problem, busy } = useAct();
+  useEffect(() => {
+    if (!shown) return undefined;
+    let timer = 0, gone = false;
+    const look = async () => {
+      const next = await get(`doctor/${enc(shown)}`).catch(() => null);
+      if (gone) return;
+      if (next) setRun(next);
+      if (next?.state === 'running') timer = setTimeout(look, 700);
+    };
+    look();
+    return () => {
+      gone = true;
+      clearTimeout(timer);
+    };
+  }, [shown]);
+  const start = () => act(async () => setId((await post(`trunks/${enc(name)}/doctor`)).id), 'The doctor has begun.');
+  const running = run?.state === 'running';
+  return html`<${Section} title="Doctor" tools=${mayOperate() && html`${running && html`<button type="button" onClick=${() => act(() => remove(`doctor/${enc(shown)}`))}>Stop</button>`}
+      <button type="button" class="primary" disabled=${busy || running} onClick=${start}>${run ? 'Examine again' : 'Examine this trunk'}</button>`}>
+    <${ProblemBox} problem=${problem} />
+    ${run ? html`<${Report} run=${run} />` : html`<${Empty} title="Not examined yet">The doctor proves a trunk with real calls in a small budget of its own, before customers do: name, TLS, OPTIONS, RTP both ways, hold, digits, codecs. Each check says what was seen and what to change.<//>`}<//>`;
+}
+
+function Drain({ row }) {
+  const [asks, setAsks] = useState(false);
+  const { act, problem, busy } = useAct();
+  if (!mayOperate()) return null;
+  const on = !(row.draining ?? row.drained);
+  const drain = () => {
+    setAsks(false);
+    act(() => post(`trunks/${enc(row.name)}/drain`, { on }), on ? 'No new calls go to this trunk.' : 'The trunk takes calls again.');
+  };
+  return html`<button type="button" disabled=${busy} onClick=${() => (on ? setAsks(true) : drain())}>${on ? 'Drain' : 'Take calls again'}</button>
+    ${asks && html`<${Confirm} title="Drain this trunk?" action="Drain" onYes=${drain} onNo=${() => setAsks(false)}>Its calls go on, new ones go another way or are refused.<//>`}<${ProblemBox} problem=${problem} />`;
+}
+
+export function Trunk({ id }) {
+  const live = trunks.value.get(id);
+  const asked = useData(live ? null : `trunks/${enc(id)}`);
+  const row = live ?? asked.data?.status;
+  const its = [...calls.value.values()].filter((c) => c.trunk === id || c.legs?.some((l) => l.peer === id));
+  return html`<${Head} title=${html`<${Peer} text=${id} />`} lead="Trunk" tools=${row && html`<${Drain} row=${row} />`} />
+    ${row ? html`<${Section} title="Status"><${Status} row=${row} /><//>` : html`<${Loaded} of=${asked}><p class="soft">No status yet.</p><//>`}
+    <${Doctor} name=${id} />
+    <${Section} title="Live calls of this trunk"><${CallTable} rows=${its.slice(0, 50)} /><//>
+    <${Settings} name=${id} />`;
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0
+// Lines over time (uPlot), in the theme's colours, with a sentence for who cannot see them.
+
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import { theme } from './theme.js';
+import { html } from './ui.js';
+
+const HEIGHT = 150;
+const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]]; // lines differ by more than colour
+
+/** A colour of the stylesheet as the canvas wants it. */
+function colour(host, name) {
+  const probe = document.createElement('i');
+  probe.className = `ink-${name}`;
+  host.append(probe);
+  const value = getComputedStyle(probe).color;
+  probe.remove();
+  return value;
+}
+
+function axes(host, { clock, unit }) {
+  const ink = colour(host, 'soft'), line = colour(host, 'line');
+  const common = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
+  const values = clock ? undefined : (_, ticks) => ticks.map((s) => `${s} s`);
+  return [
+    { ...common, size: 28, ...(values && { values }) },
+    { ...common, size: 48, values: (_, ticks) => ticks.map((v) => `${+v.toFixed(2)}${unit ?? ''}`) },
+  ];
+}
+
+function optionsOf(host, props) {
+  const { series, clock, sync, range, unit } = props;
+  const value = (_, v) => (v === null || v === undefined ? '–' : `${+v.toFixed(2)}${unit ?? ''}`);
+  return {
+    width: host.clientWidth || 320,
+    height: props.height ?? HEIGHT,
+    cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 }, y: false },
+    legend: { live: true },
+    scales: { x: { time: Boolean(clock), ...(props.span && { range: () => props.span }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
+    axes: axes(host, props),
+    series: [
+      { label: clock ? 'at' : 'second' },
+      ...series.map((s, i) => ({ label: s.label, stroke: colour(host, s.ink), width: 1.75, dash: DASHES[i % DASHES.length], points: { show: false }, value, spanGaps: false })),
+    ],
+  };
+}
+
+/** props: title, say (the sentence), x (seconds), series [{label, ink, y}], clock, unit, sync, span. */
+export function Plot(props) {
+  const ref = useRef();
+  const plot = useRef();
+  const data = [props.x, ...props.series.map((s) => s.y)];
+  const shape = JSON.stringify([props.series.map((s) => [s.label, s.ink]), props.unit, props.span, theme.value]);
+  useEffect(() => {
+    const host = ref.current;
+    plot.current = new uPlot(optionsOf(host, props), data, host);
+    const watch = new ResizeObserver(() => plot.current?.setSize({ width: host.clientWidth, height: props.height ?? HEIGHT }));
+    watch.observe(host);
+    return () => {
+      watch.disconnect();
+      plot.current.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+  useEffect(() => {
+    plot.current?.setData(data);
+  }, [props.x, ...props.series.map((s) => s.y)]);
+  return html`<figure class="plot"><figcaption>${props.title}</figcaption><div ref=${ref} aria-hidden="true"></div><p class="unseen">${props.say}</p></figure>`;
+}

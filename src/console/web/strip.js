@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// The whole call on one clock: ticks of signaling above, the four directions of media below, a cell a second.
+
+import { useId } from 'preact/hooks';
+import { laneTitle } from './ladder.js';
+import { html } from './ui.js';
+import { duration, number } from './words.js';
+
+const WIDTH = 1000, HEIGHT = 22;
+const GROUPS = [
+  ['Caller', (i) => i.lane === 'caller' && i.kind !== 'ice' && i.kind !== 'dtls'],
+  ['Callee', (i) => /^callee/.test(i.lane) && i.kind !== 'ice' && i.kind !== 'dtls'],
+  ['ICE and DTLS', (i) => i.kind === 'ice' || i.kind === 'dtls'],
+  ['Decisions', (i) => i.lane === 'gateway' && ['rule', 'offer', 'state', 'note', 'event'].includes(i.kind)],
+];
+export const wayOf = (m) => (m.direction === 'rx' ? `${laneTitle(m.leg)} → us` : `us → ${laneTitle(m.leg).toLowerCase()}`);
+
+/** [t_s, packets, lost, jitter_ms, level_db, auth_failures, wrong_source] */
+export function gradeOf([, packets, lost, , , auth, wrong]) {
+  if (auth || wrong) return 'bad';
+  if (!packets) return 'none';
+  const share = lost / (packets + lost);
+  return share > 0.05 ? 'bad' : share > 0.005 ? 'warn' : 'good';
+}
+
+const TALL = { good: 8, warn: 13, bad: 18, none: 2 };
+
+export function sumOf(points) {
+  const at = (k) => points.reduce((sum, p) => sum + (p[k] ?? 0), 0);
+  const [packets, lost, auth, wrong] = [at(1), at(2), at(5), at(6)];
+  const parts = [`${number(packets)} packets`, `${number(packets + lost ? (100 * lost) / (packets + lost) : 0, 1)} % lost`];
+  if (auth) parts.push(`${number(auth)} failed authentication`);
+  if (wrong) parts.push(`${number(wrong)} from a wrong source`);
+  return parts.join(', ');
+}
+
+export function endOf(timeline) {
+  const last = Math.max(0, ...timeline.items.map((i) => i.t_us / 1e6));
+  return Math.max(1, last, ...(timeline.media ?? []).flatMap((m) => m.points.map((p) => p[0] + (m.step_ms ?? 1000) / 1000)));
+}
+
+function Track({ label, note, children }) {
+  const id = useId();
+  return html`<div class="lane"><span class="name" id=${id}>${label}</span>
+    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id}><line x1="0" x2=${WIDTH} y1=${HEIGHT - 1} y2=${HEIGHT - 1} class="base" />${children}</svg>
+    <span class="note">${note}</span></div>`;
+}
+
+export function Strip({ timeline, items, chosen }) {
+  const end = endOf(timeline), x = (s) => Math.min(WIDTH - 2, (s / end) * WIDTH);
+  const groups = GROUPS.map(([label, belongs]) => [label, items.filter(belongs)]).filter(([, list]) => list.length);
+  const marks = chosen === null ? null : html`<rect class="cursor" x=${x(items[chosen].t_us / 1e6)} y="0" width="2.5" height=${HEIGHT} />`;
+  return html`<div class="strip">
+    ${groups.map(([label, list]) => html`<${Track} key=${label} label=${label} note=${`${list.length} ${list.length === 1 ? 'event' : 'events'}`}>
+      ${list.map((i) => html`<rect class=${`tick ${i.tone}`} x=${x(i.t_us / 1e6)} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
+    ${(timeline.media ?? []).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayOf(m)} note=${sumOf(m.points)}>
+      ${m.points.map((p) => {
+        const grade = gradeOf(p);
+        return html`<rect class=${`cell ${grade}`} x=${x(p[0])} y=${HEIGHT - TALL[grade]} width=${Math.max(1, ((m.step_ms ?? 1000) / 1000 / end) * WIDTH - 0.6)} height=${TALL[grade]} />`;
+      })}${marks}<//>`)}
+    <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${duration(end * 500)}</span><span>${duration(end * 1000)}</span></span><span class="note"></span></div>
+  </div>`;
+}

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: Apache-2.0
+// Pieces that every page is made of. Text of the network goes through <Peer>: a text node, in its own direction.
+
+import { h, Fragment } from 'preact';
+import { useCallback, useEffect, useId, useRef, useState } from 'preact/hooks';
+import { signal } from '@preact/signals';
+import htm from 'htm';
+import { get } from './api.js';
+import * as words from './words.js';
+
+export const html = htm.bind(h);
+export { Fragment };
+
+/** What a peer sent: isolated, so that it cannot reorder its neighbours. */
+export const Peer = ({ text }) => (text === null || text === undefined || text === '' ? words.DASH : html`<bdi>${words.plain(text)}</bdi>`);
+
+export function Time({ at, short }) {
+  const d = words.instant(at);
+  if (!d || Number.isNaN(+d)) return words.DASH;
+  return html`<time datetime=${d.toISOString()} title=${d.toISOString()}>${short ? words.clock(at) : words.moment(at)}</time>`;
+}
+
+const SIGNS = { good: '●', bad: '▲', warn: '◆', idle: '○', info: '■' };
+/** A state: sign, word and colour, so that none is alone. */
+export const Badge = ({ tone = 'idle', children }) => html`<span class=${`badge ${tone}`}><span aria-hidden="true">${SIGNS[tone] ?? SIGNS.idle}</span> ${children}</span>`;
+
+export const Figure = ({ label, value, unit, note, tone }) => html`
+  <div class=${`figure ${tone ?? ''}`}><dt>${label}</dt><dd><b>${value}</b>${unit && html` <span>${unit}</span>`}${note && html`<small>${note}</small>`}</dd></div>`;
+export const Figures = ({ children }) => html`<dl class="figures">${children}</dl>`;
+
+export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v ?? words.DASH}</dd></div>`)}</dl>`;
+
+export const Empty = ({ title, children }) => html`<div class="empty"><p><strong>${title}</strong></p>${children && html`<p>${children}</p>`}</div>`;
+
+/** A refused request, with the fields that it points at. */
+export function ProblemBox({ problem }) {
+  if (!problem) return null;
+  return html`<div class="problem" role="alert">
+    <p><strong>${problem.title ?? 'That did not work'}</strong>${problem.status ? html` <span class="soft">(${problem.status})</span>` : ''}</p>
+    ${problem.message && problem.message !== problem.title && html`<p><${Peer} text=${problem.message} /></p>`}
+    ${problem.errors?.length > 0 && html`<ul>${problem.errors.map((e) => html`<li><code><${Peer} text=${e.pointer ?? (e.line ? `${e.file ?? ''}:${e.line}` : '/')} /></code> <${Peer} text=${e.reason ?? e.message} /></li>`)}</ul>`}
+  </div>`;
+}
+
+export const Section = ({ title, tools, children, id, wide }) => html`
+  <section class=${`card ${wide ? 'wide' : ''}`} aria-labelledby=${id ?? slug(title)}>
+    <header><h2 id=${id ?? slug(title)}>${title}</h2>${tools && html`<div class="tools">${tools}</div>`}</header>
+    ${children}
+  </section>`;
+
+export const slug = (title) => `h-${title.toLowerCase().replace(/[^a-z0-9]+/g, '-')}`;
+
+export const Head = ({ title, lead, tools }) => html`<div class="head"><div><h1>${title}</h1>${lead && html`<p class="soft">${lead}</p>`}</div>${tools && html`<div class="tools">${tools}</div>`}</div>`;
+
+/** Columns: {head, cell(row), right}. On a narrow screen each row is a card with the heads beside its cells. */
+export function Table({ caption, columns, rows, id = (r, i) => r.id ?? r.name ?? i, empty, tone }) {
+  if (!rows?.length) return empty ?? html`<${Empty} title="Nothing here" />`;
+  return html`<table><caption class="unseen">${caption}</caption>
+    <thead><tr>${columns.map((c) => html`<th scope="col" class=${c.right ? 'right' : ''}>${c.head || html`<span class="unseen">Actions</span>`}</th>`)}</tr></thead>
+    <tbody>${rows.map((row, i) => html`<tr key=${id(row, i)} class=${tone?.(row) ?? ''}>
+      ${columns.map((c) => html`<td class=${c.right ? 'right' : ''} data-head=${c.head ?? ''}>${c.cell(row)}</td>`)}</tr>`)}</tbody></table>`;
+}
+
+/** A labelled input; `problem` marks it when one of its errors points here. */
+export function Field({ label, hint, name, value, onInput, type = 'text', options, problem, pointer, ...rest }) {
+  const id = useId();
+  const error = problem?.errors?.find((e) => e.pointer === (pointer ?? `/${name}`));
+  const about = [hint && `${id}-hint`, error && `${id}-error`].filter(Boolean).join(' ') || undefined;
+  const common = { id, name, 'aria-describedby': about, 'aria-invalid': error ? 'true' : undefined, ...rest };
+  return html`<div class=${`field ${type}`}>
+    <label for=${id}>${label}</label>
+    ${options
+      ? html`<select ...${common} value=${value} onChange=${(e) => onInput(e.target.value)}>${options.map(([v, t]) => html`<option value=${v} selected=${v === value}>${t ?? v}</option>`)}</select>`
+      : type === 'checkbox'
+        ? html`<input ...${common} type="checkbox" checked=${value} onChange=${(e) => onInput(e.target.checked)} />`
+        : html`<input ...${common} type=${type} value=${value} onInput=${(e) => onInput(e.target.value)} />`}
+    ${hint && html`<small id=${`${id}-hint`} class="soft">${hint}</small>`}
+    ${error && html`<small id=${`${id}-error`} class="error">${error.reason}</small>`}
+  </div>`;
+}
+
+/** What a path answers: {data, problem, busy, reload}. path null: nothing is asked. */
+export function useData(path, { every } = {}) {
+  const [state, set] = useState({ data: null, problem: null, busy: true });
+  const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (!path) return undefined;
+    const abort = new AbortController();
+    set((s) => ({ ...s, busy: true }));
+    get(path, { signal: abort.signal }).then(
+      (data) => set({ data, problem: null, busy: false }),
+      (problem) => problem.name !== 'AbortError' && set((s) => ({ data: s.data, problem, busy: false })),
+    );
+    return () => abort.abort();
+  }, [path, turn]);
+  const reload = useCallback(() => setTurn((t) => t + 1), []);
+  useEffect(() => {
+    const timer = every && setInterval(reload, every);
+    return () => clearInterval(timer);
+  }, [every]);
+  return { ...state, reload };
+}
+
+/** Pages of a list that has a cursor: {rows, more, ...}. */
+export function useList(noun, path) {
+  const [extra, setExtra] = useState([]);
+  const [cursor, setCursor] = useState(null);
+  const [failed, setFailed] = useState(null);
+  const first = useData(path);
+  useEffect(() => {
+    setExtra([]);
+    setCursor(first.data?.cursor ?? null);
+  }, [first.data]);
+  const more = async () => {
+    try {
+      const page = await get(`${path}${path.includes('?') ? '&' : '?'}cursor=${encodeURIComponent(cursor)}`);
+      setExtra((rows) => [...rows, ...page[noun]]);
+      setCursor(page.cursor);
+    } catch (problem) {
+      setFailed(problem);
+    }
+  };
+  const rows = [...(first.data?.[noun] ?? []), ...extra];
+  return { ...first, problem: first.problem ?? failed, rows, more: cursor ? more : null };
+}
+
+/** What waits, failed, or is empty; else the children. */
+export function Loaded({ of, children }) {
+  if (of.problem && !of.data) return html`<${ProblemBox} problem=${of.problem} />`;
+  if (!of.data) return html`<p class="soft" role="status">Loading…</p>`;
+  return html`${of.problem && html`<${ProblemBox} problem=${of.problem} />`}${children}`;
+}
+
+/** Runs one change at a time and keeps what refused it. */
+export function useAct() {
+  const [state, set] = useState({ busy: false, problem: null });
+  const act = async (fn, done) => {
+    set({ busy: true, problem: null });
+    try {
+      const result = await fn();
+      set({ busy: false, problem: null });
+      if (done) say(done);
+      return result;
+    } catch (problem) {
+      set({ busy: false, problem });
+      return undefined;
+    }
+  };
+  return { ...state, act, forget: () => set({ busy: false, problem: null }) };
+}
+
+const said = signal('');
+let saidTimer = 0;
+/** One polite sentence, for eyes and screen readers. */
+export function say(sentence) {
+  said.value = sentence;
+  clearTimeout(saidTimer);
+  saidTimer = setTimeout(() => (said.value = ''), 6000);
+}
+export const Said = () => html`<div class="said" role="status" aria-live="polite">${said.value && html`<p>${said.value}</p>`}</div>`;
+
+/** A question before what cannot be taken back. The native dialog keeps focus inside and gives it back. */
+export function Confirm({ title, children, action, onYes, onNo, danger }) {
+  const ref = useRef();
+  const id = useId();
+  useEffect(() => {
+    ref.current?.showModal();
+  }, []);
+  return html`<dialog ref=${ref} aria-labelledby=${id} onClose=${onNo} onCancel=${onNo}>
+    <h2 id=${id}>${title}</h2><div class="said-more">${children}</div>
+    <div class="row end"><button type="button" onClick=${onNo}>Cancel</button>
+    <button type="button" class=${danger ? 'danger' : 'primary'} onClick=${onYes}>${action}</button></div>
+  </dialog>`;
+}
+
+export function Copy({ text, label = 'Copy' }) {
+  const copy = async () => {
+    try {
+      await navigator.clipboard.writeText(text);
+      say('Copied.');
+    } catch {
+      say('The browser does not allow it: select the text and copy it.');
+    }
+  };
+  return html`<button type="button" class="small" onClick=${copy}>${label}</button>`;
+}
+
+export const Bar = ({ value, max = 1, label }) => html`<meter min="0" max=${max} value=${value} aria-label=${label}></meter>`;
