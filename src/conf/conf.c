@@ -189,6 +189,11 @@ int conf_parse(struct conf **ret, const char *file, struct slice yaml, struct co
   return text_parse(ret, file, yaml, false, errors);
 }
 
+int conf_judge(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
+               struct conf_errors *errors) {
+  return text_parse(ret, file, yaml, !skip_files, errors);
+}
+
 int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) {
   own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
   struct stat st;

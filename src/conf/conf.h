@@ -306,6 +306,9 @@ int conf_load(struct conf **ret, const char *file, bool skip_files,
               struct conf_errors *errors) must_check;
 int conf_parse(struct conf **ret, const char *file, struct slice yaml,
                struct conf_errors *errors) must_check;
+/* conf_load() of a text that does not stand in the file yet. */
+int conf_judge(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
+               struct conf_errors *errors) must_check;
 struct conf *conf_free(struct conf *c);
 OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);

@@ -23,7 +23,8 @@ enum field_type {
   FIELD_CHOICES,     /* … of words in choices */
   FIELD_SUB,         /* a map or list that the caller reads itself */
 };
-enum { FIELD_REQUIRED = 1, FIELD_LIVE = 2 }; /* LIVE: a reload changes it in the running program */
+/* LIVE: a reload changes it in the running program. SECRET: never shown, see revise. */
+enum { FIELD_REQUIRED = 1, FIELD_LIVE = 2, FIELD_SECRET = 4 };
 
 struct field {
   uint8_t section, type, flags;

@@ -34,7 +34,7 @@ static int node_add(struct builder *b, enum tree_kind kind, uint32_t line, struc
   struct tree_node *node = calloc(1, sizeof(*node));
   if (!node)
     return -ENOMEM;
-  *node = (struct tree_node){.kind = kind, .line = line, .all = b->t->all};
+  *node = (struct tree_node){.kind = kind, .line = line, .last_line = line, .all = b->t->all};
   b->t->all = node;
   *ret = node;
   if (b->depth == 0) {
@@ -50,6 +50,16 @@ static int node_add(struct builder *b, enum tree_kind kind, uint32_t line, struc
   return 0;
 }
 
+/* Up to every open map and list: a block's own end event stands behind the comments that follow it. */
+static void last_line_note(struct builder *b, struct tree_node *node, const yaml_event_t *e) {
+  uint32_t line = (uint32_t)e->end_mark.line + 1;
+  if (node)
+    node->last_line = line;
+  for (unsigned i = 0; i < b->depth; i++)
+    if (b->open[i]->last_line < line)
+      b->open[i]->last_line = line;
+}
+
 static int scalar_take(struct builder *b, const yaml_event_t *e, uint32_t line) {
   struct tree_node *node;
   int r = node_add(b, TREE_SCALAR, line, &node);
@@ -59,18 +69,20 @@ static int scalar_take(struct builder *b, const yaml_event_t *e, uint32_t line) 
   if (has_control(text))
     return build_fail(b, line, "expected a text without control characters or line breaks");
   node->is_plain = e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+  last_line_note(b, node, e);
   char *copy = slice_dup(text);
   node->text = slice_from(copy, copy ? text.n : 0);
   return copy ? 0 : -ENOMEM;
 }
 
-static int open_take(struct builder *b, enum tree_kind kind, uint32_t line) {
+static int open_take(struct builder *b, enum tree_kind kind, bool is_flow, uint32_t line) {
   struct tree_node *node;
   if (b->depth == TREE_DEPTH_MAX)
     return build_fail(b, line, "expected at most 16 levels of maps and lists");
   int r = node_add(b, kind, line, &node);
   if (r < 0)
     return r;
+  node->is_flow = is_flow;
   b->open[b->depth] = node;
   b->tail[b->depth++] = &node->child;
   return 0;
@@ -98,14 +110,17 @@ static int event_take(struct builder *b, const yaml_event_t *e) {
   }
   if (e->type == YAML_MAPPING_START_EVENT) {
     property_check(b, e->data.mapping_start.anchor, e->data.mapping_start.tag, line);
-    return open_take(b, TREE_MAP, line);
+    return open_take(b, TREE_MAP, e->data.mapping_start.style == YAML_FLOW_MAPPING_STYLE, line);
   }
   if (e->type == YAML_SEQUENCE_START_EVENT) {
     property_check(b, e->data.sequence_start.anchor, e->data.sequence_start.tag, line);
-    return open_take(b, TREE_LIST, line);
+    return open_take(b, TREE_LIST, e->data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE, line);
   }
-  if (e->type == YAML_MAPPING_END_EVENT || e->type == YAML_SEQUENCE_END_EVENT)
+  if (e->type == YAML_MAPPING_END_EVENT || e->type == YAML_SEQUENCE_END_EVENT) {
+    if (b->open[b->depth - 1]->is_flow)
+      last_line_note(b, NULL, e);
     b->depth--;
+  }
   if (e->type == YAML_DOCUMENT_START_EVENT && b->t->root)
     return build_fail(b, line, "expected one YAML document");
   return 0;

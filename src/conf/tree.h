@@ -11,7 +11,8 @@ enum tree_kind { TREE_SCALAR, TREE_MAP, TREE_LIST };
 struct tree_node {
   enum tree_kind kind;
   bool is_plain;                  /* is_plain: a scalar without quotes. */
-  uint32_t line;                  /* line is 1-based. */
+  bool is_flow;                   /* is_flow: a map or list in brackets. */
+  uint32_t line, last_line;       /* 1-based; last_line is where its text ends. */
   uint32_t n;                     /* n is the number of children; in a map keys and values count. */
   struct slice text;              /* text of a scalar, NUL-terminated */
   struct tree_node *child, *next; /* child is the first one; in a map key, value, key, … */

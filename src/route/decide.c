@@ -65,3 +65,22 @@ struct route_decision route_decide(const struct plan *p, const struct route_fact
   }
   return refuse(404, "", NULL);
 }
+
+bool plan_takes_calls(const struct plan *p) {
+  for (uint32_t i = 0; i < p->n; i++)
+    if (p->rules[i].n_steps && p->rules[i].steps[0].action != ROUTE_REFUSE)
+      return true;
+  return false;
+}
+
+const char *plan_emergency(const struct plan *p, uint32_t i) {
+  for (uint32_t k = 0; k < p->n; k++) {
+    const struct rule *r = &p->rules[k];
+    if (!r->emergency)
+      continue;
+    if (i < r->called.exact.n)
+      return r->called.exact.text[i];
+    i -= r->called.exact.n;
+  }
+  return NULL;
+}

@@ -2,7 +2,7 @@
  * Units of conf: strictness, all errors at once, cross-checks, secrets, the documentation. */
 #include "conf/conf.h"
 #include "conf/host.h"
-#include "conf/part.h"
+#include "conf/shape.h"
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
@@ -358,6 +358,27 @@ Test(conf, keys_must_be_there_and_private) {
 }
 
 /* SALLYPORT_WRITE_DOCS=1 writes the page anew. */
+Test(conf, every_map_and_list_of_maps_has_its_shape) {
+  for (size_t i = 0; i < conf_fields_n; i++) {
+    const struct field *f = &conf_fields[i];
+    cr_assert(f->type != FIELD_SUB || conf_shape_find(f->section, slice_of(f->key)),
+              "%s: a row in conf/shape.c is missing", f->key);
+  }
+  for (size_t i = 0; i < conf_shapes_n; i++)
+    cr_assert(conf_field_find(conf_shapes[i].section, slice_of(conf_shapes[i].key)), "%s", conf_shapes[i].key);
+}
+
+Test(conf, nodes_know_where_they_end) {
+  own(tree) t = NULL;
+  cr_assert_eq(tree_new(&t, "", SLICE("a:\n  - b: 1\n    c: [1,\n      2]\n  # more\n\n  - d: \"x\n    y\"\n# end\n"), &errors), 0);
+  const struct tree_node *list = tree_find(t->root, "a");
+  cr_assert_eq(list->child->line, 2);
+  cr_assert_eq(list->child->last_line, 4);
+  cr_assert_eq(list->child->next->line, 7);
+  cr_assert_eq(list->child->next->last_line, 8);
+  cr_assert(!list->is_flow && tree_find(list->child, "c")->is_flow);
+}
+
 Test(conf, documentation_is_current) {
   static char page[65536];
   size_t n;

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the rooms of revise share. Inside revise. */
+#pragma once
+#include "conf/shape.h"
+#include "revise/revise.h"
+
+#include <pthread.h>
+
+/* fault.c */
+void fault_of(const struct conf_error *e, struct revise_fault *ret);
+void faults_add(struct revise_faults *to, const struct conf_errors *e);
+void faults_put(struct revise_faults *to, const char *pointer, const char *rule, const char *message);
+
+/* file.c: files read and written whole. */
+int file_read(const char *path, char **ret) must_check; /* NUL-terminated; at most 4 MiB */
+/* By a file beside it that takes its name, so that there is never half of one; mode and owner stay. */
+int file_write(const char *path, struct slice text) must_check;
+int file_remove(const char *path) must_check; /* absent: fine */
+/* A file that is written over where its folder takes no new one: held open since we might. */
+struct held {
+  char path[CONF_PATH_BYTES];
+  int fd; /* -1: none */
+};
+void held_open(struct held *h, const char *path);
+void held_close(struct held *h);
+int held_write(struct held *h, const char *path, struct slice text) must_check;
+
+/* book.c: the history on disk. One thread at a time. */
+struct book;
+int book_open(struct book **ret, const char *state_dir) must_check;
+struct book *book_free(struct book *b);
+OWN_DEFINE(book)
+/* Gives it the next number. */
+int book_add(struct book *b, struct revise_entry *e, const char *text, const char *plan) must_check;
+void book_drop(struct book *b, uint32_t n); /* one that came to nothing */
+uint32_t book_count(const struct book *b);
+const struct revise_entry *book_at(const struct book *b, uint32_t i); /* oldest first */
+const struct revise_entry *book_find(const struct book *b, uint32_t n);
+int book_text(const struct book *b, uint32_t n, char **ret_text, char **ret_plan) must_check;
+/* The mark of a commit that waits to be confirmed. */
+struct book_mark {
+  uint32_t back, to; /* numbers of entries */
+  uint64_t until_ms;
+};
+int book_mark(struct book *b, const struct book_mark *m) must_check; /* NULL takes it away */
+bool book_marked(const struct book *b, struct book_mark *ret);
+
+/* judge.c */
+struct conf_errors *errors_new(void);
+struct judge_with {
+  const char *file;
+  const char *current; /* current is the text in force; NULL: none. */
+  int (*look)(const struct conf *c, char *why, size_t why_bytes);
+  bool is_lenient; /* is_lenient: files that cannot be read are no fault (a reload by hand). */
+};
+int judge(const struct judge_with *w, const char *text, const char *plan_text,
+          struct candidate *c) must_check;
+/* The dialplan's path as the text has it, "" if it cannot be read. */
+void plan_path_of(const char *file, const char *text, char dst[CONF_PATH_BYTES]);
+/* A plan that takes no call, or loses an emergency number of the old one, is told. */
+void gate_check(const struct candidate *c, const struct plan *old, const struct conf *old_conf,
+                struct revise_faults *ret);
+/* secret.c: heap copies. */
+char *secrets_hide(const struct field *rows, size_t n, const char *text);
+char *secrets_put_back(const struct field *rows, size_t n, const char *text, const char *from,
+                       struct revise_faults *faults);

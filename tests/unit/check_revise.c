@@ -1,0 +1,510 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of revise: errors as places, differences, commit, commit confirmed, history, secrets. */
+#include "revise/part.h"
+
+#include <criterion/criterion.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+static char dir[64], file[96];
+
+static const char good[] = "# the head\n"
+                           "node: {state_dir: state, log_level: info}\n"
+                           "media:\n"
+                           "  workers: 2\n"
+                           "  addresses: [{address: 127.0.0.1}]\n"
+                           "service:\n"
+                           "  listen: \"127.0.0.1:8443\"\n"
+                           "  edge: edge.example\n"
+                           "  certificate: a.pem\n"
+                           "  key: a.key\n"
+                           "listeners:\n"
+                           "  - {name: sip, transport: udp, address: \"127.0.0.1:5060\"}\n"
+                           "trunks:\n"
+                           "  # the first\n"
+                           "  - name: carrier # of old\n"
+                           "    listener: sip\n"
+                           "    peers: [127.0.0.1]\n"
+                           "    target: sip:127.0.0.1:5070\n"
+                           "    srtp: off\n"
+                           "  # the second\n"
+                           "  - name: other\n"
+                           "    listener: sip\n"
+                           "    peers: [127.0.0.2]\n"
+                           "# the users\n"
+                           "users:\n"
+                           "  - {name: alice, numbers: [\"+15550100001\"]}\n"
+                           "dialplan: plan.yaml\n";
+static const char plan_text[] =
+    "rules:\n"
+    "  - {name: help, called: \"112\", emergency: true, then: {trunk: carrier}}\n"
+    "  - {name: in, from: trunk, then: {user: alice}}\n"
+    "  - {name: out, then: {trunk: carrier}}\n";
+
+static void put(const char *name, const char *text, int mode) {
+  char path[200];
+  snprintf(path, sizeof(path), "%s/%s", dir, name);
+  FILE *f = fopen(path, "w");
+  cr_assert(f && fputs(text, f) >= 0);
+  fclose(f);
+  cr_assert_eq(chmod(path, (mode_t)mode), 0);
+}
+
+static char *got(const char *name) {
+  char path[200], *text = NULL;
+  snprintf(path, sizeof(path), "%s/%s", dir, name);
+  cr_assert_eq(file_read(path, &text), 0, "%s", path);
+  return text;
+}
+
+static void setup(void) {
+  snprintf(dir, sizeof(dir), "/tmp/check_revise.XXXXXX");
+  cr_assert(mkdtemp(dir));
+  snprintf(file, sizeof(file), "%s/s.yaml", dir);
+  put("s.yaml", good, 0640);
+  put("plan.yaml", plan_text, 0644);
+  put("a.pem", "x", 0644);
+  put("a.key", "x", 0600);
+  char path[200];
+  snprintf(path, sizeof(path), "%s/state", dir);
+  mkdir(path, 0700);
+}
+
+static void teardown(void) {
+  char command[120];
+  snprintf(command, sizeof(command), "rm -rf '%s'", dir);
+  if (system(command) != 0)
+    fprintf(stderr, "%s stays\n", dir);
+}
+
+TestSuite(revise, .init = setup, .fini = teardown);
+
+/* The good text with one text replaced by another. */
+static char *edit(const char *text, const char *from, const char *to) {
+  const char *at = strstr(text, from);
+  size_t room = strlen(text) + strlen(to) + 1;
+  char *out = malloc(room);
+  cr_assert(at && out, "%s", from);
+  snprintf(out, room, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+  return out;
+}
+
+static int applied, refuse;
+static int apply(void *arg, struct conf *c, struct plan *p, char *why, size_t why_bytes) {
+  (void)arg;
+  if (refuse) {
+    snprintf(why, why_bytes, "the doors say no");
+    return -EINVAL;
+  }
+  applied++;
+  conf_free(c);
+  plan_free(p);
+  return 0;
+}
+
+static struct revise *begin(void) {
+  static char state[96];
+  struct revise *r = NULL;
+  applied = refuse = 0;
+  snprintf(state, sizeof(state), "%s/state", dir);
+  struct revise_env env = {.file = file, .state_dir = state, .apply = apply};
+  cr_assert_eq(revise_new(&r, &env), 0);
+  return r;
+}
+
+static struct candidate *judged(struct revise *r, const char *text, const char *plan) {
+  struct candidate *c = NULL;
+  cr_assert_eq(revise_judge(r, slice_of(text), slice_of(plan), &c), 0);
+  return c;
+}
+
+static struct revise_outcome commit_text(struct revise *r, const char *text, struct revise_wish w) {
+  own(candidate) c = judged(r, text, NULL);
+  return revise_commit(r, c, &w);
+}
+
+/* ---- errors ---- */
+
+Test(revise, errors_are_places) {
+  static const struct {
+    const char *text, *pointer, *rule, *message;
+  } cases[] = {
+      {"media.workers: expected a whole number 1-64, got \"10s\"", "/media/workers", "value",
+       "expected a whole"},
+      {"trunks[2].peers: is missing: expected x", "/trunks/2/peers", "missing", "is missing"},
+      {"trunks[a/b].srtp: unknown key", "/trunks/a~1b/srtp", "unknown", "unknown key"},
+      {"x: stands twice, first in line 3", "/x", "twice", "stands twice"},
+      {"YAML: did not find expected key", "", "syntax", "YAML: did"},
+      {"expected a map of sections: media", "", "value", "expected a map"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct conf_error e = {.line = 7, .file = "/etc/s/s.yaml"};
+    struct revise_fault f;
+    snprintf(e.text, sizeof(e.text), "%s", cases[i].text);
+    fault_of(&e, &f);
+    cr_assert_str_eq(f.pointer, cases[i].pointer);
+    cr_assert_str_eq(f.rule, cases[i].rule, "%s", cases[i].text);
+    cr_assert(slice_starts(slice_of(f.message), slice_of(cases[i].message)), "%s", f.message);
+    cr_assert_str_eq(f.file, "s.yaml");
+    cr_assert_eq(f.line, 7);
+  }
+}
+
+Test(revise, all_errors_at_once_of_both_files) {
+  own(revise) r = begin();
+  own_mem char *bad = edit(good, "workers: 2", "workers: 2s\n  colour: red");
+  own(candidate) c = judged(r, bad, "rules:\n  - {name: x, then: {user: nobody}, odd: 1}\n");
+  cr_assert_eq(c->faults.n, 3);
+  cr_assert_null(c->conf);
+  cr_assert_str_eq(c->faults.list[0].pointer, "/media/colour");
+  cr_assert_str_eq(c->faults.list[1].pointer, "/media/workers");
+  cr_assert_eq(c->faults.list[1].line, 4);
+  cr_assert_str_eq(c->faults.list[2].pointer, "/rules/0/odd");
+  cr_assert_str_eq(c->faults.list[2].file, "plan.yaml");
+}
+
+/* ---- differences ---- */
+
+static char *unified(const char *a, const char *b) {
+  char *out = NULL;
+  size_t n = 0;
+  FILE *f = open_memstream(&out, &n);
+  cr_assert_eq(revise_unified(f, "t", slice_of(a), slice_of(b)), 0);
+  fclose(f);
+  return out;
+}
+
+Test(revise, unified_difference) {
+  own_mem char *none = unified("a\nb\n", "a\nb\n");
+  cr_assert_str_eq(none, "");
+  own_mem char *one = unified("1\n2\n3\n4\n5\n6\n7\n8\n9\n", "1\n2\n3\n4\nx\n6\n7\n8\n9\n");
+  cr_assert_str_eq(one, "--- t\n+++ t\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+x\n 6\n 7\n 8\n");
+  own_mem char *add = unified("", "a\nb\n");
+  cr_assert_str_eq(add, "--- t\n+++ t\n@@ -0,0 +1,2 @@\n+a\n+b\n");
+  own_mem char *del = unified("a\nb\nc\n", "a\nc\n");
+  cr_assert_str_eq(del, "--- t\n+++ t\n@@ -1,3 +1,2 @@\n a\n-b\n c\n");
+}
+
+static void line_copy(FILE *f, struct slice *from) {
+  struct slice line = slice_cut(from, '\n');
+  fprintf(f, "%.*s\n", SLICE_ARG(line));
+}
+
+/* What the difference makes of the old text. */
+static char *patched(const char *old_text, const char *diff) {
+  struct slice old = slice_of(old_text), rest = slice_of(diff);
+  char *out = NULL;
+  size_t n = 0;
+  FILE *f = open_memstream(&out, &n);
+  unsigned line = 1, from = 0, lines = 0;
+  while (rest.n) {
+    struct slice l = slice_cut(&rest, '\n');
+    if (slice_starts(l, SLICE("---")) || slice_starts(l, SLICE("+++")))
+      continue;
+    if (sscanf(l.p, "@@ -%u,%u ", &from, &lines) == 2) {
+      for (; line < from + (lines == 0); line++)
+        line_copy(f, &old);
+      continue;
+    }
+    if (l.p[0] != '+') {
+      struct slice was = slice_cut(&old, '\n');
+      cr_assert(slice_eq(was, slice_from(l.p + 1, l.n - 1)), "line %u is not %.*s", line,
+                SLICE_ARG(was));
+      line++;
+    }
+    if (l.p[0] != '-')
+      fprintf(f, "%.*s\n", (int)l.n - 1, l.p + 1);
+  }
+  while (old.n)
+    line_copy(f, &old);
+  fclose(f);
+  return out;
+}
+
+Test(revise, unified_difference_makes_the_new_of_the_old) {
+  char a[4000], b[4000];
+  srand(7);
+  for (int round = 0; round < 50; round++) {
+    size_t na = 0, nb = 0;
+    for (int i = 0; i < 120; i++) {
+      int line = rand() % 20, luck = rand() % 10;
+      if (luck != 0)
+        na += (size_t)snprintf(a + na, sizeof(a) - na, "line %d\n", line);
+      if (luck != 1)
+        nb += (size_t)snprintf(b + nb, sizeof(b) - nb, "line %d\n", luck == 2 ? line + 1 : line);
+    }
+    own_mem char *d = unified(a, b);
+    own_mem char *made = patched(a, d);
+    cr_assert_str_eq(made, b, "round %d\n%s", round, d);
+    cr_assert_lt(strlen(d), na + nb, "it is a difference, not both texts");
+  }
+}
+
+/* An empty one where there is none. */
+static const struct revise_change *change_of(const struct revise_changes *c, const char *path) {
+  static char empty[] = "";
+  static const struct revise_change none = {empty, empty, empty, true};
+  for (uint32_t i = 0; i < c->n; i++)
+    if (strcmp(c->list[i].path, path) == 0)
+      return &c->list[i];
+  return &none;
+}
+
+Test(revise, differences_by_setting) {
+  own_mem struct revise_changes *c = calloc(1, sizeof(*c));
+  own_mem char *a = edit(good, "srtp: off", "srtp: required\n    codecs: [PCMA, PCMU]");
+  own_mem char *b = edit(a, "workers: 2", "workers: 3");
+  own_mem char *d = edit(b, "  - name: other\n    listener: sip\n    peers: [127.0.0.2]\n", "");
+  cr_assert_eq(revise_changes_find(slice_of(good), slice_of(d), c), 0);
+  const struct revise_change *srtp = change_of(c, "trunks[carrier].srtp"),
+                             *workers = change_of(c, "media.workers");
+  cr_assert_str_eq(srtp->was, "off");
+  cr_assert_str_eq(srtp->is, "required");
+  cr_assert(!srtp->needs_restart && workers->needs_restart);
+  cr_assert_str_eq(change_of(c, "trunks[carrier].codecs")->is, "PCMA, PCMU");
+  cr_assert_null(change_of(c, "trunks[carrier].codecs")->was);
+  cr_assert(!change_of(c, "trunks[other].name")->needs_restart, "a trunk goes by a reload");
+  cr_assert_eq(c->n_restart, 1);
+  cr_assert_eq(c->n, 6);
+  revise_changes_done(c);
+  own_mem char *kind = edit(good, "name: other\n", "name: other\n    kind: direct-routing\n");
+  cr_assert_eq(revise_changes_find(slice_of(good), slice_of(kind), c), 0);
+  cr_assert_eq(c->n_restart, 1, "the kind of a trunk that is there takes a restart");
+  revise_changes_done(c);
+}
+
+/* ---- commit ---- */
+
+Test(revise, commit_writes_and_remembers) {
+  own(revise) r = begin();
+  struct revise_entry list[8];
+  struct stat st;
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  struct revise_outcome o =
+      commit_text(r, text, (struct revise_wish){.who = "alice", .comment = "less\nnoise"});
+  cr_assert_eq(o.result, REVISE_DONE, "%s", o.why);
+  cr_assert_eq(o.n, 2);
+  cr_assert_eq(applied, 1);
+  own_mem char *now = got("s.yaml");
+  cr_assert_str_eq(now, text);
+  cr_assert_eq(stat(file, &st), 0);
+  cr_assert_eq(st.st_mode & 07777, 0640);
+  cr_assert_eq(revise_history(r, list, 8), 2);
+  cr_assert_str_eq(list[0].who, "alice");
+  cr_assert_str_eq(list[0].comment, "less noise");
+  cr_assert_str_eq(list[0].how, "commit");
+  cr_assert_str_eq(list[1].how, "start");
+  struct revise_outcome back = revise_rollback(r, 1, &(struct revise_wish){.who = "bob"}, NULL);
+  cr_assert_eq(back.result, REVISE_DONE, "%s", back.why);
+  own_mem char *old = got("s.yaml");
+  cr_assert_str_eq(old, good);
+  cr_assert_eq(revise_history(r, list, 8), 3);
+  cr_assert_eq(list[0].of, 1);
+  cr_assert_eq(revise_rollback(r, 77, &(struct revise_wish){0}, NULL).result, REVISE_ABSENT);
+}
+
+Test(revise, what_is_refused_leaves_all_as_it_was) {
+  own(revise) r = begin();
+  struct revise_entry list[8];
+  struct revise_state was, is;
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  cr_assert_eq(revise_state(r, &was), 0);
+  cr_assert_eq(commit_text(r, text, (struct revise_wish){.etag = "other"}).result, REVISE_STALE);
+  own_mem char *bad = edit(good, "log_level: info", "log_level: loud");
+  cr_assert_eq(commit_text(r, bad, (struct revise_wish){0}).result, REVISE_FAULTY);
+  refuse = 1;
+  struct revise_outcome o =
+      commit_text(r, text, (struct revise_wish){.etag = was.etag, .confirm_s = 60});
+  cr_assert_eq(o.result, REVISE_FAILED);
+  cr_assert_str_eq(o.why, "the doors say no");
+  refuse = 0;
+  put("s.yaml", text, 0640);
+  own_mem char *third = edit(good, "log_level: info", "log_level: error");
+  cr_assert_eq(commit_text(r, third, (struct revise_wish){0}).result, REVISE_EDITED);
+  put("s.yaml", good, 0640);
+  cr_assert_eq(revise_state(r, &is), 0);
+  cr_assert_str_eq(was.etag, is.etag);
+  cr_assert_eq(is.confirm_by_ms, 0);
+  cr_assert_eq(revise_history(r, list, 8), 1);
+  cr_assert_eq(applied, 0);
+  revise_state_done(&was);
+  revise_state_done(&is);
+}
+
+Test(revise, the_dialplan_comes_along) {
+  own(revise) r = begin();
+  own_mem char *text =
+      edit(good, "    peers: [127.0.0.2]\n", "    peers: [127.0.0.2]\n    target: sip:127.0.0.2\n");
+  own(candidate) c = judged(
+      r, text, "rules:\n  - {name: help, called: \"112\", emergency: true, then: {trunk: other}}\n");
+  struct revise_outcome o = revise_commit(r, c, &(struct revise_wish){0});
+  cr_assert_eq(o.result, REVISE_DONE, "%s %s", o.why, c->faults.n ? c->faults.list[0].message : "");
+  own_mem char *plan = got("plan.yaml");
+  cr_assert(strstr(plan, "other"));
+  cr_assert_eq(revise_rollback(r, 1, &(struct revise_wish){0}, NULL).result, REVISE_DONE);
+  own_mem char *old = got("plan.yaml");
+  cr_assert_str_eq(old, plan_text);
+}
+
+Test(revise, only_files_of_ours) {
+  own(revise) r = begin();
+  static const char *const paths[] = {"/etc/passwd", "../plan.yaml", "state/../../x"};
+  for (size_t i = 0; i < COUNT_OF(paths); i++) {
+    char line[80];
+    snprintf(line, sizeof(line), "dialplan: %s", paths[i]);
+    own_mem char *text = edit(good, "dialplan: plan.yaml", line);
+    own(candidate) c = judged(r, text, "rules: []\n");
+    cr_assert_eq(c->faults.n, 1, "%s", paths[i]);
+    cr_assert_str_eq(c->faults.list[0].pointer, "/dialplan");
+  }
+  own_mem char *moved = edit(good, "state_dir: state", "state_dir: elsewhere");
+  own(candidate) c = judged(r, moved, NULL);
+  cr_assert_str_eq(c->faults.list[0].pointer, "/node/state_dir");
+}
+
+Test(revise, a_plan_that_refuses_everything_takes_force) {
+  own(revise) r = begin();
+  static const char nothing[] = "rules:\n  - {name: no, then: {refuse: 403}}\n";
+  static const char no_help[] = "rules:\n  - {name: out, then: {trunk: carrier}}\n";
+  own(candidate) c = judged(r, good, nothing);
+  cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
+  cr_assert_eq(revise_commit(r, c, &(struct revise_wish){0}).result, REVISE_FAULTY);
+  cr_assert_eq(c->faults.n, 2);
+  cr_assert_str_eq(c->faults.list[0].rule, "refuses");
+  cr_assert_str_eq(c->faults.list[1].rule, "emergency");
+  own(candidate) d = judged(r, good, no_help);
+  cr_assert_eq(revise_commit(r, d, &(struct revise_wish){0}).result, REVISE_FAULTY);
+  own(candidate) e = judged(r, good, nothing);
+  cr_assert_eq(revise_commit(r, e, &(struct revise_wish){.force = true}).result, REVISE_DONE);
+}
+
+/* ---- commit confirmed ---- */
+
+static bool waited(const char *text) {
+  for (int i = 0; i < 400; i++) {
+    own_mem char *now = got("s.yaml");
+    if (strcmp(now, text) == 0)
+      return true;
+    usleep(10000);
+  }
+  return false;
+}
+
+Test(revise, unconfirmed_goes_back_by_itself) {
+  own(revise) r = begin();
+  struct revise_entry list[8];
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  struct revise_outcome o = commit_text(r, text, (struct revise_wish){.confirm_s = 1});
+  cr_assert_eq(o.result, REVISE_DONE);
+  cr_assert_gt(o.confirm_by_ms, 0);
+  cr_assert_eq(commit_text(r, good, (struct revise_wish){0}).result, REVISE_PENDING);
+  cr_assert(waited(good));
+  struct revise_state s;
+  cr_assert_eq(revise_state(r, &s), 0);
+  cr_assert_eq(s.confirm_by_ms, 0);
+  cr_assert_str_eq(s.text, good);
+  revise_state_done(&s);
+  cr_assert_eq(revise_history(r, list, 8), 3);
+  cr_assert_str_eq(list[0].how, "timeout");
+  cr_assert_eq(applied, 2);
+}
+
+Test(revise, confirmed_stays_and_canceled_goes) {
+  own(revise) r = begin();
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  cr_assert_eq(revise_confirm(r, "x").result, REVISE_PENDING);
+  cr_assert_eq(commit_text(r, text, (struct revise_wish){.confirm_s = 1}).result, REVISE_DONE);
+  cr_assert_eq(revise_confirm(r, "x").result, REVISE_DONE);
+  usleep(1300000);
+  own_mem char *now = got("s.yaml");
+  cr_assert_str_eq(now, text);
+  cr_assert_eq(commit_text(r, good, (struct revise_wish){.confirm_s = 60}).result, REVISE_DONE);
+  cr_assert_eq(revise_cancel(r, "x").result, REVISE_DONE);
+  own_mem char *then = got("s.yaml");
+  cr_assert_str_eq(then, text);
+  cr_assert_eq(revise_cancel(r, "x").result, REVISE_PENDING);
+}
+
+Test(revise, a_crash_while_it_waits_goes_back_at_the_start) {
+  struct revise *r = begin();
+  char why[200];
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  cr_assert_eq(revise_recover(file, why, sizeof(why)), 0);
+  cr_assert_eq(commit_text(r, text, (struct revise_wish){.confirm_s = 600}).result, REVISE_DONE);
+  revise_free(r); /* the mark stays: as good as a crash */
+  cr_assert_eq(revise_recover(file, why, sizeof(why)), 1);
+  cr_assert(strstr(why, "back to 1"), "%s", why);
+  own_mem char *now = got("s.yaml");
+  cr_assert_str_eq(now, good);
+  cr_assert_eq(revise_recover(file, why, sizeof(why)), 0);
+  own(revise) again = begin();
+  struct revise_entry list[8];
+  cr_assert_eq(revise_history(again, list, 8), 3);
+  cr_assert_str_eq(list[0].how, "crash");
+}
+
+Test(revise, edited_by_hand_is_in_the_history) {
+  own(revise) r = begin();
+  struct revise_entry list[8];
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  put("s.yaml", text, 0640);
+  revise_reload(r);
+  for (int i = 0; i < 200 && revise_history(r, list, 8) < 2; i++)
+    usleep(10000);
+  cr_assert_eq(revise_history(r, list, 8), 2);
+  cr_assert_str_eq(list[0].how, "reload");
+  cr_assert_eq(applied, 1);
+}
+
+Test(revise, history_is_bounded) {
+  own(book) b = NULL;
+  char path[200];
+  snprintf(path, sizeof(path), "%s/state", dir);
+  cr_assert_eq(book_open(&b, path), 0);
+  for (int i = 0; i < REVISE_HISTORY_MAX + 3; i++) {
+    struct revise_entry e = {.how = "commit"};
+    cr_assert_eq(book_add(b, &e, good, ""), 0);
+  }
+  cr_assert_eq(book_count(b), REVISE_HISTORY_MAX);
+  cr_assert_eq(book_at(b, 0)->n, 4);
+  snprintf(path, sizeof(path), "%s/state/config/0003.yaml", dir);
+  cr_assert_neq(access(path, F_OK), 0);
+  own(book) again = NULL;
+  snprintf(path, sizeof(path), "%s/state", dir);
+  cr_assert_eq(book_open(&again, path), 0);
+  cr_assert_eq(book_count(again), REVISE_HISTORY_MAX);
+  cr_assert_eq(book_at(again, 0)->n, 4);
+}
+
+/* ---- secrets ---- */
+
+Test(revise, secrets_are_kept) {
+  static const struct field rows[] = {
+      {.section = SECTION_TRUNK, .type = FIELD_TEXT, .flags = FIELD_SECRET, .key = "realm"},
+      {.section = SECTION_TRUNK_CREDENTIALS,
+       .type = FIELD_TEXT,
+       .flags = FIELD_SECRET,
+       .key = "username"},
+  };
+  static const char text[] = "trunks:\n"
+                             "  - name: a # realm: no\n"
+                             "    realm: \"top \\\" secret\" # realm: y\n"
+                             "    credentials: {username: plain, realm: r}\n"
+                             "  - {name: b, realm: 'two', credentials: {username: three}}\n";
+  own_mem struct revise_faults *f = calloc(1, sizeof(*f));
+  own_mem char *shown = secrets_hide(rows, COUNT_OF(rows), text);
+  cr_assert_str_eq(shown, "trunks:\n"
+                          "  - name: a # realm: no\n"
+                          "    realm: \"(kept)\" # realm: y\n"
+                          "    credentials: {username: \"(kept)\", realm: r}\n"
+                          "  - {name: b, realm: \"(kept)\", credentials: {username: \"(kept)\"}}\n");
+  own_mem char *home = secrets_put_back(rows, COUNT_OF(rows), shown, text, f);
+  cr_assert_eq(f->n, 0);
+  cr_assert(strstr(home, "\"top \\\" secret\"") && strstr(home, "realm: \"two\"") &&
+                strstr(home, "\"three\""),
+            "%s", home);
+  own_mem char *renamed = edit(shown, "name: b", "name: c");
+  own_mem char *lost = secrets_put_back(rows, COUNT_OF(rows), renamed, text, f);
+  cr_assert_eq(f->n, 2);
+}
