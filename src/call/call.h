@@ -8,6 +8,7 @@
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/pool.h"
+#include "call/probe.h"
 #include "guard/guard.h"
 #include "mset/mset.h"
 #include "route/route.h"
@@ -209,8 +210,7 @@ struct door {
   struct verdict (*refer)(void *arg, struct leg *l, const char *number, const char *by);
   /* The leg's far side is another one now, by somebody's transfer. May be NULL. */
   void (*moved)(void *arg, struct leg *l);
-  /* Trunk tests of later issues hang here. */
-  int (*probe)(void *arg, const char *trunk);
+  const struct door_probe *probe; /* active tests of a trunk, see probe.h; NULL: none */
 };
 
 struct calls_env {

@@ -114,6 +114,8 @@ void events_take(void *arg, const union mset_any *m) {
       [MSET_PLAY_DONE] = bridge_played,
   };
   struct leg *l = calls_leg_of_session(arg, m->h.session);
-  if (l && !leg_is_over(l) && rows[m->h.type])
+  if (!l)
+    testleg_event(arg, m);
+  else if (!leg_is_over(l) && rows[m->h.type])
     rows[m->h.type](l, m);
 }

@@ -50,6 +50,7 @@ struct calls {
   struct list ended; /* ended calls, the oldest first */
   uint32_t n_ended;
   struct list dead_legs;
+  struct list testlegs;
   struct timer reap, expire;
   bool draining;
   uint64_t next_session;
@@ -159,6 +160,7 @@ struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, cons
                     void *arg, uint64_t magic);
 void leg_free(struct leg *l);
 int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) must_check; /* OPEN; 0 or -EAGAIN */
+int leg_callee_family(const struct conf *conf, enum leg_kind kind, const struct conf_trunk *trunk);
 bool leg_is_up(const struct leg *l); /* media could flow now */
 void leg_close_session(struct leg *l, struct leg_media *m);
 void leg_wipe_fresh(struct leg *l);
@@ -196,6 +198,12 @@ bool bridge_is_pausing(const struct leg *l); /* it holds, or its consent is lost
 void consent_check(struct leg *l);
 void consent_set(struct leg *l, bool lost);
 void events_take(void *arg, const union mset_any *m); /* from the media process */
+
+/* Of the keys that we offered only the chosen one lives on. */
+void keep_chosen_crypto(struct desc *local, const struct desc *remote);
+/* testleg: an event of a session that is no leg's */
+void testleg_event(struct calls *cs, const union mset_any *m);
+void testleg_lose_all(struct calls *cs); /* the media process is gone */
 
 /* quality: events of the media process */
 void quality_told(struct leg *l, const union mset_any *m);

@@ -61,7 +61,7 @@ static int trunk_family(const struct conf *conf, const struct conf_trunk *t) {
 }
 
 /* The family of the side's first address, or of any that is the trunk's own. */
-static int callee_family(const struct conf *conf, enum leg_kind kind, const struct conf_trunk *trunk) {
+int leg_callee_family(const struct conf *conf, enum leg_kind kind, const struct conf_trunk *trunk) {
   enum conf_side others = kind == LEG_TRUNK ? SIDE_APPS : SIDE_TRUNKS;
   int wanted = trunk ? trunk_family(conf, trunk) : AF_UNSPEC, found = AF_UNSPEC;
   for (uint32_t i = 0; i < conf->media.n_addresses; i++) {
@@ -83,7 +83,7 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
   l->trunk = trunk;
   slice_copy(l->identity, sizeof(l->identity), identity);
   slice_copy(l->device, sizeof(l->device), device);
-  if (leg_open(l, callee_family(in->cs->env.conf, d->kind, trunk), d->kind == LEG_TRUNK, false) < 0) {
+  if (leg_open(l, leg_callee_family(in->cs->env.conf, d->kind, trunk), d->kind == LEG_TRUNK, false) < 0) {
     leg_free(l);
     return NULL;
   }

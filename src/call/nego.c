@@ -148,8 +148,7 @@ static void select_dialog(struct leg *l, uint32_t dialog) {
   in->dialog = dialog;
 }
 
-/* Of the keys that we offered only the chosen one lives on. */
-static void keep_chosen_crypto(struct desc *local, const struct desc *remote) {
+void keep_chosen_crypto(struct desc *local, const struct desc *remote) {
   const struct desc_crypto *ours, *theirs;
   if (!crypto_agree(&local->audio, &remote->audio, &ours, &theirs))
     return;

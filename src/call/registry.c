@@ -236,6 +236,7 @@ static void on_ready(void *arg, bool on) {
   count_one(&cs->counts, CALLS_MEDIA_LOST);
   log_error(call, "media process lost: %u calls end", calls_count(cs));
   calls_end_all(cs, END_MEDIA_FAILURE);
+  testleg_lose_all(cs);
 }
 
 static int rooms_new(struct calls *cs) {
@@ -258,6 +259,7 @@ int calls_new(struct calls **ret, const struct calls_env *env) {
   cs->counts = (struct counts){count_rows, CALLS_COUNT_, cs->count_values};
   list_init(&cs->ended);
   list_init(&cs->dead_legs);
+  list_init(&cs->testlegs);
   cs->reap = (struct timer){.fn = on_reap, .arg = cs};
   cs->expire = (struct timer){.fn = on_expire_or_full, .arg = cs};
   cs->next_session = rand_u64() >> 16 | 1;
@@ -305,6 +307,11 @@ void calls_add_door(struct calls *cs, const struct door *d, void *arg) {
 uint64_t calls_media_count(const struct calls *cs, uint32_t i) { return medium_count(cs->medium, i); }
 void calls_media_load(const struct calls *cs, struct mset_load *ret) { medium_load(cs->medium, ret); }
 const char *calls_media_backend(const struct calls *cs) { return medium_backend(cs->medium); }
+const struct door_probe *calls_probe(struct calls *cs, void **ret_arg) {
+  const struct door *d = cs->doors[LEG_TRUNK].door;
+  *ret_arg = cs->doors[LEG_TRUNK].arg;
+  return d ? d->probe : NULL;
+}
 bool calls_is_ready(const struct calls *cs) { return medium_is_ready(cs->medium); }
 void calls_drain(struct calls *cs) { cs->draining = true; }
 

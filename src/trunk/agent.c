@@ -3,6 +3,8 @@
  * default leg, so that everything outside of a dialog arrives raw. Call thread. RFC 3261 8.2. */
 #include "trunk/vouch.h"
 #include "trunk/hops.h"
+#include "trunk/line.h"
+#include "trunk/probe.h"
 #include "trunk/tls.h"
 
 #include <stdio.h>
@@ -294,6 +296,8 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
   t->env = *env;
   snprintf(t->product, sizeof t->product, "%s", env->product ? env->product : "Sallyport");
   int e = pool_new(&t->dialogs, sizeof(struct dialog), DIALOGS_MAX);
+  if (e == 0)
+    e = pool_new(&t->lines, sizeof(struct line), PROBE_LINES_MAX);
   if (e < 0)
     return e;
   e = hosts_start(t);
@@ -329,6 +333,9 @@ struct trunks *trunks_free(struct trunks *t) {
   renewal_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
+  for (pool_handle id; t->lines && (slot = 0, pool_next(t->lines, &slot, &id));)
+    line_close(t, id);
+  probe_stop(t);
   regist_free(t);
   stir_free(t->stir);
   for (uint32_t i = 0; i < t->n_agents; i++)
@@ -339,6 +346,7 @@ struct trunks *trunks_free(struct trunks *t) {
     the_trunks = NULL;
   }
   pool_free(t->dialogs);
+  pool_free(t->lines);
   lookup_stop(t);
   hosts_stop(t);
   free(t);

@@ -128,5 +128,5 @@ const struct door trunk_door = {
     .refer = door_refer,
     .ended = door_ended,
     .rank = door_rank,
-    .probe = NULL,
+    .probe = &trunk_probe,
 };

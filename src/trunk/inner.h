@@ -88,7 +88,7 @@ struct trunks {
   uint32_t n_agents, n_watches;
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];
-  struct pool *dialogs;
+  struct pool *dialogs, *lines; /* lines: see line.h */
   struct regist *regist; /* regist: accounts and registrations, see regist.h. */
   struct bucket once;    /* once: see ONCE_PER_S. */
   sres_cache_t *names;   /* names is the memory of sofia's resolver, with those of /etc/hosts in it. */
@@ -400,6 +400,8 @@ bool prack_holds_answer(struct dialog *d);
 bool prack_is_reliable(const struct dialog *d, const sip_t *sip);
 bool prack_is_news(struct fork *f, const sip_t *sip); /* false: a repetition, or one went missing */
 void prack_send(struct dialog *d, struct fork *f, const sip_t *sip, const char *body);
+/* The route set of an early dialog, with its target, as its PRACK needs it; NULL: none. */
+sip_route_t *prack_route(su_home_t *home, const sip_t *sip, const url_t **target);
 void prack_done(struct dialog *d); /* forget what is under way */
 int reinvite_in(struct dialog *d, nta_incoming_t *irq, const sip_t *sip, bool is_update);
 void reinvite_answer(struct dialog *d, struct leg *l, uint64_t cookie, const struct verdict *v,
@@ -492,6 +494,7 @@ void registrar_in(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_tru
 bool challenge_pass(struct agent *a, msg_t *msg, const sip_t *sip, const struct conf_trunk *trunk,
                     const struct addr *source);
 extern const struct door trunk_door;
+extern const struct door_probe trunk_probe;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes);

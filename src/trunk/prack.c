@@ -119,7 +119,7 @@ bool prack_is_news(struct fork *f, const sip_t *sip) {
 }
 
 /* The route set of an early dialog, RFC 3261 12.1.2, with the strict form of 12.2.1.1. NULL: none. */
-static sip_route_t *route_of(su_home_t *home, const sip_t *sip, const url_t **target) {
+sip_route_t *prack_route(su_home_t *home, const sip_t *sip, const url_t **target) {
   sip_route_t *route = sip_route_reverse(home, sip->sip_record_route), *last = route, one[1];
   if (!route || url_has_param(route->r_url, "lr"))
     return route;
@@ -155,7 +155,7 @@ void prack_send(struct dialog *d, struct fork *f, const sip_t *sip, const char *
   su_home_t home[1] = {SU_HOME_INIT(home)};
   char rack[64], session[96];
   const url_t *target = sip->sip_contact->m_url;
-  sip_route_t *route = route_of(home, sip, &target);
+  sip_route_t *route = prack_route(home, sip, &target);
   snprintf(rack, sizeof rack, "%lu %u INVITE", (unsigned long)sip->sip_rseq->rs_response,
            sip->sip_cseq->cs_seq);
   dialog_session_line(d, session, sizeof session);
