@@ -27,9 +27,11 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   if (!a)
     return -ENOMEM;
   pthread_mutex_init(&a->lock, NULL);
+  pthread_mutex_init(&a->reading, NULL);
+  a->store_file = slice_dup(slice_of(s->store_file));
   a->set = *s;
   a->rows = verb_rows(desk_direct);
-  if (!a->rows)
+  if (!a->rows || !a->store_file)
     return -ENOMEM;
   why = "the admin token cannot be read, is too short, or others may read it";
   int r = gate_open(&a->gate, s->token_file);
@@ -55,6 +57,8 @@ struct admin *admin_free(struct admin *a) {
   reader_free(a->reader);
   gate_done(&a->gate);
   pthread_mutex_destroy(&a->lock);
+  pthread_mutex_destroy(&a->reading);
+  free(a->store_file);
   free(a->rows);
   free(a);
   return NULL;

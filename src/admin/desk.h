@@ -14,6 +14,8 @@ struct admin {
   struct gate gate;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   pthread_mutex_t lock;      /* lock is for what follows. */
+  char *store_file;
+  pthread_mutex_t reading; /* reading is for reader: a search may take a while. */
   struct reader *reader;
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];

@@ -73,13 +73,16 @@ static void show_times(json_t *j, const struct record *r) {
   json_object_set_new(j, "ringing_at", time_or_null(r->ringing_ms));
   json_object_set_new(j, "answered_at", time_or_null(r->answered_ms));
   json_object_set_new(j, "ended_at", time_or_null(r->ended_ms));
-  json_object_set_new(j, "ring_ms", span_or_null(r->started_ms, r->ringing_ms));
+  json_object_set_new(j, "pdd_ms",
+                      span_or_null(r->started_ms, r->ringing_ms ? r->ringing_ms : r->answered_ms));
+  json_object_set_new(j, "ring_ms",
+                      span_or_null(r->ringing_ms, r->answered_ms ? r->answered_ms : r->ended_ms));
   json_object_set_new(j, "setup_ms", span_or_null(r->started_ms, r->answered_ms));
   json_object_set_new(j, "duration_ms", span_or_null(r->answered_ms, r->ended_ms));
 }
 
 json_t *show_record(const struct record *r) {
-  char version[20]; /* as the log shows it */
+  char version[20], billing[RECORD_BILLING_BYTES]; /* version is as the log shows it. */
   json_t *j =
       json_pack("{s:s, s:o, s:s, s:s, s:o, s:o, s:o, s:o}", "id", r->id, "call",
                 text_or_null(r->call_id), "direction", record_direction_text(r->direction), "state",
@@ -91,6 +94,8 @@ json_t *show_record(const struct record *r) {
   json_object_set_new(j, "session_id",
                       json_pack("{s:o, s:o}", "local", text_or_null(r->session_id_local), "remote",
                                 text_or_null(r->session_id_remote)));
+  record_billing_id(r, billing);
+  json_object_set_new(j, "billing_id", text_or_null(billing));
   json_object_set_new(j, "end", show_end(r));
   json_object_set_new(
       j, "legs", json_pack("[o, o]", show_leg("caller", &r->caller), show_leg("callee", &r->callee)));

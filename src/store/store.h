@@ -71,6 +71,11 @@ const char *record_direction_text(enum record_direction d); /* in out */
 const char *record_leg_kind_text(enum record_leg_kind k);   /* none trunk native */
 bool record_state_find(struct slice text, enum record_state *ret);
 
+#define RECORD_BILLING_BYTES 129
+/* The same text on both sides of a trunk: the halves of Session-ID, the lower first, or the Call-ID of
+ * the trunk's leg where the peer sends none. "": neither is known. */
+void record_billing_id(const struct record *r, char ret[RECORD_BILLING_BYTES]);
+
 struct store_settings {
   const char *file;   /* file is the database; made 0600 when absent. */
   size_t queue_max;   /* 0: 4,096 records may wait */

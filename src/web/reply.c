@@ -17,11 +17,14 @@ static const struct problem_row problems[WEB_PROBLEM_COUNT_] = {
 
 void web_answer_done(struct web_answer *a) {
   free(a->body);
+  if (a->source.done)
+    a->source.done(a->source.arg);
   memset(a, 0, sizeof(*a));
 }
 
 int web_answer_copy(struct web_answer *ret, const struct web_answer *a) {
   *ret = *a;
+  ret->source = (struct web_source){0};
   if (!a->body)
     return 0;
   ret->body = malloc(a->body_bytes + 1);

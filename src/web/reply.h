@@ -14,11 +14,20 @@ struct web_header {
 #define WEB_ETAG_BYTES 72
 #define WEB_ALLOW_BYTES 64
 
+/* A body that is made while it is sent (web threads): fn fills at most max bytes and gives their number,
+ * 0 at the end; -1 cuts the connection. done is called once, when the answer is gone. */
+struct web_source {
+  ssize_t (*fn)(void *arg, char *dst, size_t max);
+  void (*done)(void *arg);
+  void *arg;
+};
+
 struct web_answer {
   unsigned status;
   const char *type; /* type is a literal; NULL without a body. */
   char *body;       /* body is on the heap, owned; NULL: none. */
   size_t body_bytes;
+  struct web_source source; /* source, if fn is set, instead of body. */
   struct slice fixed; /* fixed is a body that lives for ever (an embedded file), instead of body. */
   char location[WEB_LOCATION_BYTES];
   char etag[WEB_ETAG_BYTES]; /* etag is with its quotes. */
@@ -28,8 +37,9 @@ struct web_answer {
   struct web_header extra[6]; /* extra ends at a NULL name. */
 };
 
-void web_answer_done(struct web_answer *a);                                         /* frees the body */
-int web_answer_copy(struct web_answer *ret, const struct web_answer *a) must_check; /* deep; -ENOMEM */
+void web_answer_done(struct web_answer *a); /* frees the body */
+int web_answer_copy(struct web_answer *ret,
+                    const struct web_answer *a) must_check; /* deep, but for the source; -ENOMEM */
 /* Sets a body from a JSON value (borrowed): 0 or -ENOMEM. */
 int web_answer_json(struct web_answer *a, unsigned status, const json_t *json);
 int web_answer_text(struct web_answer *a, unsigned status, const char *type, struct slice text);

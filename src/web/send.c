@@ -8,7 +8,44 @@
 
 #define SEND_DEADLINE_US 60000000u
 
-static struct MHD_Response *response_new(struct web_answer *a) {
+/* The library's context of a body that is made while it is sent. */
+struct sending {
+  struct web_source source;
+  struct conn *conn;
+};
+
+/* A reader that takes something may go on. */
+static ssize_t sending_read(void *cls, uint64_t at, char *dst, size_t max) {
+  struct sending *s = cls;
+  (void)at;
+  ssize_t n = s->source.fn(s->source.arg, dst, max);
+  atomic_store(&s->conn->deadline_us, clock_now_us() + SEND_DEADLINE_US);
+  return n > 0 ? n : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+static void sending_free(void *cls) {
+  struct sending *s = cls;
+  s->source.done(s->source.arg);
+  free(s);
+}
+
+static struct MHD_Response *response_sending(struct web_answer *a, struct conn *conn) {
+  struct sending *s = malloc(sizeof(*s));
+  if (!s)
+    return NULL;
+  *s = (struct sending){a->source, conn};
+  struct MHD_Response *r =
+      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 65536, sending_read, s, sending_free);
+  if (r)
+    a->source = (struct web_source){0}; /* the response frees it */
+  else
+    free(s);
+  return r;
+}
+
+static struct MHD_Response *response_new(struct web_answer *a, struct conn *conn) {
+  if (a->source.fn)
+    return response_sending(a, conn);
   if (a->fixed.p)
     return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p,
                                            MHD_RESPMEM_PERSISTENT);
@@ -68,7 +105,7 @@ enum MHD_Result answer_send(struct req *q) {
   if (!q->answer.status)
     web_answer_problem(&q->answer, WEB_PROBLEM_internal, NULL);
   unsigned status = q->answer.status;
-  struct MHD_Response *r = response_new(&q->answer);
+  struct MHD_Response *r = response_new(&q->answer, q->conn);
   if (!r)
     return MHD_NO;
   headers_own(r, &q->answer);

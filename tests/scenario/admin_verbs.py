@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Speaks to the admin server of tests/thread/admin.c."""
 import base64
+import csv
 import http.client
+import io
 import json
 import sys
 
@@ -54,7 +56,7 @@ a, j = ask("GET", "/admin/v1/calls")
 check(a.status == 200 and j == {"calls": [{"id": "c_live"}]}, j)
 
 a, j = ask("GET", "/admin/v1/records")
-check(a.status == 200 and [r["id"] for r in j["records"]] == ["c_%02d" % i for i in range(11, -1, -1)] and "cursor" not in j, j)
+check(a.status == 200 and [r["id"] for r in j["records"]] == ["c_%02d" % i for i in range(11, -1, -1)] and j["cursor"] is None, j)
 r = j["records"][0]
 check(r["from"].startswith("<script>") and r["started_at"] == "2027-01-15T08:00:11.000Z" and r["setup_ms"] == 1500 and
       r["duration_ms"] == 3500 and r["metadata"] == {"a": 11} and r["telemetry"] is None, r)
@@ -66,7 +68,7 @@ seen, cursor = [], ""
 while True:
     a, j = ask("GET", "/admin/v1/records?limit=5" + cursor)
     seen += [r["id"] for r in j["records"]]
-    if "cursor" not in j:
+    if j["cursor"] is None:
         break
     cursor = "&cursor=" + j["cursor"]
 check(len(seen) == 12 and len(set(seen)) == 12, seen)
@@ -74,6 +76,30 @@ check(len(ask("GET", "/admin/v1/records?state=refused")[1]["records"]) == 4, "st
 check(len(ask("GET", "/admin/v1/records?number=%2B14255550101")[1]["records"]) == 6, "number")
 check(len(ask("GET", "/admin/v1/records?since=2027-01-15T08:00:10Z")[1]["records"]) == 2, "since")
 check(len(ask("GET", "/admin/v1/records?until=1800000002000")[1]["records"]) == 2, "until")
+for q, n in (("q=call-1", 3), ("q=%2B1425555", 12), ("trunk=two", 1), ("max_mos=3", 1), ("min_mos=4.3&max_mos=5", 11), ("user=nobody", 0), ("tenant=x", 0)):
+    check(len(ask("GET", "/admin/v1/records?" + q)[1]["records"]) == n, q)
+check(r["billing_id"] == "call-11@far" and r["pdd_ms"] == 1500 and r["ring_ms"] is None, r)
+
+
+def export(query):
+    a, text = ask("GET", "/admin/v1/records/export" + query, raw=True)
+    check(a.status == 200 and a.getheader("Transfer-Encoding") == "chunked", (query, a.status, a.getheaders()))
+    return text.decode()
+
+
+rows = list(csv.DictReader(io.StringIO(export(""), newline="")))
+check([r["id"] for r in rows] == ["c_%02d" % i for i in range(11, -1, -1)], rows)
+check(rows[4]["identity"] == "'=1+cmd|' /c calc'!A0" and rows[3]["identity"] == 'ali,"ce"' and rows[0]["to"] == "+14255550101", rows[4])
+check(rows[0]["caller_rx_lost"] == "3" and rows[0]["setup_ms"] == "1500" and rows[0]["callee_peer"] == "", rows[0])
+lines = [json.loads(l) for l in export("?format=jsonl&state=refused").splitlines()]
+check([l["id"] for l in lines] == ["c_09", "c_06", "c_03", "c_00"], lines)
+rows = list(csv.DictReader(io.StringIO(export("?rows=legs"))))
+check(len(rows) == 12 and rows[0]["record"] == "c_11" and rows[0]["role"] == "caller" and rows[0]["mos"] == "4.310", rows)
+rows = [json.loads(l) for l in export("?rows=attempts&format=jsonl").splitlines()]
+check([(r["record"], r["trunk"], r.get("sip")) for r in rows] == [("c_08", "one", 503), ("c_08", "two", None)], rows)
+check(export("?user=nobody&format=jsonl") == "", "an export of nothing")
+for q in ("format=xml", "rows=x", "since=x", "state=x", "min_mos=6", "max_mos=nan"):
+    check(ask("GET", "/admin/v1/records/export?" + q)[0].status == 400, q)
 for q in ("state=x", "limit=0", "limit=501", "limit=5x", "since=yesterday", "cursor=zz", "number=" + "1" * 99, "state=live&state=live"):
     a, j = ask("GET", "/admin/v1/records?" + q)
     check(a.status == 400 and j["code"] == "field", (q, j))

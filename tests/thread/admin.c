@@ -51,7 +51,11 @@ static int records_put(struct store *s) {
     r.sip_status = i % 3 ? 0 : 403;
     r.caller.kind = RECORD_LEG_TRUNK;
     r.caller.rx = (struct record_flow){100, 17200, 3, 2500, 1};
-    r.caller.mos_x100 = 431;
+    r.caller.mos_x100 = i == 4 ? 210 : 431;
+    snprintf(r.caller.sip_call_id, sizeof(r.caller.sip_call_id), "call-%d@far", i);
+    snprintf(r.identity, sizeof(r.identity), "%s", i == 7 ? "=1+cmd|' /c calc'!A0" : "ali,\"ce\"");
+    if (i == 8)
+      snprintf(r.attempts, sizeof(r.attempts), "[{\"trunk\":\"one\",\"sip\":503},{\"trunk\":\"two\"}]");
     (void)store_put(s, &r);
   }
   return store_flush(s, 5000);
