@@ -112,7 +112,7 @@ static void on_signal(void *arg, uint32_t events) {
   (void)events;
   while (read(h->signals.fd, &si, sizeof(si)) == sizeof(si)) {
     if (si.ssi_signo == SIGHUP)
-      house_reload(h);
+      revise_reload(h->revise);
     else
       h->stop = (int)si.ssi_signo;
   }
@@ -240,6 +240,9 @@ int house_start(struct house *h) {
     r = start_signals(h);
   if (r < 0)
     return failed("loop", r, NULL);
+  r = house_revise(h);
+  if (r < 0)
+    return failed("the configuration's history", r, NULL);
   r = start_tokens(h);
   if (r < 0)
     return failed("service.token_key", r, c->service.token_key);
@@ -267,6 +270,7 @@ int house_start(struct house *h) {
 }
 
 void house_stop(struct house *h) {
+  atomic_store(&h->gone, true);
   admin_free(h->admin);
   native_free(h->native);
   trunks_free(h->trunks);
@@ -274,6 +278,7 @@ void house_stop(struct house *h) {
   guard_free(h->guard);
   store_free(h->store);
   tokens_free(h->tokens);
+  house_revise_stop(h);
   if (h->loop) {
     loop_disarm(h->loop, &h->tick);
     loop_unwatch(h->loop, &h->signals);

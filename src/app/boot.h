@@ -6,6 +6,7 @@
 #include "call/call.h"
 #include "flow/flow.h"
 #include "native/native.h"
+#include "revise/revise.h"
 #include "stir/stir.h"
 #include "trunk/trunk.h"
 
@@ -34,6 +35,10 @@ struct house {
   _Atomic uint64_t load_values[HOUSE_LOADS];
   _Atomic uint64_t backend_values[MSET_BACKEND_COUNT_];
   _Atomic uint64_t drop_values[DROP_COUNT_];
+  struct revise *revise;
+  struct mbox *handovers; /* handovers are configurations on their way into force. */
+  struct watch handover;
+  _Atomic bool gone; /* gone: the call thread turns no more. */
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
@@ -47,7 +52,9 @@ int house_load(const char *file, bool skip_files, struct conf **ret_conf,
                struct plan **ret_plan) must_check;
 int house_start(struct house *h) must_check; /* logs why and returns -errno */
 void house_stop(struct house *h);            /* takes a house half built */
-void house_reload(struct house *h);          /* SIGHUP: an error leaves all as it was */
+/* The configuration as a document: before the doors that show it; ended after the call thread. */
+int house_revise(struct house *h) must_check;
+void house_revise_stop(struct house *h);
 void house_drain(struct house *h);           /* ends the calls and says goodbye, at most some seconds */
 /* trunks: what operators see of them */
 json_t *house_trunks(void *arg);         /* arg is the house */

@@ -1,9 +1,35 @@
 /* SPDX-License-Identifier: Apache-2.0
- * SIGHUP: configuration and dialplan anew, between two turns; an error leaves the old ones in force.
- * Replaced configurations are kept until the end: live calls point into them. Plans are not: calls have copies. */
+ * A configuration and its dialplan into force, between two turns of the call thread; who asks for it
+ * waits on a thread of its own. Replaced configurations are kept until the end: live calls point into
+ * them. Plans are not: calls have copies. */
 #include "app/boot.h"
 
+#include "base/jail.h"
 #include "base/log.h"
+#include "base/mbox.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { WAIT_MS = 5000, STEP_MS = 100, QUEUE = 8 };
+
+/* What goes to the call thread. Who is last to let go of it frees it. */
+struct handover {
+  pthread_mutex_t lock;
+  pthread_cond_t cond;
+  struct conf *conf;
+  struct plan *plan;
+  bool lenient, is_begun, is_done, is_given_up;
+  int result;
+  char why[256];
+};
+
+static void handover_free(struct handover *o) {
+  pthread_cond_destroy(&o->cond);
+  pthread_mutex_destroy(&o->lock);
+  free(o);
+}
 
 static int keep_old(struct house *h) {
   struct conf **confs = realloc(h->old_confs, (h->old_n + 1) * sizeof(struct conf *));
@@ -14,37 +40,137 @@ static int keep_old(struct house *h) {
   return 0;
 }
 
-/* Keys may belong to root, who is gone: what is wrong only with files leaves the certificates as they
- * are. */
-static int load_again(const struct house *h, struct conf **ret_conf, struct plan **ret_plan) {
-  if (house_load(h->conf_file, false, ret_conf, ret_plan) == 0)
-    return 0;
-  int r = house_load(h->conf_file, true, ret_conf, ret_plan);
-  if (r == 0)
-    log_warn(app,
-             "reload: keys or certificates cannot be read as user %s: they stay as they were loaded",
-             h->conf->node.user);
+static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why, size_t why_bytes) {
+  guard_reload(h->guard, c);
+  calls_reload(h->calls, c, p);
+  native_reload(h->native, c);
+  return trunks_reload(h->trunks, c, why, why_bytes);
+}
+
+static int take_both(struct house *h, struct handover *o) {
+  char more[256];
+  struct plan *old = h->plan;
+  if (keep_old(h) < 0)
+    return -ENOMEM;
+  int r = doors_take(h, o->conf, o->plan, o->why, sizeof(o->why));
+  if (r < 0 && !o->lenient) {
+    h->old_n--;
+    (void)(doors_take(h, h->conf, old, more, sizeof(more)) < 0); /* as before */
+    return r;
+  }
+  if (r < 0)
+    log_error(app, "reload: %s", o->why);
+  h->conf = o->conf;
+  h->plan = o->plan;
+  plan_free(old);
+  return 0;
+}
+
+static void handover_take(struct house *h, struct handover *o) {
+  pthread_mutex_lock(&o->lock);
+  bool is_given_up = o->is_given_up;
+  o->is_begun = true;
+  pthread_mutex_unlock(&o->lock);
+  if (is_given_up) {
+    handover_free(o);
+    return;
+  }
+  int r = take_both(h, o);
+  pthread_mutex_lock(&o->lock);
+  o->result = r;
+  o->is_done = true;
+  pthread_cond_signal(&o->cond);
+  pthread_mutex_unlock(&o->lock);
+}
+
+static void on_handover(void *arg, uint32_t events) {
+  struct house *h = arg;
+  struct handover *o;
+  (void)events;
+  while (mbox_get(h->handovers, &o))
+    handover_take(h, o);
+}
+
+/* Until it is done; false: given up before it was begun. */
+static bool handover_wait(struct house *h, struct handover *o) {
+  struct timespec until;
+  pthread_mutex_lock(&o->lock);
+  for (int ms = 0; !o->is_done && (o->is_begun || (ms < WAIT_MS && !atomic_load(&h->gone)));
+       ms += STEP_MS) {
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += STEP_MS * 1000000L;
+    until.tv_sec += until.tv_nsec / 1000000000L;
+    until.tv_nsec %= 1000000000L;
+    pthread_cond_timedwait(&o->cond, &o->lock, &until);
+  }
+  bool is_done = o->is_done;
+  o->is_given_up = !is_done;
+  pthread_mutex_unlock(&o->lock);
+  return is_done;
+}
+
+static int apply(void *arg, struct conf *c, struct plan *p, bool lenient, char *why, size_t why_bytes) {
+  struct house *h = arg;
+  struct handover *o = calloc(1, sizeof(*o));
+  pthread_condattr_t monotonic;
+  if (!o)
+    return -ENOMEM;
+  *o = (struct handover){.conf = c, .plan = p, .lenient = lenient};
+  pthread_mutex_init(&o->lock, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&o->cond, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  if (mbox_put(h->handovers, &o) < 0) {
+    handover_free(o);
+    return -EAGAIN;
+  }
+  if (!handover_wait(h, o)) { /* whoever finds it in the mailbox frees it */
+    snprintf(why, why_bytes, "the call thread does not take it");
+    return -ETIMEDOUT;
+  }
+  int r = o->result;
+  snprintf(why, why_bytes, "%s", o->why);
+  handover_free(o);
   return r;
 }
 
-void house_reload(struct house *h) {
-  struct conf *c = NULL;
-  struct plan *p = NULL;
-  char why[256] = "";
-  if (load_again(h, &c, &p) < 0 || keep_old(h) < 0) {
-    log_error(app, "reload refused: the configuration has errors, the old one stays in force");
-    conf_free(c);
-    plan_free(p);
-    return;
-  }
-  struct plan *old = h->plan;
-  h->conf = c;
-  h->plan = p;
-  guard_reload(h->guard, c);
-  calls_reload(h->calls, c, p);
-  plan_free(old);
-  native_reload(h->native, c);
-  if (trunks_reload(h->trunks, c, why, sizeof(why)) < 0)
-    log_error(app, "reload: %s", why);
-  log_info(app, "configuration reloaded, version %016llx", (unsigned long long)c->version);
+/* What the configuration's own reader does not look into: do keys and certificates fit? */
+static int look(const struct conf *c, char *why, size_t why_bytes) {
+  const struct {
+    const char *cert, *key;
+  } pairs[] = {{c->service.certificate, c->service.key}, {c->admin.certificate, c->admin.key}};
+  int r = trunks_check(c, why, why_bytes);
+  for (size_t i = 0; r == 0 && i < COUNT_OF(pairs); i++)
+    if (pairs[i].cert[0])
+      r = web_pair_check(pairs[i].cert, pairs[i].key, why, why_bytes);
+  return r;
+}
+
+int house_revise(struct house *h) {
+  char folder[CONF_PATH_BYTES + 8];
+  struct revise_env env = {.file = h->conf_file,
+                           .state_dir = h->conf->node.state_dir,
+                           .look = look,
+                           .apply = apply,
+                           .arg = h};
+  int r = mbox_new(&h->handovers, sizeof(struct handover *), QUEUE);
+  if (r < 0)
+    return r;
+  h->handover = (struct watch){.fd = mbox_fd(h->handovers), .fn = on_handover, .arg = h};
+  r = loop_watch(h->loop, &h->handover, EPOLLIN);
+  if (r == 0)
+    r = revise_new(&h->revise, &env);
+  snprintf(folder, sizeof(folder), "%s/config", h->conf->node.state_dir);
+  return r < 0 ? r : jail_give(folder, h->conf->node.user);
+}
+
+void house_revise_stop(struct house *h) {
+  struct handover *o;
+  revise_free(h->revise);
+  if (h->loop && h->handover.on)
+    loop_unwatch(h->loop, &h->handover);
+  while (h->handovers && mbox_get(h->handovers, &o))
+    handover_free(o);
+  mbox_free(h->handovers);
 }

@@ -179,6 +179,16 @@ static void block_signals(void) {
   signal(SIGPIPE, SIG_IGN);
 }
 
+/* Before anything is read of it. */
+static void recover(const char *config) {
+  char why[256] = "";
+  int r = revise_recover(config, why, sizeof(why));
+  if (r < 0)
+    fprintf(stderr, "sallyportd: a commit that waits to be confirmed cannot be taken back: %s\n", strerror(-r));
+  else if (r > 0)
+    fprintf(stderr, "sallyportd: %s\n", why);
+}
+
 int main(int argc, char **argv) {
   struct options o = {.ttl_s = 3600};
   static struct house h;
@@ -186,6 +196,8 @@ int main(int argc, char **argv) {
   if (r)
     return r > 0 ? 0 : 2;
   h.conf_file = o.config;
+  if (!o.check && !o.mint && !o.relay)
+    recover(o.config);
   if (house_load(o.config, false, &h.conf, &h.plan) < 0)
     return 1;
   if (o.check || o.mint || o.relay) {

@@ -49,7 +49,8 @@ static int pending_begin(struct revise *r, uint32_t to, uint32_t confirm_s) {
 }
 
 int doors_take(struct revise *r, struct candidate *c, char *why) {
-  int e = r->env.apply ? r->env.apply(r->env.arg, c->conf, c->plan, why, REVISE_WHY_BYTES) : 0;
+  int e = r->env.apply ? r->env.apply(r->env.arg, c->conf, c->plan, c->is_lenient, why, REVISE_WHY_BYTES)
+                       : 0;
   if (e == 0 && r->env.apply) {
     c->conf = NULL; /* theirs */
     c->plan = NULL;

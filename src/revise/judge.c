@@ -92,6 +92,7 @@ static void doors_ask(const struct judge_with *w, struct candidate *c) {
 
 int judge(const struct judge_with *w, const char *text, const char *plan_text, struct candidate *c) {
   int r = conf_take(w, text, c);
+  c->is_lenient = w->is_lenient || c->is_forgiven;
   if (r == 0)
     r = plan_take(w, text, plan_text, c);
   if (r == 0 && !c->faults.n)

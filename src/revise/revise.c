@@ -6,6 +6,9 @@
 #include "base/hmac.h"
 #include "base/log.h"
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 enum { CONFIRM_MAX_S = 86400 };
 
 /* ---- the start ---- */
@@ -65,6 +68,10 @@ int revise_recover(const char *file, char *why, size_t why_bytes) {
   snprintf(mark, sizeof(mark), "%s/config/pending", dir);
   if (access(mark, F_OK) < 0)
     return 0;
+  snprintf(mark, sizeof(mark), "%s/lock", dir);
+  own_fd lock = open(mark, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (lock < 0 || flock(lock, LOCK_EX | LOCK_NB) < 0)
+    return lock >= 0 && errno == EWOULDBLOCK ? 0 : -errno;
   int r = book_open(&b, dir);
   if (r == 0 && !book_marked(b, &m))
     return book_mark(b, NULL);

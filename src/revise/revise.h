@@ -60,14 +60,15 @@ struct revise_env {
   const char *state_dir; /* history in state_dir/config */
   /* Looks into what only the doors understand (certificates): 0 or -EINVAL and why. NULL: nobody. */
   int (*look)(const struct conf *c, char *why, size_t why_bytes);
-  /* Takes both into force and waits for it; theirs on success. 0 or -errno and why. */
-  int (*apply)(void *arg, struct conf *c, struct plan *p, char *why, size_t why_bytes);
+  /* Takes both into force and waits for it; theirs on success. lenient: files that cannot be read are no
+   * reason to say no. 0, or -errno and why: all is as it was. */
+  int (*apply)(void *arg, struct conf *c, struct plan *p, bool lenient, char *why, size_t why_bytes);
   void *arg;
 };
 
 struct revise;
-/* Before the configuration is loaded at the start: a commit that nobody confirmed is taken back. 0, 1:
- * it was, with why in words; or -errno. */
+/* Before the configuration is loaded at the start: a commit that nobody confirmed is taken back, unless
+ * another program holds state_dir/lock. 0, 1: it was, with why in words; or -errno. */
 int revise_recover(const char *file, char *why, size_t why_bytes) must_check;
 /* Reads the files as they are; starts the thread that takes back what is not confirmed. */
 int revise_new(struct revise **ret, const struct revise_env *env) must_check;
@@ -89,7 +90,8 @@ void revise_state_done(struct revise_state *s);
 /* A text that somebody wants: judged, not in force. plan_text p NULL: the dialplan's file as it is. */
 struct candidate {
   char *text, *plan_text; /* secrets put back */
-  bool is_forgiven;       /* is_forgiven: files of it cannot be read now, those in force stay. */
+  bool is_lenient;        /* is_lenient: files of it may be such that cannot be read now */
+  bool is_forgiven;       /* is_forgiven: some are; those in force stay. */
   struct conf *conf;      /* NULL with faults */
   struct plan *plan;
   struct revise_faults faults;

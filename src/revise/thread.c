@@ -75,7 +75,7 @@ static void edited(struct revise *r) {
     e = file_read(path, &c->plan_text);
   if (e == 0 || e == -ENOENT)
     e = c->text ? judge(&w, c->text, c->plan_text, c) : e;
-  if (e == 0 && c->is_forgiven)
+  if (e == 0 && c->is_forgiven && c->conf)
     log_warn(conf,
              "reload: keys or certificates cannot be read as user %s: they stay as they were loaded",
              c->conf->node.user);

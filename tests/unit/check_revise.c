@@ -91,8 +91,8 @@ static char *edit(const char *text, const char *from, const char *to) {
 }
 
 static int applied, refuse;
-static int apply(void *arg, struct conf *c, struct plan *p, char *why, size_t why_bytes) {
-  (void)arg;
+static int apply(void *arg, struct conf *c, struct plan *p, bool lenient, char *why, size_t why_bytes) {
+  (void)arg, (void)lenient;
   if (refuse) {
     snprintf(why, why_bytes, "the doors say no");
     return -EINVAL;
