@@ -59,21 +59,38 @@ static int link_both(struct leg *a, struct leg *b) {
   return r;
 }
 
+/* Whether the file of the leg's trunk was found wanting; NULL: it is no trunk of the configuration now. */
+static bool *has_no_music(const struct leg *l) {
+  const struct conf *conf = leg_calls(l)->env.conf;
+  bool is_there = l->trunk >= conf->trunks && l->trunk < conf->trunks + conf->n_trunks;
+  return is_there ? &leg_calls(l)->has_no_music[l->trunk - conf->trunks] : NULL;
+}
+
+static void music_failed(const struct leg *l, int error) {
+  bool *none = has_no_music(l);
+  log_warn(call, "trunk %s: its music (hold_music): %s; the tone in its place", l->trunk->name,
+           strerror(error));
+  if (none)
+    *none = true;
+}
+
 /* Of each hold anew: the media process knows a file that it has read. -1: there is none. */
-static int music_open(struct calls *cs) {
-  const char *path = cs->env.conf->media.hold_music;
-  int fd = path[0] && !cs->has_no_music ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-  if (path[0] && !cs->has_no_music && fd < 0) {
-    log_warn(call, "media.hold_music %s: %s; the tone in its place", path, strerror(errno));
-    cs->has_no_music = true;
-  }
+static int music_open(const struct leg *l) {
+  const char *path =
+      l->trunk->hold_music[0] ? l->trunk->hold_music : leg_calls(l)->env.conf->media.hold_music;
+  const bool *none = has_no_music(l);
+  if (!path[0] || !none || *none)
+    return -1;
+  int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0)
+    music_failed(l, errno);
   return fd;
 }
 
 static int play(struct leg *l, enum mset_tone tone, MEDIUM_REPLY((*fn)), uint64_t op) {
   union mset_any m;
   mset_init(&m, MSET_PLAY, l->media.session);
-  own_fd fd = tone == MSET_TONE_FILE ? music_open(leg_calls(l)) : -1;
+  own_fd fd = tone == MSET_TONE_FILE ? music_open(l) : -1;
   m.play.tone = tone == MSET_TONE_FILE && fd < 0 ? MSET_TONE_HOLD : tone;
   int r = medium_send_with(leg_calls(l)->medium, &m, fd, fn, l->id, op);
   if (r == 0)
@@ -103,7 +120,8 @@ static enum mset_tone tone_of_hold(const struct leg *l) {
   static const uint8_t tones[] = {
       [HOLD_TONE] = MSET_TONE_HOLD, [HOLD_INACTIVE] = MSET_TONE_SILENCE, [HOLD_MUSIC] = MSET_TONE_FILE};
   uint8_t hold = l->trunk ? l->trunk->hold : HOLD_TONE;
-  return hold == HOLD_MUSIC && leg_calls(l)->has_no_music ? MSET_TONE_HOLD : (enum mset_tone)tones[hold];
+  const bool *none = hold == HOLD_MUSIC ? has_no_music(l) : NULL;
+  return hold == HOLD_MUSIC && (!none || *none) ? MSET_TONE_HOLD : (enum mset_tone)tones[hold];
 }
 
 /* A file that could not be played: the tone in its place, from now on. */
@@ -115,8 +133,8 @@ void bridge_played(struct leg *l, const union mset_any *m) {
   }
   if (!error || error == -ECANCELED || leg_in(l)->playing != MSET_TONE_FILE)
     return;
-  log_warn(call, "media.hold_music: %s; the tone in its place", strerror(-error));
-  leg_calls(l)->has_no_music = true;
+  if (l->trunk)
+    music_failed(l, -error);
   bridge_apply(l->call);
 }
 

@@ -38,7 +38,7 @@ enum call_count {
 
 struct calls {
   struct calls_env env;
-  bool has_no_music; /* has_no_music: media.hold_music could not be read or played. */
+  bool has_no_music[CONF_TRUNKS_MAX]; /* by trunk: its file of music could not be read or played. */
   struct medium *medium;
   struct {
     const struct door *door;

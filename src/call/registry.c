@@ -353,6 +353,6 @@ void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *
   LIST_EACH(&cs->ended, n)
     call_reload(&CONTAINER_OF(n, struct call_inner, node)->call, conf);
   cs->env.conf = conf;
-  cs->has_no_music = false;
+  memset(cs->has_no_music, 0, sizeof cs->has_no_music);
   cs->env.plan = plan;
 }

@@ -142,6 +142,7 @@ struct conf_trunk {
   uint8_t symmetric; /* enum conf_symmetric, default auto for SRTP, off for plain */
   uint8_t ice;       /* enum conf_ice, default off */
   uint8_t hold;      /* enum conf_hold: what a held peer hears */
+  char hold_music[CONF_PATH_BYTES]; /* of HOLD_MUSIC; "": that of media */
   uint8_t dtmf;      /* enum conf_dtmf: how digits go and come */
   uint8_t prack;     /* enum conf_prack: reliable provisional responses (RFC 3262), default supported */
   uint8_t late_offer; /* enum conf_late: an INVITE without SDP; default by kind */

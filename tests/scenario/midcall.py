@@ -4,16 +4,18 @@ import os
 import socket
 import struct
 import time
+import wave
 
 import sippsteps
+import tone
 from group import Group
 from house import check, wait_for
-from sipua import Agent, Dialog, StreamAgent, audio_sdp, sdp_media
+from sipua import Agent, Dialog, Rtp, StreamAgent, audio_sdp, sdp_media
 
 here = os.path.dirname(os.path.abspath(__file__))
 MIDCALL = Group("midcall", template=here + "/midcall.yaml.in")
 TIMERS = Group("session timers", template=here + "/midcall.yaml.in")
-TIMER, QUIET, INACTIVE, SOURCE, CHAIN, PROXY, MOVED, STREAM = 2, 3, 4, 5, 6, 7, 8, 9
+TIMER, QUIET, INACTIVE, SOURCE, CHAIN, PROXY, MOVED, STREAM, MUSIC, OWN_MUSIC = 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
 UPDATES = "Allow: INVITE, ACK, BYE, CANCEL, UPDATE\r\n"
 KNOWS = "Supported: timer\r\n"
 
@@ -274,6 +276,47 @@ def told_by_trunk(house):
         b.reply(told, 200, sdp=sdp(b, "sendonly"))
         b.request("ACK")
         end(d, b)
+
+
+def write_music(house, name, hz):
+    with wave.open(house.dir + "/media/" + name, "wb") as w:
+        w.setparams((1, 2, 8000, 0, "NONE", ""))
+        w.writeframes(tone.make(hz, -12, 8000, 0, 16000).tobytes())
+
+
+@MIDCALL.scenario("hold: music is heard, the trunk's own file or the house's, and stops; hold: inactive is silent")
+def held_heard(house):
+    write_music(house, "house.wav", 620)
+    write_music(house, "own.wav", 1240)
+    for last, direction, hz in ((MUSIC, "sendonly", 620), (OWN_MUSIC, "sendonly", 1240), (INACTIVE, "inactive", 0)):
+        with agent(house, QUIET) as a, agent(house, last) as b, Rtp(hz=900, host=a.host) as said, Rtp(hz=410, host=b.host) as heard:
+            d = Dialog(a, "+155501991%02d" % last).invite(sdp(a, port=said.port))
+            asked = b.request("INVITE")
+            b.reply(asked, 200, sdp=sdp(b, port=heard.port))
+            b.request("ACK")
+            ok = d.answer()
+            d.ack(ok)
+            said.to(ok.body)
+            heard.to(asked.body)
+            heard.hears(900)
+            request(d, "INVITE", sdp(a, "sendonly", 2, said.port))
+            told = b.request("INVITE")
+            check(sdp_media(told.body)[2] == direction, told.body)
+            b.reply(told, 200, sdp=sdp(b, "recvonly" if hz else "inactive", 2, heard.port))
+            b.request("ACK")
+            if hz:
+                heard.hears(hz)
+            else:
+                time.sleep(0.3)
+                before = heard.packets
+                time.sleep(0.5)
+                check(heard.packets == before, "%d packets to a peer held inactive" % (heard.packets - before))
+            request(d, "INVITE", sdp(a, version=3, port=said.port))
+            told = b.request("INVITE")
+            b.reply(told, 200, sdp=sdp(b, version=3, port=heard.port))
+            b.request("ACK")
+            heard.hears(900)
+            end(d, b)
 
 
 # Glare, overlaps, rollback ----------------------------------------------------------------------------

@@ -94,6 +94,14 @@ Test(mid, held_trunk_with_music) {
   eq(rig_media(), "LINK1-0 LINK2-0 PLAY1:1 PLAY2:3 PLAY1:1");
 }
 
+Test(mid, held_trunk_with_music_of_its_own) {
+  rig.conf.trunks[0].hold = HOLD_MUSIC;
+  strcpy(rig.conf.media.hold_music, "/nowhere/music.wav");
+  strcpy(rig.conf.trunks[0].hold_music, "/dev/null");
+  cr_assert(on_hold('A', true));
+  eq(rig_media(), "LINK1-0 LINK2-0 PLAY1:1 PLAY2:6 PLAY1:1");
+}
+
 Test(mid, music_that_does_not_play_is_a_tone) {
   rig.conf.trunks[0].hold = HOLD_MUSIC;
   strcpy(rig.conf.media.hold_music, "/dev/null");
