@@ -101,6 +101,8 @@ json_t *show_record(const struct record *r) {
       j, "legs", json_pack("[o, o]", show_leg("caller", &r->caller), show_leg("callee", &r->callee)));
   json_object_set_new(j, "verified", text_or_null(r->verified));
   json_object_set_new(j, "attempts", stored_json(r->attempts));
+  json_object_set_new(j, "cause", text_or_null(r->cause_id));
+  json_object_set_new(j, "cause_text", text_or_null(r->cause_text));
   json_object_set_new(j, "interim", json_integer(r->interim));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));
   json_object_set_new(j, "metadata", stored_json(r->metadata));

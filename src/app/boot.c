@@ -214,6 +214,7 @@ static int start_admin(struct house *h) {
                              &h->backends,
                              (struct counts *)guard_counts(h->guard),
                              (struct counts *)calls_counts(h->calls),
+                             (struct counts *)calls_causes(h->calls),
                              (struct counts *)stir_counts(),
                              (struct counts *)trunks_counts(),
                              (struct counts *)trunks_transport_counts(),

@@ -14,6 +14,12 @@ static void try_write(struct text *t, const struct hunt_try *a, bool is_first) {
   text_add(t, "}");
 }
 
+const struct hunt_try *hunt_tries(const struct call *c, uint32_t *ret_n) {
+  const struct hunt *h = call_in(c)->hunt;
+  *ret_n = h ? h->n_tries : 0;
+  return h ? h->tries : NULL;
+}
+
 void hunt_record(const struct call *c, char *dst, size_t dst_bytes) {
   const struct hunt *h = call_in(c)->hunt;
   struct text t;

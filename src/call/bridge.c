@@ -33,7 +33,7 @@ static MEDIUM_REPLY(on_link) {
   bool is_full = m && m->h.type == MSET_FAULT && m->fault.error == -EBUSY;
   call_end(l->call,
            is_full
-               ? cause_make(END_CONGESTION, BY_GATEWAY, "no room to transcode between the legs")
+               ? cause_fault(END_CONGESTION, WHY_FAULT_TRANSCODE, "no room to transcode between the legs")
                : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
 }
 

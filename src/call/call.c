@@ -37,7 +37,7 @@ static void on_held_answer(void *arg) { call_answer_caller(arg); }
 
 static void on_media_late(void *arg) {
   struct call *c = arg;
-  call_end(c, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "no media came up within 10 s of the answer"));
+  call_end(c, cause_fault(END_MEDIA_FAILURE, WHY_FAULT_MEDIA_LATE, "no media came up within 10 s of the answer"));
 }
 
 static void end_others(struct call *c, const struct leg *winner) {
@@ -176,6 +176,7 @@ void call_end(struct call *c, struct cause why) {
     return;
   in->ending = true;
   why = in->why = cause_before_answer(c, why);
+  blame_note(c);
   transfer_undone(c, &why);
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {
     if (leg_is_over(l))
@@ -204,6 +205,7 @@ void call_leg_over(struct leg *l) {
     return;
   bool was_bridged = in->bridged == l;
   if (l == c->caller || (c->answered && was_bridged)) {
+    in->is_caller_faulty = l == c->caller;
     call_end(c, l->cause);
     return;
   }

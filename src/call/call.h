@@ -13,6 +13,7 @@
 #include "mset/mset.h"
 #include "route/route.h"
 #include "store/store.h"
+#include "trace/trace.h"
 #include "wire/desc.h"
 
 enum leg_kind { LEG_TRUNK, LEG_NATIVE };
@@ -46,6 +47,9 @@ struct cause {
   char sentence[200]; /* what the rule found, for the record alone; "" where detail says it all */
   bool had_progress;  /* of a callee's attempt: a provisional other than 100 came */
   uint32_t retry_after_s; /* of a 503; 0: none */
+  enum why_fault fault;   /* what of ours found it out, for the record's sentence */
+  uint32_t tries;         /* of a callee's attempt: the addresses that were tried, */
+  struct addr target;     /* and the last of them; AF_UNSPEC: none */
 };
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);
@@ -238,6 +242,9 @@ void calls_drain(struct calls *cs);                      /* refuse new calls fro
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
+const struct counts *calls_causes(const struct calls *cs); /* by why.def */
+/* Why an ended call failed or sounded bad: a sentence and a slug of why.def, "": it did not. */
+const char *call_cause(const struct call *c, const char **ret_id);
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */

@@ -125,6 +125,13 @@ static enum end_reason reason_of_refusal(enum refusal r) {
   return other[r] != END_COMPLETED ? other[r] : END_REJECTED;
 }
 
+static enum why_fault fault_of_refusal(const struct verdict *v) {
+  bool is_down = v->refusal == REFUSE_TRUNK_DOWN || v->refusal == REFUSE_TRUNK_DISABLED;
+  if (is_down && strstr(v->detail, "registered")) /* our own words: trunk/outbound, trunk/regist */
+    return WHY_FAULT_UNREGISTERED;
+  return v->refusal == REFUSE_UNREACHABLE ? WHY_FAULT_OFFLINE : WHY_FAULT_NONE;
+}
+
 struct cause cause_of_verdict(const struct verdict *v) {
   const struct refusal_row *row = refusal_row(v->refusal);
   struct cause c = {.reason = reason_of_refusal(v->refusal),
@@ -132,6 +139,7 @@ struct cause cause_of_verdict(const struct verdict *v) {
                     .sip = verdict_sip(v),
                     .q850 = verdict_q850(v)};
   bool is_policy = c.reason == END_POLICY;
+  c.fault = fault_of_refusal(v);
   snprintf(c.detail, sizeof(c.detail), "%s", is_policy || !v->detail[0] ? row->rule : v->detail);
   if (is_policy)
     snprintf(c.sentence, sizeof(c.sentence), "%s", v->detail);
@@ -141,5 +149,11 @@ struct cause cause_of_verdict(const struct verdict *v) {
 struct cause cause_make(enum end_reason r, enum end_by by, const char *detail) {
   struct cause c = {.reason = r, .by = by, .sip = end_reason_sip(r), .q850 = end_reason_q850(r)};
   snprintf(c.detail, sizeof(c.detail), "%s", detail);
+  return c;
+}
+
+struct cause cause_fault(enum end_reason r, enum why_fault fault, const char *detail) {
+  struct cause c = cause_make(r, BY_GATEWAY, detail);
+  c.fault = fault;
   return c;
 }

@@ -26,9 +26,9 @@ void consent_check(struct leg *l) {
   }
   uint64_t due = due_us(l), now = clock_now_us();
   if (due <= now)
-    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY,
-                          l->kind == LEG_NATIVE ? "the client's media were lost"
-                                                : "the trunk's media were lost"));
+    leg_end(l, cause_fault(END_MEDIA_FAILURE, WHY_FAULT_CONSENT,
+                           l->kind == LEG_NATIVE ? "the client's media were lost"
+                                                 : "the trunk's media were lost"));
   else
     calls_arm(cs, &in->consent, due - now);
 }

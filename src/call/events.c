@@ -53,7 +53,7 @@ static void on_state(struct leg *l, const union mset_any *m) {
   }
   copy_state(&l->media, s);
   if (s->dtls == MSET_DTLS_FAILED && !l->fresh.session) {
-    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "DTLS failed"));
+    leg_end(l, cause_fault(END_MEDIA_FAILURE, WHY_FAULT_DTLS, "DTLS failed"));
     return;
   }
   tell_media(l);
@@ -86,7 +86,8 @@ static void on_digits_done(struct leg *l, const union mset_any *m) {
 
 static void on_timeout(struct leg *l, const union mset_any *m) {
   if (m->h.session == l->media.session)
-    leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "no media came for media_timeout_s"));
+    leg_end(l,
+            cause_fault(END_MEDIA_FAILURE, WHY_FAULT_MEDIA_QUIET, "no media came for media_timeout_s"));
 }
 
 /* A session that ended by itself: its facts are in the message, no END is owed. */
@@ -102,7 +103,9 @@ static void on_ended(struct leg *l, const union mset_any *m) {
     return;
   }
   l->media.session = 0;
-  leg_end(l, cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "its media session ended"));
+  bool is_consent = m->ended.reason == MSET_END_CONSENT;
+  leg_end(l, cause_fault(END_MEDIA_FAILURE, is_consent ? WHY_FAULT_CONSENT : WHY_FAULT_MEDIA_GONE,
+                         "its media session ended"));
 }
 
 void events_take(void *arg, const union mset_any *m) {

@@ -219,6 +219,12 @@ void hunt_leave_trunk(struct hunt *h) {
   forget_note(h);
 }
 
+static bool is_demoted(const struct hunt *h, const struct hunt_try *t) {
+  const struct conf_trunk *trunk = conf_trunk_find(h->cs->env.conf, slice_of(t->name));
+  const struct door *d = h->cs->doors[LEG_TRUNK].door;
+  return t->kind == LEG_TRUNK && trunk && d && d->rank && d->rank(h->cs->doors[LEG_TRUNK].arg, trunk);
+}
+
 static void try_close(struct hunt *h, struct hunt_try *t, const struct cause *why) {
   if (!t->is_live)
     return;
@@ -227,6 +233,11 @@ static void try_close(struct hunt *h, struct hunt_try *t, const struct cause *wh
   t->reason = why->reason;
   t->sip = why->sip;
   t->q850 = why->q850;
+  t->fault = why->fault;
+  t->is_peer = why->by == BY_CALLEE;
+  t->tries = why->tries;
+  t->target = why->target;
+  t->is_demoted = is_demoted(h, t);
   h->n_live--;
   if (t->kind == LEG_TRUNK)
     hunt_leave_trunk(h);

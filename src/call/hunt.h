@@ -13,6 +13,11 @@ struct hunt_try {
   char name[CONF_NAME_BYTES]; /* of the trunk or the user */
   uint64_t started_ms, ended_ms;
   enum end_reason reason; /* once it is over */
+  enum why_fault fault;
+  bool is_peer;    /* is_peer: the peer said sip itself. */
+  bool is_demoted; /* is_demoted: the trunk is tried last from now on. */
+  uint32_t tries;
+  struct addr target;
   int sip, q850;
 };
 
@@ -73,6 +78,7 @@ void hunt_lead_on(struct hunt *h);
 struct verdict hunt_decide_again(struct hunt *h) must_check;
 /* attempts.c: the attempts as JSON text, as many as fit. */
 void hunt_record(const struct call *c, char *dst, size_t dst_bytes);
+const struct hunt_try *hunt_tries(const struct call *c, uint32_t *ret_n);
 bool hunt_rings(const struct call *c, const char *identity);
 /* A refusal of a decision: its status goes to the caller and into the record. */
 struct verdict hunt_refusal(const struct route_decision *d);

@@ -18,7 +18,8 @@ enum {
   MEDIA_WAIT_US = 10000000,   /* then media must come within this */
   CONSENT_WAIT_US = 30000000, /* consent lost with a stream open */
   DSP_FULL_PERMILLE = 800,    /* transcoding this full: no more of it by choice */
-  FRESH_WAIT_US = 30000000,   /* a fresh association must be up by then */
+  REOFFERS_KEPT = 8,
+  FRESH_WAIT_US = 30000000, /* a fresh association must be up by then */
 };
 
 enum call_count {
@@ -34,6 +35,14 @@ enum call_count {
   CALLS_OFFERS_REFUSED,
   CALLS_ONEWAY,
   CALLS_COUNT_
+};
+
+/* What of a leg its end takes away, kept for the sentence of the record. */
+struct blame_leg {
+  struct addr said; /* where its description said that it is */
+  uint16_t our_port;
+  uint8_t way, candidates; /* way is an enum why_way. */
+  bool is_noted, is_held, wants_ice, wants_dtls, wants_srtp;
 };
 
 struct calls {
@@ -56,6 +65,8 @@ struct calls {
   uint64_t next_session;
   struct counts counts;
   _Atomic uint64_t count_values[CALLS_COUNT_];
+  struct counts causes;
+  _Atomic uint64_t cause_values[CAUSE_COUNT_];
 };
 
 struct call_inner {
@@ -68,8 +79,8 @@ struct call_inner {
   struct caps_hold caps;
   bool ending, asked, emergency, ringback, recorded;
   bool verifies, may_ask; /* verifies: leg_verified is due; may_ask: media of the caller stand. */
-  bool rings;        /* rings: a callee rings, and nothing was heard of it since. */
-  bool has_progress; /* has_progress: the caller was given a description before the answer. */
+  bool rings;             /* rings: a callee rings, and nothing was heard of it since. */
+  bool has_progress;      /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct hunt *hunt;                             /* the walk over the plan's steps */
   struct announcement *announcement;             /* one that is played to the caller, NULL: none */
@@ -84,8 +95,11 @@ struct call_inner {
   uint32_t depth;            /* transfers that led to this call */
   bool is_waiting;           /* its far side was transferred, and rings elsewhere */
   bool is_moved,
-      rings_moved;  /* its caller came from another call and hears, once it rings, that it does */
-  struct cause why; /* why it ended */
+      rings_moved;       /* its caller came from another call and hears, once it rings, that it does */
+  struct cause why;      /* why it ended */
+  bool is_caller_faulty; /* is_caller_faulty: it was the caller's leg that ended first. */
+  enum why_id blame; /* blame is why it failed or sounded bad; CAUSE_NONE: neither, or not yet known */
+  char *blame_text;  /* NULL: none */
   uint64_t ended_us, connected_us; /* monotonic; 0: not yet */
   uint64_t config_version;         /* config_version is that in force when it was placed. */
 };
@@ -123,6 +137,9 @@ struct leg_inner {
   uint32_t flows;        /* bits of the remotes whose verified audio arrives now */
   bool is_barred;        /* is_barred: its early media are not for the caller. */
   uint8_t network;       /* enum place_network, as the client said */
+  struct blame_leg blame;
+  uint32_t reoffers;                  /* reoffers counts descriptions that came within the call, */
+  uint64_t reoffer_us[REOFFERS_KEPT]; /* and when the first of them did. */
 };
 
 static inline struct call_inner *call_in(const struct call *c) { return c->inner; }
@@ -146,6 +163,7 @@ void call_free(struct call *c);
 
 /* call */
 struct cause cause_make(enum end_reason r, enum end_by by, const char *detail);
+struct cause cause_fault(enum end_reason r, enum why_fault fault, const char *detail); /* by us */
 void call_end(struct call *c, struct cause why); /* ends every leg, once */
 void call_ask(struct call *c);                   /* the caller's media stand: ask the far side */
 void call_leg_over(struct leg *l);               /* a leg ended: what follows for the call */
@@ -209,6 +227,15 @@ void testleg_lose_all(struct calls *cs); /* the media process is gone */
 void quality_told(struct leg *l, const union mset_any *m);
 void quality_oneway(struct leg *l, const union mset_any *m);
 
+/* blame: why a call failed or sounded bad */
+void blame_reoffer(struct leg *l);                 /* a description came within the call */
+void blame_note(struct call *c);                   /* it ends: what its legs take away */
+void blame_find(struct call *c, struct record *r); /* its counts are there: into the record, the log */
+void blame_counts(struct calls *cs);
+void blame_refusal(struct calls *cs, struct record *r); /* of an attempt that became no call */
+const char *rec_codec(uint32_t kind);
+struct mset_facts rec_sum(const struct leg *l); /* counters of all its sessions until now */
+
 /* sessionid */
 void sessionid_make(char ret[33]);
 bool sessionid_is_good(struct slice s);
@@ -216,7 +243,7 @@ bool sessionid_is_good(struct slice s);
 /* rec */
 void rec_put(struct call *c, enum record_state state);
 void rec_keep(struct call *c); /* from now on the record has the parties that it has now */
-void rec_refused(struct calls *cs, const struct record *r);
+void rec_store(struct calls *cs, const struct record *r);
 void rec_facts(struct leg *l, const struct mset_facts *f);
 void rec_start(struct record *r, const struct calls *cs, const char *id);
 

@@ -207,7 +207,7 @@ static struct verdict answer_apply(struct leg *l, uint32_t dialog, const struct 
   struct verdict v = tell_remote(l, dialog, theirs, ours);
   if (!verdict_is_pass(&v))
     return v;
-  bool is_known = theirs == in->early[dialog - 1];
+  bool is_known = theirs == in->early[dialog - 1], is_within = in->offer != NULL;
   in->hold_sdp = holds_now(l, theirs, ours);
   leg_set_desc(&l->remote, theirs);
   if (!in->offer && !final && theirs != in->early[dialog - 1])
@@ -219,6 +219,8 @@ static struct verdict answer_apply(struct leg *l, uint32_t dialog, const struct 
   leg_done_codec(l);
   if (final)
     finish_offer(l, dialog);
+  if (is_within)
+    blame_reoffer(l);
   bridge_apply(l->call);
   return v;
 }
@@ -472,6 +474,7 @@ static void reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
 
 void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
   struct desc kept = {0};
+  blame_reoffer(l);
   reoffer(l, cookie, offer_off(l, offer, &kept));
   desc_wipe(&kept);
 }

@@ -245,7 +245,8 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
     slice_copy(r.to, sizeof(r.to), p->to.n ? p->to : p->to_user);
   }
   record_verdict(&r, v);
-  rec_refused(cs, &r);
+  blame_refusal(cs, &r);
+  rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);
   memcpy(ret_id, r.id, sizeof(r.id));
 }
@@ -266,7 +267,8 @@ void call_note_refused(struct calls *cs, const struct ask *ask, const struct ver
   rec_start(&r, cs, NULL);
   record_ask(&r, ask);
   record_verdict(&r, v);
-  rec_refused(cs, &r);
+  blame_refusal(cs, &r);
+  rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);
 }
 

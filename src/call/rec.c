@@ -8,7 +8,7 @@
 
 #include <stdio.h>
 
-static const char *codec_text(uint32_t kind) {
+const char *rec_codec(uint32_t kind) {
   static const char *const names[] = {"", "PCMU", "PCMA", "G722", "opus", "telephone-event", "CN"};
   return kind < COUNT_OF(names) ? names[kind] : "";
 }
@@ -18,8 +18,23 @@ static void add_way(struct mset_way *to, const struct mset_way *w) {
   to->bytes += w->bytes;
   to->lost += w->lost;
   to->auth_failures += w->auth_failures;
+  to->late += w->late;
+  to->wrong_source += w->wrong_source;
   to->digits += w->digits;
   to->jitter_us = w->jitter_us;
+}
+
+static void add_odd(struct mset_odd *to, const struct mset_odd *o) {
+  struct mset_odd was = *to;
+  *to = *o;
+  to->wrong_port += was.wrong_port;
+  to->bad_payload += was.bad_payload;
+  to->is_misfit |= was.is_misfit;
+  to->first_us = was.first_us ? was.first_us : o->first_us;
+  to->heard_us = o->heard_us ? o->heard_us : was.heard_us;
+  to->sound_us = o->sound_us ? o->sound_us : was.sound_us;
+  if (addr_family(&o->stranger) == AF_UNSPEC)
+    to->stranger = was.stranger;
 }
 
 static void add_facts(struct mset_facts *to, const struct mset_facts *f) {
@@ -30,6 +45,8 @@ static void add_facts(struct mset_facts *to, const struct mset_facts *f) {
   to->rtt_us = f->rtt_us;
   to->remote = f->remote;
   to->silent_ms += f->silent_ms;
+  to->level_rx_dbov = f->level_rx_dbov;
+  add_odd(&to->odd, &f->odd);
   if (f->mos_rx_centi)
     to->mos_rx_centi = f->mos_rx_centi;
   if (f->mos_tx_centi)
@@ -42,7 +59,7 @@ void rec_facts(struct leg *l, const struct mset_facts *f) {
   leg_in(l)->has_facts = true;
 }
 
-static struct mset_facts facts_of(const struct leg *l) {
+struct mset_facts rec_sum(const struct leg *l) {
   struct mset_facts sum = leg_in(l)->facts, now;
   if (!leg_is_over(l) && leg_facts(l, &now))
     add_facts(&sum, &now);
@@ -61,7 +78,7 @@ static void put_flow(struct record_flow *to, const struct mset_way *w) {
 static uint16_t worse_of(uint16_t a, uint16_t b) { return !a || (b && b < a) ? b : a; }
 
 static void put_media(struct record_leg *r, const struct leg *l) {
-  struct mset_facts f = facts_of(l);
+  struct mset_facts f = rec_sum(l);
   const struct addr *from = addr_family(&f.remote) != AF_UNSPEC ? &f.remote : &l->media.pair_remote;
   put_flow(&r->rx, &f.rx);
   put_flow(&r->tx, &f.tx);
@@ -76,7 +93,7 @@ static void put_media(struct record_leg *r, const struct leg *l) {
   r->dtmf_out = (uint32_t)f.tx.digits;
   if (addr_family(from) != AF_UNSPEC)
     addr_text(from, r->media_addr, sizeof(r->media_addr));
-  snprintf(r->codec, sizeof(r->codec), "%s", codec_text(l->media.codec));
+  snprintf(r->codec, sizeof(r->codec), "%s", rec_codec(l->media.codec));
   snprintf(r->suite, sizeof(r->suite), "%s", suite_name((enum srtp_suite)l->media.suite));
   snprintf(r->dtls, sizeof(r->dtls), "%s",
            l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
@@ -174,7 +191,7 @@ static void arm_interim(struct call *c) {
   calls_arm(in->cs, &in->interim, (every_s ? every_s : 900) * UINT64_C(1000000));
 }
 
-void rec_refused(struct calls *cs, const struct record *r) {
+void rec_store(struct calls *cs, const struct record *r) {
   if (cs->env.store && store_put(cs->env.store, r) < 0)
     log_warn(call, "a record was given up: the store is behind");
 }
@@ -187,11 +204,12 @@ void rec_put(struct call *c, enum record_state state) {
   fill(&r, c);
   if (state == RECORD_ENDED) {
     put_end(&r, c);
+    blame_find(c, &r);
     in->recorded = true;
   } else {
     arm_interim(c);
   }
-  rec_refused(in->cs, &r);
+  rec_store(in->cs, &r);
 }
 
 void call_telemetry(struct call *c, const char *json) {

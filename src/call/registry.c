@@ -140,6 +140,7 @@ void call_free(struct call *c) {
   transfer_free(c);
   free(c->metadata);
   free(call_in(c)->telemetry);
+  free(call_in(c)->blame_text);
   free(in->kept);
   hunt_free(in->hunt);
   announce_free(in->announcement);
@@ -226,6 +227,12 @@ uint32_t calls_of_identity(struct calls *cs, const char *identity) {
 
 /* The house of calls ------------------------------------------------------------------------------- */
 
+static void end_all(struct calls *cs, struct cause why) {
+  uint32_t cursor = 0;
+  for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor))
+    call_end(c, why);
+}
+
 static void on_ready(void *arg, bool on) {
   struct calls *cs = arg;
   count_set(&cs->counts, CALLS_MEDIA_READY, on);
@@ -235,7 +242,7 @@ static void on_ready(void *arg, bool on) {
   }
   count_one(&cs->counts, CALLS_MEDIA_LOST);
   log_error(call, "media process lost: %u calls end", calls_count(cs));
-  calls_end_all(cs, END_MEDIA_FAILURE);
+  end_all(cs, cause_fault(END_MEDIA_FAILURE, WHY_FAULT_MEDIA_GONE, ""));
   testleg_lose_all(cs);
 }
 
@@ -257,6 +264,7 @@ int calls_new(struct calls **ret, const struct calls_env *env) {
     return -ENOMEM;
   cs->env = *env;
   cs->counts = (struct counts){count_rows, CALLS_COUNT_, cs->count_values};
+  blame_counts(cs);
   list_init(&cs->ended);
   list_init(&cs->dead_legs);
   list_init(&cs->testlegs);
@@ -315,11 +323,7 @@ const struct door_probe *calls_probe(struct calls *cs, void **ret_arg) {
 bool calls_is_ready(const struct calls *cs) { return medium_is_ready(cs->medium); }
 void calls_drain(struct calls *cs) { cs->draining = true; }
 
-void calls_end_all(struct calls *cs, enum end_reason r) {
-  uint32_t cursor = 0;
-  for (struct call *c = calls_next(cs, &cursor); c; c = calls_next(cs, &cursor))
-    call_end(c, cause_make(r, BY_GATEWAY, ""));
-}
+void calls_end_all(struct calls *cs, enum end_reason r) { end_all(cs, cause_make(r, BY_GATEWAY, "")); }
 
 /* A trunk that is no longer configured: calls that still use it get a copy of their own. */
 static const struct conf_trunk *trunk_anew(struct leg *l, const struct conf *conf) {

@@ -17,6 +17,14 @@ static void add_strm(struct mset_way *way, const struct strm *t, bool is_live) {
     way->max_jitter_us = t->max_jitter_us;
 }
 
+static void add_odd(const struct session *s, struct mset_odd *ret) {
+  *ret = s->odd;
+  ret->bad_run = s->bad_run;
+  ret->first_us = s->first_us;
+  ret->heard_us = s->first_us ? s->heard_us : 0;
+  ret->sound_us = s->sound_us;
+}
+
 static void add_ends(const struct session *s, struct mset_facts *f) {
   const struct remote *r = session_target((struct session *)s);
   f->suite = r ? r->suite : SUITE_NONE;
@@ -95,6 +103,7 @@ void session_facts(const struct session *s, struct mset_facts *ret) {
   ret->updated_us = s->w->now_us;
   add_report(&s->report, remote_jitter_us(s), ret);
   add_quality(s, ret);
+  add_odd(s, &ret->odd);
   add_ends(s, ret);
 }
 

@@ -27,6 +27,7 @@ struct assoc {
   uint64_t id, session;
   struct dtls *dtls;
   enum dtls_state told;
+  bool told_misfit;
 };
 
 static void tell(struct handshake *h, const struct handshake_message *m) {
@@ -51,6 +52,14 @@ static void tell_state(struct handshake *h, struct assoc *a, enum handshake_type
   dtls_keys_wipe(a->dtls);
 }
 
+static void tell_misfit(struct handshake *h, struct assoc *a) {
+  if (a->told_misfit || strcmp(dtls_failure(a->dtls), "fingerprint") != 0)
+    return;
+  struct handshake_message m = {.assoc = a->id, .session = a->session, .type = HANDSHAKE_MISFIT};
+  a->told_misfit = true;
+  tell(h, &m);
+}
+
 static void send_output(struct handshake *h, struct assoc *a) {
   struct handshake_message m = {.assoc = a->id, .session = a->session, .type = HANDSHAKE_DATAGRAM};
   while ((m.n = (uint32_t)dtls_output(a->dtls, m.bytes, sizeof(m.bytes))) > 0)
@@ -61,6 +70,7 @@ static void send_output(struct handshake *h, struct assoc *a) {
 static void settle(struct handshake *h, struct assoc *a) {
   enum dtls_state state = dtls_state(a->dtls);
   send_output(h, a);
+  tell_misfit(h, a);
   if (state == a->told)
     return;
   a->told = state;

@@ -16,6 +16,7 @@ enum handshake_type {
   HANDSHAKE_END,      /* down: close_notify and gone */
   HANDSHAKE_UP,       /* up: keys */
   HANDSHAKE_FAILED,   /* up: and gone */
+  HANDSHAKE_MISFIT,   /* up: somebody showed another certificate; others may still fit */
 };
 
 struct handshake_message {

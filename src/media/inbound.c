@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a session receives: whose it is (by source, then by tag), its statistics, then to its sinks
  * (link.h). Nothing changes before a packet verified. See session.h. */
+#include "codec/level.h"
 #include "media/path.h"
 
 #include "wire/classify.h"
@@ -19,18 +20,25 @@ static unsigned candidates(struct session *s, const struct packet *p, bool is_rt
   return n;
 }
 
-static enum drop nobody(struct session *s) {
+static enum drop nobody(struct session *s, const struct packet *p) {
   for (unsigned i = 0; i < s->n_remotes; i++)
     if (s->remotes[i].number && s->remotes[i].opener) {
       s->rx.wrong_source++;
+      s->odd.stranger = p->from;
       return DROP_WRONG_SOURCE;
     }
   return DROP_NO_KEYS;
 }
 
+static void count_unverified(struct session *s) {
+  s->rx.auth_failures++;
+  if (!s->bad_run++)
+    s->odd.bad_since_us = s->w->now_us;
+}
+
 static enum drop count_refused(struct session *s, enum drop d) {
   if (d == DROP_AUTH)
-    s->rx.auth_failures++;
+    count_unverified(s);
   else if (d == DROP_REPLAY)
     s->rx.replays++;
   else
@@ -62,7 +70,7 @@ static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, str
                           struct remote **ret) {
   enum drop d = try_any(s, p, is_rtcp, first, ret);
   if (d == DROP_NO_KEYS)
-    return nobody(s);
+    return nobody(s, p);
   return d ? count_refused(s, d) : DROP_NONE;
 }
 
@@ -141,23 +149,45 @@ static enum drop take_event(const struct heard *h) {
 
 enum { PT_COMFORT_NOISE = 13 }; /* some send it unasked */
 
+/* As the packet says itself, else by a glance at each fourth one of G.711. */
+static int level_of(const struct heard *h) {
+  enum { EACH = 4 };
+  bool is_ulaw = h->codec->kind == CODEC_PCMU;
+  if (h->remote->level_ext)
+    return rtp_level(&h->rtp, h->remote->level_ext);
+  if ((!is_ulaw && h->codec->kind != CODEC_PCMA) || h->ext % EACH)
+    return -1;
+  return level_glance(is_ulaw ? G711_ULAW : G711_ALAW, h->rtp.payload, h->rtp.payload_bytes);
+}
+
 static void note_level(const struct heard *h) {
-  int level = rtp_level(&h->rtp, h->remote->level_ext);
-  if (level >= 0)
-    h->session->level_rx_dbov = (uint8_t)level;
+  struct session *s = h->session;
+  int level = level_of(h);
+  if (level < 0)
+    return;
+  s->level_rx_dbov = (uint8_t)level;
+  if (level < SESSION_SOUND_DBOV)
+    s->sound_us = s->w->now_us;
 }
 
 static enum drop take_audio(const struct heard *h, struct packet *p) {
   struct session *s = h->session;
   h->remote->audio_us = s->w->now_us;
   s->rx.codec = h->codec->kind;
-  if (h->remote->level_ext)
-    note_level(h);
+  note_level(h);
   if (!h->remote->is_flowing) {
     s->feeding = h->remote->number; /* the last one that begins is heard, until SELECT */
     session_tell_flow(s, h->remote, true);
   }
   return is_chosen(s, h->remote) ? link_audio(h, p) : DROP_NOT_SELECTED;
+}
+
+static enum drop note_unknown(struct session *s, uint8_t pt) {
+  if (pt != PT_COMFORT_NOISE) {
+    s->odd.bad_payload++;
+    s->odd.payload_type = pt;
+  }
+  return DROP_PAYLOAD_TYPE;
 }
 
 static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p) {
@@ -176,7 +206,7 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
     return d;
   s->is_resting = is_noise || h.rtp.pt == PT_COMFORT_NOISE;
   if (!h.codec)
-    d = DROP_PAYLOAD_TYPE;
+    d = note_unknown(s, h.rtp.pt);
   else if (!r->may_recv)
     d = DROP_DIRECTION;
   if (!d && is_noise)
@@ -190,6 +220,7 @@ static enum drop take_rtp(struct session *s, struct remote *r, struct packet *p)
 /* A packet of r that verified. */
 static enum drop take_opened(struct session *s, struct remote *r, struct packet *p, bool is_rtcp) {
   remote_heard(r, &p->from, is_rtcp, s->w->now_us);
+  s->bad_run = 0;
   if (s->ice)
     assoc_heard(s, p);
   if (s->path)
@@ -199,6 +230,8 @@ static enum drop take_opened(struct session *s, struct remote *r, struct packet 
                ? DROP_NONE
                : DROP_NOT_RTCP;
   s->heard_us = s->w->now_us;
+  if (!s->first_us)
+    s->first_us = s->heard_us;
   if (s->silent_ticks)
     session_unsilent(s, true);
   enum drop d = take_rtp(s, r, p);
@@ -217,8 +250,10 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
     return keying_input(s, p);
   if (kind != PACKET_RTP && kind != PACKET_RTCP)
     return DROP_NOT_FOR_US;
-  if (p->port->kind == PORT_RTCP && !is_rtcp)
+  if (p->port->kind == PORT_RTCP && !is_rtcp) {
+    s->odd.wrong_port++;
     return DROP_WRONG_PORT;
+  }
   d = open_any(s, p, is_rtcp, from_remote, &r);
   return d ? d : take_opened(s, r, p, is_rtcp);
 }

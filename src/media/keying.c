@@ -83,6 +83,7 @@ enum drop keying_input(struct session *s, const struct packet *p) {
   struct remote *r = from_peer(s, p);
   if (!r) {
     s->rx.wrong_source++;
+    s->odd.stranger = p->from;
     return DROP_DTLS_STRANGER;
   }
   if (path_has(s, r))
@@ -120,6 +121,8 @@ static void on_result(struct session *s, struct remote *r, struct handshake_mess
   } else if (m->type == HANDSHAKE_FAILED) {
     r->dtls = MSET_DTLS_FAILED;
     assoc_tell(s, r);
+  } else if (m->type == HANDSHAKE_MISFIT) {
+    s->odd.is_misfit = true;
   } else if (m->type == HANDSHAKE_DATAGRAM && r->has_pair && m->n <= IO_DATAGRAM_MAX) {
     send_out(s, r, m);
   }

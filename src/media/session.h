@@ -26,6 +26,7 @@ enum {
   SESSION_STAMP_EACH = 8,      /* of so many legs one has its packets stamped */
   SESSION_SILENT_TICKS = 150,  /* 30 s */
   SESSION_STRMS = 2,           /* streams coming in before there is room for more */
+  SESSION_SOUND_DBOV = 70,     /* below overload: what is fainter is silence */
   SESSION_FORWARD_US = 120000, /* a tone waits so long after the last forwarded packet */
 };
 
@@ -51,16 +52,16 @@ struct session {
   uint8_t kind, family;     /* kind is an enum mset_kind. */
   bool has_rtcp_port, has_timed_out, is_playing;
   bool has_file, plays_over; /* has_file: a file is played; plays_over: the peer's sound waits. */
-  bool is_shared;        /* is_shared: rtp and rtcp are its worker's (shared.h). */
-  bool is_stamped;       /* is_stamped: its packets say when they came. */
-  bool wants_strms;      /* wants_strms: a stream had to make room. */
-  uint8_t selected;      /* selected is the remote that SELECT named; 0: none. */
-  uint8_t feeding;       /* feeding is the remote whose audio began last. */
-  uint8_t latest;        /* latest is the remote that was described (or came up) last. */
-  uint8_t sealed_for;    /* sealed_for is the remote whose key the sealer has. */
-  uint8_t n_remotes;     /* n_remotes are the places in remotes, free ones included. */
-  uint8_t n_strms;       /* n_strms are those in strms. */
-  bool is_resting;       /* is_resting: it said comfort noise last: silence is what it means. */
+  bool is_shared;            /* is_shared: rtp and rtcp are its worker's (shared.h). */
+  bool is_stamped;           /* is_stamped: its packets say when they came. */
+  bool wants_strms;          /* wants_strms: a stream had to make room. */
+  uint8_t selected;          /* selected is the remote that SELECT named; 0: none. */
+  uint8_t feeding;           /* feeding is the remote whose audio began last. */
+  uint8_t latest;            /* latest is the remote that was described (or came up) last. */
+  uint8_t sealed_for;        /* sealed_for is the remote whose key the sealer has. */
+  uint8_t n_remotes;         /* n_remotes are the places in remotes, free ones included. */
+  uint8_t n_strms;           /* n_strms are those in strms. */
+  bool is_resting;           /* is_resting: it said comfort noise last: silence is what it means. */
   uint8_t silent_ticks;  /* silent_ticks are left until a session that nothing came to counts as idle. */
   uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
   uint8_t told_ice;      /* told_ice is the enum mset_ice_state told last. */
@@ -73,11 +74,14 @@ struct session {
   struct recsink recording;
   struct tap tap;
   pool_handle tapped; /* tapped is the session that this one listens to. */
-  uint64_t far; /* far is the id of a peer on another worker, far_worker; 0: none. */
+  uint64_t far;       /* far is the id of a peer on another worker, far_worker; 0: none. */
   uint32_t far_worker;
   struct event_out event_out;
   uint32_t ssrc, last_ssrc, ssrc_changes;
+  uint32_t bad_run;      /* bad_run: so many packets in a row did not verify. */
   uint64_t heard_us;     /* heard_us is when anything verified came; at first the OPEN. */
+  uint64_t first_us;     /* first_us is when the first verified packet came. */
+  uint64_t sound_us;     /* sound_us is when it was last louder than silence. */
   uint64_t forwarded_us; /* forwarded_us is when audio or an event of the peer was last sent. */
   struct sink sink;
   struct roomlink *room;  /* room is the sink to a room that it is in; NULL: none. */
@@ -89,13 +93,14 @@ struct session {
   struct strm first[SESSION_STRMS];
   /* Between packets: */
   uint64_t id;
-  struct port rtcp; /* like rtp */
-  struct strm gone; /* gone has the totals of streams that made room. */
+  struct port rtcp;    /* like rtp */
+  struct strm gone;    /* gone has the totals of streams that made room. */
+  struct mset_odd odd; /* odd is for the figures; what packets touch stands above. */
   uint64_t media_timeout_us;
   char cname[24];
   struct tone tone;
-  struct xcode_play play; /* play is the file, */
-  uint64_t play_op;       /* whose end is told. */
+  struct xcode_play play;         /* play is the file, */
+  uint64_t play_op;               /* whose end is told. */
   uint32_t digits_ts;             /* digits_ts is the timestamp of the event that we send, */
   struct telev_cut digits_cut;    /* and its segments. */
   struct inband_tone digit_sound; /* digit_sound is the digit as sound, where no events are taken. */

@@ -3,14 +3,14 @@
 #include "media/talker.h"
 
 #include "codec/g711.h"
+#include "codec/level.h"
 #include "codec/vad.h"
 
 enum {
   CONCEAL_STEPS = 6,
-  REST_US = 2000000,  /* nothing came for so long: the buffer is not asked */
-  QUIET_US = 100000,  /* nothing came for so long: it gets quieter */
-  PROBE_SAMPLES = 20, /* octets of a G.711 packet that are looked at */
-  IS_CN = 0x80,       /* in a packet's tag, beside the loudness that it claims */
+  REST_US = 2000000, /* nothing came for so long: the buffer is not asked */
+  QUIET_US = 100000, /* nothing came for so long: it gets quieter */
+  IS_CN = 0x80,      /* in a packet's tag, beside the loudness that it claims */
   OPUS_DTX_BYTES = 2,
   GUESS_MAX = 100,
   QUIET_LOUDNESS = 80,
@@ -34,12 +34,8 @@ void talker_done(struct talker *t) {
 
 /* Loudness without decoding ------------------------------------------------------------------------- */
 static float sampled(enum g711_law law, const uint8_t *payload, size_t n) {
-  int16_t few[PROBE_SAMPLES];
-  if (n < PROBE_SAMPLES)
-    return 0;
-  for (size_t i = 0; i < PROBE_SAMPLES; i++) /* not evenly: a tone may be zero at even steps */
-    few[i] = g711_expand(law, payload[i * (n - 7) / PROBE_SAMPLES + i * 5 % 7]);
-  return loudness_of(vad_level(few, PROBE_SAMPLES));
+  int level = level_glance(law, payload, n);
+  return level < 0 ? 0 : loudness_of((uint8_t)level);
 }
 
 /* More is louder; how loud, decoding tells. */

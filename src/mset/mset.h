@@ -10,7 +10,7 @@
 #include "wire/srtpkey.h"
 
 enum {
-  MSET_VERSION = 2,
+  MSET_VERSION = 3,
   MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
@@ -197,8 +197,9 @@ struct mset_play_done { /* event; the linked session's sound goes on */
   uint32_t pad;
 };
 /* command: what h.session receives goes to listener too, in the listener's codec; digits do not. The
- * listener is a session on the same worker (mset_open.beside) with no peer; one is tapped by it at a time.
- * FAULT -ENOENT: it is none, or elsewhere; -EISCONN: it has a peer, or listens to another. Reply OK */
+ * listener is a session on the same worker (mset_open.beside) with no peer; one is tapped by it at a
+ * time. FAULT -ENOENT: it is none, or elsewhere; -EISCONN: it has a peer, or listens to another. Reply
+ * OK */
 struct mset_tap {
   struct mset_head h;
   uint64_t listener; /* listener is 0 for no more. */
@@ -307,6 +308,18 @@ struct mset_xr { /* the peer's last VoIP metrics about what we send, as they cam
   uint8_t r_factor, mos_listening, mos_conversational, is_given;
   uint32_t rx, tx; /* XR packets received and sent */
 };
+struct mset_odd { /* what came and was of no use, and when what was came: for whoever asks why. Nothing
+                    of strangers is proven. Times are CLOCK_MONOTONIC, 0: never */
+  struct addr stranger;            /* the last source that may not send here */
+  uint32_t wrong_port;             /* media packets at the port for reports */
+  uint32_t bad_payload;            /* verified packets of a payload type that was not negotiated */
+  uint32_t bad_run;                /* packets that did not verify, since the last one that did */
+  uint8_t payload_type, is_misfit; /* of bad_payload, the last; is_misfit: DTLS showed another
+                                      certificate than described */
+  uint8_t pad[2];
+  uint64_t bad_since_us;                 /* when bad_run began */
+  uint64_t first_us, heard_us, sound_us; /* verified packets; sound_us: louder than silence */
+};
 struct mset_facts {
   uint32_t seq, suite; /* suite is an enum srtp_suite. */
   uint64_t session;    /* session is 0 for a free slot. */
@@ -322,6 +335,7 @@ struct mset_facts {
   uint32_t nacks, picture_losses, byes; /* what the peer's RTCP had of these */
   uint32_t silent_ms;                   /* silent_ms sums up one-way silence of this peer. */
   struct mset_xr xr;
+  struct mset_odd odd;
 };
 /* After its slots the table holds MSET_COUNTS_MAX counters, uint64_t, since the media process' start:
  * how many packets went no further, by enum drop of flow. Read with relaxed atomics. */

@@ -43,7 +43,8 @@ static void alert_done(struct alert *a, struct cause why) {
 
 static void offline_end(void *arg) {
   struct alert *a = arg;
-  struct cause c = {.reason = END_UNREACHABLE, .by = BY_GATEWAY, .sip = 480, .q850 = 20};
+  struct cause c = {
+      .reason = END_UNREACHABLE, .by = BY_GATEWAY, .sip = 480, .q850 = 20, .fault = WHY_FAULT_OFFLINE};
   slice_copy(c.detail, sizeof(c.detail), SLICE("no device of the user is connected"));
   if (!a->had_leg)
     alert_done(a, c);

@@ -131,7 +131,7 @@ static void stream_lost_end(void *arg) {
   struct leg *l = nleg_leg(nl);
   if (!l)
     return;
-  struct cause c = {.reason = END_TIMEOUT, .by = BY_GATEWAY};
+  struct cause c = {.reason = END_TIMEOUT, .by = BY_GATEWAY, .fault = WHY_FAULT_STREAM};
   slice_copy(c.detail, sizeof(c.detail), SLICE("stream_lost"));
   leg_end(l, c);
 }

@@ -64,6 +64,9 @@ struct record {
   uint64_t config_version;
   char verified[16];                    /* who vouches for from, "": not asked */
   char attempts[RECORD_ATTEMPTS_BYTES]; /* JSON text: whom the call was led to, in order; "" none. */
+  char
+      cause_id[32]; /* cause_id is a slug of trace/why.def: why it failed or sounded bad; "": neither. */
+  char cause_text[240]; /* the same in a sentence */
 };
 
 const char *record_state_text(enum record_state s);         /* live ended refused */

@@ -294,6 +294,16 @@ void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int si
   }
 }
 
+void dialog_fault(struct dialog *d, enum why_fault fault, enum end_reason reason, int sip,
+                  const char *detail) {
+  struct cause c = {.reason = reason, .by = BY_GATEWAY, .sip = sip, .fault = fault};
+  struct leg *l = dialog_leg(d);
+  if (l) {
+    snprintf(c.detail, sizeof c.detail, "%s", detail);
+    leg_end(l, c);
+  }
+}
+
 /* A re-INVITE of ours that the end crosses is still to be answered and acknowledged: RFC 5407 3.2.1. */
 void dialog_over(struct dialog *d) {
   if (d->offer_out)

@@ -24,9 +24,9 @@ static void due(void *arg) {
   enum refresh_due what = refresh_due(&d->refresh, loop_now_us(d->t->env.loop));
   if (what == REFRESH_OVER) {
     count_one(&trunk_counters, TRUNKCOUNT_expired);
-    dialog_end(d, END_TIMEOUT, BY_GATEWAY, 408, 0,
-               d->refresh.is_ours ? "session timer: no refresh of ours was answered"
-                                  : "session timer: the peer did not refresh");
+    dialog_fault(d, WHY_FAULT_REFRESH, END_TIMEOUT, 408,
+                 d->refresh.is_ours ? "session timer: no refresh of ours was answered"
+                                    : "session timer: the peer did not refresh");
     return;
   }
   d->owes_refresh = d->owes_refresh || what == REFRESH_SEND;
@@ -160,7 +160,7 @@ static int update_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, con
   }
   nta_outgoing_destroy(take(d->update_out));
   if (status == 481 || status == 408)
-    dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, status, 0, "the peer knows the call no more");
+    dialog_fault(d, WHY_FAULT_FORGOTTEN, END_TRUNK_FAILURE, status, "the peer knows the call no more");
   else
     wish_next(d);
   return 0;

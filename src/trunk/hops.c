@@ -84,7 +84,12 @@ static void walk_over(struct hops *h) {
   void *magic = h->magic;
   struct hops_end end = h->end;
   if (!end.status)
-    end = (struct hops_end){.status = 502, .why = "no address of the trunk's target is known"};
+    end = (struct hops_end){.status = 502,
+                            .why = "no address of the trunk's target is known",
+                            .fault = WHY_FAULT_NO_ADDRESS};
+  end.tries = h->n_tried;
+  if (h->n_tried)
+    end.target = h->tried[h->n_tried - 1].addr;
   walk_drop(h);
   user->over(magic, &end);
 }
@@ -148,7 +153,11 @@ static bool is_due(struct hops *h, const struct resolve_hit *hit) {
   uint32_t left_s;
   enum shun_state state = shun_of(h->t->shunned, &s, now_of(h), &left_s);
   if (state == SHUN_NEVER && !h->end.status)
-    h->end = (struct hops_end){503, true, left_s, "the trunk asked for quiet by Retry-After"};
+    h->end = (struct hops_end){.status = 503,
+                               .is_peer = true,
+                               .retry_after_s = left_s,
+                               .why = "the trunk asked for quiet by Retry-After",
+                               .fault = WHY_FAULT_QUIET};
   return !was_tried(h, hit) && state != SHUN_NEVER && (state == SHUN_LAST) == (h->round > 0);
 }
 
@@ -176,7 +185,13 @@ static void udp_keep(const struct hops *h, const struct resolve_hit *hit) {
 }
 
 static void hop_fail(struct hops *h, int status, bool is_peer, uint32_t retry_after_s, const char *why) {
-  h->end = (struct hops_end){status, is_peer, retry_after_s, why};
+  h->end = (struct hops_end){.status = status,
+                             .is_peer = is_peer,
+                             .retry_after_s = retry_after_s,
+                             .why = why,
+                             .fault = is_peer         ? WHY_FAULT_NONE
+                                      : status == 408 ? WHY_FAULT_SILENT
+                                                      : WHY_FAULT_REFUSED};
   h->is_waiting = h->is_heard = false;
 }
 
@@ -217,7 +232,9 @@ static void on_list(void *arg, uint64_t magic, int error, const struct resolve_l
   h->at = 0;
   h->has_list = true;
   if (error && !h->end.status)
-    h->end = (struct hops_end){502, false, 0, "no DNS server tells the address of the trunk's target"};
+    h->end = (struct hops_end){.status = 502,
+                               .why = "no DNS server tells the address of the trunk's target",
+                               .fault = WHY_FAULT_DNS};
   go_on(h);
 }
 
@@ -232,7 +249,8 @@ static int list_get(struct hops *h, const struct resolve_want *want) {
   if (e < 0)
     h->list.n = 0;
   if (e < 0 && e != -ENOENT && !h->end.status)
-    h->end = (struct hops_end){502, false, 0, "the trunk's target cannot be resolved"};
+    h->end = (struct hops_end){
+        .status = 502, .why = "the trunk's target cannot be resolved", .fault = WHY_FAULT_NO_ADDRESS};
   return e;
 }
 

@@ -28,6 +28,9 @@ struct hops_end {
   bool is_peer;           /* is_peer: the peer said that status itself. */
   uint32_t retry_after_s; /* of the last 503; 0: none */
   const char *why;
+  enum why_fault fault; /* what of ours found it out; none where the peer said so */
+  uint32_t tries;       /* the addresses that were tried, and the last of them */
+  struct addr target;
 };
 
 struct hops_user {

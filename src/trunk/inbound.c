@@ -327,7 +327,7 @@ static void ack_missing(struct dialog *d) {
     dialog_drop(d);
     return;
   }
-  dialog_end(d, END_TIMEOUT, BY_GATEWAY, 408, 0, "the answer was never acknowledged");
+  dialog_fault(d, WHY_FAULT_NO_ACK, END_TIMEOUT, 408, "the answer was never acknowledged");
 }
 
 static void cancel_in(struct dialog *d, const sip_t *sip) {

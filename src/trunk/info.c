@@ -41,7 +41,7 @@ static int answered(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, const sip_
     return 0;
   nta_outgoing_destroy(take(d->info_out));
   if (status == 481 || status == 408) {
-    dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, status, 0, "the peer knows the call no more");
+    dialog_fault(d, WHY_FAULT_FORGOTTEN, END_TRUNK_FAILURE, status, "the peer knows the call no more");
     return 0;
   }
   if (status >= 300)

@@ -100,8 +100,8 @@ struct trunks {
   struct pool *hops;
   struct timer lookup_timer;
   char resolv_conf[CONF_PATH_BYTES + 16]; /* node.resolvers as a file for sofia's resolver; "": none */
-  struct pin *pins;          /* pins: see hops_pin() */
-  struct expiry_files files; /* files of certificates and keys, looked at by renewal */
+  struct pin *pins;                       /* pins: see hops_pin() */
+  struct expiry_files files;              /* files of certificates and keys, looked at by renewal */
   struct timer renewal_timer;
   char renewal_why[256]; /* why the newest files were refused; "": they were not */
 };
@@ -191,7 +191,7 @@ struct dialog {
   bool owes_cancel;  /* owes_cancel: a CANCEL is due once a provisional came. */
   struct cause bye_cause;
 
-  char *location; /* location is the PIDF-LO that came with the INVITE; NULL: none. */
+  char *location;          /* location is the PIDF-LO that came with the INVITE; NULL: none. */
   bool routes_by_location; /* … and its Geolocation-Routing was yes */
   char *passports; /* passports are Identity lines that came and are, or may be, good; NULL: none. */
   struct prack prack;
@@ -334,6 +334,9 @@ void dialog_retarget(struct dialog *d, nta_outgoing_t *orq, const sip_t *sip);
 void dialog_ack(struct dialog *d, uint32_t cseq, const char *branch, const char *body);
 void dialog_bye(struct dialog *d, const struct cause *c);
 /* Ends the call's leg for a reason of the peer's or of the wire; door->ended does the rest. */
+/* The same by us, for a fault that the record's sentence names. */
+void dialog_fault(struct dialog *d, enum why_fault fault, enum end_reason reason, int sip,
+                  const char *detail);
 void dialog_end(struct dialog *d, enum end_reason reason, enum end_by by, int sip, int q850,
                 const char *detail);
 enum end_by dialog_by_peer(const struct dialog *d);
@@ -448,7 +451,8 @@ int regist_rank(struct trunks *t, const struct conf_trunk *trunk);
 const struct conf_trunk *regist_pick(struct agent *a, const struct conf_trunk *found,
                                      const struct addr *source, const struct ask_hosts *subjects,
                                      const sip_t *sip);
-/* The user part that was called: where that is our Contact, of P-Called-Party-ID (RFC 7315 4.2) or To. */
+/* The user part that was called: where that is our Contact, of P-Called-Party-ID (RFC 7315 4.2) or To.
+ */
 struct slice regist_called(const struct conf_trunk *trunk, const sip_t *sip);
 /* The Request-URI of a call to a peer that registered with a Contact of one user: that Contact, the
  * number being in To. Else target stays. */

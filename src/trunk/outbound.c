@@ -7,6 +7,7 @@
 #include "trunk/hops.h"
 #include "trunk/identity.h"
 #include "trunk/location.h"
+#include "trunk/tls.h"
 #include "trunk/vouch.h"
 
 #include <stdio.h>
@@ -256,6 +257,15 @@ static bool invite_is_switched(void *magic) {
   return is_switched;
 }
 
+/* Was it the handshake? The library tells no more than that the request failed. */
+static void tls_note(struct cause *c) {
+  struct link_failure f;
+  if (!link_failed(&c->target, &f))
+    return;
+  c->fault = f.is_name ? WHY_FAULT_TLS_NAME : WHY_FAULT_TLS;
+  snprintf(c->detail, sizeof c->detail, "%s", f.text);
+}
+
 static void invite_over(void *magic, const struct hops_end *end) {
   struct dialog *d = dialog_get(magic);
   if (!d)
@@ -270,6 +280,11 @@ static void invite_over(void *magic, const struct hops_end *end) {
     c.reason = end->status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE;
     snprintf(c.detail, sizeof c.detail, "%s", end->why);
   }
+  c.tries = end->tries;
+  c.target = end->target;
+  c.fault = end->fault;
+  if (c.fault == WHY_FAULT_REFUSED)
+    tls_note(&c);
   callee_fail(d, c);
 }
 
@@ -403,6 +418,7 @@ static void callee_final(struct dialog *d, const sip_t *sip, int status) {
         status == 408 ? END_TIMEOUT : END_TRUNK_FAILURE; /* nobody on the trunk said that status */
     snprintf(c.detail, sizeof c.detail, "%s",
              status == 408 ? "the trunk did not answer" : "the trunk cannot be reached");
+    c.fault = status == 408 ? WHY_FAULT_SILENT : WHY_FAULT_REFUSED;
   }
   callee_fail(d, c);
 }

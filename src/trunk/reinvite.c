@@ -184,7 +184,7 @@ static int reinvite_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const 
   nta_incoming_destroy(take(d->ack_in));
   if (!sip) {
     count_one(&trunk_counters, TRUNKCOUNT_no_ack);
-    dialog_end(d, END_TIMEOUT, BY_GATEWAY, 408, 0, "the answer was never acknowledged");
+    dialog_fault(d, WHY_FAULT_NO_ACK, END_TIMEOUT, 408, "the answer was never acknowledged");
     return 0;
   }
   bool is_late = d->offer_in_is_late;

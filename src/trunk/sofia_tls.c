@@ -10,6 +10,7 @@
 #include "trunk/tls.h"
 
 #include <openssl/err.h>
+#include <stdio.h>
 #include <sofia-sip/su_errno.h>
 
 enum {
@@ -166,12 +167,46 @@ static void give_up(tport_t *self, int error) {
     tport_shutdown(self, 2);
 }
 
+/* The last failures of ours as a client, by address. */
+enum { FAILURES_KEPT = 16, FAILURE_US = 30000000 };
+static struct {
+  struct addr peer;
+  uint64_t at_us;
+  struct link_failure what;
+} failures[FAILURES_KEPT];
+static unsigned next_failure;
+
+static void keep_failure(const struct shake *s, const struct addr *peer, const char *why) {
+  unsigned at = next_failure++ % FAILURES_KEPT;
+  failures[at].peer = *peer;
+  failures[at].at_us = clock_now_us();
+  failures[at].what.is_name = s->result == SHAKE_WRONG_NAME;
+  snprintf(failures[at].what.text, sizeof failures[at].what.text, "%s", why);
+}
+
+bool link_failed(const struct addr *peer, struct link_failure *ret) {
+  uint64_t best = 0, now = clock_now_us();
+  for (unsigned i = 0; i < FAILURES_KEPT; i++)
+    if (failures[i].at_us > best && addr_eq(&failures[i].peer, peer)) {
+      best = failures[i].at_us;
+      *ret = failures[i].what;
+    }
+  return best && now - best < FAILURE_US;
+}
+
 static void tell_failure(const struct link *t, tport_t *self) {
   const struct shake *s = &t->shake;
   const tp_name_t *n = tport_name(self);
+  const char *why = s->result == SHAKE_TIMEOUT ? "the deadline passed" : s->error;
+  struct addr peer = {0};
+  struct sockaddr_storage ss;
+  socklen_t n_ss = sizeof ss;
+  if (getpeername(peek_of(self)->socket, (struct sockaddr *)&ss, &n_ss) == 0)
+    addr_from(&peer, (struct sockaddr *)&ss);
   log_info(tls, "handshake %s %s:%s failed: %s", s->accepted ? "from" : "with",
-           n->tpn_host ? n->tpn_host : "?", n->tpn_port ? n->tpn_port : "?",
-           s->result == SHAKE_TIMEOUT ? "the deadline passed" : s->error);
+           n->tpn_host ? n->tpn_host : "?", n->tpn_port ? n->tpn_port : "?", why);
+  if (!s->accepted && addr_family(&peer) != AF_UNSPEC)
+    keep_failure(s, &peer, why);
 }
 
 static void subjects_fill(struct peek *p, const struct shake *s) {

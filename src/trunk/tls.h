@@ -52,6 +52,14 @@ void owntls_stop(void);
  * another version, or its calls do not reach our functions. TLS must then not be offered. */
 int owntls_self_test(char *why, size_t why_bytes) must_check;
 
+/* The last handshake with that address (of a client's) failed less than half a minute ago: true, and
+ * why. Call thread. */
+struct link_failure {
+  bool is_name; /* is_name: its certificate is another name's. */
+  char text[160];
+};
+bool link_failed(const struct addr *peer, struct link_failure *ret);
+
 /* What the peer of a TLS connection proved. */
 struct link_facts {
   bool verified;         /* verified: a chain to one of our roots and, outbound, the wanted name. */
@@ -85,7 +93,7 @@ struct hook_admission {
   /* local is the socket's own address: which listener it is. */
   bool (*datagram)(void *arg, const struct addr *local,
                    const struct addr *from); /* false drops it silently */
-  void (*waited)(void *arg, int64_t us); /* how long a datagram lay in the socket; may be NULL */
+  void (*waited)(void *arg, int64_t us);     /* how long a datagram lay in the socket; may be NULL */
   bool (*accept)(void *arg, const struct addr *local,
                  const struct addr *from); /* false closes the connection */
   uint32_t max_connections;                /* max_connections accepted over TCP and TLS; 0: 1024. */

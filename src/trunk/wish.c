@@ -70,7 +70,7 @@ static void offer_refused(struct dialog *d, struct leg *l, int status, const sip
     d->owes_refresh = d->out_is_refresh;
     retry_arm(d, !d->out_is_refresh);
   } else if (status == 481 || status == 408) {
-    dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, status, 0, "the peer knows the call no more");
+    dialog_fault(d, WHY_FAULT_FORGOTTEN, END_TRUNK_FAILURE, status, "the peer knows the call no more");
   } else if (d->out_is_refresh) {
     d->owes_refresh = is_again;
     if (!is_again)

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Why a call failed or sounded bad: gathers what its legs, its attempts and the media process' counters
+ * tell, for the tree of trace/why, and puts the sentence into the record, the log and the metrics. */
+#include "call/hunt.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+
+#include <stdio.h>
+
+enum {
+  REOFFER_US = 3000000, /* a key that fails so soon after a description came with it */
+  STRAYS_MAX = 512,     /* legs that are looked at for packets of this one */
+};
+
+/* While the call is up ----------------------------------------------------------------------------- */
+void blame_reoffer(struct leg *l) {
+  struct leg_inner *in = leg_in(l);
+  if (in->reoffers < REOFFERS_KEPT)
+    in->reoffer_us[in->reoffers] = clock_now_us();
+  in->reoffers++;
+}
+
+/* What the peer says of itself, by its last description. */
+static enum why_way way_of(const struct desc *d) {
+  static const enum why_way ways[] = {[DIR_INACTIVE] = WHY_INACTIVE,
+                                      [DIR_SEND] = WHY_SENDONLY,
+                                      [DIR_RECV] = WHY_RECVONLY,
+                                      [DIR_SENDRECV] = WHY_SENDRECV};
+  return addr_port(&d->audio.rtp) ? ways[d->audio.direction & DIR_SENDRECV] : WHY_INACTIVE;
+}
+
+/* A hold is its own: by the verb, or by an offer. An answer that says so is none. */
+static bool is_held(const struct leg *l) {
+  const struct leg_inner *in = leg_in(l);
+  return in->hold_verb || (in->hold_sdp && in->is_ours_answer) || in->ice_lost;
+}
+
+static void note_leg(struct leg *l, const struct leg *far) {
+  struct blame_leg *b = &leg_in(l)->blame;
+  if (b->is_noted || !l->local || !l->remote)
+    return;
+  const struct desc_audio *ours = &l->local->audio, *theirs = &l->remote->audio;
+  *b = (struct blame_leg){.is_noted = true,
+                          .said = theirs->rtp,
+                          .our_port = addr_port(&ours->rtp),
+                          .way = (uint8_t)way_of(l->remote),
+                          .candidates = theirs->n_candidates,
+                          .is_held = is_held(l) || (far && is_held(far)),
+                          .wants_ice = theirs->ufrag[0] && ours->ufrag[0],
+                          .wants_dtls = desc_is_dtls(ours),
+                          .wants_srtp = ours->n_crypto > 0};
+}
+
+static struct leg *callee_of(const struct call *c) {
+  return call_in(c)->bridged ? call_in(c)->bridged : c->callee;
+}
+
+void blame_note(struct call *c) {
+  struct leg *b = callee_of(c);
+  if (c->caller)
+    note_leg(c->caller, b);
+  if (b)
+    note_leg(b, c->caller);
+}
+
+/* Facts of a leg ----------------------------------------------------------------------------------- */
+static uint32_t since_ms(uint64_t at_us, uint64_t from_us) {
+  return at_us > from_us ? (uint32_t)((at_us - from_us) / 1000) : 0;
+}
+
+/* The description that came with the keys which fail. */
+static uint32_t reoffer_at(const struct leg_inner *in, uint64_t at_us) {
+  uint32_t found = 0;
+  for (uint32_t i = 0; i < in->reoffers && i < REOFFERS_KEPT; i++)
+    if (in->reoffer_us[i] <= at_us + REOFFER_US / 3 && at_us < in->reoffer_us[i] + REOFFER_US)
+      found = i + 1;
+  return found;
+}
+
+static struct why_flow flow_of(const struct mset_way *w, uint16_t mos_centi) {
+  return (struct why_flow){.packets = w->packets,
+                           .lost = w->lost,
+                           .late = w->late,
+                           .jitter_ms = w->jitter_us / 1000,
+                           .max_jitter_ms = w->max_jitter_us / 1000,
+                           .mos_x100 = mos_centi};
+}
+
+/* Do its packets come to another leg's port? A few are asked: it is told of calls that are silent. */
+static void find_stray(const struct leg *l, struct why_leg *ret) {
+  struct calls *cs = leg_calls(l);
+  const struct addr *said = &leg_in(l)->blame.said;
+  uint32_t cursor = 0, n = 0;
+  struct mset_facts f;
+  for (struct call *c = calls_next(cs, &cursor); c && n < STRAYS_MAX; c = calls_next(cs, &cursor))
+    for (struct leg *k = call_next_leg(c, NULL); k; k = call_next_leg(c, k), n++)
+      if (k != l && k->kind == LEG_TRUNK && leg_facts(k, &f) && addr_eq(&f.odd.stranger, said)) {
+        ret->wrong_port = (uint32_t)f.rx.wrong_source;
+        ret->stray_port = addr_port(&f.local);
+        return;
+      }
+}
+
+static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t from_us,
+                    struct why_leg *ret) {
+  const struct mset_odd *o = &f->odd;
+  ret->wrong_source = (uint32_t)f->rx.wrong_source;
+  if (addr_family(&o->stranger) != AF_UNSPEC)
+    addr_text(&o->stranger, ret->stranger, sizeof(ret->stranger));
+  ret->wrong_port = o->wrong_port;
+  ret->stray_port = o->wrong_port ? (uint16_t)(ret->our_port + 1) : 0;
+  ret->bad_payload = o->bad_payload;
+  ret->payload_type = o->payload_type;
+  ret->is_fingerprint_wrong = o->is_misfit != 0;
+  ret->key_bad = o->bad_run;
+  ret->key_reinvite = o->bad_run ? reoffer_at(leg_in(l), o->bad_since_us) : 0;
+  ret->first_ms = since_ms(o->first_us, from_us);
+  ret->last_ms = since_ms(o->heard_us, from_us);
+  ret->sound_ms = since_ms(o->sound_us, from_us);
+  ret->has_level = f->level_rx_dbov != MSET_LEVEL_UNKNOWN;
+  if (l->kind == LEG_TRUNK && !f->rx.packets && !ret->stray_port &&
+      addr_family(&leg_in(l)->blame.said) != AF_UNSPEC)
+    find_stray(l, ret);
+}
+
+static void put_leg(const struct leg *l, uint64_t from_us, struct why_leg *ret) {
+  const struct blame_leg *b = &leg_in(l)->blame;
+  const struct mset_facts f = rec_sum(l);
+  *ret = (struct why_leg){.is_there = true,
+                          .is_trunk = l->kind == LEG_TRUNK,
+                          .is_up = l->connected_ms != 0,
+                          .wants_ice = b->wants_ice,
+                          .wants_dtls = b->wants_dtls,
+                          .wants_srtp = b->wants_srtp,
+                          .ice = (enum why_ice)l->media.ice,
+                          .dtls = (enum why_dtls)l->media.dtls,
+                          .candidates = b->candidates,
+                          .way = (enum why_way)b->way,
+                          .is_held = b->is_held,
+                          .our_port = b->our_port,
+                          .rx = flow_of(&f.rx, f.mos_rx_centi),
+                          .tx = flow_of(&f.tx, f.mos_tx_centi),
+                          .dumb_ms = f.silent_ms,
+                          .rtt_ms = f.rtt_us / 1000};
+  ret->tx.lost = f.remote_lost;
+  snprintf(ret->name, sizeof(ret->name), "%s", l->trunk ? l->trunk->name : l->identity);
+  snprintf(ret->codec, sizeof(ret->codec), "%s", rec_codec(l->media.codec));
+  if (addr_family(&b->said) != AF_UNSPEC)
+    addr_text(&b->said, ret->said, sizeof(ret->said));
+  put_odd(l, &f, from_us, ret);
+}
+
+/* Facts of the call -------------------------------------------------------------------------------- */
+static void put_attempts(const struct call *c, struct why_facts *f) {
+  uint32_t n = 0;
+  const struct hunt_try *tries = hunt_tries(c, &n);
+  for (uint32_t i = 0; i < n && i < WHY_ATTEMPTS_MAX; i++) {
+    struct why_attempt *a = &f->attempts[f->n_attempts++];
+    *a = (struct why_attempt){.is_trunk = tries[i].kind == LEG_TRUNK,
+                              .had_progress = tries[i].had_progress,
+                              .is_demoted = tries[i].is_demoted,
+                              .fault = tries[i].fault,
+                              .status = tries[i].sip,
+                              .is_peer = tries[i].is_peer,
+                              .ms = (uint32_t)(tries[i].ended_ms - tries[i].started_ms),
+                              .tries = tries[i].tries};
+    memcpy(a->name, tries[i].name, sizeof(a->name));
+    if (addr_family(&tries[i].target) != AF_UNSPEC)
+      addr_text(&tries[i].target, a->target, sizeof(a->target));
+  }
+}
+
+static bool is_failure(enum end_reason r) {
+  static const bool good[END_COUNT_] = {
+      [END_COMPLETED] = true,          [END_BUSY] = true,         [END_DECLINED] = true,
+      [END_NO_ANSWER] = true,          [END_CANCELED] = true,     [END_TRANSFERRED] = true,
+      [END_REPLACED] = true,           [END_MAX_DURATION] = true, [END_OPERATOR] = true,
+      [END_ANSWERED_ELSEWHERE] = true,
+  };
+  return r < END_COUNT_ && !good[r];
+}
+
+/* When it was answered, or begun, on the clock of the counters. */
+static uint64_t from_us(const struct call *c) {
+  const struct leg *b = callee_of(c);
+  uint64_t wall_ms = c->answered && b && b->answered_ms ? b->answered_ms : c->created_ms;
+  uint64_t now_ms = clock_wall_ms(), ago_us = now_ms > wall_ms ? (now_ms - wall_ms) * 1000 : 0;
+  uint64_t now_us = clock_now_us();
+  return now_us > ago_us ? now_us - ago_us : 0;
+}
+
+static void gather(const struct call *c, const struct record *r, struct why_facts *f) {
+  const struct call_inner *in = call_in(c);
+  const struct cause *why = in->why.reason || !c->caller ? &in->why : &c->caller->cause;
+  const struct leg *legs[WHY_LEGS] = {c->caller, callee_of(c)};
+  uint64_t from = from_us(c), ended_ms = c->ended_ms ? c->ended_ms : clock_wall_ms();
+  *f = (struct why_facts){.end = is_failure(why->reason) ? WHY_END_FAILED : WHY_END_GOOD,
+                          .fault = why->fault,
+                          .is_answered = c->answered,
+                          .is_caller_faulty = in->is_caller_faulty,
+                          .status = r->sip_status,
+                          .reason = r->reason,
+                          .rule = r->rule,
+                          .detail = why->detail};
+  f->ms = since_ms(clock_now_us(), from);
+  if (clock_wall_ms() > ended_ms && f->ms > clock_wall_ms() - ended_ms)
+    f->ms -= (uint32_t)(clock_wall_ms() - ended_ms);
+  for (size_t i = 0; i < WHY_LEGS; i++)
+    if (legs[i])
+      put_leg(legs[i], from, &f->legs[i]);
+  put_attempts(c, f);
+}
+
+static void tell(struct calls *cs, struct record *r, const struct why_facts *f, struct why *w) {
+  why_find(f, w);
+  if (w->id == CAUSE_NONE)
+    return;
+  snprintf(r->cause_id, sizeof(r->cause_id), "%s", why_slug(w->id));
+  snprintf(r->cause_text, sizeof(r->cause_text), "%s", w->sentence);
+  count_one(&cs->causes, w->id - 1);
+}
+
+void blame_find(struct call *c, struct record *r) {
+  struct call_inner *in = call_in(c);
+  struct why_facts f;
+  struct why w;
+  if (in->blame_text || in->recorded) { /* once more, with the client's figures */
+    snprintf(r->cause_id, sizeof(r->cause_id), "%s", why_slug(in->blame));
+    snprintf(r->cause_text, sizeof(r->cause_text), "%s", in->blame_text ? in->blame_text : "");
+    return;
+  }
+  gather(c, r, &f);
+  tell(in->cs, r, &f, &w);
+  in->blame = w.id;
+  if (w.id == CAUSE_NONE)
+    return;
+  in->blame_text = strdup(w.sentence);
+  log_info(call, "%s %s: %s", c->id, f.end == WHY_END_FAILED ? "failed" : "sounded bad", w.sentence);
+}
+
+void blame_refusal(struct calls *cs, struct record *r) {
+  struct why w;
+  struct why_facts f = {.end = WHY_END_FAILED,
+                        .is_refused = true,
+                        .status = r->sip_status,
+                        .reason = r->reason,
+                        .rule = r->rule,
+                        .detail = r->detail};
+  tell(cs, r, &f, &w);
+}
+
+const char *call_cause(const struct call *c, const char **ret_id) {
+  const struct call_inner *in = call_in(c);
+  *ret_id = why_slug(in->blame);
+  return in->blame_text ? in->blame_text : "";
+}
+
+/* Metrics ------------------------------------------------------------------------------------------ */
+static const struct count_row rows[CAUSE_COUNT_] = {
+#define WHY(id, slug, severity, scope, condition, sentence, advice, test) \
+  [CAUSE_##id] = {"sallyport_cause_total", "cause=\"" slug "\"", \
+                  "Calls that failed or sounded bad, by why", COUNT_COUNTER},
+#include "trace/why.def"
+#undef WHY
+};
+
+void blame_counts(struct calls *cs) {
+  cs->causes = (struct counts){rows + 1, CAUSE_COUNT_ - 1, cs->cause_values}; /* none is no row */
+}
+
+const struct counts *calls_causes(const struct calls *cs) { return &cs->causes; }
