@@ -7,7 +7,8 @@ const names = (text) => Object.fromEntries(text.split(/\s+/).map((name) => [name
 
 const COMMON = names('console setTimeout clearTimeout setInterval clearInterval URL URLSearchParams AbortController fetch crypto Event');
 const BROWSER = names(`window document location history navigator sessionStorage isSecureContext addEventListener
-  removeEventListener EventTarget CustomEvent EventSource AudioContext MediaStream RTCPeerConnection Response`);
+  removeEventListener EventTarget CustomEvent EventSource AudioContext MediaStream RTCPeerConnection Response
+  localStorage matchMedia getComputedStyle ResizeObserver Blob scrollTo`);
 
 const RULES = {
   'prefer-const': 'error',
@@ -27,8 +28,9 @@ const RULES = {
 };
 
 export default [
-  { ignores: ['**/node_modules/**'] },
+  { ignores: ['**/node_modules/**', 'src/console/dist/**'] },
   js.configs.recommended,
+  { files: ['src/console/**/*.mjs'], languageOptions: { globals: { ...COMMON, process: 'readonly', Buffer: 'readonly' } } },
   { files: ['src/console/**/*.js'], languageOptions: { sourceType: 'module', globals: { ...COMMON, ...BROWSER } }, rules: RULES },
   {
     files: ['tests/browser/**/*.mjs'],

@@ -56,13 +56,19 @@ function spoken(item) {
   return `${stamp(item.t_us)} s, ${kindOf(item)}, ${way}: `;
 }
 
-function Mark({ item, gateway }) {
+/** A point may be as wide as three lanes where it has neighbours, and two at an edge. */
+function pointPlace(at, n) {
+  if (at === 0 || at === n - 1) return { gridColumn: at === 0 ? '1 / span 4' : `${2 * at - 1} / span 4`, justifySelf: at === 0 ? 'start' : 'end' };
+  return { gridColumn: `${2 * at - 1} / span 6` };
+}
+
+function Mark({ item, gateway, lanes }) {
   const label = html`<span class="kind" aria-hidden="true">${kindOf(item)}</span> <${Peer} text=${item.title} />${item.sdp || item.sdp_text ? html` <span class="sdp">SDP</span>` : ''}`;
   if (item.dir && item.lane_at !== gateway) {
     const { place, way } = arrow(item, gateway);
-    return html`<span class=${`arrow ${way} ${item.tone} ${item.kind}`} style=${{ gridColumn: place }}><span class="label">${label}</span></span>`;
+    return html`<span class=${`arrow ${way} ${item.tone} ${item.kind}`} style=${{ gridColumn: place }}><span class="label" style=${{ maxWidth: `${Math.round(100 * (lanes - Math.min(gateway, item.lane_at) - 0.6) / Math.abs(gateway - item.lane_at))}%` }}>${label}</span></span>`;
   }
-  return html`<span class=${`point ${item.tone} ${item.kind}`} style=${{ gridColumn: `${2 * item.lane_at + 1} / span 2` }}><span class="label">${label}</span></span>`;
+  return html`<span class=${`point ${item.tone} ${item.kind}`} style=${pointPlace(item.lane_at, lanes)}><span class="label">${label}</span></span>`;
 }
 
 function walk(event) {
@@ -86,7 +92,7 @@ export function Ladder({ timeline, items, chosen, onChoose }) {
         ${gap > GAP_US && html`<p class="gap">${words.number(gap / 1e6, 1)} s pass</p>`}
         <button type="button" aria-pressed=${chosen === item.at} onClick=${() => onChoose(chosen === item.at ? null : item.at)}>
           <span class="at" aria-hidden="true">${stamp(item.t_us)}</span><span class="unseen">${spoken(item)}</span>
-          <span class="track"><${Mark} item=${item} gateway=${gateway} /></span>
+          <span class="track"><${Mark} item=${item} gateway=${gateway} lanes=${lanes.length} /></span>
         </button></li>`;
     })}</ol>
   </div>`;

@@ -31,7 +31,7 @@ const GROUPS = [
   ['Set up', [['routing', 'Routing', Routing], ['config', 'Configuration', Config], ['certificates', 'Certificates', Certificates], ['users', 'Users and tokens', Users]]],
   ['Machine', [['system', 'System', System], ['api', 'API', Api]]],
 ];
-const PAGES = new Map(GROUPS.flatMap(([, list]) => list.map(([name, title, Page, One]) => [name, { title, Page, One }])));
+const PAGES = new Map(GROUPS.flatMap(([, list]) => list.map(([name, title, All, One]) => [name, { title, All, One }])));
 
 function Nav({ isOpen, onGo }) {
   const here = place.value.page, alarms = live.openAlarms.value.length;
@@ -52,7 +52,7 @@ function Page() {
   const { page, thing, params } = place.value;
   const found = PAGES.get(page);
   if (!found || (thing && !found.One)) return html`<h1>There is no such page</h1><${Empty} title="Choose one from the menu" />`;
-  return thing ? html`<${found.One} key=${`${page}/${thing}`} id=${thing} params=${params} />` : html`<${found.Page} key=${page} params=${params} />`;
+  return thing ? html`<${found.One} key=${`${page}/${thing}`} id=${thing} params=${params} />` : html`<${found.All} key=${page} params=${params} />`;
 }
 
 /** On a new page: its title, and focus at its beginning, as a load would do. */
@@ -79,7 +79,7 @@ function Frame() {
     event.preventDefault();
     main.current.focus();
   };
-  return html`<a class="skip" href="#/" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
+  return html`<a class="skip" href="#main" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
     <div class="frame"><${Nav} isOpen=${isOpen} onGo=${() => setOpen(false)} /><main id="main" ref=${main} tabindex="-1"><${Page} /></main></div><${Said} />`;
 }
 

@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { theme } from './theme.js';
 import { html } from './ui.js';
+import { clock as hours } from './words.js';
 
 const HEIGHT = 150;
 const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]]; // lines differ by more than colour
@@ -22,9 +23,9 @@ function colour(host, name) {
 function axes(host, { clock, unit }) {
   const ink = colour(host, 'soft'), line = colour(host, 'line');
   const common = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
-  const values = clock ? undefined : (_, ticks) => ticks.map((s) => `${s} s`);
+  const values = (_, ticks) => ticks.map((s) => (clock ? hours(s * 1000).slice(0, 5) : `${s} s`));
   return [
-    { ...common, size: 28, ...(values && { values }) },
+    { ...common, size: 28, values },
     { ...common, size: 48, values: (_, ticks) => ticks.map((v) => `${+v.toFixed(2)}${unit ?? ''}`) },
   ];
 }
@@ -40,7 +41,7 @@ function optionsOf(host, props) {
     scales: { x: { time: Boolean(clock), ...(props.span && { range: () => props.span }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
     axes: axes(host, props),
     series: [
-      { label: clock ? 'at' : 'second' },
+      { label: clock ? 'at' : 's', value: (_, s) => (s === null || s === undefined ? '–' : clock ? hours(s * 1000) : s.toFixed(0)) },
       ...series.map((s, i) => ({ label: s.label, stroke: colour(host, s.ink), width: 1.75, dash: DASHES[i % DASHES.length], points: { show: false }, value, spanGaps: false })),
     ],
   };

@@ -185,4 +185,7 @@ export function Copy({ text, label = 'Copy' }) {
   return html`<button type="button" class="small" onClick=${copy}>${label}</button>`;
 }
 
+/** A block of text as it is, scrolled and reached by keyboard. */
+export const Pre = ({ text, label }) => html`<pre class="message" tabindex="0" role="region" aria-label=${label}>${words.plain(text ?? '')}</pre>`;
+
 export const Bar = ({ value, max = 1, label }) => html`<meter min="0" max=${max} value=${value} aria-label=${label}></meter>`;

@@ -9,7 +9,7 @@ import { Message } from '../message.js';
 import { Plot } from '../plot.js';
 import { go } from '../router.js';
 import { Strip, endOf, sumOf, wayOf } from '../strip.js';
-import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
+import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, Pre, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
 const INKS = ['one', 'two', 'three', 'four'];
@@ -37,7 +37,7 @@ function Quality({ timeline }) {
   const plots = useMemo(() => PLOTS.map(([title, unit, pick, least]) => ({ title, unit, least, ...seriesOf(media, pick) })), [timeline]);
   if (!media.some((m) => m.points.length)) return html`<${Empty} title="No packets were counted">Media figures come once the call is answered, second by second.<//>`;
   const told = media.map((m) => `${wayOf(m)}: ${sumOf(m.points)}`).join('; ');
-  return html`<div class="plots">${plots.map((p) => html`<${Plot} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} ...${p} unit="" />`)}</div>`;
+  return html`<div class="plots">${plots.map((p) => html`<${Plot} ...${p} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} unit="" />`)}</div>`;
 }
 
 function LegFacts({ leg }) {
@@ -52,18 +52,18 @@ function LegFacts({ leg }) {
   ]} /></div>`;
 }
 
-function factsOf(row, timeline) {
-  const end = row?.end;
-  return [
-    ['From', html`<${Peer} text=${party(row?.from)} />`], ['To', html`<${Peer} text=${party(row?.to)} />`],
-    ['Direction', words(row?.direction)], ['Started', html`<${Time} at=${row?.started_at ?? row?.created_at ?? timeline?.started_at} />`],
-    ['Answered', html`<${Time} at=${row?.answered_at} short />`], end && ['Ended', html`<${Time} at=${row?.ended_at} short />`],
-    ['Duration', duration(row?.duration_ms)], row?.pdd_ms !== undefined && ['Post-dial delay', `${number(row.pdd_ms)} ms`],
-    end && ['Ended by', words(end.by)], end && ['Reason', html`<${Peer} text=${words(end.reason)} />`], end?.sip && ['SIP status', end.sip], end?.q850 && ['Q.850', end.q850],
-    end?.rule && ['Rule', end.rule], row?.mos && ['MOS', number(row.mos, 2)],
-    ['Configuration', html`<code>${timeline?.config_version ?? row?.config_version}</code>`],
-  ];
-}
+const endFacts = (row, end) => [
+  ['Ended', html`<${Time} at=${row.ended_at} short />`], ['Ended by', words(end.by)], ['Reason', html`<${Peer} text=${words(end.reason)} />`],
+  end.sip && ['SIP status', end.sip], end.q850 && ['Q.850', end.q850], end.rule && ['Rule', end.rule], end.detail && ['Detail', html`<${Peer} text=${end.detail} />`],
+];
+
+const factsOf = (row, version) => [
+  ['From', html`<${Peer} text=${party(row.from)} />`], ['To', html`<${Peer} text=${party(row.to)} />`],
+  ['Direction', words(row.direction)], ['Started', html`<${Time} at=${row.started_at ?? row.created_at} />`],
+  ['Answered', html`<${Time} at=${row.answered_at} short />`], ['Duration', duration(row.duration_ms)],
+  row.pdd_ms && ['Post-dial delay', `${number(row.pdd_ms)} ms`], row.mos && ['MOS', number(row.mos, 2)],
+  ...(row.end ? endFacts(row, row.end) : []), ['Configuration', html`<code>${version}</code>`],
+];
 
 function Cause({ text, isLive }) {
   if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} /></span></p>`;
@@ -121,18 +121,21 @@ function Timeline({ timeline }) {
     <${Section} title="Quality"><${Quality} timeline=${timeline} /><//>`;
 }
 
+function Rest({ row, timeline }) {
+  return html`${row && html`<${Section} title="Facts"><${Facts} rows=${factsOf(row, timeline?.config_version ?? row.config_version)} /><//>`}
+    ${row?.legs?.length > 0 && html`<${Section} title="Legs"><div class="legs">${row.legs.map((leg, i) => html`<${LegFacts} key=${i} leg=${leg} />`)}</div><//>`}
+    ${timeline?.client?.length > 0 && html`<${Section} title="What the browser measured"><${Pre} label="Statistics of the browser" text=${JSON.stringify(timeline.client, null, 1)} /><//>`}`;
+}
+
 export function Call({ id, params }) {
   const { row, isLive } = useCall(id, params.get('record'));
   const timeline = useData(`calls/${enc(id)}/timeline`, { every: isLive ? 2000 : 0 });
-  const cause = timeline.data?.cause ?? row?.cause_text;
   const title = row ? `${party(row.from)} → ${party(row.to)}` : id;
   return html`<${Head} title=${html`<${Peer} text=${title} />`} lead=${html`${isLive ? html`<${Badge} tone="good">Live<//>` : html`<${Badge}>Ended<//>`} <code><${Peer} text=${id} /></code>`}
       tools=${html`<${Tools} id=${id} isLive=${isLive} row=${row} timeline=${timeline.data} />`} />
-    ${(row || timeline.data) && html`<${Cause} text=${cause} isLive=${isLive} />`}
+    ${(row || timeline.data) && html`<${Cause} text=${timeline.data?.cause ?? row?.cause_text} isLive=${isLive} />`}
     <${Loaded} of=${timeline}><${Timeline} timeline=${timeline.data} /><//>
-    ${row && html`<${Section} title="Facts"><${Facts} rows=${factsOf(row, timeline.data)} /><//>
-      ${row.legs?.length > 0 && html`<${Section} title="Legs"><div class="legs">${row.legs.map((leg, i) => html`<${LegFacts} key=${i} leg=${leg} />`)}</div><//>`}`}
-    ${timeline.data?.client?.length > 0 && html`<${Section} title="What the browser measured"><pre class="message" tabindex="0" role="region" aria-label="Statistics of the browser">${JSON.stringify(timeline.data.client, null, 1)}</pre><//>`}
+    <${Rest} row=${row} timeline=${timeline.data} />
     <${Digits} id=${id} />
     <p><a href="#/records" onClick=${(e) => history.length > 1 && (e.preventDefault(), go('/records'))}>All records</a></p>`;
 }

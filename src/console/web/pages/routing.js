@@ -4,7 +4,7 @@
 import { useState } from 'preact/hooks';
 import { post } from '../api.js';
 import { trunks } from '../live.js';
-import { Badge, Empty, Facts, Field, Head, Loaded, Peer, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
+import { Badge, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
 
 const TRIALS = [
   { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
@@ -60,7 +60,7 @@ export function Routing() {
     <${NumberTest} />
     <${Section} title="Dialplan" tools=${plan.data?.file && html`<code>${plan.data.file}</code>`}><${Loaded} of=${plan}>
       ${plan.data?.rules?.length > 0 && html`<${Table} caption="Rules of the dialplan" columns=${RULES} rows=${plan.data.rules} id=${(r, i) => i} />`}
-      ${plan.data?.text ? html`<details><summary>The file</summary><pre class="message" tabindex="0" role="region" aria-label="The dialplan">${plan.data.text}</pre></details>` : !plan.data?.rules?.length && html`<${Empty} title="No dialplan of your own">Numbers of the users ring them; everything else goes to the first trunk. Name a file under <code>routing.plan</code> to say more.<//>`}<//><//>
+      ${plan.data?.text ? html`<details><summary>The file</summary><${Pre} label="The dialplan" text=${plan.data.text} /></details>` : !plan.data?.rules?.length && html`<${Empty} title="No dialplan of your own">Numbers of the users ring them; everything else goes to the first trunk. Name a file under <code>routing.plan</code> to say more.<//>`}<//><//>
     <${Section} title="Numbers"><${Loaded} of=${numbers}>
       <${Table} caption="Numbers" columns=${numberColumns} rows=${numbers.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">Give users their <code>numbers</code> in the configuration.<//>`} /><//><//>`;
 }

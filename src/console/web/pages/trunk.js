@@ -4,7 +4,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { enc, mayAdmin, mayOperate, get, post, remove, send } from '../api.js';
 import { calls, trunks } from '../live.js';
-import { Badge, Confirm, Copy, Empty, Facts, Figure, Figures, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { Badge, Confirm, Copy, Empty, Facts, Figure, Figures, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { number, words } from '../words.js';
 import { CallTable } from './calls.js';
 import { TrunkState, expiry } from './trunks.js';
@@ -53,7 +53,7 @@ function Settings({ name }) {
     <${Loaded} of=${one}>
       <${ProblemBox} problem=${problem} />
       ${text === null
-        ? html`<pre class="message" tabindex="0" role="region" aria-label="Settings of this trunk">${JSON.stringify(settings ?? {}, null, 2)}</pre>`
+        ? html`<${Pre} label="Settings of this trunk" text=${JSON.stringify(settings ?? {}, null, 2)} />`
         : html`<label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label><textarea id="settings-text" class="code" rows="18" spellcheck="false" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
           <div class="row end"><button type="button" onClick=${() => setText(null)}>Cancel</button><button type="button" class="primary" disabled=${busy} onClick=${save}>Save</button></div>`}
     <//><//>`;
@@ -71,7 +71,7 @@ function Report({ run }) {
   const s = run.summary;
   return html`<p role="status">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}</p>
     <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${run.checks} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
-    ${run.profile?.diff && html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration.</p><pre class="message" tabindex="0" role="region" aria-label="Proposed profile">${run.profile.diff}</pre><${Copy} text=${run.profile.diff} />`}`;
+    ${run.profile?.diff && html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration.</p><${Pre} label="Proposed profile" text=${run.profile.diff} /><${Copy} text=${run.profile.diff} />`}`;
 }
 
 function Doctor({ name }) {

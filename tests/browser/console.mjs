@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: Apache-2.0
+// The operators' console in Chromium against a pretended gateway: every page, light and dark, with axe-core.
+// Usage: node console.mjs [--only text] [--shots folder]. Prints ok and not ok, then `N passed, N failed`.
+
+/* global window, document */
+
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { launch } from './chrome.mjs';
+import { Operators } from './mock/operators.mjs';
+import { NASTY } from './nasty.mjs';
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
+const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' } } });
+
+export const PAGES = {
+  overview: '/', calls: '/calls', call: '/calls/c_live', record: '/calls/c_1?record=r_1', trunks: '/trunks', trunk: '/trunks/carrier', alarms: '/alarms', records: '/records', security: '/security',
+  audit: '/audit', routing: '/routing', config: '/config', certificates: '/certificates', users: '/users', system: '/system', api: '/api',
+};
+
+export async function axe(page) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), RULES);
+  return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? n.failureSummary ?? ''}`));
+}
+
+/** A page whose every fault is kept: errors, refusals of the content security policy, what ran that should not. */
+export async function watched(context, faults) {
+  const page = await context.newPage();
+  page.on('pageerror', (e) => faults.push(`page error: ${e.message}`));
+  page.on('console', (m) => m.type() === 'error' && !/Failed to load resource/.test(m.text()) && faults.push(`console: ${m.text()}`));
+  page.on('dialog', (d) => faults.push(`dialog: ${d.message()}`) && d.dismiss());
+  await page.exposeFunction('violated', (what) => faults.push(`policy: ${what}`));
+  await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => window.violated(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`)));
+  return page;
+}
+
+export async function settle(page) {
+  await page.waitForFunction(() => document.querySelector('main h1') && ![...document.querySelectorAll('main [role=status]')].some((e) => e.textContent === 'Loading…'), null, { timeout: 8000 });
+  await page.waitForTimeout(150);
+}
+
+export async function visit(page, base, path) {
+  await page.goto(`${base}/#${path}`);
+  await settle(page);
+}
+
+async function enter(page, base, token = 'right') {
+  await page.goto(`${base}/#token=${token}`);
+  await page.locator('nav').waitFor({ state: 'attached' });
+  assert.doesNotMatch(page.url(), /token=/);
+}
+
+const tests = {};
+
+for (const [name, path] of Object.entries(PAGES)) {
+  tests[`page ${name}: axe, light, dark, narrow`] = async ({ page, mock, shot }) => {
+    await enter(page, mock.base);
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await visit(page, mock.base, path);
+      if (name === 'call') await page.locator('.ladder button').nth(12).click();
+      assert.deepEqual(await axe(page), []);
+      await shot(page, `${name}-${scheme}`);
+    }
+    await page.setViewportSize({ width: 400, height: 800 });
+    await page.emulateMedia({ colorScheme: 'light' });
+    await settle(page);
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(wide <= 400, `${wide} px wide at 400`);
+    assert.deepEqual(await axe(page), []);
+    await shot(page, `${name}-narrow`);
+  };
+}
+
+async function noneRan(page) {
+  assert.equal(await page.evaluate(() => window.pwned), undefined, 'a text of the network was run');
+  const strange = await page.evaluate(() => [...document.querySelectorAll('main script, main iframe, main img, main [onerror], main [onload], main [onfocus], main math, main a[href^="javascript"]')].map((e) => `${e.tagName} ${e.textContent}`));
+  assert.deepEqual(strange, []);
+}
+
+tests['texts of the network are text on every page'] = async ({ page, mock }) => {
+  assert.ok(NASTY.length >= 50);
+  mock.nasty(NASTY.slice(0, 40).join(' | '));
+  await enter(page, mock.base);
+  for (const path of Object.values(PAGES)) {
+    await page.goto('about:blank');
+    await visit(page, mock.base, path);
+    await noneRan(page);
+  }
+  for (const text of NASTY) {
+    mock.nasty(text);
+    await page.goto('about:blank');
+    await visit(page, mock.base, '/calls/c_live');
+    await noneRan(page);
+    await page.locator('.ladder button').first().click();
+    const shown = await page.locator('main').innerText();
+    const probe = text.replace(/[^\x21-\x7e]/gu, ' ').trim().split(/\s+/)[0];
+    assert.ok(shown.includes(probe), `${JSON.stringify(text)} is not shown`);
+    assert.doesNotMatch(shown, /[\u202a-\u202e\u2066-\u2069]/u);
+  }
+};
+
+tests['empty pages say what to do first'] = async ({ page, mock, shot }) => {
+  mock.empty();
+  await enter(page, mock.base);
+  for (const name of ['overview', 'calls', 'trunks', 'alarms', 'records', 'security', 'routing', 'certificates', 'users', 'config']) {
+    await visit(page, mock.base, PAGES[name]);
+    assert.ok(await page.locator('main .empty, main .steps').count(), name);
+    assert.deepEqual(await axe(page), []);
+    if (name === 'overview') await shot(page, 'empty-overview');
+  }
+};
+
+tests['the keyboard goes all the way'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/calls');
+  await page.reload();
+  await settle(page);
+  await page.keyboard.press('Tab');
+  assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
+  await page.keyboard.press('Enter');
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'main');
+  for (let i = 0; i < 30; i++) {
+    await page.keyboard.press('Tab');
+    const at = await page.evaluate(() => ({ href: document.activeElement.getAttribute('href') ?? '', ring: window.getComputedStyle(document.activeElement).outlineStyle }));
+    assert.equal(at.ring, 'solid', 'focus is not seen');
+    if (at.href.startsWith('#/calls/')) break;
+  }
+  await page.keyboard.press('Enter');
+  await page.locator('.ladder').waitFor();
+  await page.locator('.ladder button').first().focus();
+  await page.keyboard.press('ArrowDown');
+  await page.keyboard.press('Enter');
+  await page.locator('.message-pane').waitFor();
+  assert.match(await page.locator('.message-pane').innerText(), /100 Trying/);
+  await page.locator('button', { hasText: 'Hang up' }).focus();
+  await page.keyboard.press('Enter');
+  await page.locator('dialog[open]').waitFor();
+  await page.keyboard.press('Escape');
+  await page.locator('dialog').waitFor({ state: 'detached' });
+};
+
+tests['the call page: differences of descriptions, cause'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/calls/c_live');
+  assert.match(await page.locator('.cause').innerText(), /30012 but our SDP said 30010/);
+  await page.locator('.ladder button', { hasText: 're-INVITE 2' }).click();
+  await page.locator('button', { hasText: 'SDP against the one before' }).click();
+  assert.match(await page.locator('.diff .come').innerText(), /\+ a=sendonly/);
+  assert.equal(await page.locator('.plot canvas').count(), 3);
+  assert.ok((await page.locator('.cell.bad').count()) > 5);
+};
+
+tests['log in, wrong, right, out'] = async ({ page, mock, shot }) => {
+  await page.goto(mock.base);
+  await page.locator('input[name=user]').fill('eve');
+  await page.locator('input[name=password]').fill('wrong');
+  await page.keyboard.press('Enter');
+  await page.locator('[role=alert]').waitFor();
+  assert.deepEqual(await axe(page), []);
+  await shot(page, 'login-light');
+  await page.locator('input[name=password]').fill('right');
+  await page.keyboard.press('Enter');
+  await page.locator('nav').waitFor();
+  await page.locator('button', { hasText: 'Log out' }).click();
+  await page.locator('input[name=user]').waitFor();
+};
+
+tests['a refused change points at its field'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/security');
+  await page.locator('input[name=addr]').fill('nobody');
+  await page.locator('button', { hasText: /^Ban$/ }).click();
+  await page.locator('input[name=addr][aria-invalid=true]').waitFor();
+  assert.match(await page.locator('.problem').innerText(), /\/addr not an address/);
+  const sent = mock.asked.find((a) => a.verb === 'POST bans');
+  assert.equal(sent.headers['x-sallyport'], '1');
+  assert.ok(sent.headers['idempotency-key']);
+};
+
+tests['the configuration: errors, changes, replay, commit with If-Match'] = async ({ page, mock, shot }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/config');
+  const area = page.locator('#config-text');
+  await area.fill(`${await area.inputValue()}bogus: 1\n`);
+  await page.locator('button', { hasText: 'Validate' }).click();
+  await page.locator('button', { hasText: 'Line 3' }).click();
+  assert.equal(await page.evaluate(() => document.activeElement.id), 'config-text');
+  await page.locator('button', { hasText: 'What changes?' }).click();
+  await page.locator('.diff .come', { hasText: 'bogus: 1' }).waitFor();
+  await page.locator('button', { hasText: 'Replay' }).click();
+  await page.getByText('312 of 48,210 calls would go another way').waitFor();
+  assert.deepEqual(await axe(page), []);
+  await shot(page, 'config-diff');
+  await page.locator('button', { hasText: /^Commit$/ }).click();
+  await page.locator('.said', { hasText: 'Committed' }).waitFor();
+  const sent = mock.asked.find((a) => a.verb === 'POST config/commit');
+  assert.equal(sent.headers['if-match'], '"e1"');
+  assert.equal(sent.body.confirm_s, 300);
+};
+
+tests['an etag of a header is used where the body has none'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/routing');
+  await page.locator('input[name=called]').fill('+4989555');
+  await page.locator('button', { hasText: /^Test$/ }).click();
+  await page.locator('.outcome', { hasText: 'inbound-to-users' }).waitFor();
+  assert.deepEqual(await axe(page), []);
+};
+
+async function one(name, test) {
+  const mock = await new Operators().listen(), faults = [];
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  const shot = async (page, file) => values.shots && page.screenshot({ path: `${values.shots}/${file}.png`, animations: 'disabled', fullPage: /narrow|call|full/.test(file) });
+  try {
+    const page = await watched(context, faults);
+    await test({ page, mock, shot, context });
+    assert.deepEqual(faults, []);
+    console.log(`ok ${name}`);
+    return true;
+  } catch (error) {
+    console.log(`not ok ${name}\n  ${[String(error.message), ...faults].join('\n').split('\n').slice(0, 24).join('\n  ')}`);
+    return false;
+  } finally {
+    await context.close();
+    mock.close();
+  }
+}
+
+let browser;
+if (process.argv[1]?.endsWith('/console.mjs')) {
+  browser = await launch();
+  let [passed, failed] = [0, 0];
+  for (const [name, test] of Object.entries(tests)) {
+    if (values.only && !name.includes(values.only)) continue;
+    if (await one(name, test)) passed++;
+    else failed++;
+  }
+  await browser.close();
+  console.log(`${passed} passed, ${failed} failed`);
+  process.exit(failed === 0 && passed > 0 ? 0 : 1);
+}
