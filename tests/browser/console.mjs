@@ -61,6 +61,7 @@ for (const [name, path] of Object.entries(PAGES)) {
     await enter(page, mock.base);
     for (const scheme of ['light', 'dark']) {
       await page.emulateMedia({ colorScheme: scheme });
+      await page.goto('about:blank');
       await visit(page, mock.base, path);
       if (name === 'call') await page.locator('.ladder button').nth(12).click();
       assert.deepEqual(await axe(page), []);

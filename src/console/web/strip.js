@@ -2,9 +2,9 @@
 // The whole call on one clock: ticks of signaling above, the four directions of media below, a cell a second.
 
 import { useId } from 'preact/hooks';
-import { laneTitle } from './ladder.js';
+import { endOf, gradeOf, stepOf, sumOf, wayName, waysOf } from './media.js';
 import { html } from './ui.js';
-import { duration, number } from './words.js';
+import { duration } from './words.js';
 
 const WIDTH = 1000, HEIGHT = 22;
 const GROUPS = [
@@ -13,31 +13,7 @@ const GROUPS = [
   ['ICE and DTLS', (i) => i.kind === 'ice' || i.kind === 'dtls'],
   ['Decisions', (i) => i.lane === 'gateway' && ['rule', 'offer', 'state', 'note', 'event'].includes(i.kind)],
 ];
-export const wayOf = (m) => (m.direction === 'rx' ? `${laneTitle(m.leg)} → us` : `us → ${laneTitle(m.leg).toLowerCase()}`);
-
-/** [t_s, packets, lost, jitter_ms, level_db, auth_failures, wrong_source] */
-export function gradeOf([, packets, lost, , , auth, wrong]) {
-  if (auth || wrong) return 'bad';
-  if (!packets) return 'none';
-  const share = lost / (packets + lost);
-  return share > 0.05 ? 'bad' : share > 0.005 ? 'warn' : 'good';
-}
-
 const TALL = { good: 8, warn: 13, bad: 18, none: 2 };
-
-export function sumOf(points) {
-  const at = (k) => points.reduce((sum, p) => sum + (p[k] ?? 0), 0);
-  const [packets, lost, auth, wrong] = [at(1), at(2), at(5), at(6)];
-  const parts = [`${number(packets)} packets`, `${number(packets + lost ? (100 * lost) / (packets + lost) : 0, 1)} % lost`];
-  if (auth) parts.push(`${number(auth)} failed authentication`);
-  if (wrong) parts.push(`${number(wrong)} from a wrong source`);
-  return parts.join(', ');
-}
-
-export function endOf(timeline) {
-  const last = Math.max(0, ...timeline.items.map((i) => i.t_us / 1e6));
-  return Math.max(1, last, ...(timeline.media ?? []).flatMap((m) => m.points.map((p) => p[0] + (m.step_ms ?? 1000) / 1000)));
-}
 
 function Track({ label, note, children }) {
   const id = useId();
@@ -53,10 +29,10 @@ export function Strip({ timeline, items, chosen }) {
   return html`<div class="strip">
     ${groups.map(([label, list]) => html`<${Track} key=${label} label=${label} note=${`${list.length} ${list.length === 1 ? 'event' : 'events'}`}>
       ${list.map((i) => html`<rect class=${`tick ${i.tone}`} x=${x(i.t_us / 1e6)} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
-    ${(timeline.media ?? []).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayOf(m)} note=${sumOf(m.points)}>
+    ${waysOf(timeline).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayName(m)} note=${sumOf(m.points)}>
       ${m.points.map((p) => {
         const grade = gradeOf(p);
-        return html`<rect class=${`cell ${grade}`} x=${x(p[0])} y=${HEIGHT - TALL[grade]} width=${Math.max(1, ((m.step_ms ?? 1000) / 1000 / end) * WIDTH - 0.6)} height=${TALL[grade]} />`;
+        return html`<rect class=${`cell ${grade}`} x=${x(p[0])} y=${HEIGHT - TALL[grade]} width=${Math.max(1, (stepOf(p) / end) * WIDTH - 0.6)} height=${TALL[grade]} />`;
       })}${marks}<//>`)}
     <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${duration(end * 500)}</span><span>${duration(end * 1000)}</span></span><span class="note"></span></div>
   </div>`;

@@ -7,6 +7,11 @@ const absent = (v) => v === null || v === undefined || v === '';
 export const number = (v, digits = 0) =>
   absent(v) || Number.isNaN(Number(v)) ? DASH : Number(v).toLocaleString('en', { maximumFractionDigits: digits, minimumFractionDigits: digits });
 
+export function bytes(v) {
+  const k = Math.min(4, Math.floor(Math.log10(Math.max(1, v)) / 3));
+  return `${number(v / 1000 ** k, k ? 1 : 0)} ${['B', 'kB', 'MB', 'GB', 'TB'][k]}`;
+}
+
 export const text = (v) => (absent(v) ? DASH : String(v));
 
 const two = (n) => String(n).padStart(2, '0');

@@ -5,10 +5,11 @@ import { useMemo, useState } from 'preact/hooks';
 import { enc, mayOperate, maySecure, get, remove } from '../api.js';
 import { Ladder, itemsOf } from '../ladder.js';
 import { calls } from '../live.js';
+import { endOf, sumOf, wayName, waysOf } from '../media.js';
 import { Message } from '../message.js';
 import { Plot } from '../plot.js';
 import { go } from '../router.js';
-import { Strip, endOf, sumOf, wayOf } from '../strip.js';
+import { Strip } from '../strip.js';
 import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, Pre, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
@@ -20,7 +21,7 @@ function seriesOf(media, pick) {
   const x = [...at.keys()].sort((a, b) => a - b);
   const series = media.map((m, i) => {
     const by = new Map(m.points.map((p) => [p[0], pick(p)]));
-    return { label: wayOf(m), ink: INKS[i % INKS.length], y: x.map((t) => by.get(t) ?? null) };
+    return { label: wayName(m), ink: INKS[i % INKS.length], y: x.map((t) => by.get(t) ?? null) };
   });
   return { x, series };
 }
@@ -32,11 +33,11 @@ const PLOTS = [
 ];
 
 function Quality({ timeline }) {
-  const media = timeline.media ?? [];
+  const media = useMemo(() => waysOf(timeline), [timeline]);
   const span = useMemo(() => [0, endOf(timeline)], [timeline]);
   const plots = useMemo(() => PLOTS.map(([title, unit, pick, least]) => ({ title, unit, least, ...seriesOf(media, pick) })), [timeline]);
   if (!media.some((m) => m.points.length)) return html`<${Empty} title="No packets were counted">Media figures come once the call is answered, second by second.<//>`;
-  const told = media.map((m) => `${wayOf(m)}: ${sumOf(m.points)}`).join('; ');
+  const told = media.map((m) => `${wayName(m)}: ${sumOf(m.points)}`).join('; ');
   return html`<div class="plots">${plots.map((p) => html`<${Plot} ...${p} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} unit="" />`)}</div>`;
 }
 

@@ -4,19 +4,28 @@
 import { useState } from 'preact/hooks';
 import { mayAdmin, mayOperate, post } from '../api.js';
 import { overview } from '../live.js';
-import { Badge, Confirm, Facts, Head, Loaded, Peer, ProblemBox, Section, html, useAct, useData } from '../ui.js';
-import { words } from '../words.js';
+import { Badge, Confirm, Facts, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { bytes, number, words } from '../words.js';
 
 const isPlain = (v) => v === null || typeof v !== 'object';
-const shown = (v) => (typeof v === 'boolean' ? (v ? 'Yes' : 'No') : v);
+
+function Plain({ name, value }) {
+  if (typeof value === 'boolean') return value ? 'Yes' : 'No';
+  if (/_at$/.test(name) && value) return html`<${Time} at=${value} />`;
+  if (/bytes/.test(name) && value > 9999) return bytes(value);
+  return typeof value === 'number' ? number(value, Number.isInteger(value) ? 0 : 1) : html`<${Peer} text=${value} />`;
+}
+
+const Rows = ({ rows }) => html`<${Table} caption="Facts" rows=${rows} id=${(r, i) => i} columns=${[...new Set(rows.flatMap(Object.keys))].map((k) => ({ head: words(k), right: typeof rows[0][k] === 'number', cell: (r) => html`<${Plain} name=${k} value=${r[k]} />` }))} />`;
 
 /** Whatever the gateway says of itself: nested facts as nested lists. */
 function Tree({ value }) {
   if (Array.isArray(value)) {
     if (value.every(isPlain)) return html`<${Peer} text=${value.join(', ')} />`;
+    if (value.every((v) => !isPlain(v) && Object.values(v).every(isPlain))) return html`<${Rows} rows=${value} />`;
     return html`<div class="legs">${value.map((v, i) => html`<${Tree} key=${i} value=${v} />`)}</div>`;
   }
-  return html`<${Facts} rows=${Object.entries(value).map(([k, v]) => [words(k), isPlain(v) ? html`<${Peer} text=${shown(v)} />` : html`<${Tree} value=${v} />`])} />`;
+  return html`<${Facts} rows=${Object.entries(value).map(([k, v]) => [words(k), isPlain(v) ? html`<${Plain} name=${k} value=${v} />` : html`<${Tree} value=${v} />`])} />`;
 }
 
 function Drain() {
