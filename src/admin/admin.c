@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The operators' server: its life and the tables of its metrics. */
 #include "admin/desk.h"
+#include "admin/password.h"
+
+enum { THROTTLE_KEYS_MAX = 4096, AGAIN_MAX = 4096, AGAIN_BYTES_MAX = 16 << 20 };
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {
   return web_new(&a->web,
@@ -15,10 +18,19 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .rows_n = verbs_n,
                                         .direct_arg = a,
                                         .who = desk_who,
-                                        .threads = 2,
+                                        .finish = desk_finish,
+                                        .note_free = desk_note_free,
+                                        .threads = 4,
                                         .connections_max = 256,
                                         .connections_per_address_max = 64},
                  ret_why);
+}
+
+static int tables_make(struct admin *a) {
+  int r = password_init();
+  if (r == 0)
+    r = throttle_new(&a->throttle, THROTTLE_KEYS_MAX);
+  return r == 0 ? again_new(&a->again, AGAIN_MAX, AGAIN_BYTES_MAX) : r;
 }
 
 int admin_new(struct admin **ret_admin, const struct admin_settings *s, const char **ret_why) {
@@ -30,6 +42,7 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   pthread_mutex_init(&a->reading, NULL);
   a->store_file = slice_dup(slice_of(s->store_file));
   a->set = *s;
+  a->is_tls = s->key_file != NULL;
   a->rows = verb_rows(desk_direct);
   if (!a->rows || !a->store_file)
     return -ENOMEM;
@@ -38,6 +51,14 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   if (r == 0) {
     why = "the records cannot be read";
     r = reader_new(&a->reader, s->store_file);
+  }
+  if (r == 0) {
+    why = "the database of operators cannot be opened";
+    r = ledger_new(&a->ledger, s->ledger_file);
+  }
+  if (r == 0) {
+    why = "no memory";
+    r = tables_make(a);
   }
   if (r == 0)
     r = server_start(a, s, &why);
@@ -55,6 +76,9 @@ struct admin *admin_free(struct admin *a) {
     return NULL;
   web_free(a->web);
   reader_free(a->reader);
+  ledger_free(a->ledger);
+  throttle_free(a->throttle);
+  again_free(a->again);
   gate_done(&a->gate);
   pthread_mutex_destroy(&a->lock);
   pthread_mutex_destroy(&a->reading);

@@ -8,7 +8,7 @@
 #include "store/store.h"
 #include "web/web.h"
 
-#define ADMIN_GROUPS_MAX 24
+#define ADMIN_GROUPS_MAX 32
 #define ADMIN_REASON_BYTES 160
 
 struct admin_settings {
@@ -21,6 +21,7 @@ struct admin_settings {
   const struct asset
       *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
   size_t files_n;
+  const char *ledger_file; /* ledger_file is the database of operators and audit. */
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);

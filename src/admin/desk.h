@@ -2,18 +2,32 @@
  * Inside of the area: the admin object and what its rooms share. */
 #pragma once
 #include "admin/admin.h"
+#include "admin/again.h"
 #include "admin/gate.h"
 #include "admin/show.h"
+#include "admin/throttle.h"
 #include "admin/verb.h"
 
 #include <pthread.h>
 
+/* What a credential was found to be, for a second (who.c). */
+struct known {
+  struct web_asker who;
+  uint64_t generation, until_us;
+};
+enum { KNOWN_MAX = 256 };
+
 struct admin {
+  bool is_tls;
   struct web *web;
   struct web_row *rows;
+  struct ledger *ledger; /* ledger has its own lock. */
   struct gate gate;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   pthread_mutex_t lock;      /* lock is for what follows. */
+  struct throttle *throttle;
+  struct again *again;
+  struct known known[KNOWN_MAX];
   char *store_file;
   pthread_mutex_t reading; /* reading is for reader: a search may take a while. */
   struct reader *reader;
@@ -24,5 +38,18 @@ struct admin {
 
 /* who.c, desk.c: hooks of web; arg is the admin */
 bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret);
+void desk_finish(void *arg, void *note, struct web_answer *answer);
+void desk_note_free(void *note);
 web_direct_fn desk_direct;
 web_ask_fn desk_asked; /* the owner's side */
+
+/* who.c: sessions and tokens live so long */
+#define SESSION_IDLE_MS (8u * 3600000u)
+#define SESSION_LIFE_MS (24u * 3600000u)
+bool who_session_ok(struct admin *a, const struct staff_session *s, struct web_asker *ret);
+bool who_token(struct admin *a, struct slice token,
+               struct web_asker *ret); /* of the file, or an API token */
+
+/* audit.c: from, what, before and after may be NULL. */
+int audit_note(struct admin *a, const struct verb *v, const struct web_asker *who, const char *from,
+               const char *what, const char *before, const char *after, unsigned status) must_check;

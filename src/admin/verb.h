@@ -14,6 +14,7 @@ enum verb_flag {
   VERB_QUIET = 4,  /* a POST that changes nothing: not in the audit */
   VERB_STREAM = 8, /* answered by an open stream of events (CALL) */
   VERB_LARGE = 16, /* the body may have 4 MiB */
+  VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
 };
 
 enum asker_by { BY_NOBODY, BY_TOKEN, BY_COOKIE, BY_CERTIFICATE };
@@ -31,6 +32,8 @@ struct desk_ask {
   /* What the audit shall tell; NULL: after is the body, before is nothing. The handler makes them, the
    * desk frees them. Web thread only. */
   json_t *before, *after;
+  struct web_asker found;     /* found is room for it. */
+  const struct web_asker *as; /* as: who it was, where only the handler finds out (login). */
 };
 
 /* Fills the answer. On the call thread an answer that is left empty (status 0) comes later, by
@@ -70,5 +73,11 @@ bool desk_match(const struct desk_ask *ask, const char *etag, struct web_answer 
 void desk_etag(char ret[WEB_ETAG_BYTES], const json_t *thing);
 /* RFC 7396: a new value of target changed by patch; both borrowed. */
 json_t *desk_merge(const json_t *target, const json_t *patch);
+/* RFC 3339 to milliseconds since 1970; false: no time, or not after 1970. */
+bool desk_time(const char *text, uint64_t *ret_ms);
+/* Answers {noun: a page of all, "cursor": where the next begins or null} by ?limit and ?cursor; key is
+ * the member that tells rows apart. all is taken. */
+void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
+               struct web_answer *ret);
 /* Answers with a JSON document that is given away. */
 void desk_json(struct web_answer *ret, unsigned status, json_t *doc);

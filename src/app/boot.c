@@ -187,6 +187,8 @@ static int start_native(struct house *h) {
 static int start_admin(struct house *h) {
   const struct conf *c = h->conf;
   const char *why = NULL;
+  char ledger[CONF_PATH_BYTES + 16];
+  snprintf(ledger, sizeof(ledger), "%s/operators.db", c->node.state_dir);
   struct admin_settings s = {.listen = c->admin.listen,
                              .files = console_files,
                              .files_n = console_files_count,
@@ -194,6 +196,7 @@ static int start_admin(struct house *h) {
                              .key_file = c->admin.key[0] ? c->admin.key : NULL,
                              .token_file = c->admin.token_file,
                              .store_file = c->records.file,
+                             .ledger_file = ledger,
                              .tokens = h->tokens,
                              .ready = is_ready,
                              .ready_arg = h,

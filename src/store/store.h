@@ -5,6 +5,7 @@
 #pragma once
 #include "base/count.h"
 #include "base/slice.h"
+#include "store/ledger.h"
 
 #define RECORD_TELEMETRY_BYTES 2049
 #define RECORD_ATTEMPTS_BYTES 1537

@@ -13,6 +13,7 @@ struct web_header {
 #define WEB_LOCATION_BYTES 160
 #define WEB_ETAG_BYTES 72
 #define WEB_ALLOW_BYTES 64
+#define WEB_COOKIE_BYTES 200
 
 /* A body that is made while it is sent (web threads): fn fills at most max bytes and gives their number,
  * 0 at the end; -1 cuts the connection. done is called once, when the answer is gone. */
@@ -32,6 +33,7 @@ struct web_answer {
   char location[WEB_LOCATION_BYTES];
   char etag[WEB_ETAG_BYTES]; /* etag is with its quotes. */
   char allow[WEB_ALLOW_BYTES];
+  char cookie[WEB_COOKIE_BYTES]; /* cookie is Set-Cookie's value. */
   uint32_t retry_after_s;     /* retry_after_s: 0: no header. */
   bool replayed;              /* replayed adds Idempotent-Replayed: true. */
   struct web_header extra[6]; /* extra ends at a NULL name. */

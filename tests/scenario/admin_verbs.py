@@ -130,4 +130,141 @@ for change, pointer in (({"x": 1}, "/x"), ({"a/b~": 1}, "/a~1b~0"), ({"ttl_s": N
 for body in ("", "[]", "{", '{"identity":"a","identity":"b"}', "nul"):
     a, j = ask("POST", "/admin/v1/tokens", body)
     check(a.status == (400 if body else 422), (body, j))
+
+
+# --- operators: users, sessions, tokens, roles, audit ---------------------------------------------------
+
+
+def raw_ask(method, path, body=None, **headers):
+    c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=8)
+    h = {k.replace("_", "-"): v for k, v in headers.items()}
+    if body is not None:
+        h["Content-Type"] = "application/json"
+    c.request(method, "/admin/v1" + path, None if body is None else json.dumps(body), h)
+    a = c.getresponse()
+    text = a.read()
+    c.close()
+    return a, json.loads(text) if text else None
+
+
+ADMIN = {"Authorization": "Bearer " + TOKEN}
+PASSWORD = {"ann": "correct horse 1", "sec": "battery staple 2"}
+a, j = raw_ask("GET", "/me", **ADMIN)
+check(a.status == 200 and j == {"user": "admin-token", "role": "admin", "by": "token", "expires_at": None}, j)
+for name, role in (("ann", "operator"), ("sec", "security")):
+    a, j = raw_ask("POST", "/users", {"name": name, "role": role, "password": PASSWORD[name]}, **ADMIN)
+    check(a.status == 201 and j["name"] == name and j["role"] == role and j["last_login_at"] is None and not j["locked"], j)
+    check(a.getheader("ETag") == j["etag"] and a.getheader("Location") == "/admin/v1/users/" + name, a.getheaders())
+a, j = raw_ask("POST", "/users", {"name": "ann", "role": "viewer", "password": "x" * 12}, **ADMIN)
+check(a.status == 409 and j["code"] == "exists", j)
+for body, pointer in (({"name": "a b", "role": "viewer", "password": "x" * 12}, "/name"), ({"name": "b", "role": "root", "password": "x" * 12}, "/role"),
+                      ({"name": "b", "role": "viewer", "password": "short"}, "/password"), ({"name": "b", "role": "viewer"}, "/password"),
+                      ({"name": "b", "role": "viewer", "password": "x" * 12, "admin": True}, "/admin")):
+    a, j = raw_ask("POST", "/users", body, **ADMIN)
+    check(a.status == 422 and j["errors"][0]["pointer"] == pointer, (body, j))
+
+
+def login(body):
+    a, j = raw_ask("POST", "/login", body)
+    cookie = (a.getheader("Set-Cookie") or "").split(";")[0]
+    return a, j, {"Cookie": cookie, "X-Sallyport": "1"}
+
+
+a, j, ann = login({"user": "ann", "password": PASSWORD["ann"]})
+check(a.status == 200 and j == {"user": "ann", "role": "operator"}, j)
+text = a.getheader("Set-Cookie")
+check("HttpOnly" in text and "SameSite=Strict" in text and "Path=/" in text and "Secure" not in text, text)
+a, j = raw_ask("GET", "/me", **ann)
+check(a.status == 200 and j["by"] == "cookie" and j["user"] == "ann" and j["expires_at"], j)
+a, j = raw_ask("GET", "/users", **ann)
+check(a.status == 403 and j["code"] == "role" and "security" in j["detail"], j)
+a, j = raw_ask("POST", "/tokens", wish, Cookie=ann["Cookie"])
+check(a.status == 403 and "X-Sallyport" in j["detail"], j)
+check(raw_ask("POST", "/tokens", wish, **ann)[0].status == 201, "an operator mints")
+a, j, sec = login({"user": "sec", "password": PASSWORD["sec"]})
+check(raw_ask("POST", "/tokens", wish, **sec)[0].status == 403, "security mints no tokens of the service")
+a, j = raw_ask("POST", "/users", {"name": "boss", "role": "admin", "password": "x" * 12}, **sec)
+check(a.status == 403 and "admin" in j["detail"], j)
+check(raw_ask("POST", "/api-tokens", {"name": "t", "role": "admin"}, **sec)[0].status == 403, "no admin token either")
+a, j = raw_ask("GET", "/users?limit=1", **sec)
+check([u["name"] for u in j["users"]] == ["ann"] and j["cursor"], j)
+a, j = raw_ask("GET", "/users?limit=1&cursor=" + j["cursor"], **sec)
+check([u["name"] for u in j["users"]] == ["sec"] and j["cursor"] is None, j)
+check(raw_ask("GET", "/users?limit=501", **sec)[0].status == 400 and raw_ask("GET", "/users?cursor=x", **sec)[0].status == 400, "page")
+check("hash" not in json.dumps(j) and "argon2" not in json.dumps(j), j)
+
+# ETag
+a, j = raw_ask("GET", "/users/ann", **sec)
+etag = a.getheader("ETag")
+check(raw_ask("PATCH", "/users/ann", {"role": "viewer"}, **sec)[0].status == 428, "no If-Match")
+check(raw_ask("PATCH", "/users/ann", {"role": "viewer"}, If_Match='"x"', **sec)[0].status == 412, "stale")
+check(raw_ask("PATCH", "/users/ann", {"role": "viewer"}, If_Match="W/" + etag, **sec)[0].status == 412, "weak")
+check(raw_ask("PATCH", "/users/ann", {"role": "admin"}, If_Match=etag, **sec)[0].status == 403, "not to admin")
+a, j = raw_ask("PATCH", "/users/ann", {"role": "viewer"}, If_Match=etag, **sec)
+check(a.status == 200 and j["role"] == "viewer" and a.getheader("ETag") != etag, j)
+check(raw_ask("PATCH", "/users/ann", {"role": "operator"}, If_Match=etag, **sec)[0].status == 412, "the old one")
+check(raw_ask("POST", "/tokens", wish, **ann)[0].status == 403, "the role counts at once")
+etag = a.getheader("ETag")
+check(raw_ask("GET", "/me", **ann)[0].status == 200, "still there")
+a, j = raw_ask("PATCH", "/users/ann", {"locked": True}, If_Match=etag, **sec)
+check(a.status == 200 and j["locked"] and raw_ask("GET", "/me", **ann)[0].status == 401, "locked: the session ends")
+check(login({"user": "ann", "password": PASSWORD["ann"]})[0].status == 401, "and there is no other")
+check(raw_ask("GET", "/users/none", **sec)[0].status == 404, "nobody")
+
+# one's own password
+check(raw_ask("POST", "/me/password", {"old": "wrong wrong wrong", "new": "y" * 12}, **sec)[0].status == 401, "the old one is wrong")
+check(raw_ask("POST", "/me/password", {"old": PASSWORD["sec"], "new": "y" * 12}, **sec)[0].status == 204, "new")
+check(raw_ask("GET", "/me", **sec)[0].status == 401, "the sessions end")
+a, j, sec = login({"user": "sec", "password": "y" * 12})
+check(a.status == 200, j)
+
+# API tokens
+a, j = raw_ask("POST", "/api-tokens", {"name": "ci", "role": "viewer", "expires_at": "2099-01-01T00:00:00Z"}, **sec)
+check(a.status == 201 and j["token"].startswith("spa_") and j["by"] == "sec" and j["expires_at"] == "2099-01-01T00:00:00.000Z", j)
+ci, token_id = {"Authorization": "Bearer " + j["token"]}, j["id"]
+check(raw_ask("GET", "/records", **ci)[0].status == 200 and raw_ask("GET", "/users", **ci)[0].status == 403, "a viewer")
+check(raw_ask("GET", "/me", **ci)[1]["user"] == "ci", "its name")
+a, j = raw_ask("GET", "/api-tokens", **sec)
+check([t["id"] for t in j["api_tokens"]] == [token_id] and "token" not in j["api_tokens"][0] and j["api_tokens"][0]["last_used_at"], j)
+a, j, by_token = login({"token": ci["Authorization"][7:]})
+check(a.status == 200 and j["role"] == "viewer" and raw_ask("GET", "/me", **by_token)[1]["by"] == "cookie", j)
+for when in ("2020-01-01T00:00:00Z", "soon", 5):
+    check(raw_ask("POST", "/api-tokens", {"name": "x", "role": "viewer", "expires_at": when}, **sec)[0].status == 422, when)
+check(raw_ask("DELETE", "/api-tokens/" + token_id, **sec)[0].status == 204 and raw_ask("GET", "/me", **ci)[0].status == 401, "gone")
+check(raw_ask("GET", "/me", **by_token)[0].status == 401, "with the session that it opened")
+check(raw_ask("DELETE", "/api-tokens/" + token_id, **sec)[0].status == 404, "twice")
+
+# Idempotency-Key
+key = {"Idempotency-Key": "k1"}
+body = {"name": "twice", "role": "viewer", "password": "z" * 12}
+a, first = raw_ask("POST", "/users", body, **ADMIN, **key)
+b, second = raw_ask("POST", "/users", body, **ADMIN, **key)
+check(a.status == b.status == 201 and first == second and b.getheader("Idempotent-Replayed") == "true" and not a.getheader("Idempotent-Replayed"), second)
+a, j = raw_ask("POST", "/users", dict(body, role="operator"), **ADMIN, **key)
+check(a.status == 422 and j["code"] == "idempotency", j)
+check(raw_ask("POST", "/users", body, **ADMIN, Idempotency_Key="k2")[0].status == 409, "another key")
+a, j = raw_ask("POST", "/api-tokens", {"name": "o", "role": "viewer"}, **ADMIN, **key)
+a, j = raw_ask("POST", "/api-tokens", {"name": "o", "role": "viewer"}, **ADMIN, **key)
+check(a.status == 409 and "spa_" not in json.dumps(j), j)
+check(raw_ask("POST", "/users", body, **ADMIN, Idempotency_Key="k" * 129)[0].status == 400, "a long key")
+
+# the audit
+a, j = raw_ask("GET", "/audit?limit=500", **sec)
+told = [(r["verb"], r["who"], r["what"]) for r in j["audit"]]
+check(("user_patch", "sec", "/admin/v1/users/ann") in told and ("login", "ann", "/admin/v1/login") in told and ("mint", "ann", "/admin/v1/tokens") in told, told)
+row = [r for r in j["audit"] if r["verb"] == "user_patch"][-1]
+check(row["before"]["role"] == "operator" and row["after"] == {"role": "viewer"} and row["from"] == "127.0.0.1" and row["role"] == "security", row)
+text = json.dumps(j)
+check(not any(p in text for p in list(PASSWORD.values()) + ["y" * 12, "z" * 12, "argon2", TOKEN]) and "spa_" not in text, "no secret in the audit")
+a, j = raw_ask("GET", "/audit/verify", **sec)
+check(a.status == 200 and j["ok"] and j["rows"] == len(told) and j["broken_at"] is None, j)
+check(raw_ask("GET", "/audit", **ann)[0].status == 401, "who is locked sees nothing")
+
+# logout, and the throttle last: it counts by address too
+check(raw_ask("POST", "/logout", **sec)[0].status == 204 and raw_ask("GET", "/me", **sec)[0].status == 401, "logout")
+for body in ({}, {"user": "a"}, {"token": "x", "user": "a"}, {"user": 5, "password": "x"}):
+    check(raw_ask("POST", "/login", body)[0].status == 422, body)
+seen = [login({"user": u, "password": "wrong"})[0] for u in ["nobody", "sec"] * 5]
+check([a.status for a in seen][:5] == [401] * 5 and seen[-1].status == 429 and int(seen[-1].getheader("Retry-After")) >= 1, [a.status for a in seen])
+check(login({"user": "sec", "password": "y" * 12})[0].status == 429, "even the right one waits")
 sys.exit(1 if failed else 0)

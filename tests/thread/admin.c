@@ -81,7 +81,7 @@ static int run(void) {
   own(store) s = NULL;
   own(loop) l = NULL;
   own(admin) a = NULL;
-  char key[128], db[128], token[128];
+  char key[128], db[128], token[128], ledger[128];
   const char *why = "";
   if (tokens_new(&t, "https://edge.example", in_dir(key, "key.pem"), NULL) < 0 || loop_new(&l) < 0 ||
       store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0 ||
@@ -89,6 +89,7 @@ static int run(void) {
     return 1;
   struct admin_settings set = {.token_file = in_dir(token, "admin.token"),
                                .store_file = db,
+                               .ledger_file = in_dir(ledger, "operators.db"),
                                .tokens = t,
                                .ready = ready,
                                .ready_arg = s,

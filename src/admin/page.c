@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Pages of lists by cursor, and times of requests. A cursor is "index.key" of the next row: where the
+ * key is gone meanwhile, the index says where to go on. Pure. */
+#include "admin/desk.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { PAGE_DEFAULT = 100, PAGE_MAX = 500, CURSOR_BYTES = 160 };
+
+SHAPE(page_query, {"limit", SHAPE_INT, 0, 1, PAGE_MAX},
+      {"cursor", SHAPE_TEXT, 0, 1, CURSOR_BYTES - 1, .help = "Of the page before"});
+
+bool desk_time(const char *text, uint64_t *ret_ms) {
+  struct tm tm = {0};
+  unsigned ms = 0, hours, minutes;
+  const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
+  if (!end || tm.tm_year < 70)
+    return false;
+  if (*end == '.') {
+    for (unsigned place = 100, n = (unsigned)strspn(end + 1, "0123456789"), i = 0; i < n && place;
+         i++, place /= 10)
+      ms += place * (unsigned)(end[1 + i] - '0');
+    end += 1 + strspn(end + 1, "0123456789");
+  }
+  int64_t s = timegm(&tm);
+  if ((*end == '+' || *end == '-') && sscanf(end + 1, "%2u:%2u", &hours, &minutes) == 2)
+    s -= (*end == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
+  else if (strcmp(end, "Z") != 0)
+    return false;
+  *ret_ms = s > 0 ? (uint64_t)s * 1000u + ms : 0;
+  return s > 0;
+}
+
+static bool limit_read(const struct desk_ask *ask, uint64_t *ret, struct web_answer *answer) {
+  char text[8];
+  int r = web_query(ask->web, "limit", text, sizeof text);
+  *ret = PAGE_DEFAULT;
+  if (r == -ENOENT || (r == 0 && slice_u64(slice_of(text), PAGE_MAX, ret) == 0 && *ret))
+    return true;
+  desk_wrong_query(answer, "limit", "1 to 500");
+  return false;
+}
+
+static const char *key_of(const json_t *all, size_t i, const char *key) {
+  const char *text = json_string_value(json_object_get(json_array_get(all, i), key));
+  return text ? text : "";
+}
+
+/* Where the page begins, or false. */
+static bool cursor_read(const struct desk_ask *ask, const json_t *all, const char *key, size_t *ret,
+                        struct web_answer *answer) {
+  char text[CURSOR_BYTES];
+  uint64_t index = 0;
+  struct slice rest = slice_of(text);
+  int r = web_query(ask->web, "cursor", text, sizeof text);
+  *ret = 0;
+  if (r == -ENOENT)
+    return true;
+  rest = slice_of(text);
+  if (r < 0 || slice_u64(slice_cut(&rest, '.'), 1u << 30, &index) < 0 || !rest.p) {
+    desk_wrong_query(answer, "cursor", "not one of ours");
+    return false;
+  }
+  for (size_t i = 0; i < json_array_size(all); i++)
+    if (slice_eq(rest, slice_of(key_of(all, i, key)))) {
+      *ret = i;
+      return true;
+    }
+  *ret = index;
+  return true;
+}
+
+void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
+               struct web_answer *ret) {
+  char cursor[CURSOR_BYTES] = "";
+  uint64_t limit;
+  size_t from, n = json_array_size(all);
+  if (limit_read(ask, &limit, ret) && cursor_read(ask, all, key, &from, ret)) {
+    json_t *page = json_array();
+    for (size_t i = from; i < n && i < from + limit; i++)
+      json_array_append(page, json_array_get(all, i));
+    if (n > limit && from < n - limit)
+      snprintf(cursor, sizeof cursor, "%zu.%.100s", from + (size_t)limit,
+               key_of(all, from + limit, key));
+    desk_json(ret, 200, json_pack("{s:o, s:s?}", noun, page, "cursor", cursor[0] ? cursor : NULL));
+  }
+  json_decref(all);
+}
