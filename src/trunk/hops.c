@@ -14,6 +14,7 @@ enum { ROUNDS = 2, FAILOVER_S = 10 };
 struct tried {
   struct addr addr;
   uint8_t transport;
+  uint32_t key;
 };
 
 struct hops {
@@ -43,8 +44,8 @@ struct hops {
 
 struct pin {
   char trunk[CONF_NAME_BYTES];
-  struct hop hop;
-  bool is_set;
+  uint32_t n; /* 0: not pinned */
+  struct hop *list;
 };
 
 static void go_on(struct hops *h);
@@ -53,7 +54,7 @@ static uint64_t now_of(const struct hops *h) { return loop_now_us(h->t->env.loop
 
 static const struct pin *pin_of(const struct trunks *t, const char *trunk) {
   for (uint32_t i = 0; i < CONF_TRUNKS_MAX; i++)
-    if (t->pins[i].is_set && !strcmp(t->pins[i].trunk, trunk))
+    if (t->pins[i].n && !strcmp(t->pins[i].trunk, trunk))
       return &t->pins[i];
   return NULL;
 }
@@ -195,16 +196,20 @@ static void hop_fail(struct hops *h, int status, bool is_peer, uint32_t retry_af
   h->is_waiting = h->is_heard = false;
 }
 
+/* The target that is out is silent, and here is another one. */
+static void silent_drop(struct hops *h) {
+  hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
+  h->user->abandon(h->magic);
+  hop_fail(h, 408, false, 0, "the trunk did not answer");
+}
+
 /* True when it is out, or the walk is not ours any more. */
 static bool hop_send(struct hops *h, const struct resolve_hit *hit, const struct resolve_want *want) {
   pool_handle self = h->self;
   struct trunks *t = h->t;
-  if (h->is_waiting) { /* it is silent, and here is another one */
-    hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
-    h->user->abandon(h->magic);
-    hop_fail(h, 408, false, 0, "the trunk did not answer");
-  }
-  h->tried[h->n_tried++] = (struct tried){hit->addr, hit->transport};
+  if (h->is_waiting)
+    silent_drop(h);
+  h->tried[h->n_tried++] = (struct tried){hit->addr, hit->transport, 0};
   udp_keep(h, hit);
   h->hop.addr = hit->addr;
   h->hop.transport = hit->transport;
@@ -268,19 +273,37 @@ static void uri_next(struct hops *h) {
   h->uri++;
 }
 
-/* A pinned trunk has one target, whatever its names say. */
+/* The next of the targets that a pinned trunk has, whatever its names say. */
+static const struct hop *pinned_next(const struct hops *h, const struct pin *pin) {
+  if (h->n_tried == HOPS_TRIES_MAX || (h->n_tried && now_of(h) >= h->until_us))
+    return NULL;
+  for (uint32_t i = 0; pin && i < pin->n; i++) {
+    const struct hop *hop = &pin->list[i];
+    bool was = false;
+    for (uint32_t k = 0; k < h->n_tried && !was; k++)
+      was = h->tried[k].key == hop->key && h->tried[k].transport == hop->transport &&
+            addr_eq(&h->tried[k].addr, &hop->addr);
+    if (!was)
+      return hop;
+  }
+  return NULL;
+}
+
 static bool pinned_go(struct hops *h, const struct pin *pin) {
-  if (h->n_tried)
-    return false;
-  h->tried[h->n_tried++] = (struct tried){pin->hop.addr, pin->hop.transport};
-  h->hop = pin->hop;
-  h->is_waiting = true;
-  silence_arm(h, true);
-  struct trunks *t = h->t;
-  pool_handle self = h->self;
-  if (h->user->send(h->magic, &pin->hop) || !(h = pool_get(t->hops, self)))
-    return true;
-  hop_fail(h, 503, false, 0, "the request could not be sent");
+  for (const struct hop *next = pinned_next(h, pin); next; next = pinned_next(h, pin)) {
+    const struct hop hop = *next;
+    struct trunks *t = h->t;
+    pool_handle self = h->self;
+    if (h->is_waiting)
+      silent_drop(h);
+    h->tried[h->n_tried++] = (struct tried){hop.addr, hop.transport, hop.key};
+    h->hop = hop;
+    h->is_waiting = true;
+    silence_arm(h, !pinned_next(h, pin));
+    if (h->user->send(h->magic, &hop) || !(h = pool_get(t->hops, self)))
+      return true;
+    hop_fail(h, 503, false, 0, "the request could not be sent");
+  }
   return false;
 }
 
@@ -405,15 +428,24 @@ static void hop_failed(struct hops *h, int status, bool is_own, uint32_t retry_a
   uint32_t quiet_s = retry_after_s > SHUN_QUIET_MAX_S ? SHUN_QUIET_MAX_S : retry_after_s;
   if (is_own)
     hop_shun(h, SHUN_LAST, SHUN_DEAD_S);
-  else
+  else if (status == 503)
     hop_shun(h, quiet_s ? SHUN_NEVER : SHUN_LAST, quiet_s ? quiet_s : SHUN_BUSY_S);
-  hop_fail(h, is_own ? status : 503, !is_own, retry_after_s,
+  hop_fail(h, status, !is_own, retry_after_s,
            is_own ? "the trunk cannot be reached" : "the trunk is busy");
   loop_disarm(h->t->env.loop, &h->timer);
   if (now_of(h) >= h->until_us) /* it had said 100, and took its time */
     until_set(h, conf_trunk_find(h->t->env.conf, slice_of(h->trunk)));
   if (!h->job)
     go_on(h);
+}
+
+/* What one of several bindings says of itself alone. */
+static bool is_of_binding(const struct hops *h, int status) {
+  static const int gone[] = {408, 410, 480, 500, 502, 504};
+  for (size_t i = 0; i < COUNT_OF(gone); i++)
+    if (status == gone[i])
+      return pinned_next(h, pin_of(h->t, h->trunk)) != NULL;
+  return false;
 }
 
 bool hops_response(struct trunks *t, pool_handle hops, int status, bool is_own, uint32_t retry_after_s) {
@@ -424,7 +456,7 @@ bool hops_response(struct trunks *t, pool_handle hops, int status, bool is_own, 
     hop_heard(h);
     return false;
   }
-  bool is_failure = is_own ? status >= 300 : status == 503;
+  bool is_failure = is_own ? status >= 300 : status == 503 || is_of_binding(h, status);
   if (!is_failure) {
     if (!is_own)
       hop_good(h);
@@ -440,21 +472,25 @@ const struct hop *hops_at(const struct trunks *t, pool_handle hops) {
   return h && *h->hop.route ? &h->hop : NULL;
 }
 
-void hops_pin(struct trunks *t, const char *trunk, const struct hop *hop) {
-  struct pin *free_pin = NULL, *p = NULL;
-  for (uint32_t i = 0; i < CONF_TRUNKS_MAX && !p; i++) {
-    if (t->pins[i].is_set && !strcmp(t->pins[i].trunk, trunk))
+void hops_pin(struct trunks *t, const char *trunk, const struct hop *list, uint32_t n) {
+  struct pin *p = NULL;
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX && !p; i++)
+    if (t->pins[i].n && !strcmp(t->pins[i].trunk, trunk))
       p = &t->pins[i];
-    else if (!t->pins[i].is_set && !free_pin)
-      free_pin = &t->pins[i];
-  }
-  p = p || !hop ? p : free_pin;
-  if (!p)
+  for (uint32_t i = 0; i < CONF_TRUNKS_MAX && !p && n; i++)
+    if (!t->pins[i].n)
+      p = &t->pins[i];
+  struct hop *kept = n ? calloc(n, sizeof *kept) : NULL;
+  if (!p || (n && !kept)) {
+    free(kept);
     return;
-  p->is_set = hop != NULL;
+  }
+  for (uint32_t i = 0; i < n; i++)
+    kept[i] = list[i];
+  free(p->list);
+  p->list = kept;
+  p->n = n;
   slice_copy(p->trunk, sizeof p->trunk, slice_of(trunk));
-  if (hop)
-    p->hop = *hop;
 }
 
 void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool is_good) {
@@ -501,5 +537,7 @@ void hops_stop(struct trunks *t) {
   while (t->hops && (h = pool_next(t->hops, &slot, NULL)))
     walk_drop(h);
   t->hops = pool_free(t->hops);
+  for (uint32_t i = 0; t->pins && i < CONF_TRUNKS_MAX; i++)
+    free(t->pins[i].list);
   free(take(t->pins));
 }

@@ -18,6 +18,7 @@ struct hop {
   struct addr addr;
   uint8_t transport; /* enum conf_transport */
   uint32_t goal;     /* goal is which of the trunk's URIs (health.h); uri is that. */
+  uint32_t key;      /* key is the binding's that it is, 0: none (registrar.h). */
   char uri[CONF_PATH_BYTES];
   char route[CONF_PATH_BYTES + 96]; /* route is the same for sofia's route_url, with the address. */
 };
@@ -58,9 +59,9 @@ void hops_end(struct trunks *t,
 /* Where the walk is, NULL before the first target. */
 const struct hop *hops_at(const struct trunks *t, pool_handle hops);
 
-/* All requests of the trunk go there, and nowhere else, until NULL is given: where a registration
- * lives. */
-void hops_pin(struct trunks *t, const char *trunk, const struct hop *hop);
+/* All requests of the trunk go there, and nowhere else, until n is 0: where a registration lives, or the
+ * n bindings of its peer in their order. Then a final 408, 410, 480, 500, 502 or 504 leads to the next. */
+void hops_pin(struct trunks *t, const char *trunk, const struct hop *list, uint32_t n);
 /* A target spoke, or did not, by what else is sent to it (OPTIONS). */
 void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool is_good);
 /* All targets of the trunk in order, shunned or not, of names that are known by now (those that are

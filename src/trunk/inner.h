@@ -159,6 +159,7 @@ struct dialog {
   char called[64], caller[64]; /* of a callee: the numbers as its trunk writes them */
   char target[TARGET_BYTES];   /* target is the Request-URI of a UAC. */
   uint32_t goal;               /* goal is which of the trunk's goals that is (health.h). */
+  uint32_t binding;            /* binding is the key of the binding that is called, see struct hop. */
   struct addr peer;            /* peer is where the INVITE, or its answer, came from. */
   int max_forwards;            /* max_forwards came with the INVITE, or goes with it. */
   const char *allow;           /* allow is what our Allow says. */
@@ -455,10 +456,11 @@ const struct conf_trunk *regist_pick(struct agent *a, const struct conf_trunk *f
  */
 struct slice regist_called(const struct conf_trunk *trunk, const sip_t *sip);
 /* The Request-URI of a call to a peer that registered with a Contact of one user: that Contact, the
- * number being in To. Else target stays. */
-void regist_target(struct trunks *t, const struct conf_trunk *trunk, char *target, size_t bytes);
-/* Route headers of an INVITE to it, by Service-Route or Path; "" for none. */
-const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk);
+ * number being in To. Else target stays. key: the binding's, see struct hop. */
+void regist_target(struct trunks *t, const struct conf_trunk *trunk, uint32_t key, char *target,
+                   size_t bytes);
+/* Route headers of an INVITE to it, by Service-Route or the binding's Path; "" for none. */
+const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk, uint32_t key);
 /* A request that may be challenged: by which trunk and agent it went, its leg (NULL: gone), and who
  * hears the answer to the next one. */
 struct proof {

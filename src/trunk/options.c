@@ -106,6 +106,9 @@ static int options_response(nta_outgoing_magic_t *magic, nta_outgoing_t *orq, co
   if (msg)
     link_note(w, a, msg);
   msg_destroy(msg);
+  struct proof p = {.trunk = trunk, .agent = a, .fn = options_response, .magic = magic};
+  if (a && !is_own && proof_again(&p, &orq, sip))
+    return 0;
   nta_outgoing_destroy(orq);
   if (w)
     probe_done(w, i, status, is_alive(status, is_own));

@@ -153,7 +153,7 @@ static nta_outgoing_t *invite_send(struct dialog *d, const struct conf_trunk *tr
                                    const struct call *c) {
   char contact[URI_BYTES + 2], forwards[12], session[96], lines[EDIT_LINES_BYTES],
       vouched[VOUCH_LINES_BYTES];
-  const char *routes = regist_routes(d->t, trunk);
+  const char *routes = regist_routes(d->t, trunk, d->binding);
   struct expires_text x;
   expires_ask(d, &x);
   dialog_contact(d, contact, sizeof contact);
@@ -198,13 +198,14 @@ static int callee_aim(struct dialog *d, const struct conf_trunk *trunk, const st
   memcpy(before, d->target, sizeof before);
   slice_copy(d->route, sizeof d->route, slice_of(hop->route));
   d->goal = hop->goal;
+  d->binding = hop->key;
   if (target_uri(d, hop->uri, d->called) < 0)
     return -EINVAL;
   if (d->nta && strcmp(before, d->target) != 0)
     nta_leg_destroy(take(d->nta));
   if (!d->nta)
     d->nta = callee_leg(d, trunk, c);
-  regist_target(d->t, trunk, d->target, sizeof d->target);
+  regist_target(d->t, trunk, hop->key, d->target, sizeof d->target);
   return d->nta ? 0 : -ENOMEM;
 }
 

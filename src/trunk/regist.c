@@ -53,14 +53,14 @@ struct account *regist_account(struct trunks *t, const struct conf_trunk *trunk)
 
 int regist_rank(struct trunks *t, const struct conf_trunk *trunk) {
   bool is_reached = trunk->attach.registration.registrars.n ? register_is_up(t, trunk->name)
-                    : trunk->attach.accept_register         ? registrar_binding(t, trunk->name) != NULL
+                    : trunk->attach.accept_register         ? registrar_binding(t, trunk->name, 0) != NULL
                                                             : true;
   return is_reached ? 0 : *trunk->target ? 1 : -ENOTCONN;
 }
 
-const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk) {
+const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk, uint32_t key) {
   const struct line *l = register_line(t, trunk->name);
-  const struct binding *b = registrar_binding(t, trunk->name);
+  const struct binding *b = registrar_binding(t, trunk->name, key);
   return l ? l->service_route : b ? b->path : "";
 }
 
@@ -107,8 +107,10 @@ struct slice regist_called(const struct conf_trunk *trunk, const sip_t *sip) {
   return party.n ? party : to.n ? to : said;
 }
 
-void regist_target(struct trunks *t, const struct conf_trunk *trunk, char *target, size_t bytes) {
-  const struct binding *b = trunk->attach.accept_register ? registrar_binding(t, trunk->name) : NULL;
+void regist_target(struct trunks *t, const struct conf_trunk *trunk, uint32_t key, char *target,
+                   size_t bytes) {
+  const struct binding *b =
+      trunk->attach.accept_register ? registrar_binding(t, trunk->name, key) : NULL;
   if (b && !b->bnc && strchr(b->uri, '@') && strlen(b->uri) < bytes)
     slice_copy(target, bytes, slice_of(b->uri));
 }
@@ -123,7 +125,7 @@ static void ours_show(struct trunks *t, const struct line *l, struct trunk_regis
   ret->state = registration_state_text(l->engine.state);
   ret->last_status = l->engine.last_status;
   ret->until_ms = wall_of(t, l->engine.until_us);
-  slice_copy(ret->at, sizeof ret->at, slice_of(registrars->text[l->engine.at]));
+  slice_copy(ret->at, sizeof ret->at, slice_of(registrars->text[l->engine.is_back ? l->engine.held : l->engine.at]));
 }
 
 static void theirs_show(struct trunks *t, const struct binding *list, uint32_t n,

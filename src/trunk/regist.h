@@ -60,5 +60,5 @@ const struct line *register_line(const struct trunks *t, const char *trunk); /* 
 void registrar_start(struct trunks *t);
 void registrar_stop(struct trunks *t);
 const struct registry *registrar_list(struct trunks *t, const char *trunk); /* NULL without any */
-/* Where calls to the trunk go, the newest one; NULL: nobody is registered. Until the next turn. */
-const struct binding *registrar_binding(struct trunks *t, const char *trunk);
+/* The trunk's binding of that key, 0: the first; NULL: there is none. Until the next turn. */
+const struct binding *registrar_binding(struct trunks *t, const char *trunk, uint32_t key);

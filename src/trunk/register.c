@@ -33,7 +33,7 @@ static void look_end(struct line *l) {
 
 static void line_done(struct line *l) {
   loop_disarm(l->t->env.loop, &l->timer);
-  hops_pin(l->t, l->trunk, NULL);
+  hops_pin(l->t, l->trunk, NULL, 0);
   look_end(l);
   if (l->out)
     nta_outgoing_destroy(take(l->out));
@@ -176,7 +176,7 @@ static void pin(struct line *l, const struct conf_trunk *trunk) {
   size_t n = strcspn(registrar, ";");
   if (*trunk->target &&
       (strncasecmp(trunk->target, registrar, n) != 0 || strcspn(trunk->target, ";") != n)) {
-    hops_pin(l->t, l->trunk, NULL);
+    hops_pin(l->t, l->trunk, NULL, 0);
     return;
   }
   snprintf(hop.uri, sizeof hop.uri, "sip:%s", strchr(l->attach.registration.aor, '@') + 1);
@@ -195,7 +195,7 @@ static void pin(struct line *l, const struct conf_trunk *trunk) {
       resolver_cancel(l->t->resolver, job);
     hops_route(&hop, &l->want);
   }
-  hops_pin(l->t, l->trunk, &hop);
+  hops_pin(l->t, l->trunk, &hop, 1);
 }
 
 static void success_take(struct line *l, const struct agent *a, const struct conf_trunk *trunk,
@@ -253,7 +253,7 @@ static void answered(struct line *l, const struct registration_answer *answer) {
   tell(l, before);
   gauge(l->t);
   if (!registration_is_up(&l->engine, loop_now_us(l->t->env.loop)))
-    hops_pin(l->t, l->trunk, NULL);
+    hops_pin(l->t, l->trunk, NULL, 0);
   if (l->engine.state == REGISTRATION_GONE)
     line_done(l);
   else

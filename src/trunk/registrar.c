@@ -26,30 +26,36 @@ const struct registry *registrar_list(struct trunks *t, const char *trunk) {
   return r;
 }
 
-const struct binding *registrar_binding(struct trunks *t, const char *trunk) {
+const struct binding *registrar_binding(struct trunks *t, const char *trunk, uint32_t key) {
   const struct registry *r = registrar_list(t, trunk);
-  return r && r->n ? &r->list[0] : NULL;
+  for (uint32_t i = 0; r && i < r->n; i++)
+    if (!key || r->list[i].key == key)
+      return &r->list[i];
+  return NULL;
 }
 
-/* Calls go to the newest. */
-static void pin(struct trunks *t, const struct registry *r) {
-  const struct conf_trunk *trunk = conf_trunk_find(t->env.conf, slice_of(r->trunk));
-  const struct agent *a = trunk ? agent_find(t, trunk->listener) : NULL;
-  struct hop hop = {.transport = a ? a->transport : TRANSPORT_UDP};
+static bool hop_of(struct hop *ret, const struct binding *b, uint8_t transport) {
   struct resolve_want want = {.port = 0};
-  if (!a || !r->n) {
-    hops_pin(t, r->trunk, NULL);
-    return;
-  }
-  struct slice host = slice_of(r->list[0].host); /* without the port, which stands behind ] or alone */
+  struct slice host = slice_of(b->host); /* without the port, which stands behind ] or alone */
   const char *end = memchr(host.p, ']', host.n);
   host.n = end ? (size_t)(end - host.p) : strcspn(host.p, ":");
   (void)!slice_copy(want.host, sizeof want.host, end ? slice_from(host.p + 1, host.n - 1) : host);
-  hop.addr = r->list[0].source;
-  if ((size_t)snprintf(hop.uri, sizeof hop.uri, "sip:%s", r->list[0].host) >= sizeof hop.uri)
-    return;
-  hops_route(&hop, &want);
-  hops_pin(t, r->trunk, &hop);
+  *ret = (struct hop){.addr = b->source, .transport = transport, .key = b->key};
+  if ((size_t)snprintf(ret->uri, sizeof ret->uri, "sip:%s", b->host) >= sizeof ret->uri)
+    return false;
+  hops_route(ret, &want);
+  return true;
+}
+
+/* Calls go to each in turn. */
+static void pin(struct trunks *t, const struct registry *r) {
+  const struct conf_trunk *trunk = conf_trunk_find(t->env.conf, slice_of(r->trunk));
+  const struct agent *a = trunk ? agent_find(t, trunk->listener) : NULL;
+  struct hop list[BINDINGS_MAX];
+  uint32_t n = 0;
+  for (uint32_t i = 0; a && i < r->n; i++)
+    n += hop_of(&list[n], &r->list[i], a->transport);
+  hops_pin(t, r->trunk, list, n);
 }
 
 /* The timer stands at the next end of all. */
@@ -111,6 +117,18 @@ static struct verdict path_take(const struct agent *a, const struct conf_trunk *
   return n < BINDING_PATH_BYTES ? v : verdict_refuse(REFUSE_MALFORMED, "Path is too long");
 }
 
+/* Thousandths, "0.5" and the like; 1,000 where it says none or nonsense. */
+static uint16_t q_of(const sip_contact_t *m) {
+  const char *q = m->m_q;
+  uint32_t n = 0, scale = 1000;
+  if (!q || (*q != '0' && *q != '1') || (q[1] && q[1] != '.'))
+    return 1000;
+  n = (uint32_t)(*q - '0') * 1000;
+  for (q += q[1] ? 2 : 1; *q >= '0' && *q <= '9' && scale > 1; q++)
+    n += (uint32_t)(*q - '0') * (scale /= 10);
+  return (uint16_t)(*q || n > 1000 ? 1000 : n);
+}
+
 static struct verdict contact_take(struct registry *r, const sip_t *sip, const sip_contact_t *m,
                                    struct binding_ask *ask, uint64_t now_us) {
   char uri[BINDING_URI_BYTES], host[BINDING_URI_BYTES];
@@ -122,6 +140,7 @@ static struct verdict contact_take(struct registry *r, const sip_t *sip, const s
   ask->uri = uri;
   ask->host = host;
   ask->expires_s = expires_of(sip, m);
+  ask->q = q_of(m);
   ask->bnc = u->url_params && url_has_param(u, "bnc");
   if (ask->bnc && u->url_user && *u->url_user)
     return verdict_refuse(REFUSE_MALFORMED, "Contact: bnc stands with a user part");
@@ -237,7 +256,7 @@ void registrar_start(struct trunks *t) {
     struct registry *r = &t->regist->registries[i];
     const struct conf_trunk *trunk = *r->trunk ? conf_trunk_find(t->env.conf, slice_of(r->trunk)) : NULL;
     if (*r->trunk && (!trunk || !trunk->attach.accept_register))
-      hops_pin(t, r->trunk, NULL);
+      hops_pin(t, r->trunk, NULL, 0);
     if (!trunk || !trunk->attach.accept_register)
       memset(r, 0, sizeof *r);
   }

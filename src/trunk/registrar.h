@@ -20,6 +20,8 @@ struct binding {
   char call_id[BINDING_ID_BYTES];
   char path[BINDING_PATH_BYTES]; /* path is the value of Route headers toward it; "": none. */
   bool bnc;                      /* bnc: of all numbers of the peer */
+  uint16_t q;                    /* q is its preference in thousandths, 1,000 where it says none. */
+  uint32_t key;                  /* key names it: a hash of uri, never 0 */
   uint32_t cseq;
   uint64_t until_us;
   struct addr source; /* source is where it came from, and where calls go: through its NAT. */
@@ -28,7 +30,7 @@ struct binding {
 struct registry {
   char trunk[CONF_NAME_BYTES]; /* "": free */
   uint32_t n;
-  struct binding list[BINDINGS_MAX]; /* the newest first */
+  struct binding list[BINDINGS_MAX]; /* by q, of the same q the newest first */
 };
 
 /* One Contact of a REGISTER. */
@@ -36,6 +38,7 @@ struct binding_ask {
   const char *uri, *host, *call_id, *path;
   uint32_t cseq, expires_s; /* 0: taken back */
   bool bnc;
+  uint16_t q;
   struct addr source;
 };
 

@@ -30,18 +30,32 @@ bool registration_due(struct registration *r, uint64_t now_us) {
   if (r->state == REGISTRATION_TRYING || r->state >= REGISTRATION_LEAVING || now_us < r->next_us ||
       !r->n_registrars)
     return false;
+  r->is_back = r->state == REGISTRATION_UP && r->held && r->at == r->held && now_us < r->renew_us &&
+               registration_is_up(r, now_us);
+  r->at = r->is_back ? 0 : r->at;
   r->state = REGISTRATION_TRYING;
   r->next_us = NEVER;
   return true;
 }
 
+/* The next renewal, or sooner: is the first registrar well again? */
+static void back_wait(struct registration *r, uint64_t now_us, uint32_t least_s) {
+  uint32_t s = least_s > REGISTRATION_BACK_S ? least_s : REGISTRATION_BACK_S;
+  uint64_t back = now_us + s * SECOND_US;
+  r->is_back = false;
+  r->at = r->held;
+  r->state = REGISTRATION_UP;
+  r->next_us = r->held && back < r->renew_us ? back : r->renew_us;
+}
+
 static void take_given(struct registration *r, uint32_t given_s, uint64_t now_us, uint32_t dice) {
   uint32_t s = given_s && given_s < r->asked_s ? given_s : r->asked_s;
   uint64_t renew = part_of(s * SECOND_US, 50, 90, dice);
-  r->state = REGISTRATION_UP;
   r->until_us = now_us + s * SECOND_US;
-  r->next_us =
+  r->renew_us =
       now_us + (renew < REGISTRATION_LEAST_S * SECOND_US ? REGISTRATION_LEAST_S * SECOND_US : renew);
+  r->held = r->at;
+  back_wait(r, now_us, r->retry_after_s);
   r->failures = r->tried = r->retry_after_s = 0;
   r->met_423 = false;
 }
@@ -86,6 +100,12 @@ static bool obeys_min(struct registration *r, const struct registration_answer *
 static void refused(struct registration *r, const struct registration_answer *a, uint64_t now_us,
                     uint32_t dice) {
   uint32_t longest = a->retry_after_s < REGISTRATION_MAX_S ? a->retry_after_s : REGISTRATION_MAX_S;
+  if (r->is_back) {
+    r->met_423 = false;
+    r->asked_s = r->wanted_s;
+    back_wait(r, now_us, longest);
+    return;
+  }
   r->retry_after_s = longest > r->retry_after_s ? longest : r->retry_after_s;
   if (is_failure(a->status) && ++r->tried < r->n_registrars) {
     r->at = (r->at + 1) % r->n_registrars;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One registration as a machine without I/O: when to send, to which registrar, for how long; what an
  * answer means. Renewed at half to nine tenths of what was given; a registrar that fails makes room for
- * the next at once, and all of them failing for the wait of RFC 5626 4.5. RFC 3261 10.2, 10.3. */
+ * the next at once, and all of them failing for the wait of RFC 5626 4.5. While another than the first
+ * holds it, the first is asked again from time to time; if it takes it, it has it. RFC 3261 10.2, 10.3. */
 #pragma once
 #include "base/own.h"
 
@@ -18,6 +19,7 @@ const char *registration_state_text(enum registration_state s); /* off trying re
 enum {
   REGISTRATION_BASE_S = 30, /* RFC 5626 4.5 */
   REGISTRATION_MAX_S = 1800,
+  REGISTRATION_BACK_S = 120,      /* the first registrar is asked again, while another one serves */
   REGISTRATION_LEAST_S = 10,      /* never asked for again sooner, whatever is given */
   REGISTRATION_MIN_MAX_S = 86400, /* a Min-Expires beyond is a refusal */
 };
@@ -28,6 +30,9 @@ struct registration {
   uint32_t wanted_s; /* wanted_s is what the configuration says. */
   uint32_t n_registrars;
   uint32_t at, tried;     /* at is the registrar in use; tried counts those that failed this round. */
+  uint32_t held;          /* held is the registrar that took it last. */
+  bool is_back;           /* is_back: the first one is being asked, while held serves. */
+  uint64_t renew_us;      /* renew_us is when held is to be asked again. */
   uint32_t failures;      /* failures counts rounds in a row. */
   bool met_423;           /* met_423: Min-Expires was obeyed in this round. */
   int last_status;        /* last_status: of the last final answer; 0: none yet */

@@ -16,6 +16,14 @@ static struct verdict old_refuse(uint32_t cseq) {
   return verdict_refuse(REFUSE_MALFORMED, "CSeq: %u came after a later one", cseq);
 }
 
+/* FNV-1a: two of one trunk that fall together cost a try, no more. */
+static uint32_t key_of(const char *uri) {
+  uint32_t h = 2166136261u;
+  for (; *uri; uri++)
+    h = (h ^ (uint8_t)*uri) * 16777619u;
+  return h ? h : 1;
+}
+
 static int binding_make(struct binding *ret, const struct binding_ask *a, uint64_t now_us) {
   memset(ret, 0, sizeof *ret);
   if (slice_copy(ret->uri, sizeof ret->uri, slice_of(a->uri)) < 0 ||
@@ -25,6 +33,8 @@ static int binding_make(struct binding *ret, const struct binding_ask *a, uint64
     return -ENOSPC;
   uint32_t s = a->expires_s < BINDING_MAX_S ? a->expires_s : BINDING_MAX_S;
   ret->bnc = a->bnc;
+  ret->q = a->q;
+  ret->key = key_of(a->uri);
   ret->cseq = a->cseq;
   ret->source = a->source;
   ret->until_us = now_us + (uint64_t)s * 1000000;
@@ -45,8 +55,10 @@ struct verdict registry_put(struct registry *r, const struct binding_ask *a, uin
   if (at < r->n)
     drop(r, at);
   if (a->expires_s) {
-    memmove(&r->list[1], &r->list[0], r->n * sizeof r->list[0]);
-    r->list[0] = made;
+    for (at = 0; at < r->n && r->list[at].q > made.q;)
+      at++;
+    memmove(&r->list[at + 1], &r->list[at], (r->n - at) * sizeof r->list[0]);
+    r->list[at] = made;
     r->n++;
   }
   return verdict_pass();

@@ -450,6 +450,47 @@ def pbx(house):
         check(gone.status == 200 and not gone.get("contact"), gone.text())
 
 
+@REGIST.scenario("several bindings are tried by their q: the silent one, the one that is away, then the one that answers")
+def bindings(house):
+    with agent(house, 3, user="pbx") as sip, App(house.demo, "bob") as bob:
+        contact = "sip:%%s@127.0.0.3:%d" % sip.port
+        more = ("Contact: <%s>;q=0.2\r\nContact: <%s>;q=0.7\r\nContact: <%s>;q=0.95\r\nExpires: 120\r\n"
+                % (contact % "last", contact % "away", contact % "silent"))
+        ok = Pbx(sip).register(more)
+        check(ok.status == 200, ok.text())
+        places = [b["contact"].split(":")[1].split("@")[0] for b in shown(house, "pbx")["registration"]["bindings"]]
+        check(places[0] == "pbx" and places[1:] == ["silent", "away", "last"], "%s" % places)
+        call = bob.place(OUT + "103")
+        for user, status in (("pbx", 480), ("silent", None), ("away", 410), ("last", 200)):
+            request = sip.request("INVITE")
+            check(request.first.startswith("INVITE sip:%s@127.0.0.3:" % user), "%s: %s" % (user, request.first))
+            if status:
+                sip.reply(request, status, sdp=audio_sdp(4000, host="127.0.0.3") if status == 200 else "", tag=user)
+                sip.request("ACK")
+        bob.wait("call.connected", call=call)
+        bob.hangup()
+        sip.reply(sip.request("BYE"), 200)
+        call = bob.place(OUT + "103")
+        request = sip.request("INVITE")
+        sip.reply(request, 486)
+        sip.request("ACK")
+        bob.wait("call.ended", call=call)  # busy is the last word
+        Pbx(sip).register("".join("Contact: <%s>\r\n" % (contact % u) for u in ("last", "away", "silent")) + "Expires: 0\r\n")
+
+
+@REGIST.scenario("our OPTIONS are challenged, answered with credentials, and the trunk is up")
+def options(house):
+    with agent(house, 14) as sip:
+        for _ in range(2):
+            first = sip.request("OPTIONS", 12)
+            check(not first.get("authorization"), first.text())
+            sip.reply(first, 401, more=asks("o1"))
+            proven = sip.request("OPTIONS")
+            check(is_proven(proven), proven.text())
+            sip.reply(proven, 200)
+        wait_for("up", lambda: shown(house, "probed")["state"] == "up")
+
+
 @REGIST.scenario("a user whose hash alone we have, by MD5; a registration that is too brief: 423")
 def hashed(house):
     with agent(house, 3, user="hashed") as sip:

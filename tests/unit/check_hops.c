@@ -318,7 +318,7 @@ Test(hops, the_next_uri) {
 Test(hops, pinned_to_one) {
   struct hop list[PEERS];
   cr_assert_eq(hops_list(rig_trunks, &rig_conf.trunks[0], list, PEERS), PEERS);
-  hops_pin(rig_trunks, "lab", &list[1]);
+  hops_pin(rig_trunks, "lab", &list[1], 1);
   struct fake_leg *f = ring();
   cr_assert(heard(1));
   rig_run(3000);
@@ -326,7 +326,7 @@ Test(hops, pinned_to_one) {
   cr_expect_null(heard(2));
   rig_run(8000);
   cr_expect(f->is_over);
-  hops_pin(rig_trunks, "lab", NULL);
+  hops_pin(rig_trunks, "lab", NULL, 0);
   ring();
   cr_expect(heard(0));
 }

@@ -4,6 +4,8 @@
 #include "trunk/digest.h"
 #include "trunkfake.h"
 
+#include "trunk/registrar.h"
+
 #include <criterion/criterion.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -154,8 +156,34 @@ Test(registering_otherwise, the_second_registrar_at_once) {
   respond(503, "Retry-After: 100\n");
   cr_assert(hear(200), "at the other one");
   respond(200, contact(600));
-  rig_run(200000);
+  rig_run(115000);
   cr_assert_null(rig_hear());
+  cr_assert(hear(6000), "the first is asked whether it is well");
+  cr_assert_str_eq(rig_header(request, "Expires"), "600");
+  respond(503, "");
+  cr_assert(hear(121000));
+  respond(200, contact(600));
+  rig_run(200000);
+  cr_assert_null(rig_hear(), "it has it again");
+}
+
+Test(bindings, stand_by_q_and_the_newest_of_a_q_first) {
+  static const struct {
+    const char *uri;
+    uint16_t q;
+  } put[] = {{"sip:a@x", 500}, {"sip:b@x", 1000}, {"sip:c@x", 500}, {"sip:d@x", 0}, {"sip:e@x", 700}};
+  static struct registry reg;
+  char order[64] = "";
+  for (uint32_t i = 0; i < COUNT_OF(put); i++) {
+    struct binding_ask ask = {.uri = put[i].uri, .host = "x", .call_id = "c", .path = "",
+                              .cseq = i + 1, .expires_s = 60, .q = put[i].q};
+    struct verdict v = registry_put(&reg, &ask, 0);
+    cr_assert(verdict_is_pass(&v));
+  }
+  for (uint32_t i = 0; i < reg.n; i++)
+    strncat(order, reg.list[i].uri + 4, 1);
+  cr_assert_str_eq(order, "becad");
+  cr_assert_neq(reg.list[0].key, reg.list[1].key);
 }
 
 Test(registering, is_taken_back_at_the_end) {

@@ -49,6 +49,41 @@ Test(registration, is_renewed_at_half_to_nine_tenths) {
   cr_assert_eq(wait_s(), 540);
 }
 
+/* The second one serves; the first is asked again, and has it once it is well. */
+Test(registration, goes_back_to_the_first) {
+  start(3);
+  answer(503, 0, LOW);
+  next();
+  cr_assert_eq(r.at, 1);
+  answer(200, 600, LOW);
+  cr_assert_eq(wait_s(), REGISTRATION_BACK_S);
+  next();
+  cr_assert_eq(r.at, 0);
+  uint64_t until = r.until_us;
+  struct registration_answer busy = {.status = 503, .retry_after_s = 150};
+  registration_answered(&r, &busy, now, LOW);
+  cr_assert_eq(r.at, 1, "it stays with the second");
+  cr_assert_eq(r.until_us, until);
+  cr_assert(registration_is_up(&r, now));
+  cr_assert_eq(wait_s(), 150);
+  next();
+  cr_assert_eq(r.at, 0);
+  answer(403, 0, LOW);
+  cr_assert_eq(r.until_us, until, "whatever it says");
+  cr_assert_eq(wait_s(), 30, "the renewal of the second is sooner");
+  next();
+  cr_assert_eq(r.at, 1);
+  answer(200, 600, LOW);
+  next();
+  answer(200, 600, LOW);
+  cr_assert_eq(r.at, 0);
+  cr_assert_eq(wait_s(), 300);
+  next();
+  cr_assert_eq(r.at, 0);
+  answer(503, 0, LOW);
+  cr_assert_eq(r.at, 1, "a renewal that fails makes room as before");
+}
+
 Test(registration, what_is_given_is_never_more_than_asked_nor_renewed_all_the_time) {
   start(1);
   answer(200, 100000, LOW);
