@@ -4,6 +4,7 @@
  * asked of the call thread (the owner). */
 #pragma once
 #include "base/count.h"
+#include "revise/revise.h"
 #include "console/assets.h"
 #include "store/store.h"
 #include "web/web.h"
@@ -22,6 +23,7 @@ struct admin_settings {
       *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
   size_t files_n;
   const char *ledger_file; /* ledger_file is the database of operators and audit. */
+  struct revise *revise;  /* revise is the configuration as a document; borrowed; NULL: none. */
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);

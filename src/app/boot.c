@@ -197,6 +197,7 @@ static int start_admin(struct house *h) {
                              .token_file = c->admin.token_file,
                              .store_file = c->records.file,
                              .ledger_file = ledger,
+                             .revise = h->revise,
                              .tokens = h->tokens,
                              .ready = is_ready,
                              .ready_arg = h,
