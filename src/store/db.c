@@ -17,6 +17,7 @@ struct db {
   sqlite3 *sql;
   sqlite3_stmt *get, *put;
   struct keys *keys;
+  int gone;              /* gone counts the rows that a purge took. */
   struct record was, at; /* was: as the row that is replaced; at: the row that a walk stands at. */
 };
 
@@ -164,6 +165,7 @@ static int on_old(struct db *d, sqlite3_stmt *st) {
   int64_t row = sqlite3_column_int64(st, (int)fields_n + 1);
   snprintf(sql, sizeof(sql), "DELETE FROM records WHERE row=%lld", (long long)row);
   int r = keys_swap(d->keys, row, &d->at, NULL);
+  d->gone++;
   return r == 0 ? sql_exec(d->sql, sql) : r;
 }
 
@@ -184,11 +186,64 @@ int db_close_live(struct db *d) {
       d, "WHERE row IN (SELECT row FROM keys WHERE kind=6 AND value='live' ORDER BY row)", on_live);
 }
 
-int db_purge(struct db *d, uint64_t before_ms) {
-  char where[200];
-  snprintf(where, sizeof(where),
-           "WHERE row IN (SELECT row FROM records WHERE state<>%d AND started_ms<%lld "
-           "ORDER BY started_ms LIMIT %d)",
-           (int)RECORD_LIVE, (long long)before_ms, PURGE_ROWS);
-  return walk_committed(d, where, on_old);
+/* "(SELECT …)" of rows that go: how many went. */
+static int rows_purge(struct db *d, const char *rows) {
+  char where[256];
+  snprintf(where, sizeof(where), "WHERE row IN (%s LIMIT %d)", rows, PURGE_ROWS);
+  d->gone = 0;
+  int r = walk_committed(d, where, on_old);
+  return r < 0 ? r : d->gone;
 }
+
+int db_purge(struct db *d, uint64_t before_ms) {
+  char rows[160];
+  snprintf(rows, sizeof(rows),
+           "SELECT row FROM records WHERE state<>%d AND started_ms<%lld ORDER BY started_ms",
+           (int)RECORD_LIVE, (long long)before_ms);
+  return rows_purge(d, rows);
+}
+
+int db_shrink(struct db *d, uint64_t max_bytes) {
+  int64_t pages = 0, unused = 0, page_bytes = 0;
+  if (sql_number(d->sql, "PRAGMA page_count", &pages) < 0 ||
+      sql_number(d->sql, "PRAGMA freelist_count", &unused) < 0 ||
+      sql_number(d->sql, "PRAGMA page_size", &page_bytes) < 0)
+    return -EIO;
+  if ((uint64_t)((pages - unused) * page_bytes) <= max_bytes)
+    return 0;
+  return rows_purge(d, "SELECT row FROM records WHERE state<>0 ORDER BY started_ms");
+}
+
+int db_get(struct db *d, const char *id, struct record *ret) {
+  int64_t row = row_get(d, id);
+  *ret = d->was;
+  return row > 0 ? 0 : row < 0 ? -EIO : -ENOENT;
+}
+
+#define OF_PERSON \
+  "FROM records WHERE row IN (SELECT row FROM keys WHERE kind IN (1,2) AND value=?1) AND state"
+
+int db_find(struct db *d, const char *who, char (*ret_ids)[40], int max) {
+  sqlite3_stmt *st = NULL;
+  int n = 0, step = SQLITE_ERROR;
+  if (sqlite3_prepare_v2(d->sql, "SELECT id " OF_PERSON "<>0", -1, &st, NULL) == SQLITE_OK &&
+      sqlite3_bind_text(st, 1, who, -1, SQLITE_STATIC) == SQLITE_OK)
+    while (n < max && (step = sqlite3_step(st)) == SQLITE_ROW)
+      snprintf(ret_ids[n++], 40, "%s", (const char *)sqlite3_column_text(st, 0));
+  sqlite3_finalize(st);
+  return step == SQLITE_ROW || step == SQLITE_DONE ? n : -EIO;
+}
+
+int db_live_of(struct db *d, const char *who, uint64_t *ret_n) {
+  sqlite3_stmt *st = NULL;
+  int r = -EIO;
+  if (sqlite3_prepare_v2(d->sql, "SELECT count(*) " OF_PERSON "=0", -1, &st, NULL) == SQLITE_OK &&
+      sqlite3_bind_text(st, 1, who, -1, SQLITE_STATIC) == SQLITE_OK && sqlite3_step(st) == SQLITE_ROW) {
+    *ret_n = (uint64_t)sqlite3_column_int64(st, 0);
+    r = 0;
+  }
+  sqlite3_finalize(st);
+  return r;
+}
+
+int db_erase_well(struct db *d) { return sql_exec(d->sql, "PRAGMA secure_delete=ON"); }

@@ -12,4 +12,13 @@ int db_put(struct db *d, const struct record *r, uint64_t wall_ms) must_check;
 int db_commit(struct db *d) must_check; /* on the disk when it returns 0 */
 void db_rollback(struct db *d);
 int db_close_live(struct db *d) must_check; /* rows that an earlier instance left: gateway_restart */
-int db_purge(struct db *d, uint64_t before_ms) must_check; /* at most 500 ended rows */
+int db_purge(struct db *d, uint64_t before_ms) must_check; /* at most 500 ended rows; how many went */
+/* The same, of the oldest, if the file's content has more than so many bytes: how many went. */
+int db_shrink(struct db *d, uint64_t max_bytes) must_check;
+int db_get(struct db *d, const char *id, struct record *ret) must_check; /* -ENOENT */
+/* Records that are over and have that number or user, at most max ids: their number. */
+int db_find(struct db *d, const char *who, char (*ret_ids)[40], int max) must_check;
+int db_live_of(struct db *d, const char *who, uint64_t *ret_n) must_check; /* live ones of that person */
+int db_erase_well(struct db *d) must_check; /* from now on what is deleted is overwritten */
+
+void record_forget(struct record *r, const char *who); /* erase.c */

@@ -12,7 +12,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 
-#define PURGE_US 3600000000ull
+#define PURGE_US 60000000ull
 #define STOP_TRIES 5
 
 struct item {
@@ -24,7 +24,8 @@ struct store {
   struct db *db;
   size_t queue_max;
   unsigned commit_ms, retry_ms;
-  uint64_t keep_ms, purge_us;
+  _Atomic uint64_t keep_ms, keep_bytes;
+  _Atomic uint64_t purge_us; /* purge_us is when it is looked at age and size again. */
   pthread_mutex_t lock;
   struct list queue; /* queue is what waits, oldest first (lock). */
   size_t waiting;    /* waiting counts queue and the writer's batch (lock). */
@@ -46,6 +47,8 @@ static const struct count_row count_rows[STORE_COUNT_] = {
                       "Commits that failed and are tried again.", COUNT_COUNTER},
     [STORE_DROPPED] = {"sallyport_records_dropped_total", "",
                        "Records given up because too many waited.", COUNT_COUNTER},
+    [STORE_EXPIRED] = {"sallyport_records_expired_total", "", "Records deleted by age or size.",
+                       COUNT_COUNTER},
     [STORE_WAITING] = {"sallyport_records_waiting", "", "Records that wait for the disk.", COUNT_GAUGE},
 };
 
@@ -151,13 +154,32 @@ static bool queue_write(struct store *s) {
   return ok;
 }
 
-static void old_purge(struct store *s) {
+/* A few hundred at a time, records that wait in between; true: there is more to take. */
+static bool old_purge(struct store *s) {
   uint64_t now_us = clock_now_us(), wall_ms = clock_wall_ms();
-  if (!s->keep_ms || now_us < s->purge_us || wall_ms < s->keep_ms)
-    return;
-  s->purge_us = now_us + PURGE_US;
-  if (db_purge(s->db, wall_ms - s->keep_ms) < 0)
+  uint64_t keep_ms = atomic_load(&s->keep_ms), keep_bytes = atomic_load(&s->keep_bytes);
+  int by_age = 0, by_size = 0;
+  if (now_us < s->purge_us)
+    return false;
+  if (keep_ms && wall_ms > keep_ms)
+    by_age = db_purge(s->db, wall_ms - keep_ms);
+  if (keep_bytes && by_age >= 0)
+    by_size = db_shrink(s->db, keep_bytes);
+  if (by_age < 0 || by_size < 0)
     count_one(&s->counts, STORE_FAILED);
+  else
+    count_add(&s->counts, STORE_EXPIRED, (uint64_t)(by_age + by_size));
+  bool more = by_age > 0 || by_size > 0;
+  s->purge_us = more ? 0 : now_us + PURGE_US;
+  return more;
+}
+
+void store_keep(struct store *s, uint64_t keep_ms, uint64_t keep_bytes) {
+  atomic_store(&s->keep_ms, keep_ms);
+  atomic_store(&s->keep_bytes, keep_bytes);
+  atomic_store(&s->purge_us, 0);
+  uint64_t one = 1;
+  (void)!write(s->wake_fd, &one, sizeof(one));
 }
 
 static bool is_stopping(struct store *s) {
@@ -169,17 +191,17 @@ static bool is_stopping(struct store *s) {
 
 static void *writer_run(void *arg) {
   struct store *s = arg;
-  bool ok = true;
+  bool ok = true, more = false;
   int tries = 0;
   while (!is_stopping(s) || (!ok && tries++ < STOP_TRIES)) {
     uint64_t n;
     struct pollfd p = {s->wake_fd, POLLIN, 0};
-    if (ok)
+    if (ok && !more)
       (void)poll(&p, 1, 60000);
     (void)!read(s->wake_fd, &n, sizeof(n));
     (void)poll(NULL, 0, (int)(ok ? s->commit_ms : s->retry_ms));
     ok = queue_write(s);
-    old_purge(s);
+    more = ok && old_purge(s);
   }
   (void)queue_write(s);
   return NULL;
@@ -204,12 +226,12 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
   s->queue_max = set->queue_max ? set->queue_max : 4096;
   s->commit_ms = set->commit_ms ? set->commit_ms : 50;
   s->retry_ms = set->retry_ms ? set->retry_ms : 1000;
-  s->keep_ms = set->keep_ms;
   s->counts = (struct counts){count_rows, STORE_COUNT_, s->values};
   atomic_store(&s->well, true);
   s->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (s->wake_fd < 0)
     return -errno;
+  store_keep(s, set->keep_ms, set->keep_bytes);
   int r = db_open(&s->db, set->file);
   if (r == 0)
     r = db_close_live(s->db);

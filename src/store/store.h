@@ -81,11 +81,12 @@ bool record_state_find(struct slice text, enum record_state *ret);
 void record_billing_id(const struct record *r, char ret[RECORD_BILLING_BYTES]);
 
 struct store_settings {
-  const char *file;   /* file is the database; made 0600 when absent. */
-  size_t queue_max;   /* 0: 4,096 records may wait */
-  unsigned commit_ms; /* 0: 50: how long a batch is collected */
-  unsigned retry_ms;  /* 0: 1,000: after a failed commit (disk full, locked) */
-  uint64_t keep_ms;   /* 0: for ever; else ended records older than this are deleted, hourly */
+  const char *file;    /* file is the database; made 0600 when absent. */
+  size_t queue_max;    /* 0: 4,096 records may wait */
+  unsigned commit_ms;  /* 0: 50: how long a batch is collected */
+  unsigned retry_ms;   /* 0: 1,000: after a failed commit (disk full, locked) */
+  uint64_t keep_ms;    /* 0: for ever; else ended records older than this are deleted */
+  uint64_t keep_bytes; /* 0: any; else the oldest ended records go while the file holds more */
 };
 
 struct store;
@@ -99,9 +100,18 @@ OWN_DEFINE(store)
 int store_put(struct store *s, const struct record *r);
 /* Waits until what was put before is committed; 0 or -ETIMEDOUT. For tests and clean shutdown. */
 int store_flush(struct store *s, unsigned timeout_ms) must_check;
+/* Other limits of age and size (as in the settings), from now on; any thread. */
+void store_keep(struct store *s, uint64_t keep_ms, uint64_t keep_bytes);
 bool store_is_well(const struct store *s); /* the last commit succeeded */
 
-enum store_count { STORE_COMMITTED, STORE_FAILED, STORE_DROPPED, STORE_WAITING, STORE_COUNT_ };
+enum store_count {
+  STORE_COMMITTED,
+  STORE_FAILED,
+  STORE_DROPPED,
+  STORE_WAITING,
+  STORE_EXPIRED,
+  STORE_COUNT_
+};
 struct counts *store_counts(struct store *s);
 
 /* Reading: a connection of its own (read-only). A reader belongs to one thread at a time. */
@@ -132,3 +142,24 @@ struct reader_query {
 int reader_list(struct reader *r, const struct reader_query *q, struct record **ret_records,
                 size_t *ret_n, char ret_cursor[READER_CURSOR_BYTES]) must_check;
 int reader_get(struct reader *r, const char *id, struct record *ret) must_check; /* -ENOENT */
+
+/* A backup is one file, made while the program runs (any thread, a while), 0600. */
+struct store_backup_facts {
+  unsigned schema;
+  uint64_t records, bytes, newest_ms; /* newest_ms is when its last call started. */
+};
+/* 0; -EEXIST; -EBADMSG: the copy is not sound; -EIO. */
+int store_backup(const char *file, const char *to_file, struct store_backup_facts *ret) must_check;
+/* Looks at a backup: 0, -ENOENT, -EBADMSG, -EPROTO (a newer program's). */
+int store_backup_check(const char *file, struct store_backup_facts *ret) must_check;
+/* Puts a backup in the database's place; what was there stays beside it as .before-restore. Only while
+ * no program has it open. */
+int store_restore(const char *backup, const char *file, struct store_backup_facts *ret) must_check;
+
+struct store_erased {
+  uint64_t records, live; /* live calls of that person are written again at their end: ask again then. */
+};
+/* Replaces a number or a user in all records that are over, drops their telemetry and metadata. Any
+ * thread, a while. -EINVAL: shorter than 2 characters. */
+int store_erase(const char *file, const char *who, uint64_t wall_ms,
+                struct store_erased *ret) must_check;

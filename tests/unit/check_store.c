@@ -267,6 +267,7 @@ Test(store, old_records_go) {
   }
   cr_assert_eq(store_flush(s, 5000), 0);
   cr_assert_eq(db_open(&d, file), 0);
+  cr_assert_eq(db_purge(d, 1003), 5);
   cr_assert_eq(db_purge(d, 1003), 0);
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){0}), 5); /* 0 lives; 1 to 5 are gone */
@@ -437,4 +438,116 @@ Test(store, every_older_schema_is_upgraded) {
     cr_assert_eq(list_count(rd, (struct reader_query){.q = "abc-1"}), 1);
     cr_assert_eq(list_count(rd, (struct reader_query){.rule = "unknown_source"}), 1);
   }
+}
+
+Test(store, too_much_goes_oldest_first) {
+  own(store) s = NULL;
+  own(reader) rd = NULL;
+  const struct store_settings set = {.file = file, .commit_ms = 5, .keep_bytes = 1 << 30};
+  cr_assert_eq(store_new(&s, &set), 0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  for (int i = 0; i < 3000; i++) {
+    struct record r = numbered(i, i == 0 ? RECORD_LIVE : RECORD_ENDED);
+    while (store_put(s, &r) < 0)
+      usleep(1000);
+  }
+  cr_assert_eq(store_flush(s, 20000), 0);
+  store_keep(s, 0, 400000);
+  struct record *last = calloc(1, sizeof(*last));
+  for (int i = 0; i < 500 && !count_get(store_counts(s), STORE_EXPIRED); i++)
+    usleep(10000);
+  size_t n = list_count(rd, (struct reader_query){.limit = 500});
+  cr_assert(n > 200 && n < 3000, "%zu", n);
+  cr_assert_eq(reader_get(rd, "c_0000", last), 0, "a live one goes never");
+  cr_assert_eq(reader_get(rd, "c_0001", last), -ENOENT);
+  cr_assert_eq(reader_get(rd, "c_2999", last), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 500, .number = "+12065550001"}) > 0, true);
+  free(last);
+}
+
+static bool file_has(const char *path, const char *text) {
+  own_mem char *all = calloc(1, 1 << 22);
+  FILE *f = fopen(path, "r");
+  cr_assert_not_null(f);
+  size_t n = fread(all, 1, (1 << 22) - 1, f);
+  fclose(f);
+  return memmem(all, n, text, strlen(text)) != NULL;
+}
+
+Test(store, a_person_is_erased) {
+  struct store *s = store_open(0);
+  own(reader) rd = NULL;
+  static struct record r;
+  for (int i = 0; i < 450; i++) {
+    r = numbered(i, i == 3 ? RECORD_LIVE : RECORD_ENDED);
+    snprintf(r.from, sizeof(r.from), "%s", i % 3 ? "+498912345" : "+15550000");
+    snprintf(r.identity, sizeof(r.identity), "%s", i % 3 ? "carol" : "dave");
+    r.caller.kind = RECORD_LEG_NATIVE;
+    snprintf(r.caller.peer, sizeof(r.caller.peer), "%s", r.identity);
+    snprintf(r.caller.media_addr, sizeof(r.caller.media_addr), "203.0.113.77:9");
+    snprintf(r.caller.remote_user, sizeof(r.caller.remote_user), "sip:%.40s@x", r.from);
+    snprintf(r.attempts, sizeof(r.attempts), "[{\"user\":\"%s\"},{\"trunk\":\"t\"}]", r.identity);
+    snprintf(r.metadata, sizeof(r.metadata), "{\"note\":\"secret\"}");
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+  struct store_erased done;
+  cr_assert_eq(store_erase(file, "+498912345", 1, &done), 0);
+  cr_assert_eq(done.records, 300);
+  cr_assert_eq(store_erase(file, "dave", 1, &done), 0);
+  cr_assert_eq(done.records, 149);
+  cr_assert_eq(done.live, 1);
+  cr_assert_eq(store_erase(file, "c", 1, &done), -EINVAL);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.number = "+498912345"}), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.number = "erased"}), 300);
+  cr_assert_eq(list_count(rd, (struct reader_query){.user = "dave"}), 1);
+  cr_assert_eq(list_count(rd, (struct reader_query){.trunk = "t"}), 301, "dave's attempts named him");
+  cr_assert_eq(reader_get(rd, "c_0001", &r), 0);
+  cr_assert(strcmp(r.from, "erased") == 0 && strcmp(r.caller.remote_user, "erased") == 0);
+  cr_assert(strcmp(r.to, "+12065550001") == 0 && !r.metadata[0]);
+  cr_assert_eq(reader_get(rd, "c_0006", &r), 0);
+  cr_assert(strcmp(r.identity, "erased") == 0 && !r.caller.media_addr[0] && !r.attempts[0]);
+  store_free(s); /* folds the log into the file */
+  rd = reader_free(rd);
+  s = store_open(0);
+  store_free(s);
+  cr_assert_not(file_has(file, "+498912345"), "it stands in the file still");
+}
+
+Test(store, a_backup_comes_back) {
+  char copy[128], before[128];
+  static struct record r;
+  struct store_backup_facts facts;
+  struct store *s = store_open(0);
+  snprintf(copy, sizeof(copy), "%s.copy", file);
+  snprintf(before, sizeof(before), "%s.before-restore", file);
+  for (int i = 0; i < 200; i++) {
+    r = numbered(i, RECORD_ENDED);
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+  cr_assert_eq(store_backup(file, copy, &facts), 0);
+  cr_assert(facts.records == 200 && facts.schema >= 5 && facts.newest_ms == 1099);
+  cr_assert_eq(store_backup(file, copy, &facts), -EEXIST);
+  struct stat st;
+  cr_assert(stat(copy, &st) == 0 && (st.st_mode & 077) == 0);
+  r = numbered(900, RECORD_ENDED);
+  cr_assert_eq(store_put(s, &r), 0);
+  store_free(s);
+  cr_assert_eq(store_restore(copy, file, &facts), 0);
+  s = store_open(0);
+  own(reader) rd = NULL;
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 500}), 200);
+  store_free(s);
+  rd = reader_free(rd);
+  cr_assert_eq(reader_new(&rd, before), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){.limit = 500}), 201);
+  cr_assert_eq(truncate(copy, 9000), 0); /* half a backup changes nothing */
+  cr_assert_eq(store_restore(copy, file, &facts), -EBADMSG);
+  cr_assert_eq(store_restore("/nonexistent", file, &facts), -ENOENT);
+  cr_assert_eq(store_backup_check(file, &facts), 0);
+  unlink(copy);
+  unlink(before);
 }
