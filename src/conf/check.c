@@ -130,6 +130,23 @@ static void relays_check(struct checker *k) {
   }
 }
 
+/* Records are personal: they leave the machine encrypted. */
+static void push_check(struct checker *k) {
+  const char *url = k->c->records.push.url;
+  struct slice rest = slice_of(url), host;
+  struct addr ip;
+  uint16_t port;
+  if (!url[0] || slice_istarts(rest, SLICE("https://")))
+    return;
+  if (slice_istarts(rest, SLICE("http://"))) {
+    rest = slice_from(url + 7, strcspn(url + 7, "/?#"));
+    if (host_split(rest, &host, &port, &ip) == 0 && addr_is_loopback(&ip))
+      return;
+  }
+  FAIL(k, k->lines->records,
+       "records.push.url: expected https://…, or http:// and a loopback address, got \"%s\"", url);
+}
+
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
   resolvers_check(&k);
@@ -138,6 +155,7 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
   listeners_check(&k);
   conf_trunks_check(c, errors);
   conf_attach_check(c, errors);
+  push_check(&k);
   relays_check(&k);
 }
 
@@ -229,6 +247,8 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   struct place service = {tree_find(lines->tree, "service"), "service", lines->service};
   struct place admin = {tree_find(lines->tree, "admin"), "admin", lines->admin};
   struct place turn = {tree_find(tree_find(lines->tree, "media"), "turn"), "media.turn", lines->media};
+  struct place push = {tree_find(tree_find(lines->tree, "records"), "push"), "records.push",
+                       lines->records};
   const struct tree_node *list = tree_find(lines->tree, "listeners"), *item = list ? list->child : NULL;
   readable_check(&k, &root, "dialplan", c->dialplan);
   readable_check(&k, &root, "stir.roots", c->stir.roots);
@@ -237,6 +257,8 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   secret_file_check(&k, &service, "key", c->service.key, false);
   secret_file_check(&k, &service, "token_key", c->service.token_key, true);
   secret_file_check(&k, &turn, "password_file", c->media.turn.password_file, false);
+  secret_file_check(&k, &push, "secret_file", c->records.push.secret_file, false);
+  readable_check(&k, &push, "ca", c->records.push.ca);
   readable_check(&k, &admin, "certificate", c->admin.certificate);
   secret_file_check(&k, &admin, "key", c->admin.key, false);
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);

@@ -58,6 +58,14 @@ static void media_read(struct loader *l, const struct tree_node *map) {
                    "media.addresses: expected a list of 1 to 4 maps");
 }
 
+static void records_read(struct loader *l, const struct tree_node *map) {
+  const struct tree_node *push = tree_find(map, "push");
+  l->lines.records = push ? push->line : l->lines.root;
+  section_read(l, SECTION_RECORDS, map, "records", l->lines.root, l->c);
+  if (push)
+    section_read(l, SECTION_RECORDS_PUSH, push, "records.push", push->line, l->c);
+}
+
 static void listeners_read(struct loader *l, const struct tree_node *list) {
   l->c->n_listeners = list_read(l, SECTION_LISTENER, list, "listeners", l->c->listeners,
                                 sizeof(l->c->listeners[0]), CONF_LISTENERS_MAX, l->lines.listeners);
@@ -69,8 +77,8 @@ static void relays_read(struct loader *l, const struct tree_node *list) {
 }
 
 static void caps_read(struct loader *l, const struct tree_node *list) {
-  l->c->n_caps = list_read(l, SECTION_CAP, list, "caps", l->c->caps, sizeof(l->c->caps[0]), CONF_CAPS_MAX,
-                           l->lines.caps);
+  l->c->n_caps = list_read(l, SECTION_CAP, list, "caps", l->c->caps, sizeof(l->c->caps[0]),
+                           CONF_CAPS_MAX, l->lines.caps);
   for (uint32_t i = 0; i < l->c->n_caps; i++)
     l->c->caps[i].line = l->lines.caps[i];
 }
@@ -107,7 +115,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
     section_read(l, SECTION_SERVICE, service, "service", service->line, l->c);
   section_read(l, SECTION_ADMIN, admin, "admin", l->lines.admin, l->c);
   section_read(l, SECTION_STIR, tree_find(root, "stir"), "stir", root->line, l->c);
-  section_read(l, SECTION_RECORDS, tree_find(root, "records"), "records", root->line, l->c);
+  records_read(l, tree_find(root, "records"));
   listeners_read(l, tree_find(root, "listeners"));
   conf_trunks_read(l->c, &l->r, tree_find(root, "trunks"));
   conf_attach_read(l->c, &l->r, tree_find(root, "trunks"));

@@ -273,6 +273,14 @@ struct conf {
   struct {
     char file[CONF_PATH_BYTES]; /* SQLite database */
     uint32_t interim_s;         /* default 900 */
+
+    uint32_t keep_days, keep_mb; /* 0: any */
+    struct {
+      char url[501]; /* "": none */
+      char secret_file[CONF_PATH_BYTES], ca[CONF_PATH_BYTES];
+      uint32_t batch, keep_h, keep_records;
+      bool interim;
+    } push;
   } records;
   struct {
     char roots[CONF_PATH_BYTES], https_ca[CONF_PATH_BYTES]; /* https_ca "": the system's */

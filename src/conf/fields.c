@@ -29,6 +29,7 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_SERVICE] = "service",
     [SECTION_ADMIN] = "admin",
     [SECTION_RECORDS] = "records",
+    [SECTION_RECORDS_PUSH] = "records.push",
     [SECTION_LISTENER] = "listeners[]",
     [SECTION_TRUNK] = "trunks[]",
     [SECTION_USER] = "users[]",

@@ -13,6 +13,7 @@ enum conf_section {
   SECTION_SERVICE,
   SECTION_ADMIN,
   SECTION_RECORDS,
+  SECTION_RECORDS_PUSH,
   SECTION_STIR,
   SECTION_LISTENER,
   SECTION_TRUNK,
@@ -34,7 +35,7 @@ extern const struct field conf_fields[];
 extern const size_t conf_fields_n;
 /* Where a list item or section stands, for errors of the cross-checks: line of listeners[i] … */
 struct conf_lines {
-  uint32_t root, media, service, admin;
+  uint32_t root, media, service, admin, records;
   uint32_t listeners[CONF_LISTENERS_MAX];
   uint32_t relays[CONF_RELAYS_MAX];
   uint32_t caps[CONF_CAPS_MAX];

@@ -16,6 +16,7 @@ const struct conf_shape conf_shapes[] = {
     {SECTION_ROOT, "caps", SECTION_CAP, true},
     {SECTION_MEDIA, "addresses", SECTION_MEDIA_ADDRESS, true},
     {SECTION_MEDIA, "turn", SECTION_MEDIA_TURN, false},
+    {SECTION_RECORDS, "push", SECTION_RECORDS_PUSH, false},
     {SECTION_TRUNK, "stir", SECTION_TRUNK_STIR, false},
     {SECTION_TRUNK, "numbers", SECTION_TRUNK_NUMBERS, false},
     {SECTION_TRUNK, "headers", SECTION_TRUNK_HEADERS, false},

@@ -16,6 +16,8 @@
 struct db {
   sqlite3 *sql;
   sqlite3_stmt *get, *put;
+  sqlite3_stmt *spool; /* spool, NULL: nobody gets records. */
+  bool spools_live;
   struct keys *keys;
   int gone;              /* gone counts the rows that a purge took. */
   struct record was, at; /* was: as the row that is replaced; at: the row that a walk stands at. */
@@ -26,6 +28,7 @@ struct db *db_free(struct db *d) {
     return NULL;
   sqlite3_finalize(d->get);
   sqlite3_finalize(d->put);
+  sqlite3_finalize(d->spool);
   keys_free(d->keys);
   sqlite3_close(d->sql);
   free(d);
@@ -118,11 +121,34 @@ static int row_put(struct db *d, const struct record *r, uint64_t wall_ms) {
   return done == SQLITE_DONE ? 0 : -EIO;
 }
 
+int db_spool(struct db *d, bool interim) {
+  d->spools_live = interim;
+  return sqlite3_prepare_v2(d->sql, "INSERT INTO spool (id, at_ms) VALUES (?1,?2)", -1, &d->spool,
+                            NULL) == SQLITE_OK
+             ? 0
+             : -EIO;
+}
+
+static int spool_put(struct db *d, const struct record *r, uint64_t wall_ms) {
+  if (!d->spool || (r->state == RECORD_LIVE && !d->spools_live))
+    return 0;
+  int bad = sqlite3_bind_text(d->spool, 1, r->id, -1, SQLITE_STATIC) |
+            sqlite3_bind_int64(d->spool, 2, (int64_t)wall_ms);
+  int done = bad ? SQLITE_ERROR : sqlite3_step(d->spool);
+  sqlite3_reset(d->spool);
+  sqlite3_clear_bindings(d->spool);
+  return done == SQLITE_DONE ? 0 : -EIO;
+}
+
 int db_put(struct db *d, const struct record *r, uint64_t wall_ms) {
   int64_t row = row_get(d, r->id);
   if (row < 0 || row_put(d, r, wall_ms) < 0)
     return -EIO;
-  return keys_swap(d->keys, row ? row : sqlite3_last_insert_rowid(d->sql), row ? &d->was : NULL, r);
+  if (!row)
+    row = -sqlite3_last_insert_rowid(d->sql);
+  if (spool_put(d, r, wall_ms) < 0)
+    return -EIO;
+  return keys_swap(d->keys, row > 0 ? row : -row, row > 0 ? &d->was : NULL, r);
 }
 
 /* What an earlier instance left: the latest time known of it is its end. */

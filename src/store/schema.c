@@ -101,7 +101,11 @@ static int to_5(sqlite3 *file) {
 }
 
 static const struct migration steps[] = {
-    {.version = SCHEMA_VERSION, .fn = to_5},
+    {.version = 5, .fn = to_5},
+    /* 6: what waits for the receiver of records */
+    {.version = SCHEMA_VERSION,
+     .sql = "CREATE TABLE spool (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,"
+            "at_ms INTEGER NOT NULL)"},
 };
 
 int schema_open(sqlite3 *file) {

@@ -233,6 +233,8 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
     return -errno;
   store_keep(s, set->keep_ms, set->keep_bytes);
   int r = db_open(&s->db, set->file);
+  if (r == 0 && set->spool)
+    r = db_spool(s->db, set->spool_interim);
   if (r == 0)
     r = db_close_live(s->db);
   if (r == 0)

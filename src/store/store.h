@@ -81,12 +81,13 @@ bool record_state_find(struct slice text, enum record_state *ret);
 void record_billing_id(const struct record *r, char ret[RECORD_BILLING_BYTES]);
 
 struct store_settings {
-  const char *file;    /* file is the database; made 0600 when absent. */
-  size_t queue_max;    /* 0: 4,096 records may wait */
-  unsigned commit_ms;  /* 0: 50: how long a batch is collected */
-  unsigned retry_ms;   /* 0: 1,000: after a failed commit (disk full, locked) */
-  uint64_t keep_ms;    /* 0: for ever; else ended records older than this are deleted */
-  uint64_t keep_bytes; /* 0: any; else the oldest ended records go while the file holds more */
+  const char *file;          /* file is the database; made 0600 when absent. */
+  size_t queue_max;          /* 0: 4,096 records may wait */
+  unsigned commit_ms;        /* 0: 50: how long a batch is collected */
+  unsigned retry_ms;         /* 0: 1,000: after a failed commit (disk full, locked) */
+  uint64_t keep_ms;          /* 0: for ever; else ended records older than this are deleted */
+  bool spool, spool_interim; /* each record that is over (interim: live ones too) waits for a receiver */
+  uint64_t keep_bytes;       /* 0: any; else the oldest ended records go while the file holds more */
 };
 
 struct store;
@@ -163,3 +164,21 @@ struct store_erased {
  * thread, a while. -EINVAL: shorter than 2 characters. */
 int store_erase(const char *file, const char *who, uint64_t wall_ms,
                 struct store_erased *ret) must_check;
+
+/* What waits for the receiver of records, written with the records themselves. A connection of its own;
+ * one thread at a time. */
+struct spool;
+int spool_new(struct spool **ret_spool, const char *file) must_check; /* 0, -ENOMEM, -EIO */
+struct spool *spool_free(struct spool *s);
+OWN_DEFINE(spool)
+
+struct spool_item {
+  uint64_t seq, at_ms; /* seq is never given twice; at_ms is when it was put. */
+  char id[40];         /* id of the record */
+};
+/* The oldest, in order: their number, or -EIO. */
+int spool_next(struct spool *s, struct spool_item *ret, unsigned max) must_check;
+int spool_done(struct spool *s, uint64_t seq) must_check; /* these and all before it are delivered */
+/* Gives up what is older, and the oldest beyond so many: how many, or -EIO. */
+int64_t spool_limit(struct spool *s, uint64_t before_ms, uint64_t max) must_check;
+int64_t spool_count(struct spool *s) must_check;
