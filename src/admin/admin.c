@@ -2,6 +2,7 @@
  * The operators' server: its life and the tables of its metrics. */
 #include "admin/desk.h"
 #include "admin/password.h"
+#include "admin/push.h"
 
 enum { THROTTLE_KEYS_MAX = 4096, AGAIN_MAX = 4096, AGAIN_BYTES_MAX = 16 << 20 };
 
@@ -61,6 +62,10 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = tables_make(a);
   }
   if (r == 0)
+    r = s->push.url && s->push.url[0] ? push_new(&a->push, &s->push, s->store_file, &why) : 0;
+  if (r == 0 && a->push)
+    r = admin_count(a, push_counts(a->push));
+  if (r == 0)
     r = server_start(a, s, &why);
   if (r == 0)
     r = admin_count(a, web_counts(a->web));
@@ -75,6 +80,7 @@ struct admin *admin_free(struct admin *a) {
   if (!a)
     return NULL;
   web_free(a->web);
+  push_free(a->push);
   reader_free(a->reader);
   ledger_free(a->ledger);
   throttle_free(a->throttle);

@@ -12,6 +12,14 @@
 #define ADMIN_GROUPS_MAX 32
 #define ADMIN_REASON_BYTES 160
 
+/* Where records are sent; url NULL or "": nowhere. */
+struct admin_push {
+  const char *url, *secret_file, *ca; /* ca "": the system's */
+  unsigned batch;
+  uint64_t keep_h, keep_records;
+  unsigned back_off_ms; /* 0: 500: after the first failure, then doubled to five minutes */
+};
+
 struct admin_settings {
   struct addr listen;
   const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
@@ -24,6 +32,7 @@ struct admin_settings {
   size_t files_n;
   const char *ledger_file; /* ledger_file is the database of operators and audit. */
   struct revise *revise;  /* revise is the configuration as a document; borrowed; NULL: none. */
+  struct admin_push push;
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);

@@ -29,6 +29,7 @@ struct admin {
   struct again *again;
   struct known known[KNOWN_MAX];
   char *store_file;
+  struct push *push;       /* push, NULL: nobody gets records. */
   pthread_mutex_t reading; /* reading is for reader: a search may take a while. */
   struct reader *reader;
   struct counts *tables[ADMIN_GROUPS_MAX];

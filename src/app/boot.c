@@ -147,7 +147,12 @@ static int start_tokens(struct house *h) {
 }
 
 static int start_calls(struct house *h) {
-  struct store_settings ss = {.file = h->conf->records.file};
+  const struct conf *conf = h->conf;
+  struct store_settings ss = {.file = conf->records.file,
+                              .keep_ms = conf->records.keep_days * UINT64_C(86400000),
+                              .keep_bytes = conf->records.keep_mb * UINT64_C(1000000),
+                              .spool = conf->records.push.url[0],
+                              .spool_interim = conf->records.push.interim};
   struct calls_env env = {.loop = h->loop, .conf = h->conf, .plan = h->plan};
   uint8_t id[16];
   int r = store_new(&h->store, &ss);
@@ -198,6 +203,9 @@ static int start_admin(struct house *h) {
                              .store_file = c->records.file,
                              .ledger_file = ledger,
                              .revise = h->revise,
+                             .push = {c->records.push.url, c->records.push.secret_file,
+                                      c->records.push.ca, c->records.push.batch, c->records.push.keep_h,
+                                      c->records.push.keep_records},
                              .tokens = h->tokens,
                              .ready = is_ready,
                              .ready_arg = h,

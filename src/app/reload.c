@@ -41,6 +41,8 @@ static int keep_old(struct house *h) {
 }
 
 static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why, size_t why_bytes) {
+  store_keep(h->store, c->records.keep_days * UINT64_C(86400000),
+             c->records.keep_mb * UINT64_C(1000000));
   guard_reload(h->guard, c);
   calls_reload(h->calls, c, p);
   native_reload(h->native, c);

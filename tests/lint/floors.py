@@ -18,7 +18,7 @@ LIBRARY = {
     "gnutls/": {"web"},
     "microhttpd.h": {"web"},
     "jansson.h": {"web", "native", "admin", "app/routetest.c", "app/trunks.c", "stir"},
-    "curl/": {"stir"},
+    "curl/": {"stir", "admin/push.c"},
     "sqlite3.h": {"store"},
     "sodium.h": {"admin/password.c", "trace"},
     "yaml.h": {"conf", "route"},

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Sends records to a receiver: see push.h. Thread: push. */
+#include "admin/push.h"
+
+#include "admin/show.h"
+#include "base/clock.h"
+#include "base/hmac.h"
+#include "base/log.h"
+#include "base/rand.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+
+#define LOOK_MS 250          /* how often it looks for records that wait */
+#define LIMIT_US 10000000u   /* how often for those that waited too long */
+#define BACK_OFF_MIN_MS 500u /* doubled with each failure */
+#define BACK_OFF_MAX_MS 300000u
+#define ANSWER_BYTES_MAX 65536
+#define HOUR_MS UINT64_C(3600000)
+#define BATCH_MAX 500
+
+enum push_count {
+  PUSH_DELIVERED,
+  PUSH_GIVEN_UP,
+  PUSH_OK,
+  PUSH_REFUSED,
+  PUSH_UNREACHABLE,
+  PUSH_WAITING,
+  PUSH_COUNT_
+};
+
+static const struct count_row rows[PUSH_COUNT_] = {
+    [PUSH_DELIVERED] = {"sallyport_push_records_total", "result=\"delivered\"",
+                        "Records that were sent, or given up because they waited too long.",
+                        COUNT_COUNTER},
+    [PUSH_GIVEN_UP] = {"sallyport_push_records_total", "result=\"given_up\"", "", COUNT_COUNTER},
+    [PUSH_OK] = {"sallyport_push_requests_total", "result=\"ok\"",
+                 "Requests to the receiver of records, by what became of them.", COUNT_COUNTER},
+    [PUSH_REFUSED] = {"sallyport_push_requests_total", "result=\"refused\"", "", COUNT_COUNTER},
+    [PUSH_UNREACHABLE] = {"sallyport_push_requests_total", "result=\"unreachable\"", "", COUNT_COUNTER},
+    [PUSH_WAITING] = {"sallyport_push_waiting", "", "Records that wait for the receiver.", COUNT_GAUGE},
+};
+
+struct push {
+  char url[501], *ca;
+  char secret[257];
+  size_t secret_bytes;
+  unsigned batch;
+  uint64_t keep_ms, keep_records;
+  struct spool *spool;
+  struct reader *reader;
+  CURL *curl;
+  pthread_t thread;
+  bool thread_on, is_down; /* is_down: the last request failed, and that was told. */
+  _Atomic bool stopping;
+  int wake_fd;
+  unsigned back_off_ms, back_off_min_ms;
+  uint64_t limit_us;
+  struct spool_item items[BATCH_MAX];
+  struct record record;
+  _Atomic uint64_t values[PUSH_COUNT_];
+  struct counts counts;
+};
+
+struct counts *push_counts(struct push *p) {
+  return &p->counts;
+}
+
+static int secret_read(struct push *p, const char *file) {
+  struct stat st;
+  own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
+  if (fd < 0 || fstat(fd, &st) < 0)
+    return -errno;
+  if (!S_ISREG(st.st_mode) || st.st_mode & 077)
+    return -EPERM;
+  ssize_t n = read(fd, p->secret, sizeof(p->secret) - 1);
+  p->secret_bytes = n > 0 ? slice_trim(slice_from(p->secret, (size_t)n)).n : 0;
+  return p->secret_bytes >= 20 ? 0 : -EINVAL;
+}
+
+/* Sleeps; at once back when it ends. */
+static void rest(struct push *p, unsigned ms) {
+  struct pollfd f = {p->wake_fd, POLLIN, 0};
+  (void)poll(&f, 1, (int)ms);
+}
+
+/* How the receiver knows it again: never given to another event, the same each time that it is sent. */
+static json_t *event_json(const struct spool_item *i, const struct record *r) {
+  char event[72];
+  snprintf(event, sizeof(event), "%llu-%s", (unsigned long long)i->seq, i->id);
+  return json_pack("{s:s, s:o}", "event", event, "record", show_record(r));
+}
+
+/* The body of a request; records that are gone meanwhile (age, size) are passed over. NULL: try later.
+ */
+static char *body_make(struct push *p, int n, uint64_t *ret_gone) {
+  json_t *list = json_array();
+  int r = 0;
+  *ret_gone = 0;
+  for (int i = 0; i < n && (r == 0 || r == -ENOENT); i++) {
+    r = reader_get(p->reader, p->items[i].id, &p->record);
+    *ret_gone += r == -ENOENT;
+    if (r == 0)
+      json_array_append_new(list, event_json(&p->items[i], &p->record));
+  }
+  json_t *doc = json_pack("{s:i, s:o}", "version", 1, "events", list);
+  char *body = r == 0 || r == -ENOENT ? json_dumps(doc, JSON_COMPACT) : NULL;
+  json_decref(doc);
+  return body;
+}
+
+static size_t on_answer(char *bytes, size_t one, size_t n, void *arg) {
+  size_t *got = arg;
+  (void)bytes;
+  *got += one * n;
+  return *got > ANSWER_BYTES_MAX ? 0 : one * n;
+}
+
+static int on_progress(void *arg, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d) {
+  struct push *p = arg;
+  (void)a;
+  (void)b;
+  (void)c;
+  (void)d;
+  return atomic_load(&p->stopping);
+}
+
+/* "Sallyport-Signature: t=1767225600,v1=<hex of HMAC-SHA256 over "1767225600." and the body>" */
+static struct curl_slist *headers_make(struct push *p, const char *body) {
+  uint8_t mac[HMAC_SHA256_BYTES];
+  char line[160];
+  char *text = NULL;
+  unsigned long long t = clock_wall_ms() / 1000u;
+  int n = asprintf(&text, "%llu.%s", t, body);
+  if (n < 0)
+    return NULL;
+  hmac_sha256(slice_from(p->secret, p->secret_bytes), slice_from(text, (size_t)n), mac);
+  free(text);
+  int at = snprintf(line, sizeof(line), "Sallyport-Signature: t=%llu,v1=", t);
+  for (size_t i = 0; i < sizeof(mac); i++)
+    at += snprintf(line + at, sizeof(line) - (size_t)at, "%02x", mac[i]);
+  struct curl_slist *list = curl_slist_append(NULL, line);
+  struct curl_slist *more = list ? curl_slist_append(list, "Content-Type: application/json") : NULL;
+  return more ? curl_slist_append(more, "Expect:") : NULL;
+}
+
+static void request_set(struct push *p, const char *body, size_t *got) {
+  CURL *e = p->curl;
+  curl_easy_setopt(e, CURLOPT_URL, p->url);
+  curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
+  curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+  curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, 30000L);
+  curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(e, CURLOPT_PROXY, "");
+  curl_easy_setopt(e, CURLOPT_NETRC, 0L);
+  curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(e, CURLOPT_USERAGENT, "sallyport");
+  curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
+  curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
+  curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_answer);
+  curl_easy_setopt(e, CURLOPT_WRITEDATA, got);
+  curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
+  curl_easy_setopt(e, CURLOPT_XFERINFODATA, p);
+  curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
+  if (p->ca)
+    curl_easy_setopt(e, CURLOPT_CAINFO, p->ca);
+}
+
+static void failure_tell(struct push *p, CURLcode code, long status) {
+  if (p->is_down)
+    return;
+  if (code == CURLE_OK)
+    log_warn(admin, "records.push: the receiver answers %ld: records wait", status);
+  else
+    log_warn(admin, "records.push: %s: records wait", curl_easy_strerror(code));
+  p->is_down = true;
+}
+
+/* True: the receiver has them. */
+static bool request_send(struct push *p, const char *body) {
+  size_t got = 0;
+  long status = 0;
+  curl_off_t after_s = 0;
+  struct curl_slist *headers = headers_make(p, body);
+  if (!headers)
+    return false;
+  request_set(p, body, &got);
+  curl_easy_setopt(p->curl, CURLOPT_HTTPHEADER, headers);
+  CURLcode code = curl_easy_perform(p->curl);
+  if (code == CURLE_OK) {
+    curl_easy_getinfo(p->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(p->curl, CURLINFO_RETRY_AFTER, &after_s);
+  }
+  curl_slist_free_all(headers);
+  if (code == CURLE_OK && status / 100 == 2) {
+    count_one(&p->counts, PUSH_OK);
+    return true;
+  }
+  if (after_s > 0 && (uint64_t)after_s * 1000u > p->back_off_ms)
+    p->back_off_ms = after_s > BACK_OFF_MAX_MS / 1000u ? BACK_OFF_MAX_MS : (unsigned)after_s * 1000u;
+  if (atomic_load(&p->stopping))
+    return false;
+  count_one(&p->counts, code == CURLE_OK ? PUSH_REFUSED : PUSH_UNREACHABLE);
+  failure_tell(p, code, status);
+  return false;
+}
+
+/* One in five more or less, so that several gateways do not come at once. */
+static void back_off(struct push *p) {
+  unsigned ms = p->back_off_ms ? p->back_off_ms : p->back_off_min_ms;
+  rest(p, ms - ms / 5 + rand_below(ms * 2 / 5 + 1));
+  p->back_off_ms = ms * 2 < BACK_OFF_MAX_MS ? ms * 2 : BACK_OFF_MAX_MS;
+}
+
+static void batch_done(struct push *p, int n, uint64_t gone) {
+  while (spool_done(p->spool, p->items[n - 1].seq) < 0 && !atomic_load(&p->stopping))
+    rest(p, BACK_OFF_MIN_MS); /* sent again, if we end now: by the same ids */
+  count_add(&p->counts, PUSH_DELIVERED, (uint64_t)n - gone);
+  count_add(&p->counts, PUSH_GIVEN_UP, gone);
+  p->back_off_ms = 0;
+  if (p->is_down)
+    log_info(admin, "records.push: the receiver takes records again");
+  p->is_down = false;
+}
+
+/* False: nothing waits. */
+static bool batch_send(struct push *p) {
+  int n = spool_next(p->spool, p->items, p->batch);
+  if (n <= 0)
+    return false;
+  uint64_t gone;
+  char *body = body_make(p, n, &gone);
+  if (body && (gone == (uint64_t)n || request_send(p, body)))
+    batch_done(p, n, gone);
+  else
+    back_off(p);
+  free(body);
+  return true;
+}
+
+static void limits_hold(struct push *p) {
+  uint64_t now_us = clock_now_us(), wall_ms = clock_wall_ms();
+  int64_t n = spool_count(p->spool);
+  if (n >= 0)
+    count_set(&p->counts, PUSH_WAITING, (uint64_t)n);
+  if (now_us < p->limit_us)
+    return;
+  p->limit_us = now_us + LIMIT_US;
+  int64_t lost = spool_limit(p->spool, wall_ms > p->keep_ms ? wall_ms - p->keep_ms : 0, p->keep_records);
+  if (lost > 0) {
+    count_add(&p->counts, PUSH_GIVEN_UP, (uint64_t)lost);
+    log_error(admin, "records.push: %lld records waited too long or were too many: given up",
+              (long long)lost);
+  }
+}
+
+static void *push_run(void *arg) {
+  struct push *p = arg;
+  while (!atomic_load(&p->stopping)) {
+    limits_hold(p);
+    if (!batch_send(p))
+      rest(p, LOOK_MS);
+  }
+  return NULL;
+}
+
+static int thread_start(struct push *p) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int r = pthread_create(&p->thread, NULL, push_run, p);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  p->thread_on = r == 0;
+  return -r;
+}
+
+static int parts_open(struct push *p, const struct admin_push *s, const char *file,
+                      const char **ret_why) {
+  *ret_why = "records.push.secret_file: one line of 20 to 256 characters that only its owner may read";
+  int r = secret_read(p, s->secret_file);
+  if (r < 0)
+    return r;
+  *ret_why = "records.push cannot be started";
+  p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  if (p->wake_fd < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    return -EIO;
+  p->curl = curl_easy_init();
+  if (!p->curl || slice_copy(p->url, sizeof(p->url), slice_of(s->url)) < 0)
+    return -ENOMEM;
+  if (s->ca && s->ca[0] && !(p->ca = slice_dup(slice_of(s->ca))))
+    return -ENOMEM;
+  r = spool_new(&p->spool, file);
+  return r == 0 ? reader_new(&p->reader, file) : r;
+}
+
+int push_new(struct push **ret_push, const struct admin_push *s, const char *store_file,
+             const char **ret_why) {
+  struct push *p = calloc(1, sizeof(*p));
+  if (!p)
+    return -ENOMEM;
+  p->wake_fd = -1;
+  p->batch = s->batch && s->batch <= BATCH_MAX ? s->batch : BATCH_MAX;
+  p->keep_ms = s->keep_h * HOUR_MS;
+  p->keep_records = s->keep_records;
+  p->back_off_min_ms = s->back_off_ms ? s->back_off_ms : BACK_OFF_MIN_MS;
+  p->counts = (struct counts){rows, PUSH_COUNT_, p->values};
+  int r = parts_open(p, s, store_file, ret_why);
+  if (r == 0)
+    r = thread_start(p);
+  if (r < 0)
+    push_free(p);
+  else
+    *ret_push = p;
+  return r;
+}
+
+struct push *push_free(struct push *p) {
+  if (!p)
+    return NULL;
+  if (p->thread_on) {
+    uint64_t one = 1;
+    atomic_store(&p->stopping, true);
+    (void)!write(p->wake_fd, &one, sizeof(one));
+    pthread_join(p->thread, NULL);
+  }
+  spool_free(p->spool);
+  reader_free(p->reader);
+  if (p->curl)
+    curl_easy_cleanup(p->curl);
+  if (p->wake_fd >= 0)
+    close(p->wake_fd);
+  explicit_bzero(p->secret, sizeof(p->secret));
+  free(p->ca);
+  free(p);
+  return NULL;
+}
