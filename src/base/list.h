@@ -15,6 +15,9 @@ static inline void list_add_tail(struct list *head, struct list *node) {
   head->prev->next = node;
   head->prev = node;
 }
+static inline void list_add_head(struct list *head, struct list *node) {
+  list_add_tail(head->next, node);
+}
 /* Safe on a node that is zeroed or already out. */
 static inline void list_del(struct list *node) {
   if (!node->next)

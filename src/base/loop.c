@@ -13,6 +13,7 @@ struct loop {
   int epoll_fd, timer_fd;
   struct timers timers;
   uint64_t now_us, armed_us, slow;
+  bool is_due; /* is_due: a timer wants a turn at once, for which nothing was set. */
   struct epoll_event ready[BATCH]; /* ready is the batch in work; unwatch clears entries in it. */
   int n_ready;
 };
@@ -51,6 +52,7 @@ struct loop *loop_free(struct loop *l) {
 
 int loop_fd(const struct loop *l) { return l->epoll_fd; }
 uint64_t loop_now_us(const struct loop *l) { return l->now_us; }
+bool loop_is_due(const struct loop *l) { return l->is_due; }
 uint64_t loop_slow_count(const struct loop *l) { return l->slow; }
 
 int loop_watch(struct loop *l, struct watch *w, uint32_t events) {
@@ -90,6 +92,9 @@ void loop_settle(struct loop *l) {
   uint64_t next = timers_next_us(&l->timers);
   if (next >= l->armed_us)
     return;
+  l->is_due = next <= clock_now_us();
+  if (l->is_due)
+    return;
   l->armed_us = next;
   struct itimerspec at = {0};
   if (next != UINT64_MAX) {
@@ -105,7 +110,8 @@ void loop_turn(struct loop *l, int timeout_ms) {
   uint64_t expirations;
   bool is_timer = false;
   loop_settle(l);
-  int n = epoll_wait(l->epoll_fd, l->ready, BATCH, timeout_ms);
+  int n = epoll_wait(l->epoll_fd, l->ready, BATCH, l->is_due ? 0 : timeout_ms);
+  l->is_due = false;
   l->now_us = clock_now_us();
   l->n_ready = n < 0 ? 0 : n;
   for (int i = 0; i < l->n_ready; i++) {

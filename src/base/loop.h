@@ -34,4 +34,6 @@ void loop_turn(struct loop *l, int timeout_ms);
 void loop_freshen(struct loop *l);
 /* Must be called after timers were armed outside a turn, so that loop_fd() wakes in time. */
 void loop_settle(struct loop *l);
+/* After that: a timer is due already. loop_fd() does not tell of it: turn the loop. */
+bool loop_is_due(const struct loop *l);
 uint64_t loop_slow_count(const struct loop *l);

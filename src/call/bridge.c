@@ -186,6 +186,8 @@ static void tell_held(struct leg *l) {
 void bridge_apply(struct call *c) {
   struct call_inner *in = call_in(c);
   struct leg *a = c->caller, *b = a ? leg_far(a) : NULL;
+  if (in->is_folded)
+    fold_open(c); /* a timer brought us here */
   if (in->ending || !a || leg_is_over(a) || a->state == LEG_OPENING)
     return;
   update_hold(a);

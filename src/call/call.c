@@ -136,6 +136,7 @@ void call_check_connected(struct call *c) {
   if (!in->connected_us) {
     in->connected_us = clock_now_us();
     longest_arm(c);
+    fold_soon(c);
   }
   tell_connected(c->caller);
   if (far)
@@ -194,8 +195,10 @@ void call_end(struct call *c, struct cause why) {
 
 void call_leg_unended(struct call *c) {
   struct call_inner *in = call_in(c);
-  if (c->ended_ms && in->ends_pending == 0 && !in->recorded)
+  if (c->ended_ms && in->ends_pending == 0 && !in->recorded) {
     rec_put(c, RECORD_ENDED);
+    call_forget_ended(c);
+  }
 }
 
 void call_leg_over(struct leg *l) {

@@ -60,7 +60,8 @@ struct calls {
   uint32_t n_ended;
   struct list dead_legs;
   struct list testlegs;
-  struct timer reap, expire;
+  struct list warm; /* calls whose descriptions may be folded soon, the oldest first: see fold.c */
+  struct timer reap, expire, fold;
   bool draining;
   uint64_t next_session;
   struct counts counts;
@@ -73,6 +74,9 @@ struct call_inner {
   struct call call;
   struct calls *cs;
   struct list node; /* node is in calls.ended. */
+  struct list warm; /* warm is in calls.warm, since warm_us. */
+  uint64_t warm_us;
+  bool is_folded;
   enum route_action action;
   struct target target;
   struct leg *bridged; /* bridged is the callee whose media go with the caller's; NULL: none. */
@@ -104,8 +108,15 @@ struct call_inner {
   uint64_t config_version;         /* config_version is that in force when it was placed. */
 };
 
+/* A description in force, packed; bytes NULL: none. */
+struct folded {
+  void *bytes;
+  size_t packed, raw;
+};
+
 struct leg_inner {
   struct leg leg;
+  struct folded local, remote;
   struct list node, dead; /* node is in call.legs. */
   const struct door *door;
   struct conf_trunk *trunk_gone; /* a copy of the trunk when a reload took it away */
@@ -154,12 +165,20 @@ bool leg_takes_digit(struct leg *l, char digit, bool by_info);
 struct call *call_new(struct calls *cs); /* live, with handle and id; NULL: full */
 void call_discard(struct call *c);       /* a call that never began */
 void call_keep_ended(struct call *c);    /* from live to ended */
+void call_forget_ended(struct call *c);  /* it is recorded: without an app nobody asks for it again */
 void calls_arm(struct calls *cs, struct timer *t,
                uint64_t in_us); /* from the clock, also outside a turn */
 void calls_reap_later(struct calls *cs, struct leg *l);
 uint32_t calls_of_identity(struct calls *cs, const char *identity);
 const struct count_row *calls_count_rows(void);
 void call_free(struct call *c);
+
+/* fold: descriptions of calls that nothing happens in */
+void fold_soon(struct call *c);   /* it is connected: folded when it has been quiet */
+void fold_open(struct call *c);   /* whoever got a leg by its name reads descriptions */
+void fold_drop(struct leg *l);    /* wiped */
+void fold_forget(struct call *c); /* before it is freed */
+void on_fold(void *calls);
 
 /* call */
 struct cause cause_make(enum end_reason r, enum end_by by, const char *detail);

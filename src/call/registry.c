@@ -40,6 +40,7 @@ void calls_arm(struct calls *cs, struct timer *t, uint64_t in_us) {
 static void bury(struct calls *cs, struct leg_inner *in) {
   list_del(&in->dead);
   pool_del(cs->legs, in->leg.id);
+  fold_drop(&in->leg);
   leg_set_desc(&in->leg.local, NULL);
   leg_set_desc(&in->leg.remote, NULL);
   leg_set_desc(&in->offer, NULL);
@@ -76,13 +77,19 @@ void leg_free(struct leg *l) {
   free(in);
 }
 
+static struct leg *opened(struct leg *l) {
+  if (l && call_in(l->call)->is_folded)
+    fold_open(l->call);
+  return l;
+}
+
 struct leg *leg_get(struct calls *cs, pool_handle id) {
   struct leg **slot = pool_get(cs->legs, id);
-  return slot ? *slot : NULL;
+  return opened(slot ? *slot : NULL);
 }
 
 struct leg *calls_leg_of_session(struct calls *cs, uint64_t session) {
-  return map_get(cs->by_session, slice_from(&session, sizeof(session)));
+  return opened(map_get(cs->by_session, slice_from(&session, sizeof(session))));
 }
 
 struct leg *call_next_leg(const struct call *c, struct leg *after) {
@@ -132,6 +139,7 @@ void call_free(struct call *c) {
   struct call_inner *in = call_in(c);
   struct calls *cs = in->cs;
   call_stop_timers(c);
+  fold_forget(c);
   LIST_EACH_SAFE(&c->legs, n)
     leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);
   if (c->id[0])
@@ -168,7 +176,8 @@ static void on_expire(void *arg) {
   struct calls *cs = arg;
   uint64_t now = clock_now_us(), keep = ENDED_KEEP_S * UINT64_C(1000000);
   while (!list_is_empty(&cs->ended)) {
-    uint64_t at = CONTAINER_OF(cs->ended.next, struct call_inner, node)->ended_us + keep;
+    uint64_t ended = CONTAINER_OF(cs->ended.next, struct call_inner, node)->ended_us;
+    uint64_t at = ended ? ended + keep : 0;
     if (at > now) {
       calls_arm(cs, &cs->expire, at - now);
       return;
@@ -189,6 +198,17 @@ void call_keep_ended(struct call *c) {
   cs->n_ended++;
   if (!timer_is_armed(&cs->expire) || cs->n_ended > ENDED_MAX)
     calls_arm(cs, &cs->expire, cs->n_ended > ENDED_MAX ? 0 : ENDED_KEEP_S * UINT64_C(1000000));
+}
+
+void call_forget_ended(struct call *c) {
+  struct call_inner *in = call_in(c);
+  for (const struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, (struct leg *)(uintptr_t)l))
+    if (l->kind == LEG_NATIVE)
+      return;
+  list_del(&in->node);
+  list_add_head(&in->cs->ended, &in->node);
+  in->ended_us = 0;
+  calls_arm(in->cs, &in->cs->expire, 0);
 }
 
 static void on_expire_or_full(void *arg) {
@@ -268,8 +288,10 @@ int calls_new(struct calls **ret, const struct calls_env *env) {
   list_init(&cs->ended);
   list_init(&cs->dead_legs);
   list_init(&cs->testlegs);
+  list_init(&cs->warm);
   cs->reap = (struct timer){.fn = on_reap, .arg = cs};
   cs->expire = (struct timer){.fn = on_expire_or_full, .arg = cs};
+  cs->fold = (struct timer){.fn = on_fold, .arg = cs};
   cs->next_session = rand_u64() >> 16 | 1;
   int r = rooms_new(cs);
   if (r < 0)
@@ -298,6 +320,7 @@ struct calls *calls_free(struct calls *cs) {
   while (cs->ended.next && !list_is_empty(&cs->ended))
     forget_oldest(cs);
   loop_disarm(cs->env.loop, &cs->reap);
+  loop_disarm(cs->env.loop, &cs->fold);
   loop_disarm(cs->env.loop, &cs->expire);
   pool_free(cs->live);
   pool_free(cs->legs);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/map.h"
 #include "store/db.h"
 
 #include <poll.h>
@@ -17,6 +18,7 @@
 
 struct item {
   struct list node;
+  bool is_old; /* is_old: the same record comes again in this batch; that one is written. */
   struct record record;
 };
 
@@ -70,7 +72,9 @@ int store_put(struct store *s, const struct record *r) {
     return -EAGAIN;
   }
   i->record = *r;
+  i->is_old = false;
   pthread_mutex_lock(&s->lock);
+  bool was_empty = list_is_empty(&s->queue);
   list_add_tail(&s->queue, &i->node);
   s->put_n++;
   s->waiting++;
@@ -81,7 +85,8 @@ int store_put(struct store *s, const struct record *r) {
   count_set(&s->counts, STORE_WAITING, s->waiting);
   pthread_mutex_unlock(&s->lock);
   uint64_t one = 1;
-  (void)!write(s->wake_fd, &one, sizeof(one));
+  if (was_empty) /* else the writer knows */
+    (void)!write(s->wake_fd, &one, sizeof(one));
   return result;
 }
 
@@ -125,12 +130,28 @@ static void batch_return(struct store *s, struct list *batch) {
   count_one(&s->counts, STORE_FAILED);
 }
 
+/* A short call is placed, answered and over within a batch: only its last row goes to the disk. Without
+ * memory for that all go. */
+static void batch_thin(struct list *batch, size_t n) {
+  own(map) seen = NULL;
+  if (map_new(&seen, n) < 0)
+    return;
+  for (struct list *node = batch->prev; node != batch; node = node->prev) {
+    struct item *i = CONTAINER_OF(node, struct item, node);
+    i->is_old = map_get(seen, slice_of(i->record.id)) != NULL;
+    if (!i->is_old && map_put(seen, slice_of(i->record.id), i) < 0)
+      return;
+  }
+}
+
 static int batch_write(struct store *s, struct list *batch) {
   uint64_t wall_ms = clock_wall_ms();
   int r = db_begin(s->db);
-  LIST_EACH(batch, node)
-    if (r == 0)
-      r = db_put(s->db, &CONTAINER_OF(node, struct item, node)->record, wall_ms);
+  LIST_EACH(batch, node) {
+    const struct item *i = CONTAINER_OF(node, struct item, node);
+    if (r == 0 && !i->is_old)
+      r = db_put(s->db, &i->record, wall_ms);
+  }
   if (r == 0)
     r = db_commit(s->db);
   if (r < 0)
@@ -145,6 +166,7 @@ static bool queue_write(struct store *s) {
   size_t n = batch_take(s, &batch);
   if (!n)
     return true;
+  batch_thin(&batch, n);
   bool ok = batch_write(s, &batch) == 0;
   if (ok)
     batch_done(s, &batch, n);

@@ -82,5 +82,8 @@ su_root_t *root_su(const struct root *r) { return r->su; }
 
 void root_turn(struct root *r, int timeout_ms) {
   loop_settle(r->loop);
-  su_root_step(r->su, timeout_ms);
+  su_root_step(r->su, loop_is_due(r->loop) ? 0 : timeout_ms);
+  loop_settle(r->loop);
+  if (loop_is_due(r->loop))
+    loop_turn(r->loop, 0);
 }

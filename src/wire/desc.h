@@ -123,6 +123,7 @@ void desc_wipe(struct desc *d);
 /* A copy on the heap without room for candidates that it does not have, half the size: to be read, and
  * copied by desc_copy(), never by value. NULL without memory. */
 struct desc *desc_keep(const struct desc *d) must_check;
+size_t desc_kept_bytes(const struct desc *d); /* how many bytes such a copy has */
 void desc_copy(struct desc *dst, const struct desc *kept);
 bool desc_eq(const struct desc *a, const struct desc *b); /* byte for byte; each may be a kept one */
 struct desc *desc_drop(struct desc *kept); /* wipes and frees; NULL */

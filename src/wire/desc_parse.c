@@ -571,29 +571,29 @@ int desc_parse(struct desc *ret, struct slice text, struct desc_fault *fault) {
 
 void desc_wipe(struct desc *d) { explicit_bzero(d, sizeof(*d)); }
 
-static size_t kept_bytes(const struct desc *d) {
+size_t desc_kept_bytes(const struct desc *d) {
   return offsetof(struct desc, audio.candidates) + d->audio.n_candidates * sizeof(d->audio.candidates[0]);
 }
 
 struct desc *desc_keep(const struct desc *d) {
-  struct desc *kept = malloc(kept_bytes(d));
+  struct desc *kept = malloc(desc_kept_bytes(d));
   if (kept)
-    memcpy(kept, d, kept_bytes(d));
+    memcpy(kept, d, desc_kept_bytes(d));
   return kept;
 }
 
 void desc_copy(struct desc *dst, const struct desc *kept) {
   memset(dst, 0, sizeof(*dst));
-  memcpy(dst, kept, kept_bytes(kept));
+  memcpy(dst, kept, desc_kept_bytes(kept));
 }
 
 bool desc_eq(const struct desc *a, const struct desc *b) {
-  return a->audio.n_candidates == b->audio.n_candidates && memcmp(a, b, kept_bytes(a)) == 0;
+  return a->audio.n_candidates == b->audio.n_candidates && memcmp(a, b, desc_kept_bytes(a)) == 0;
 }
 
 struct desc *desc_drop(struct desc *kept) {
   if (kept)
-    explicit_bzero(kept, kept_bytes(kept));
+    explicit_bzero(kept, desc_kept_bytes(kept));
   free(kept);
   return NULL;
 }

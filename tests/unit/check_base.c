@@ -7,7 +7,9 @@
 #include "base/mbox.h"
 #include "base/pipe.h"
 #include "base/pool.h"
+#include "base/rand.h"
 #include "base/ring.h"
+#include "base/zrun.h"
 
 #include <criterion/criterion.h>
 #include <stdio.h>
@@ -205,4 +207,31 @@ Test(hmac, rfc2202_and_base64) {
   cr_assert(n == 5 && memcmp(raw, "fooba", 5) == 0);
   cr_assert_eq(base64_decode(SLICE("Zm9vYmF="), false, raw, sizeof(raw), &n), -EINVAL);
   cr_assert_eq(base64_decode(SLICE("Zm9*"), false, raw, sizeof(raw), &n), -EINVAL);
+}
+
+Test(zrun, what_is_packed_comes_back) {
+  static uint8_t from[200000], to[sizeof(from)];
+  for (int round = 0; round < 200; round++) {
+    size_t n = rand_u64() % (round % 4 ? 3000 : sizeof(from)), packed_bytes;
+    memset(from, 0, sizeof(from));
+    for (uint64_t i = 0, spots = rand_u64() % 40; i < spots && n; i++) {
+      size_t at = rand_u64() % n, most = n - at < 70000 ? n - at : 70000;
+      memset(from + at, (int)(rand_u64() % 3), rand_u64() % most + 1);
+    }
+    own_mem uint8_t *packed = zrun_pack(from, n, &packed_bytes);
+    memset(to, 0xee, sizeof(to));
+    cr_assert_eq(zrun_unpack(packed, packed_bytes, to, n), 0);
+    cr_assert_arr_eq(from, to, n);
+    if (n)
+      cr_assert_eq(zrun_unpack(packed, packed_bytes, to, n - 1), -EBADMSG);
+    cr_assert_eq(zrun_unpack(packed, packed_bytes, to, n + 1), -EBADMSG);
+  }
+}
+
+Test(zrun, zeros_cost_nothing) {
+  static const uint8_t from[60000] = {[0] = 1, [30000] = 2, [59999] = 3};
+  size_t packed_bytes;
+  own_mem uint8_t *packed = zrun_pack(from, sizeof(from), &packed_bytes);
+  cr_assert(packed);
+  cr_assert_lt(packed_bytes, 24);
 }

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A description is 8 KB of fixed arrays, a call has four of them for as long as it lasts, and nobody
+ * looks: those of a call in which nothing has happened for a second are packed. Whoever gets a leg by
+ * its name or by its session gets them unpacked (leg_get, calls_leg_of_session), for a second at least.
+ */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/zrun.h"
+#include "call/inner.h"
+
+enum { QUIET_US = 1000000, FOLDS_A_TURN = 64, AGAIN_US = 2000 };
+
+static void wipe(struct folded *f) {
+  if (f->bytes)
+    explicit_bzero(f->bytes, f->packed);
+  free(f->bytes);
+  *f = (struct folded){0};
+}
+
+static bool pack(struct folded *f, struct desc **d) {
+  if (!*d)
+    return true;
+  f->raw = desc_kept_bytes(*d);
+  f->bytes = zrun_pack(*d, f->raw, &f->packed);
+  if (!f->bytes)
+    return false;
+  *d = desc_drop(*d);
+  return true;
+}
+
+static void unpack(struct folded *f, struct desc **d) {
+  if (!f->bytes)
+    return;
+  struct desc *got = malloc(f->raw);
+  if (!got || zrun_unpack(f->bytes, f->packed, got, f->raw) < 0)
+    abort(); /* a call without its descriptions cannot go on, and nobody could tell */
+  *d = got;
+  wipe(f);
+}
+
+void fold_drop(struct leg *l) {
+  wipe(&leg_in(l)->local);
+  wipe(&leg_in(l)->remote);
+}
+
+static bool is_quiet(const struct leg *l) {
+  const struct leg_inner *in = leg_in(l);
+  return l->state == LEG_LIVE && !l->offer_pending && !l->fresh.session && !in->offer && !in->asked;
+}
+
+/* Legs that ended are on their way out already. */
+static bool may_fold(const struct call *c) {
+  for (const struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, (struct leg *)(uintptr_t)l))
+    if (!leg_is_over(l) && !is_quiet(l))
+      return false;
+  return c->answered && !c->ended_ms;
+}
+
+static void fold(struct call *c) {
+  call_in(c)->is_folded = true;
+  for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l))
+    if (!leg_is_over(l) && !(pack(&leg_in(l)->local, &l->local) && pack(&leg_in(l)->remote, &l->remote)))
+      return;
+}
+
+void fold_open(struct call *c) {
+  call_in(c)->is_folded = false;
+  for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {
+    unpack(&leg_in(l)->local, &l->local);
+    unpack(&leg_in(l)->remote, &l->remote);
+  }
+  fold_soon(c);
+}
+
+void fold_soon(struct call *c) {
+  struct call_inner *in = call_in(c);
+  struct calls *cs = in->cs;
+  list_del(&in->warm);
+  list_add_tail(&cs->warm, &in->warm);
+  in->warm_us = clock_now_us();
+  if (!timer_is_armed(&cs->fold))
+    calls_arm(cs, &cs->fold, QUIET_US);
+}
+
+void fold_forget(struct call *c) { list_del(&call_in(c)->warm); }
+
+void on_fold(void *arg) {
+  struct calls *cs = arg;
+  uint64_t now = clock_now_us();
+  for (int i = 0; i < FOLDS_A_TURN && !list_is_empty(&cs->warm); i++) {
+    struct call_inner *in = CONTAINER_OF(cs->warm.next, struct call_inner, warm);
+    if (in->warm_us + QUIET_US > now) {
+      calls_arm(cs, &cs->fold, in->warm_us + QUIET_US - now);
+      return;
+    }
+    list_del(&in->warm);
+    if (may_fold(&in->call))
+      fold(&in->call);
+    else if (!in->call.ended_ms)
+      fold_soon(&in->call);
+  }
+  if (!list_is_empty(&cs->warm))
+    calls_arm(cs, &cs->fold, AGAIN_US);
+}
