@@ -13,7 +13,7 @@ struct loop {
   int epoll_fd, timer_fd;
   struct timers timers;
   uint64_t now_us, armed_us, slow;
-  bool is_due; /* is_due: a timer wants a turn at once, for which nothing was set. */
+  bool is_due;                     /* is_due: a timer wants a turn at once, for which nothing was set. */
   struct epoll_event ready[BATCH]; /* ready is the batch in work; unwatch clears entries in it. */
   int n_ready;
 };

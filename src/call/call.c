@@ -176,6 +176,8 @@ void call_end(struct call *c, struct cause why) {
   if (in->ending)
     return;
   in->ending = true;
+  if (in->is_folded)
+    fold_open(c); /* a timer ends it */
   why = in->why = cause_before_answer(c, why);
   blame_note(c);
   transfer_undone(c, &why);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A description is 8 KB of fixed arrays, a call has four of them for as long as it lasts, and nobody
- * looks: those of a call in which nothing has happened for a second are packed. Whoever gets a leg by
- * its name or by its session gets them unpacked (leg_get, calls_leg_of_session), for a second at least.
+ * A description is 8 KB of fixed arrays, a call has four of them and its walk over the plan for as long
+ * as it lasts, and nobody looks: those of a call in which nothing has happened for a second are packed.
+ * Whoever gets a leg by its name or by its session gets them unpacked (leg_get, calls_leg_of_session),
+ * for a second at least.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/zrun.h"
-#include "call/inner.h"
+#include "call/hunt.h"
 
 enum { QUIET_US = 1000000, FOLDS_A_TURN = 64, AGAIN_US = 2000 };
 
@@ -28,14 +29,32 @@ static bool pack(struct folded *f, struct desc **d) {
   return true;
 }
 
-static void unpack(struct folded *f, struct desc **d) {
+/* NULL: there was nothing. */
+static void *unpack(struct folded *f) {
   if (!f->bytes)
-    return;
-  struct desc *got = malloc(f->raw);
+    return NULL;
+  void *got = malloc(f->raw);
   if (!got || zrun_unpack(f->bytes, f->packed, got, f->raw) < 0)
     abort(); /* a call without its descriptions cannot go on, and nobody could tell */
-  *d = got;
   wipe(f);
+  return got;
+}
+
+static void desc_unpack(struct folded *f, struct desc **d) {
+  struct desc *got = unpack(f);
+  if (got)
+    *d = got;
+}
+
+/* Its timers stand in the loop's heap by their address: only one without. */
+static void hunt_pack(struct call_inner *in) {
+  struct hunt *h = in->hunt;
+  if (!h || timer_is_armed(&h->limit) || timer_is_armed(&h->next_ring) || timer_is_armed(&h->go))
+    return;
+  in->folded_hunt.raw = sizeof(*h);
+  in->folded_hunt.bytes = zrun_pack(h, sizeof(*h), &in->folded_hunt.packed);
+  if (in->folded_hunt.bytes)
+    free(take(in->hunt));
 }
 
 void fold_drop(struct leg *l) {
@@ -58,6 +77,7 @@ static bool may_fold(const struct call *c) {
 
 static void fold(struct call *c) {
   call_in(c)->is_folded = true;
+  hunt_pack(call_in(c));
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l))
     if (!leg_is_over(l) && !(pack(&leg_in(l)->local, &l->local) && pack(&leg_in(l)->remote, &l->remote)))
       return;
@@ -65,9 +85,12 @@ static void fold(struct call *c) {
 
 void fold_open(struct call *c) {
   call_in(c)->is_folded = false;
+  struct hunt *h = unpack(&call_in(c)->folded_hunt);
+  if (h)
+    call_in(c)->hunt = h;
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {
-    unpack(&leg_in(l)->local, &l->local);
-    unpack(&leg_in(l)->remote, &l->remote);
+    desc_unpack(&leg_in(l)->local, &l->local);
+    desc_unpack(&leg_in(l)->remote, &l->remote);
   }
   fold_soon(c);
 }

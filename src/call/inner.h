@@ -70,6 +70,12 @@ struct calls {
   _Atomic uint64_t cause_values[CAUSE_COUNT_];
 };
 
+/* Bytes of an object, packed; bytes NULL: none. */
+struct folded {
+  void *bytes;
+  size_t packed, raw;
+};
+
 struct call_inner {
   struct call call;
   struct calls *cs;
@@ -87,7 +93,8 @@ struct call_inner {
   bool has_progress;      /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct hunt *hunt;                             /* the walk over the plan's steps */
-  struct announcement *announcement;             /* one that is played to the caller, NULL: none */
+  struct folded folded_hunt;
+  struct announcement *announcement; /* one that is played to the caller, NULL: none */
   struct timer answer, media, interim, longest, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
@@ -106,12 +113,6 @@ struct call_inner {
   char *blame_text;  /* NULL: none */
   uint64_t ended_us, connected_us; /* monotonic; 0: not yet */
   uint64_t config_version;         /* config_version is that in force when it was placed. */
-};
-
-/* A description in force, packed; bytes NULL: none. */
-struct folded {
-  void *bytes;
-  size_t packed, raw;
 };
 
 struct leg_inner {
@@ -173,7 +174,7 @@ uint32_t calls_of_identity(struct calls *cs, const char *identity);
 const struct count_row *calls_count_rows(void);
 void call_free(struct call *c);
 
-/* fold: descriptions of calls that nothing happens in */
+/* fold: descriptions and walks of calls that nothing happens in */
 void fold_soon(struct call *c);   /* it is connected: folded when it has been quiet */
 void fold_open(struct call *c);   /* whoever got a leg by its name reads descriptions */
 void fold_drop(struct leg *l);    /* wiped */

@@ -199,6 +199,8 @@ void rec_store(struct calls *cs, const struct record *r) {
 void rec_put(struct call *c, enum record_state state) {
   struct call_inner *in = call_in(c);
   struct record r;
+  if (in->is_folded)
+    fold_open(c);
   rec_start(&r, in->cs, c->id);
   r.state = state;
   fill(&r, c);

@@ -139,6 +139,8 @@ void call_free(struct call *c) {
   struct call_inner *in = call_in(c);
   struct calls *cs = in->cs;
   call_stop_timers(c);
+  if (in->is_folded)
+    fold_open(c);
   fold_forget(c);
   LIST_EACH_SAFE(&c->legs, n)
     leg_free(&CONTAINER_OF(n, struct leg_inner, node)->leg);

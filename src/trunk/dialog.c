@@ -45,6 +45,7 @@ void dialog_drop(struct dialog *d) {
   info_done(d);
   prack_done(d);
   refer_done(d);
+  free(take(d->forks));
   free(take(d->redirect));
   hops_end(t, d->hops);
   text_free(take(d->offer));

@@ -10,6 +10,10 @@ uint32_t early_fork(struct dialog *d, const sip_t *sip) {
       return i + 1;
   if (d->n_forks == FORKS_MAX)
     return 0;
+  struct fork *forks = realloc(d->forks, (d->n_forks + 1) * sizeof(*forks));
+  if (!forks)
+    return 0;
+  d->forks = forks;
   struct fork *f = &d->forks[d->n_forks];
   *f = (struct fork){.rseq = 0};
   return slice_copy(f->tag, sizeof f->tag, slice_of(tag)) < 0 ? 0 : ++d->n_forks;

@@ -71,7 +71,9 @@ static void next(struct dialog *d) {
 }
 
 void info_digit(struct dialog *d, char digit, uint32_t ms) {
-  if (d->n_infos == INFOS_MAX || d->state != DIALOG_UP)
+  if (!d->infos)
+    d->infos = calloc(INFOS_MAX, sizeof(*d->infos));
+  if (!d->infos || d->n_infos == INFOS_MAX || d->state != DIALOG_UP)
     return;
   d->infos[d->n_infos++] = (struct info_digit){digit, ms < 40 ? 40 : ms > 6000 ? 6000 : ms};
   next(d);
@@ -79,6 +81,7 @@ void info_digit(struct dialog *d, char digit, uint32_t ms) {
 
 void info_done(struct dialog *d) {
   d->n_infos = 0;
+  free(take(d->infos));
   if (d->info_out)
     nta_outgoing_destroy(take(d->info_out));
 }

@@ -89,10 +89,10 @@ struct trunks {
   struct agent agents[CONF_LISTENERS_MAX];
   struct watch_trunk watches[CONF_TRUNKS_MAX];
   struct pool *dialogs, *lines; /* lines: see line.h */
-  struct regist *regist; /* regist: accounts and registrations, see regist.h. */
-  struct bucket once;    /* once: see ONCE_PER_S. */
-  sres_cache_t *names;   /* names is the memory of sofia's resolver, with those of /etc/hosts in it. */
-  sres_cache_t *hosts;   /* hosts has those of /etc/hosts alone. */
+  struct regist *regist;        /* regist: accounts and registrations, see regist.h. */
+  struct bucket once;           /* once: see ONCE_PER_S. */
+  sres_cache_t *names; /* names is the memory of sofia's resolver, with those of /etc/hosts in it. */
+  sres_cache_t *hosts; /* hosts has those of /etc/hosts alone. */
   struct timer names_timer;
   struct resolver *resolver; /* resolver: RFC 3263 for requests outside of dialogs; see hops.h */
   struct asker *asker;
@@ -197,8 +197,8 @@ struct dialog {
   char *passports; /* passports are Identity lines that came and are, or may be, good; NULL: none. */
   struct prack prack;
   uint32_t n_forks;
-  struct fork forks[FORKS_MAX]; /* forks are the early dialogs 1 to 8, by To tag. */
-  uint32_t fork;                /* fork is the one in force. */
+  struct fork *forks; /* forks are the early dialogs 1 to 8, by To tag; NULL: none. */
+  uint32_t fork;      /* fork is the one in force. */
 
   nta_incoming_t *offer_in; /* offer_in is a re-INVITE or UPDATE that waits for our answer. */
   nta_incoming_t *ack_in;   /* ack_in is a re-INVITE whose 2xx is not acknowledged. */
@@ -210,7 +210,7 @@ struct dialog {
   struct info_digit {
     char digit;
     uint32_t ms;
-  } infos[INFOS_MAX];     /* infos are the digits that wait for it. */
+  } * infos;              /* infos are the digits that wait for it, INFOS_MAX; NULL: there was none. */
   bool has_wish, wish_on; /* has_wish: a hold (wish_on) or resume is still to be told. */
   uint32_t retries;       /* retries counts 491s in a row. */
   struct timer retry;
