@@ -7,6 +7,7 @@
 #include "revise/revise.h"
 #include "console/assets.h"
 #include "store/store.h"
+#include "trace/trace.h"
 #include "web/web.h"
 
 #define ADMIN_GROUPS_MAX 32
@@ -19,6 +20,7 @@ struct admin_push {
   uint64_t keep_h, keep_records;
   unsigned back_off_ms; /* 0: 500: after the first failure, then doubled to five minutes */
 };
+enum admin_timeline_form { ADMIN_TIMELINE_JSON, ADMIN_TIMELINE_PCAP, ADMIN_TIMELINE_DIGITS };
 
 struct admin_settings {
   struct addr listen;
@@ -42,6 +44,8 @@ struct admin_settings {
   void *calls_arg;
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
   json_t *(*trunks)(void *arg);
+  /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument. */
+  void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
 };
 
 struct admin;
@@ -55,5 +59,17 @@ int admin_count(struct admin *a, struct counts *c) must_check;
 /* Adds one number that a function reads (any thread). Texts are literals. 0 or -ENOSPC. */
 int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg),
                 void *arg) must_check;
+/* The parts of a timeline in order, for who asked; n 0: the call has none. Owner thread. */
+struct admin_timeline {
+  web_handle ask;
+  enum admin_timeline_form form;
+  const char *call_id;
+  bool is_live;
+  size_t n;
+  const struct slice *blob;
+  const uint32_t *part; /* part are their numbers. */
+  const struct traces *traces;
+};
+void admin_timeline_reply(struct admin *a, const struct admin_timeline *t);
 uint16_t admin_port(const struct admin *a);
 const char *admin_token(const struct admin *a); /* for ./run's page: show it to the operator only */

@@ -153,7 +153,7 @@ static int start_calls(struct house *h) {
                               .keep_bytes = conf->records.keep_mb * UINT64_C(1000000),
                               .spool = conf->records.push.url[0],
                               .spool_interim = conf->records.push.interim};
-  struct calls_env env = {.loop = h->loop, .conf = h->conf, .plan = h->plan};
+  struct calls_env env = {.loop = h->loop, .conf = h->conf, .plan = h->plan, .traces = h->traces};
   uint8_t id[16];
   int r = store_new(&h->store, &ss);
   if (r < 0)
@@ -182,6 +182,7 @@ static int start_native(struct house *h) {
                               .calls = h->calls,
                               .loop = h->loop,
                               .guard = h->guard,
+                              .traces = h->traces,
                               .tokens = h->tokens,
                               .files = h->files,
                               .files_n = assets_count};
@@ -211,7 +212,8 @@ static int start_admin(struct house *h) {
                              .ready_arg = h,
                              .calls = live_calls,
                              .calls_arg = h,
-                             .trunks = house_trunks};
+                             .trunks = house_trunks,
+                             .timeline = house_timeline};
   int r = admin_new(&h->admin, &s, &why);
   if (r == 0)
     r = admin_attach(h->admin, h->loop);
@@ -231,7 +233,9 @@ static int start_admin(struct house *h) {
                              (struct counts *)trunks_counts(),
                              (struct counts *)trunks_transport_counts(),
                              native_web_counts(h->native),
-                             store_counts(h->store)};
+                             store_counts(h->store),
+                             traces_counts(h->traces),
+                             tracebook_counts(h->tracebook)};
   for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
     r = admin_count(h->admin, tables[i]);
   return r;
@@ -259,11 +263,18 @@ int house_start(struct house *h) {
   r = start_tokens(h);
   if (r < 0)
     return failed("service.token_key", r, c->service.token_key);
+  r = house_timelines(h);
+  if (r < 0)
+    return failed("timelines", r, NULL);
   r = start_calls(h);
   if (r < 0)
     return r;
-  struct trunks_env env = {
-      .root = h->root, .loop = h->loop, .calls = h->calls, .guard = h->guard, .conf = c};
+  struct trunks_env env = {.root = h->root,
+                           .loop = h->loop,
+                           .calls = h->calls,
+                           .guard = h->guard,
+                           .conf = c,
+                           .traces = h->traces};
   r = trunks_new(&h->trunks, &env, why, sizeof(why));
   if (r < 0)
     return failed("trunk door", r, why);
@@ -288,6 +299,7 @@ void house_stop(struct house *h) {
   native_free(h->native);
   trunks_free(h->trunks);
   calls_free(h->calls);
+  house_timelines_stop(h);
   guard_free(h->guard);
   store_free(h->store);
   tokens_free(h->tokens);

@@ -24,6 +24,8 @@ struct house {
   struct root *root;
   struct tokens *tokens;
   struct store *store;
+  struct tracebook *tracebook;
+  struct traces *traces;
   struct guard *guard;
   struct calls *calls;
   struct trunks *trunks;
@@ -60,3 +62,8 @@ void house_drain(struct house *h);           /* ends the calls and says goodbye,
 json_t *house_trunks(void *arg);         /* arg is the house */
 struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */
 void house_trunk_count(struct house *h); /* makes them true */
+/* timeline: the book of the calls' timelines, where it is kept and who asks for it */
+int house_timelines(struct house *h) must_check;
+void house_timelines_stop(struct house *h);
+void house_timeline(void *arg, const char *call_id, enum admin_timeline_form form,
+                    web_handle handle); /* admin_settings' timeline */

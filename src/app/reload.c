@@ -44,6 +44,7 @@ static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why
   store_keep(h->store, c->records.keep_days * UINT64_C(86400000),
              c->records.keep_mb * UINT64_C(1000000));
   guard_reload(h->guard, c);
+  traces_set(h->traces, (enum trace_policy)c->records.trace, c->records.trace_sample);
   calls_reload(h->calls, c, p);
   native_reload(h->native, c);
   return trunks_reload(h->trunks, c, why, why_bytes);

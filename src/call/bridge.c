@@ -302,6 +302,7 @@ struct verdict leg_send_digits(struct leg *l, struct slice digits, uint32_t dura
     return verdict_refuse(REFUSE_STATE, "there is no far side to hear them");
   if (!digits_are_good(digits))
     return verdict_refuse(REFUSE_MALFORMED, "digits: 1 to %d of 0-9 * # A-D ,", MSET_DIGITS_MAX);
+  timeline_digits(l, digits);
   if (leg_signals_digits(far)) {
     digits_signal(far, digits, duration_ms ? duration_ms : 100);
     /* the operation is done when the media process has answered something */
@@ -321,6 +322,7 @@ void leg_got_info_digit(struct leg *l, char digit, uint32_t ms) {
     return;
   if (!leg_takes_digit(l, digit, true))
     return;
+  timeline_digit(l, digit, "INFO");
   if (far->kind == LEG_TRUNK && far->media.session && !leg_signals_digits(far))
     (void)digits_put(far, NULL, d, ms ? ms : 100, 70, 0);
   if (far->door->digit)

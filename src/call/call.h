@@ -77,6 +77,7 @@ struct leg {
   struct call *call;
   enum leg_kind kind;
   enum leg_role role;
+  uint8_t lane; /* lane is the leg's in the call's timeline. */
   enum leg_state state;
   const struct door *door;
   void *door_arg;
@@ -139,6 +140,7 @@ struct call {
   char rule[CONF_NAME_BYTES];  /* the dialplan's rule */
   struct redirect *redirect;   /* told to the caller\'s trunk, by 302; NULL: nothing is */
   struct call_refer *refer;    /* NULL: not made for a REFER */
+  struct trace *trace;         /* its timeline; NULL: none, or the call is over */
   struct call_inner *inner;
 };
 
@@ -223,6 +225,7 @@ struct calls_env {
   const struct plan *plan;
   struct guard *guard;
   struct store *store;
+  struct traces *traces; /* NULL: no timelines */
   char instance[33]; /* 32 hex digits, new at each start */
 };
 int calls_new(struct calls **ret, const struct calls_env *env)
@@ -260,6 +263,7 @@ struct place {
   void *door_arg;
   uint64_t magic;
   const struct ask *ask;             /* trunk; NULL for native */
+  struct trace *trace;               /* begun by the door; call_place ends it where it refuses */
   const struct desc *offer;          /* NULL: late offer (trunk) */
   const char *session_id;            /* the caller's Session-ID uuid, 32 hex digits, "" or NULL */
   const struct conf_trunk *to_trunk; /* not by the plan: to this trunk; NULL: by the plan */
@@ -287,7 +291,8 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
 /* Whether the dialplan takes it as an emergency call: those pass every limit. */
 bool calls_is_emergency(struct calls *cs, const struct place *p);
 /* Records an attempt that a door refused before call_place (malformed, method, codec …). */
-void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v);
+void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v,
+                       struct trace *t);
 /* The same of a native attempt; *ret_id names the record. */
 void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v,
                         char ret_id[40]);

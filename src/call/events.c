@@ -43,6 +43,7 @@ static void on_trunk_state(struct leg *l, const struct mset_state *s) {
 
 static void on_state(struct leg *l, const union mset_any *m) {
   const struct mset_state *s = &m->state;
+  timeline_media(l, s);
   if (s->h.session == l->fresh.session) {
     on_fresh_state(l, s);
     return;
@@ -65,12 +66,15 @@ static void on_state(struct leg *l, const union mset_any *m) {
 
 /* Verified audio of one of its remotes. */
 static void on_flow(struct leg *l, const union mset_any *m) {
+  timeline_flow(l, &m->flow);
   ringback_flow(l, m->flow.remote, m->flow.active != 0);
 }
 
 static void on_digit(struct leg *l, const union mset_any *m) {
   struct leg *far = leg_far(l);
   bool is_news = leg_takes_digit(l, (char)m->digit.digit, false);
+  if (is_news)
+    timeline_digit(l, (char)m->digit.digit, "its media");
   if (is_news && far && far->door->digit)
     far->door->digit(far->door_arg, far, (char)m->digit.digit, m->digit.ms, "rtp");
 }
@@ -85,6 +89,7 @@ static void on_digits_done(struct leg *l, const union mset_any *m) {
 }
 
 static void on_timeout(struct leg *l, const union mset_any *m) {
+  trace_note(l->call->trace, l->lane, TRACE_FLOW, "no media for media_timeout_s");
   if (m->h.session == l->media.session)
     leg_end(l,
             cause_fault(END_MEDIA_FAILURE, WHY_FAULT_MEDIA_QUIET, "no media came for media_timeout_s"));

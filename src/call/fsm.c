@@ -90,6 +90,8 @@ static const struct {
 struct verdict fsm_fire(struct leg *l, enum leg_event e) {
   enum leg_state was = l->state;
   l->state = cells[was][e].next;
+  if (l->call->trace && l->state != was)
+    timeline_state(l, was);
   return cells[was][e].act(l);
 }
 

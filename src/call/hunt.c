@@ -241,6 +241,9 @@ static void try_close(struct hunt *h, struct hunt_try *t, const struct cause *wh
   h->n_live--;
   if (t->kind == LEG_TRUNK)
     hunt_leave_trunk(h);
+  trace_note(h->call->trace, TRACE_GATEWAY, TRACE_STATE, "attempt %u, %s %s: %s %d %s",
+             (unsigned)(t - h->tries) + 1, t->kind == LEG_TRUNK ? "trunk" : "user", t->name,
+             end_reason_word(why->reason), why->sip, why->detail);
   log_info(call, "%s: attempt %u, %s %s: %s %d %s", h->call->id, (unsigned)(t - h->tries) + 1,
            t->kind == LEG_TRUNK ? "trunk" : "user", t->name, end_reason_word(why->reason), why->sip,
            why->detail);
@@ -279,6 +282,9 @@ static bool try_ring(struct hunt *h, const struct target *target) {
   struct verdict v =
       verdict_refuse(REFUSE_INTERNAL, t ? "no door leads there" : "more than 16 attempts");
   call_in(h->call)->target = *target;
+  trace_note(h->call->trace, TRACE_GATEWAY, TRACE_STATE, "attempt %u: %s %s", h->n_tries,
+             target->kind == LEG_TRUNK ? "trunk" : "user",
+             target->trunk ? target->trunk->name : target->user);
   if (t && d)
     v = d->ring(cs->doors[target->kind].arg, h->call, target);
   h->has_rung[target->kind] |= verdict_is_pass(&v); /* a door that refused has nothing to stop */

@@ -255,6 +255,17 @@ void blame_counts(struct calls *cs);
 void blame_refusal(struct calls *cs, struct record *r); /* of an attempt that became no call */
 const char *rec_codec(uint32_t kind);
 struct mset_facts rec_sum(const struct leg *l); /* counters of all its sessions until now */
+/* timeline */
+void timeline_leg(struct leg *l); /* it has its place in its call now: lane, Call-ID */
+void timeline_placed(struct calls *cs, const struct place *p, const struct route_decision *r,
+                     const struct verdict *v, struct trace *t);
+void timeline_state(const struct leg *l, enum leg_state was);
+void timeline_media(const struct leg *l, const struct mset_state *s); /* before it is taken over */
+void timeline_flow(const struct leg *l, const struct mset_flow *f);
+void timeline_digit(const struct leg *l, char digit, const char *by);
+void timeline_digits(const struct leg *l, struct slice digits); /* that it has sent to the far side */
+void timeline_codec(const struct leg *l);                       /* offer and answer are complete */
+void timeline_end(struct call *c, const struct record *r);      /* the record is complete */
 
 /* sessionid */
 void sessionid_make(char ret[33]);

@@ -88,6 +88,7 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
     return NULL;
   }
   in->n_callees++;
+  timeline_leg(l);
   if (d->kind == LEG_TRUNK)
     c->callee = l;
   return l;

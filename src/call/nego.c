@@ -55,6 +55,7 @@ void leg_done_codec(struct leg *l) {
     }
   if (l->kind == LEG_TRUNK && !desc_is_dtls(&l->local->audio))
     l->media.suite = crypto_agree(&l->local->audio, a, &ours, &theirs) ? ours->key.suite : SUITE_NONE;
+  timeline_codec(l);
 }
 
 /* Answering an offer ------------------------------------------------------------------------------- */

@@ -227,9 +227,17 @@ static void record_verdict(struct record *r, const struct verdict *v) {
   snprintf(r->detail, sizeof(r->detail), "%s", v->detail[0] ? v->detail : row->title);
 }
 
+static void timeline_refused(struct trace *t, const struct verdict *v, const struct record *r) {
+  const struct refusal_row *row = refusal_row(v->refusal);
+  trace_note(t, TRACE_GATEWAY, TRACE_RULE, "refused by rule %s: %s", row->rule,
+             v->detail[0] ? v->detail : row->title);
+  trace_end(t, true, r->cause_text);
+}
+
 static void refused(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
   struct record r;
-  rec_start(&r, cs, NULL);
+  rec_start(&r, cs, ret_id[0] ? ret_id : NULL);
+  trace_name(p->trace, r.id);
   r.direction = RECORD_OUT;
   if (p->ask)
     record_ask(&r, p->ask);
@@ -246,6 +254,7 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
   }
   record_verdict(&r, v);
   blame_refusal(cs, &r);
+  timeline_refused(p->trace, v, &r);
   rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);
   memcpy(ret_id, r.id, sizeof(r.id));
@@ -253,6 +262,7 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
 
 void call_note_unplaced(struct calls *cs, const struct place *p, const struct verdict *v,
                         char ret_id[40]) {
+  ret_id[0] = 0;
   refused(cs, p, v, ret_id);
 }
 
@@ -262,12 +272,15 @@ bool calls_is_emergency(struct calls *cs, const struct place *p) {
   return a.route.emergency;
 }
 
-void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {
+void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v,
+                       struct trace *t) {
   struct record r;
   rec_start(&r, cs, NULL);
+  trace_name(t, r.id);
   record_ask(&r, ask);
   record_verdict(&r, v);
   blame_refusal(cs, &r);
+  timeline_refused(t, v, &r);
   rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);
 }
@@ -368,6 +381,7 @@ static struct leg *begin_moved(struct calls *cs, const struct place *p, struct a
     return NULL;
   snprintf(c->id, sizeof(c->id), "%s", id);
   fill_call(c, p, a);
+  c->trace = p->trace;
   if (map_put(cs->by_id, slice_of(c->id), c) == 0 && transfer_begin(c, p->moved) == 0)
     return p->moved;
   unfill_call(c, a);
@@ -384,6 +398,7 @@ static struct leg *begin(struct calls *cs, const struct place *p, struct attempt
   fill_call(c, p, a);
   struct leg *l = leg_new(c, p->door->kind, LEG_CALLER, p->door, p->door_arg, p->magic);
   c->caller = l;
+  c->trace = p->trace;
   if (l)
     fill_caller(l, p);
   bool pair = p->ask && !(p->offer && p->offer->audio.rtcp_mux);
@@ -395,14 +410,17 @@ static struct leg *begin(struct calls *cs, const struct place *p, struct attempt
   return NULL;
 }
 
-struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg,
-                          char ret_id[40]) {
+static struct verdict place_checked(struct calls *cs, const struct place *p, struct leg **ret_leg,
+                                    char ret_id[40]) {
   struct attempt a = {0};
   struct record r;
-  struct verdict v = check_all(cs, p, &a);
   struct leg *l = NULL;
   *ret_leg = NULL;
   rec_start(&r, cs, NULL);
+  memcpy(ret_id, r.id, sizeof(r.id));
+  trace_name(p->trace, r.id);
+  struct verdict v = check_all(cs, p, &a);
+  timeline_placed(cs, p, &a.route, &v, p->trace);
   if (verdict_is_pass(&v)) {
     l = p->moved ? begin_moved(cs, p, &a, r.id) : begin(cs, p, &a, r.id);
     if (!l)
@@ -413,11 +431,20 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
     refused(cs, p, &v, ret_id);
     return v;
   }
-  memcpy(ret_id, r.id, sizeof(r.id));
+  timeline_leg(l);
   count_one(&cs->counts, p->ask ? CALLS_IN : CALLS_OUT);
   struct slice by = p->ask ? slice_of(p->ask->trunk->name) : p->identity;
   log_info(call, "%s placed by %.*s, rule %s", l->call->id, (int)by.n, by.p, l->call->rule);
   rec_put(l->call, RECORD_LIVE);
   *ret_leg = l;
   return v;
+}
+
+/* A call that a transfer makes has a timeline of its own. */
+struct verdict call_place(struct calls *cs, const struct place *p, struct leg **ret_leg,
+                          char ret_id[40]) {
+  struct place with = *p;
+  if (p->moved)
+    with.trace = trace_begin(cs->env.traces, cs->env.conf->version);
+  return place_checked(cs, &with, ret_leg, ret_id);
 }

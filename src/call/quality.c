@@ -66,6 +66,8 @@ void quality_oneway(struct leg *l, const union mset_any *m) {
     return;
   if (!m->oneway.active) {
     if (in->told_oneway)
+      trace_note(l->call->trace, l->lane, TRACE_FLOW, "is heard again after %u ms", m->oneway.since_ms);
+    if (in->told_oneway)
       log_info(call, "%s: the %s is heard again after %u ms", l->call->id,
                l->kind == LEG_TRUNK ? "trunk" : "app", m->oneway.since_ms);
     in->told_oneway = false;
@@ -75,6 +77,8 @@ void quality_oneway(struct leg *l, const union mset_any *m) {
     return;
   in->told_oneway = true;
   count_one(&leg_calls(l)->counts, CALLS_ONEWAY);
+  trace_note(l->call->trace, l->lane, TRACE_FLOW, "one-way audio: nothing comes for %u ms",
+             m->oneway.since_ms);
   log_warn(call, "%s: one-way audio: nothing comes from the %s for %u ms", l->call->id,
            l->kind == LEG_TRUNK ? "trunk" : "app", m->oneway.since_ms);
   tell_client(l, true);

@@ -208,6 +208,7 @@ void rec_put(struct call *c, enum record_state state) {
     put_end(&r, c);
     blame_find(c, &r);
     in->recorded = true;
+    timeline_end(c, &r);
   } else {
     arm_interim(c);
   }

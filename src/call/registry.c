@@ -154,6 +154,7 @@ void call_free(struct call *c) {
   free(in->kept);
   hunt_free(in->hunt);
   announce_free(in->announcement);
+  trace_end(c->trace, true, NULL);
   free(c->refer);
   free(c->redirect);
   free(in);
@@ -163,6 +164,7 @@ void call_discard(struct call *c) {
   struct calls *cs = call_in(c)->cs;
   pool_del(cs->live, c->handle);
   count_add(&cs->counts, CALLS_LIVE, (uint64_t)-1);
+  c->trace = NULL; /* who refuses it ends it */
   call_free(c);
 }
 

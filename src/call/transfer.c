@@ -59,6 +59,7 @@ static void join(struct leg *l, struct call *c, enum leg_role role) {
   list_add_tail(&c->legs, &leg_in(l)->node);
   call_in(c)->ends_pending += leg_in(l)->ends_pending;
   sit(l, role);
+  timeline_leg(l);
 }
 
 static void swap(struct leg *a, struct leg *b) {

@@ -40,6 +40,14 @@ static void media_check(struct checker *k) {
          has_apps ? "trunks" : "apps");
 }
 
+static void hep_check(struct checker *k) {
+  const struct tree_node *node = tree_find(k->lines->tree, "records");
+  const char *hep = k->c->records.hep;
+  struct addr a;
+  if (*hep && (strncmp(hep, "udp:", 4) != 0 || addr_parse_port(&a, slice_of(hep + 4)) < 0))
+    FAIL(k, node ? node->line : 1, "records.hep: expected udp:ADDRESS:PORT, got \"%s\"", hep);
+}
+
 static void resolvers_check(struct checker *k) {
   const struct conf_names *r = &k->c->node.resolvers;
   const struct tree_node *node = tree_find(k->lines->tree, "node");
@@ -150,6 +158,7 @@ static void push_check(struct checker *k) {
 void conf_check(const struct conf *c, const struct conf_lines *lines, struct conf_errors *errors) {
   struct checker k = {c, lines, errors};
   resolvers_check(&k);
+  hep_check(&k);
   media_check(&k);
   doors_check(&k);
   listeners_check(&k);

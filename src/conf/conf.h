@@ -281,6 +281,13 @@ struct conf {
       uint32_t batch, keep_h, keep_records;
       bool interim;
     } push;
+    uint8_t trace;              /* which calls keep their timeline: enum trace_policy's order */
+    uint32_t trace_sample;      /* sampled: one call of so many, default 100 */
+    uint32_t trace_kb;          /* memory of one call's timeline, default 16 */
+    uint32_t trace_days;        /* default 14 */
+    uint32_t trace_mb;          /* all timelines on the disk, default 1024 */
+    char hep[80];               /* "udp:ADDRESS:PORT" of a HEPv3 collector; "": none */
+    uint32_t hep_id;            /* default 2001 */
   } records;
   struct {
     char roots[CONF_PATH_BYTES], https_ca[CONF_PATH_BYTES]; /* https_ca "": the system's */

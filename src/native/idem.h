@@ -9,6 +9,8 @@ struct idem;
 struct reply_to {
   web_handle ask;
   uint64_t idem; /* idem is the entry to finish, 0 for none. */
+  char call[32]; /* call whose timeline gets the answer, "" none */
+  uint8_t lane;
 };
 
 enum idem_state { IDEM_NEW, IDEM_REPLAY, IDEM_IN_FLIGHT, IDEM_OTHER_BODY, IDEM_BAD_KEY };

@@ -23,6 +23,7 @@ struct native {
   struct calls *calls;
   struct loop *loop;
   struct guard *guard;
+  struct traces *traces;
   struct web *web;
   struct tokens *issuer; /* issuer is borrowed. */
   struct map *users;     /* "tenant\0identity" -> struct user */
@@ -78,6 +79,13 @@ struct nleg *req_live_leg(struct req *r, struct leg **ret_leg);
 struct nleg *req_callee_leg(struct req *r, struct leg **ret_leg); /* of a call that rings */
 void req_move(struct req *r, struct nleg *nl, struct leg *l);
 void transfer_event(struct nleg *nl, const struct transfer_news *news);
+
+/* timeline: what is said to and by the clients, in the call's timeline; each does nothing without one */
+struct trace *timeline_of(const struct native *n, const char *call_id);
+void timeline_request(struct req *r, struct trace *t, unsigned lane);
+void timeline_request_of(struct req *r); /* of the call in its path */
+void timeline_answer(struct native *n, const struct reply_to *to, const struct web_answer *a);
+void timeline_nleg_event(struct nleg *nl, const char *name, const json_t *data);
 
 /* verbs */
 #define VERB(id, method, pattern, fn, flags, scope, type) verb_fn fn;

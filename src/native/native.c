@@ -31,6 +31,7 @@ static const struct web_row verb_rows[VERB_COUNT_] = {
 /* Answers -------------------------------------------------------------------------------------- */
 
 void answer_full(struct native *n, struct reply_to to, struct web_answer *a) {
+  timeline_answer(n, &to, a);
   if (to.idem)
     idem_finish(n->idem, to.idem, a, loop_now_us(n->loop));
   web_reply(n->web, to.ask, a);
@@ -226,8 +227,10 @@ static void on_ask(void *arg, const struct web_ask *ask) {
       return;
     }
   }
-  if ((!r.claims || rate_pass(&r)) && device_header(&r) && body_pass(&r) && (!r.claims || idem_pass(&r)))
+  if ((!r.claims || rate_pass(&r)) && device_header(&r) && body_pass(&r) && (!r.claims || idem_pass(&r))) {
+    timeline_request_of(&r);
     verb_fns[ask->row->id](&r);
+  }
   json_decref(r.body);
 }
 
@@ -346,6 +349,7 @@ int native_new(struct native **ret_native, const struct native_settings *s, cons
   n->calls = s->calls;
   n->loop = s->loop;
   n->guard = s->guard;
+  n->traces = s->traces;
   n->issuer = s->tokens;
   n->files = s->files;
   n->files_n = s->files_n;

@@ -13,6 +13,7 @@ struct native_settings {
   struct calls *calls;
   struct loop *loop;
   struct guard *guard;
+  struct traces *traces;           /* traces gets requests and events of calls; NULL: nobody does. */
   struct tokens *tokens;           /* tokens is the embedded issuer's keys; borrowed. */
   const struct native_file *files; /* files are served as they are (the phone page); may be NULL. */
   size_t files_n;

@@ -123,6 +123,7 @@ const char *nleg_op_end(struct nleg *nl, uint64_t op) {
 
 void nleg_event(struct nleg *nl, const char *name, json_t *data) {
   bool keep = strcmp(name, "media.quality") != 0 && strcmp(name, "media.state") != 0;
+  timeline_nleg_event(nl, name, data);
   user_event(nl->n, nl->user, nl->device, name, nl->call_id, data, keep);
 }
 

@@ -149,7 +149,10 @@ static bool wish_offer(struct req *r, struct wish *w) {
 /* The record of an attempt that ended here, and its problem. */
 static void refuse(struct req *r, struct wish *w) {
   char record_id[40] = "";
+  timeline_request(r, w->place.trace, TRACE_CALLER);
   call_note_unplaced(r->n->calls, &w->place, &w->verdict, record_id);
+  slice_copy(r->to.call, sizeof(r->to.call), slice_of(record_id));
+  w->place.trace = NULL;
   answer_verdict(r->n, r->to, &w->verdict, record_id);
 }
 
@@ -174,8 +177,12 @@ static void place(struct req *r, struct wish *w) {
   w->place.door = &native_door;
   w->place.door_arg = n;
   w->place.magic = nl->id;
+  timeline_request(r, w->place.trace, TRACE_CALLER);
   struct verdict v = call_place(n->calls, &w->place, &l, call_id);
   slice_copy(nl->call_id, sizeof(nl->call_id), slice_of(call_id));
+  slice_copy(r->to.call, sizeof(r->to.call), slice_of(call_id));
+  nl->waiting = r->to;
+  w->place.trace = NULL;
   if (!verdict_is_pass(&v)) {
     answer_verdict(n, r->to, &v, call_id);
     nleg_free(nl);
@@ -209,11 +216,13 @@ void verb_place(struct req *r) {
   w.place.tenant = slice_of(r->claims->tenant);
   w.place.device = slice_of(r->device);
   w.place.peer = &r->ask->peer;
+  w.place.trace = trace_begin(r->n->traces, r->n->conf->version);
   if (wish_scope(r, &w) && wish_to(r, &w) && wish_offer(r, &w) && wish_from(r, &w) &&
       wish_metadata(r, &w) && wish_features(r, &w) && wish_rest(r, &w))
     place(r, &w);
   else if (!verdict_is_pass(&w.verdict))
     refuse(r, &w);
+  trace_discard(w.place.trace); /* of what was no attempt */
   desc_wipe(&w.offer);
   free(take(w.metadata_text));
 }

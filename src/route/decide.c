@@ -58,10 +58,13 @@ static struct route_decision rule_decide(const struct rule *r, const struct rout
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f) {
   for (uint32_t i = 0; i < p->n; i++) {
     enum rule_fit fit = rule_fits(&p->rules[i], f);
-    if (fit == FIT_GAVE_UP)
-      return refuse(500, p->rules[i].name, "its regex runs into the limits of patterns");
-    if (fit == FIT)
-      return rule_decide(&p->rules[i], f);
+    if (fit != FIT_GAVE_UP && fit != FIT)
+      continue;
+    struct route_decision d =
+        fit == FIT ? rule_decide(&p->rules[i], f)
+                   : refuse(500, p->rules[i].name, "its regex runs into the limits of patterns");
+    d.rule_line = p->rules[i].line;
+    return d;
   }
   return refuse(404, "", NULL);
 }

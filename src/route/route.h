@@ -71,6 +71,7 @@ struct route_decision {
   uint32_t timeout_s;         /* of the rule, for steps that say nothing; 0: the default */
   int sip;                    /* ROUTE_REFUSE: status, e.g. 403, 404, 603 */
   char rule[CONF_NAME_BYTES]; /* name of the rule that took it, for the record */
+  uint32_t rule_line;         /* where it stands in the plan's file; 0: none took it */
   const char *fault;          /* ROUTE_REFUSE for a fault of the rule: in words; else NULL */
   bool emergency;
   const struct route_step *steps; /* the plan's, as long as the plan is; NULL where no rule fits */

@@ -6,6 +6,7 @@
 #include "base/count.h"
 #include "base/slice.h"
 #include "store/ledger.h"
+#include "store/tracebook.h"
 
 #define RECORD_TELEMETRY_BYTES 2049
 #define RECORD_ATTEMPTS_BYTES 1537

@@ -53,6 +53,10 @@ void traces_set(struct traces *ts, enum trace_policy policy, uint32_t sample) {
   ts->set.sample = sample;
 }
 
+bool traces_is_on(const struct traces *ts) {
+  return ts && (ts->n || ts->set.policy != TRACE_NONE);
+}
+
 struct counts *traces_counts(struct traces *ts) {
   return &ts->counts;
 }

@@ -57,6 +57,7 @@ int traces_new(struct traces **ret, const struct traces_settings *s) must_check;
 struct traces *traces_free(struct traces *ts); /* what is live is given to the keeper first */
 OWN_DEFINE(traces)
 void traces_set(struct traces *ts, enum trace_policy policy, uint32_t sample);
+bool traces_is_on(const struct traces *ts); /* false: nothing is traced, nothing is to be shown */
 struct counts *traces_counts(struct traces *ts);
 
 /* A call begins; NULL where it is not traced. The id may follow. */

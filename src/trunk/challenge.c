@@ -106,7 +106,8 @@ static void refuse_proof(struct agent *a, msg_t *msg, const sip_t *sip, const st
   if (sip->sip_request->rq_method == sip_method_invite) {
     struct ask ask = {.trunk = trunk, .source = *source};
     ask_build(&ask, a, msg, sip);
-    call_note_refused(t->env.calls, &ask, &v);
+    struct trace *trace = timeline_begin(a, msg, sip);
+    call_note_refused(t->env.calls, &ask, &v, trace);
   }
   refuse(a, msg, sip, trunk, &v);
 }

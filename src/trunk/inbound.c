@@ -96,13 +96,14 @@ static struct dialog *inbound_dialog(struct agent *a, const struct conf_trunk *t
 }
 
 static struct verdict place_dialog(struct dialog *d, const struct ask *ask, const struct desc *offer,
-                                   pool_handle replaces, struct leg **ret_leg) {
+                                   pool_handle replaces, struct trace *trace, struct leg **ret_leg) {
   char id[40];
   struct trunks *t = d->t;
   struct place p = {.door = &trunk_door,
                     .door_arg = t,
                     .magic = d->id,
                     .ask = ask,
+                    .trace = trace,
                     .offer = offer,
                     .replaces = replaces,
                     .verifies = !replaces && vouch_is_due(ask->trunk),
@@ -115,13 +116,14 @@ static struct verdict place_dialog(struct dialog *d, const struct ask *ask, cons
 }
 
 static void inbound_place(struct agent *a, msg_t *msg, sip_t *sip, const struct ask *ask,
-                          const struct desc *offer, pool_handle replaces) {
+                          const struct desc *offer, pool_handle replaces, struct trace *trace) {
   struct leg *l = NULL;
   struct dialog *d = inbound_dialog(a, ask->trunk, ask);
-  struct verdict v = d ? place_dialog(d, ask, offer, replaces, &l)
+  struct verdict v = d ? place_dialog(d, ask, offer, replaces, trace, &l)
                        : verdict_refuse(REFUSE_NODE_CALLS, "too many dialogs");
   if (!d || !l || !verdict_is_pass(&v)) {
     refuse(a, msg, sip, ask->trunk, &v);
+    trace_end(trace, true, NULL);
     if (d)
       dialog_drop(d);
     return;
@@ -173,10 +175,13 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
   bool has_offer = false;
   pool_handle replaces = 0;
   count_one(&trunk_counters, TRUNKCOUNT_invites_in);
+  struct trace *trace = timeline_begin(a, msg, sip); /* as it came */
   edits_take(msg, sip, trunk);
   ask_build(&ask, a, msg, sip);
-  if (overload_refuse(a, msg, sip, &ask))
+  if (overload_refuse(a, msg, sip, &ask)) {
+    trace_discard(trace);
     return;
+  }
   struct verdict v = inspect(sip, trunk);
   if (verdict_is_pass(&v))
     v = expires_check(trunk, sip);
@@ -188,10 +193,10 @@ void inbound_invite(struct agent *a, msg_t *msg, sip_t *sip, const struct conf_t
     v = verdict_refuse(REFUSE_LATE_OFFER, "trunks[%s].late_offer is refuse: expected an INVITE with SDP",
                        trunk->name);
   if (verdict_is_pass(&v)) {
-    inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL, replaces);
+    inbound_place(a, msg, sip, &ask, has_offer ? &offer : NULL, replaces, trace);
   } else {
     guard_count(a->t->env.guard, v.refusal);
-    call_note_refused(a->t->env.calls, &ask, &v);
+    call_note_refused(a->t->env.calls, &ask, &v, trace);
     refuse(a, msg, sip, trunk, &v);
   }
   if (has_offer)

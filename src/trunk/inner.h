@@ -77,6 +77,14 @@ struct watch_trunk {
   struct timer timer;
 };
 
+struct dialog;
+
+/* timeline: what the trunks' messages become in a call's timeline */
+struct hook_message;
+void timeline_message(void *arg, const struct hook_message *m); /* a hook_admission's */
+struct trace *timeline_begin(struct agent *a, msg_t *msg, const sip_t *sip); /* an INVITE; NULL: none */
+const char *timeline_call_id(struct dialog *d, char dst[128]); /* ours, bound; "" where nobody traces */
+
 struct stir;
 
 struct trunks {

@@ -119,14 +119,15 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
 }
 
 static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, const struct call *c) {
-  char from[URI_BYTES], to[TARGET_BYTES + 2];
+  char from[URI_BYTES], to[TARGET_BYTES + 2], call_id[128];
   identity_from(from, sizeof from, d, trunk, c);
   snprintf(to, sizeof to, "<%s>", d->target);
   char *params = strstr(to, ";transport=");
   if (params)
     memcpy(params, ">", 2);
+  const char *id = timeline_call_id(d, call_id);
   nta_leg_t *leg = nta_leg_tcreate(d->agent->nta, dialog_request, dialog_magic(d), SIPTAG_FROM_STR(from),
-                                   SIPTAG_TO_STR(to), TAG_END());
+                                   SIPTAG_TO_STR(to), TAG_IF(*id, SIPTAG_CALL_ID_STR(id)), TAG_END());
   if (leg && nta_leg_tag(leg, NULL))
     return leg;
   nta_leg_destroy(leg);

@@ -47,7 +47,11 @@ static void datagram_waited(void *arg, int64_t us) {
 
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes) {
   struct hook_admission a = {
-      .arg = t, .datagram = admits_datagram, .waited = datagram_waited, .accept = admits_connection};
+      .arg = t,
+      .datagram = admits_datagram,
+      .waited = datagram_waited,
+      .accept = admits_connection,
+      .message = timeline_message};
   int e = owntls_start(0);
   if (e < 0) {
     snprintf(why, why_bytes, "SIP transport: %s", strerror(-e));

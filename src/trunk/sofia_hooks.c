@@ -13,7 +13,9 @@
 
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sofia-sip/msg.h>
 #include <sofia-sip/msg_addr.h>
+#include <sofia-sip/su_tagarg.h>
 #include <sys/socket.h>
 
 enum { KINDS = 2, DGRAMS_A_TURN = 64, CONNECTIONS_MAX = 65536, PEEK_BYTES = 65536 };
@@ -363,6 +365,61 @@ void hooks_stop(void) {
     close(hooks.spare);
   hooks.spare = -1;
   hooks_set(NULL);
+}
+
+/* Messages ------------------------------------------------------------------------------------- */
+
+static const char *transport_of(const tport_t *tp) {
+  const char *proto = tport_name(tp)->tpn_proto;
+  return !proto                          ? ""
+         : strcasecmp(proto, "tls") == 0 ? "tls"
+         : strcasecmp(proto, "tcp") == 0 ? "tcp"
+                                         : "udp";
+}
+
+void hooks_message(const tport_t *tp, msg_t *msg, bool is_out) {
+  if (!hooks.admit.message || !tp || !msg || !peek_fits(tp))
+    return;
+  struct hook_message m = {.msg = msg, .transport = transport_of(tp), .is_out = is_out};
+  local_of(peek_of(tp)->socket, &m.local);
+  hooks.admit.message(hooks.admit.arg, &m);
+}
+
+/* The stack's own functions, with ours before its receiving one. All stacks here are nta's. */
+static tport_stack_class_t seen_class;
+static tport_stack_class_t const *stock_class;
+
+static void seen_recv(tp_stack_t *stack, tport_t *tp, msg_t *msg, tp_magic_t *magic,
+                      su_time_t received) {
+  hooks_message(tp, msg, false);
+  stock_class->tpac_recv(stack, tp, msg, magic, received);
+}
+
+/* Messages keep their bytes beside what is read of them. */
+static msg_t *seen_alloc(tp_stack_t *stack, int flags, char const data[], usize_t bytes,
+                         tport_t const *tp, tp_client_t *client) {
+  return stock_class->tpac_alloc(stack, flags | MSG_DO_EXTRACT_COPY, data, bytes, tp, client);
+}
+
+typedef tport_t *create_fn(tp_stack_t *, tport_stack_class_t const *, su_root_t *, tag_type_t,
+                           tag_value_t, ...);
+
+SEEN_HOOK tport_t *tport_tcreate(tp_stack_t *stack, tport_stack_class_t const *tpac, su_root_t *root,
+                                 tag_type_t tag, tag_value_t value, ...) {
+  static create_fn *stock;
+  ta_list ta;
+  CALL_ON(stock, "tport_tcreate");
+  bool is_ours = tpac && tpac->tpac_recv && (!stock_class || stock_class == tpac);
+  if (is_ours) {
+    stock_class = tpac;
+    seen_class = *tpac;
+    seen_class.tpac_recv = seen_recv;
+    seen_class.tpac_alloc = seen_alloc;
+  }
+  ta_start(ta, tag, value);
+  tport_t *tp = stock(stack, is_ours ? &seen_class : tpac, root, ta_tags(ta));
+  ta_end(ta);
+  return tp;
 }
 
 /* Names: an open connection to the same address was perhaps verified for another name. One that the

@@ -14,6 +14,9 @@ SEEN_HOOK int tport_recv_stun_dgram(tport_t const *self, msg_t **in_out_msg, su_
 SEEN_HOOK int tport_tcp_init_secondary(tport_t *self, int socket, int accepted, char const **ret_reason);
 SEEN_HOOK void tport_zap_secondary(tport_t *self);
 
+/* A message came or went: told to who admits. */
+void hooks_message(const tport_t *tp, msg_t *msg, bool is_out);
+
 int hooks_start(void) must_check; /* registers our kinds of TLS transports; 0 or -ENOTSUP */
 void hooks_stop(void);
 void siplog_start(void); /* the library's log goes to ours, rate-limited */

@@ -5,6 +5,7 @@
  * to a stray 2xx trust any Contact and free a message twice when the second of them fails. Call thread.
  */
 #include "trunk/sofia_send.h"
+#include "trunk/sofia_hooks.h"
 #include "trunk/tls.h"
 
 #include <sofia-sip/msg_addr.h>
@@ -96,6 +97,7 @@ tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, ta
     msg_set_errno(msg, 0);
     used = stock()(self, msg, name, TPTAG_MTU(UINT16_MAX), TAG_END());
   }
+  hooks_message(used, msg, true);
   const sip_t *sip = used ? NULL : sip_object(msg);
   if (used || !sip || !sip->sip_status || may_retry(self, msg))
     return used;

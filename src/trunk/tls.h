@@ -88,6 +88,13 @@ const char *link_subject(const struct tport_s *tp, size_t i);
 bool peername_is(const char *subject, struct slice host);
 
 /* Asked before a byte is parsed or an object made. */
+/* A SIP message on a transport, decrypted. */
+struct hook_message {
+  struct msg_s *msg;
+  struct addr local;
+  const char *transport; /* "udp", "tcp", "tls" */
+  bool is_out;
+};
 struct hook_admission {
   void *arg;
   /* local is the socket's own address: which listener it is. */
@@ -96,6 +103,7 @@ struct hook_admission {
   void (*waited)(void *arg, int64_t us);     /* how long a datagram lay in the socket; may be NULL */
   bool (*accept)(void *arg, const struct addr *local,
                  const struct addr *from); /* false closes the connection */
+  void (*message)(void *arg, const struct hook_message *m); /* came or went; may be NULL */
   uint32_t max_connections;                /* max_connections accepted over TCP and TLS; 0: 1024. */
   uint32_t max_connections_source;         /* max_connections_source from one address; 0: 64. */
 };

@@ -66,6 +66,7 @@ struct trunks_env {
   struct calls *calls;
   struct guard *guard;
   const struct conf *conf; /* conf must live until trunks_reload() gives another. */
+  struct traces *traces;   /* traces gets the messages of calls; NULL: nobody does. */
   const char *product;     /* product is what User-Agent and Server say; NULL: "Sallyport" */
 };
 

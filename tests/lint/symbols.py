@@ -17,7 +17,7 @@ MEANT = {
         "tls_read", "tls_read_buffer", "tls_want_read", "tls_want_write", "tls_write", "tls_version",
         # trunk/sofia_hooks.c, trunk/sofia_send.c: before sofia's own, which they call on
         "tport_accept", "tport_by_name", "tport_recv_dgram", "tport_recv_stun_dgram", "tport_tcp_init_secondary",
-        "tport_tsend", "tport_zap_secondary", "nta_msg_ackbye",
+        "tport_tcreate", "tport_tsend", "tport_zap_secondary", "nta_msg_ackbye",
     },
     "sallyport-media": set(),
     "sallyport": set(),

@@ -97,7 +97,9 @@ struct verdict call_place(struct calls *cs, const struct place *p, struct leg **
   return verdict_pass();
 }
 
-void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v) {
+void call_note_refused(struct calls *cs, const struct ask *ask, const struct verdict *v,
+                       struct trace *t) {
+  (void)t;
   (void)cs;
   fake.noted++;
   fake.ask = *ask;

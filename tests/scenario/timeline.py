@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Timelines: a call's messages of both legs, its decisions and media on one clock; refused attempts too; what is secret is
+in none of it; pcap by tshark, HEPv3 by a collector of our own, digits by role."""
+import json
+import os
+import re
+import socket
+import struct
+import subprocess
+import tempfile
+import time
+
+from app import App
+from attack import ECHO, AttackGroup, figure, lab_agent
+from house import check, wait_for
+from sipua import Agent, Dialog, Rtp, audio_sdp
+
+G = AttackGroup("timeline")
+
+
+def timeline(house, call):
+    status, body = house.admin("/admin/v1/calls/%s/timeline" % call)
+    return json.loads(body) if status == 200 else None
+
+
+def ended(house, call):
+    """On the disk, with what came after the end."""
+    return wait_for("the timeline of %s" % call, lambda: (lambda t: t if t and t["state"] == "ended" and
+                                                          any(i["title"].startswith("200 OK (BYE") for i in t["items"]) else None)(timeline(house, call)), 12, 0.5)
+
+
+def titles(t, **where):
+    return [i["title"] for i in t["items"] if all(i[k] == v for k, v in where.items())]
+
+
+def talk(house, seconds=0.6, more=""):
+    """A carrier's call through the gateway and back out to its echo; its record."""
+    with lab_agent(house) as sip, Rtp() as media:
+        d = Dialog(sip, ECHO)
+        d.invite(audio_sdp(media.port), more=more)
+        answer = d.answer(200)
+        d.ack(answer)
+        media.to(answer.body)
+        time.sleep(seconds)
+        check(d.bye().status == 200, "BYE")
+    return d, house.record(lambda r: d.call_id in json.dumps(r))
+
+
+def info(sip, uri, frm, invite):
+    """A digit by INFO, within the dialog that the gateway began."""
+    body = "Signal=9\r\nDuration=160\r\n"
+    head = ("INFO %s SIP/2.0\r\nVia: SIP/2.0/UDP 127.0.0.1:%d;branch=z9hG4bKinfo\r\nMax-Forwards: 70\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\n"
+            "CSeq: 7 INFO\r\nContent-Type: application/dtmf-relay\r\nContent-Length: %d\r\n\r\n" %
+            (uri, sip.port, frm, invite.get("from"), invite.get("call-id"), len(body)))
+    sip.socket.sendto((head + body).encode(), sip.peer)
+    sip.wait("200 to INFO", lambda m: m.is_answer and "INFO" in m.get("cseq"))
+
+
+@G.scenario("a carrier's call: its messages, rules, states, media, in order, live and after")
+def carrier_call(house):
+    with lab_agent(house) as sip, Rtp() as media:
+        d = Dialog(sip, ECHO)
+        d.invite(audio_sdp(media.port))
+        answer = d.answer(200)
+        d.ack(answer)
+        media.to(answer.body)
+        call = wait_for("the live call", lambda: house.live_calls() and house.live_calls()[0]["id"])
+        live = wait_for("its timeline", lambda: timeline(house, call))
+        check(live["state"] == "live" and "INVITE" in titles(live, lane="caller", dir="in"), live)
+        time.sleep(0.5)
+        check(d.bye().status == 200, "BYE")
+    t = ended(house, call)
+    caller = titles(t, lane="caller", kind="sip")
+    for want in ("INVITE", "100 Trying (INVITE)", "200 OK (INVITE)", "ACK", "BYE", "200 OK (BYE)"):
+        check(want in caller, "%s not in %s" % (want, caller))
+    check(titles(t)[0] == "INVITE", titles(t))
+    times = [i["t_us"] for i in t["items"]]
+    check(times == sorted(times), times)
+    rules = titles(t, kind="rule")
+    check(any("dialplan rule" in r and "line" in r for r in rules) and any("configuration version" in r for r in rules), rules)
+    check(any("audio arrives" in x for x in titles(t, kind="media")), titles(t, kind="media"))
+    check(any(x.startswith("agreed: PCM") for x in titles(t, kind="offer")), titles(t, kind="offer"))
+    check(any("live" in x for x in titles(t, kind="state")), titles(t, kind="state"))
+    first = t["items"][0]
+    check(first["text"].startswith("INVITE sip:") and first["sdp"] and "m=audio" in first["text"], first)
+    check(first["peer"].endswith(":%d" % sip.port) and first["data"]["local"].endswith(":%d" % house.port("lab")), first)
+    figure("timeline of a call of %d items" % len(t["items"]))
+
+
+@G.scenario("a refused attempt has its timeline: the INVITE, the rule, the answer")
+def refused(house):
+    with lab_agent(house) as sip:
+        d = Dialog(sip, "+19995550100")
+        d.invite(audio_sdp(40000))
+        answer = d.answer(300)
+        d.ack(answer)
+        r = house.record(lambda r: d.call_id in json.dumps(r))
+    t = wait_for("its timeline", lambda: timeline(house, r["id"]))
+    check(titles(t, kind="sip")[0] == "INVITE" and any(x.startswith(str(answer.status)) for x in titles(t, kind="sip")), titles(t))
+    check(any("refused by rule" in x for x in titles(t, kind="rule")), titles(t))
+    check(house.admin("/admin/v1/calls/c_nothing/timeline")[0] == 404, "a timeline of nothing")
+
+
+@G.scenario("an app's call to a carrier: requests, answers, events, ICE, DTLS, SIP; no token, password or digit in it; digits by their own door")
+def app_call(house):
+    with App(house.demo, "alice", device="line") as app, Agent(house.port("lab_peer"), ("127.0.0.1", house.port("lab"))) as sip, Rtp() as media:
+        app.place("+15550199100")
+        invite = sip.request("INVITE")
+        media.to(invite.body)
+        sip.reply(invite, 180, "Ringing")
+        sip.reply(invite, 200, "OK", audio_sdp(media.port))
+        sip.request("ACK")
+        app.run(app.client.media.connected())
+        secrets = [re.search(r"a=ice-pwd:(\S+)", x.sdp).group(1) for x in (app.client.media.pc.remoteDescription, app.client.media.pc.localDescription)]
+        secrets.append(house.demo["users"]["alice"]["token"].rsplit(".", 1)[1])
+        app.run(app.client.ask("POST", "/calls/%s/dtmf" % app.client.call, {"digits": "82649"}))
+        time.sleep(1)
+        to, contact = invite.get("to") + ";tag=far", re.search(r"<(sip:[^>]+)>", invite.get("contact")).group(1)
+        info(sip, contact, to, invite)
+        app.hangup()
+        sip.reply(sip.request("BYE"), 200, "OK")
+    call = app.client.call
+    house.record(lambda r: r["id"] == call)
+    t = ended(house, call)
+    said = json.dumps(t)
+    native = titles(t, kind="native")
+    check(native[0] == "POST /v1/calls" and "201" in native and any(x.endswith("/dtmf") for x in native), native)
+    check("call.connected" in titles(t, kind="event"), titles(t, kind="event"))
+    check(any("ICE" in x for x in titles(t, kind="ice")) and any("DTLS" in x for x in titles(t, kind="dtls")), titles(t))
+    callee = titles(t, lane="callee", kind="sip")
+    for want in ("INVITE", "180 Ringing (INVITE)", "200 OK (INVITE)", "ACK", "INFO", "BYE", "200 OK (BYE)"):
+        check(want in callee, "%s not in %s" % (want, callee))
+    check("Signal=(cut)" in said and "Signal=9" not in said, "the INFO's digit")
+    check("a=fingerprint" in said and "a=ice-pwd:(cut)" in said, "no description in it")
+    for s in secrets + ["82649"]:
+        check(s not in said, "a secret is in the timeline: %s" % s[:6])
+    digits = {x["role"]: x["digits"] for x in json.loads(house.admin("/admin/v1/calls/%s/digits" % call)[1])["legs"]}
+    check(digits.get("caller") == "82649" and digits.get("callee") == "9", digits)
+    for name in ("timelines.db", "timelines.db-wal", "records.db-wal"):
+        raw = open(house.dir + "/state/" + name, "rb").read() if os.path.exists(house.dir + "/state/" + name) else b""
+        for s in secrets:
+            check(s.encode() not in raw, "a secret is in %s" % name)
+
+
+@G.scenario("pcap: tshark reads the messages with their addresses, ports and times")
+def pcap(house):
+    d, record = talk(house)
+    t = ended(house, record["id"])
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as f:
+        url = house.demo["admin"]["url"] + "/admin/v1/calls/%s/pcap" % record["id"]
+        subprocess.run(["curl", "-sf", "-o", f.name, "-H", "Authorization: Bearer " + house.demo["admin"]["token"], url], check=True)
+        got = subprocess.run(["tshark", "-r", f.name, "-d", "udp.port==%d,sip" % house.port("lab"), "-Y", "sip", "-T", "fields", "-e", "sip.CSeq",
+                              "-e", "ip.src", "-e", "udp.srcport", "-e", "sip.Call-ID", "-e", "frame.time_epoch"], capture_output=True, text=True)
+    lines = [x.split("\t") for x in got.stdout.splitlines()]
+    check(len(lines) == len(titles(t, kind="sip")), "%d of %d: %s" % (len(lines), len(titles(t, kind="sip")), got.stderr))
+    check(lines[0][0] == "1 INVITE" and lines[0][1] == "127.0.0.1" and any(x[3] == d.call_id for x in lines), lines[:3])
+    check(abs(float(lines[0][4]) - time.time()) < 120, lines[0])
+
+
+def chunks(frame):
+    """HEPv3 by its paper: "HEP3", length of all, chunks of vendor, type, length, value."""
+    check(frame[:4] == b"HEP3" and struct.unpack(">H", frame[4:6])[0] == len(frame), "no HEP3 frame")
+    found, at = {}, 6
+    while at < len(frame):
+        vendor, kind, n = struct.unpack(">HHH", frame[at:at + 6])
+        check(vendor == 0 and n >= 6, "chunk %d %d %d" % (vendor, kind, n))
+        found[kind] = frame[at + 6:at + n]
+        at += n
+    return found
+
+
+COLLECTOR = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+COLLECTOR.bind(("127.0.0.1", 0))
+COLLECTOR.settimeout(3)
+
+
+class HepGroup(AttackGroup):
+    def settings(self):
+        found = super().settings()
+        text = open(found["template"]).read()
+        more = "\nrecords:\n  hep: \"udp:127.0.0.1:%d\"\n  hep_id: 77\n" % COLLECTOR.getsockname()[1]
+        open(found["template"], "w").write(text.replace("\nrecords:\n", more))
+        return found
+
+
+H = HepGroup("timeline-hep")
+
+
+@H.scenario("HEPv3: every message live, with addresses, time, capture id, and the Call-ID")
+def hep(house):
+    d, record = talk(house)
+    t = ended(house, record["id"])
+    got = []
+    try:
+        while len(got) < len(titles(t, kind="sip")):
+            got.append(chunks(COLLECTOR.recv(65536)))
+    except socket.timeout:
+        pass
+    check(len(got) == len(titles(t, kind="sip")), "%d of %d" % (len(got), len(titles(t, kind="sip"))))
+    first = got[0]
+    check(first[1] == b"\x02" and first[2] == b"\x11" and first[11] == b"\x01", first)
+    check(socket.inet_ntoa(first[3]) == "127.0.0.1" and struct.unpack(">H", first[8])[0] == house.port("lab"), first)
+    check(struct.unpack(">I", first[12])[0] == 77 and first[17].decode() == d.call_id, first)
+    check(first[15].startswith(b"INVITE ") and abs(struct.unpack(">I", first[9])[0] - time.time()) < 60, first)
