@@ -27,6 +27,9 @@ SHAPE(config_commit, {"text", SHAPE_TEXT, 0, 1, TEXT_MAX, .help = "The file; abs
        .help = "Also a plan that refuses everything, also over a file edited by hand"});
 SHAPE(config_rollback, {"n", SHAPE_INT, SHAPE_MUST, 1, INT32_MAX}, {"comment", SHAPE_TEXT, 0, 0, 200},
       {"confirm_s", SHAPE_INT, 0, 0, CONFIRM_MAX_S}, {"force", SHAPE_BOOL, 0});
+SHAPE(config_replay, {"text", SHAPE_TEXT, 0, 1, TEXT_MAX, .help = "The file; absent: as it is"}, FILES,
+      {"plan", SHAPE_TEXT, 0, 0, TEXT_MAX, .help = "The dialplan, instead of files"},
+      {"hours", SHAPE_INT, 0, 1, 24 * 31, .help = "Of calls, until now; absent: 24"});
 SHAPE(config_history_query, {"limit", SHAPE_INT, 0, 1, REVISE_HISTORY_MAX});
 
 json_t *config_time(uint64_t wall_ms) {
@@ -310,6 +313,47 @@ void verb_config_diff(struct admin *a, struct desk_ask *ask, struct web_answer *
   own(candidate) c = judge(a, &w, ret);
   if (c)
     diff_answer(&w, c, ret);
+  revise_state_done(&w.now);
+}
+
+static json_t *moved_json(const struct revise_replay *p) {
+  json_t *list = json_array();
+  for (uint32_t i = 0; i < p->n; i++)
+    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "record", p->list[i].record, "called",
+                                          text_json(p->list[i].called), "old", text_json(p->list[i].was),
+                                          "new", text_json(p->list[i].is)));
+  return list;
+}
+
+static void replay_answer(struct admin *a, struct desk_ask *ask, const struct candidate *c,
+                          struct web_answer *ret) {
+  own_mem struct revise_replay *p = calloc(1, sizeof(*p));
+  const json_t *hours = json_object_get(ask->body, "hours");
+  uint64_t back_ms = (uint64_t)(hours ? json_integer_value(hours) : 24) * 3600000, now = clock_wall_ms();
+  int r = p ? revise_replay(a->set.revise, c, now > back_ms ? now - back_ms : 0, p) : -ENOMEM;
+  if (r == -EINVAL)
+    config_faults(ret, &c->faults, NULL, NULL);
+  else if (r < 0)
+    web_answer_problem(ret, WEB_PROBLEM_overload,
+                       &(struct web_problem_info){.detail = "the records cannot be read now"});
+  else
+    desk_json(ret, 200,
+              json_pack("{s:i, s:i, s:i, s:i, s:b, s:I, s:o}", "calls", (int)p->calls, "changed",
+                        (int)p->changed, "refused", (int)p->refused, "emergency", (int)p->emergency,
+                        "truncated", p->is_cut, "took_ms", (json_int_t)(p->took_us / 1000), "list",
+                        moved_json(p)));
+}
+
+void verb_config_replay(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  struct wanted w;
+  const json_t *plan = json_object_get(ask->body, "plan");
+  if (!wanted_read(a, ask, &w, ret))
+    return;
+  if (plan)
+    w.plan_text = json_string_value(plan);
+  own(candidate) c = judge(a, &w, ret);
+  if (c)
+    replay_answer(a, ask, c, ret);
   revise_state_done(&w.now);
 }
 

@@ -154,6 +154,7 @@ int house_revise(struct house *h) {
   char folder[CONF_PATH_BYTES + 8];
   struct revise_env env = {.file = h->conf_file,
                            .state_dir = h->conf->node.state_dir,
+                           .store_file = h->conf->records.file,
                            .look = look,
                            .apply = apply,
                            .arg = h};

@@ -98,6 +98,8 @@ struct call_inner {
   struct timer answer, media, interim, longest, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
+  char asked_called[ROUTE_NUMBER_BYTES], asked_caller[ROUTE_NUMBER_BYTES]; /* as they came, for the record */
+  uint8_t asked_flags;                                                     /* of enum record_asked */
   char *telemetry; /* telemetry is JSON text, shorter than RECORD_TELEMETRY_BYTES; NULL: none. */
   struct transfer *transfer; /* this call is one's, and its target has not answered */
   struct transfer *referred; /* the trunk was asked to do one itself */

@@ -234,6 +234,12 @@ static void timeline_refused(struct trace *t, const struct verdict *v, const str
   trace_end(t, true, r->cause_text);
 }
 
+static uint8_t asked_flags(const struct place *p) {
+  bool is_anonymous = p->ask ? p->ask->anonymous : p->anonymous;
+  bool is_unasked = p->to_user.n || p->to_trunk || p->replaces || p->moved;
+  return (uint8_t)((is_anonymous ? RECORD_ANONYMOUS : 0) | (is_unasked ? RECORD_UNASKED : 0));
+}
+
 static void refused(struct calls *cs, const struct place *p, const struct verdict *v, char ret_id[40]) {
   struct record r;
   rec_start(&r, cs, ret_id[0] ? ret_id : NULL);
@@ -252,6 +258,7 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
     slice_copy(r.from, sizeof(r.from), p->from);
     slice_copy(r.to, sizeof(r.to), p->to.n ? p->to : p->to_user);
   }
+  r.asked_flags = asked_flags(p);
   record_verdict(&r, v);
   blame_refusal(cs, &r);
   timeline_refused(p->trace, v, &r);
@@ -306,6 +313,12 @@ static void fill_numbers(struct call *c, const struct place *p, const struct att
     c->lnp = p->ask->lnp;
 }
 
+static void fill_asked(struct call_inner *in, const struct place *p) {
+  slice_copy(in->asked_called, sizeof(in->asked_called), p->ask ? slice_of(p->ask->called) : p->to);
+  slice_copy(in->asked_caller, sizeof(in->asked_caller), p->ask ? slice_of(p->ask->caller) : p->from);
+  in->asked_flags = asked_flags(p);
+}
+
 static void fill_session(struct call *c, const struct place *p) {
   const char *theirs = p->ask ? p->ask->session_id : p->session_id;
   sessionid_make(c->session_local);
@@ -322,6 +335,7 @@ static void fill_call(struct call *c, const struct place *p, struct attempt *a) 
   for (size_t i = 0; i < COUNT_OF(timeouts) && c->ring_timeout_s == 0; i++)
     c->ring_timeout_s = timeouts[i];
   fill_numbers(c, p, a);
+  fill_asked(in, p);
   fill_session(c, p);
   c->metadata = p->metadata && *p->metadata ? strdup(p->metadata) : NULL;
   snprintf(c->rule, sizeof(c->rule), "%s", a->route.rule);

@@ -157,6 +157,9 @@ static void fill(struct record *r, const struct call *c) {
   memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
   memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
   memcpy(r->verified, c->verified, sizeof(r->verified));
+  snprintf(r->asked_called, sizeof(r->asked_called), "%s", in->asked_called);
+  snprintf(r->asked_caller, sizeof(r->asked_caller), "%s", in->asked_caller);
+  r->asked_flags = in->asked_flags;
   hunt_record(c, r->attempts, sizeof(r->attempts));
   snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry ? in->telemetry : "");
   snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata ? c->metadata : "");

@@ -80,6 +80,8 @@ int guard_new(struct guard **ret, const struct conf *conf) must_check;
 struct guard *guard_free(struct guard *g);
 OWN_DEFINE(guard)
 void guard_reload(struct guard *g, const struct conf *conf);
+/* One that is only asked what it would do: on a thread of its own, and it tells nobody. */
+void guard_rehearse(struct guard *g);
 const struct counts *guard_counts(const struct guard *g); /* refusals by rule, admitted and live calls */
 
 /* peer: is this source known at all? Cheap, before any parse (also for the receive hook, on the call

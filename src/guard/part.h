@@ -49,6 +49,7 @@ struct guard {
   struct bans *bans;
   struct caps *caps;
   struct counts counts;
+  bool is_rehearsal;
 };
 
 /* ban.c */

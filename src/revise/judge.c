@@ -146,3 +146,24 @@ void gate_check(const struct candidate *c, const struct plan *old, const struct 
     faults_put(ret, "/rules", "emergency", text);
   }
 }
+
+enum { GATE_CALLS = 5000, GATE_LEAST = 3 };
+
+void gate_replay(const struct replay_worlds *w, const char *store_file, struct revise_faults *ret) {
+  own_mem struct revise_replay *past = calloc(1, sizeof(*past));
+  char text[REVISE_WHY_BYTES];
+  uint64_t now = clock_wall_ms(), day = UINT64_C(86400000);
+  if (!past || !store_file || replay_run(w, store_file, now > day ? now - day : 0, GATE_CALLS, past) < 0)
+    return; /* records are no reason to hold up a commit */
+  uint32_t went = past->calls - past->refused_before;
+  if (went >= GATE_LEAST && past->refused_after == past->calls) {
+    snprintf(text, sizeof(text), "all %u calls of the last day that went somewhere would be refused",
+             went);
+    faults_put(ret, "/rules", "refuses", text);
+  }
+  if (past->emergency) {
+    snprintf(text, sizeof(text), "%u emergency calls of the last day would be refused, or be none",
+             past->emergency);
+    faults_put(ret, "/rules", "emergency", text);
+  }
+}

@@ -45,6 +45,13 @@ struct book_mark {
 int book_mark(struct book *b, const struct book_mark *m) must_check; /* NULL takes it away */
 bool book_marked(const struct book *b, struct book_mark *ret);
 
+/* replay.c */
+struct replay_worlds {
+  const struct conf *old_conf, *new_conf;
+  const struct plan *old_plan, *new_plan;
+};
+int replay_run(const struct replay_worlds *w, const char *store_file, uint64_t since_ms, uint32_t max,
+               struct revise_replay *ret) must_check;
 /* judge.c */
 struct conf_errors *errors_new(void);
 struct judge_with {
@@ -58,6 +65,8 @@ int judge(const struct judge_with *w, const char *text, const char *plan_text,
 /* The dialplan's path as the text has it, "" if it cannot be read. */
 void plan_path_of(const char *file, const char *text, char dst[CONF_PATH_BYTES]);
 /* A plan that takes no call, or loses an emergency number of the old one, is told. */
+/* One that would refuse every call of the last day that was not refused is told too. */
+void gate_replay(const struct replay_worlds *w, const char *store_file, struct revise_faults *ret);
 void gate_check(const struct candidate *c, const struct plan *old, const struct conf *old_conf,
                 struct revise_faults *ret);
 /* secret.c: heap copies. */

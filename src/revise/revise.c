@@ -253,6 +253,14 @@ static struct revise_outcome outcome(enum revise_result result, const char *why)
   return o;
 }
 
+static void gates_pass(struct revise *r, struct candidate *c, const struct conf *old,
+                       const struct plan *plan) {
+  struct replay_worlds w = {old, c->conf, plan, c->plan};
+  gate_check(c, plan, old, &c->faults);
+  if (!c->faults.n && strcmp(c->plan_text, r->plan_text) != 0)
+    gate_replay(&w, r->env.store_file, &c->faults);
+}
+
 /* What stands against it before anything is touched. */
 static struct revise_outcome may_commit(struct revise *r, struct candidate *c,
                                         const struct revise_wish *w) {
@@ -274,7 +282,7 @@ static struct revise_outcome may_commit(struct revise *r, struct candidate *c,
                    "the files were edited by hand since they were loaded: reload them first");
   if (e && conf_judge(&old, r->file, slice_of(r->text), true, e) == 0 &&
       plan_parse(&plan, r->plan_path, slice_of(r->plan_text), e) == 0 && plan_check(plan, old, e) == 0)
-    gate_check(c, plan, old, &c->faults);
+    gates_pass(r, c, old, plan);
   return outcome(c->faults.n ? REVISE_FAULTY : REVISE_DONE, "");
 }
 
@@ -354,6 +362,38 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
     *ret_faults = c->faults;
   pthread_mutex_unlock(&r->lock);
   return o;
+}
+
+/* ---- replay ---- */
+
+/* What is in force, as objects of our own: those of the call thread are its. */
+static int current_parse(struct revise *r, struct conf **ret_conf, struct plan **ret_plan) {
+  own_mem struct conf_errors *e = errors_new();
+  if (!e)
+    return -ENOMEM;
+  pthread_mutex_lock(&r->lock);
+  int x = conf_judge(ret_conf, r->file, slice_of(r->text), true, e);
+  if (x == 0)
+    x = plan_parse(ret_plan, r->plan_path, slice_of(r->plan_text), e);
+  pthread_mutex_unlock(&r->lock);
+  return x < 0 ? x : plan_check(*ret_plan, *ret_conf, e);
+}
+
+int revise_replay(struct revise *r, const struct candidate *c, uint64_t since_ms,
+                  struct revise_replay *ret) {
+  own(conf) conf = NULL;
+  own(plan) plan = NULL;
+  uint64_t began = clock_now_us();
+  if (c->faults.n || !c->conf || !c->plan)
+    return -EINVAL;
+  if (!r->env.store_file)
+    return -EIO;
+  int x = current_parse(r, &conf, &plan);
+  struct replay_worlds w = {conf, c->conf, plan, c->plan};
+  if (x == 0)
+    x = replay_run(&w, r->env.store_file, since_ms, REVISE_REPLAY_MAX, ret);
+  ret->took_us = clock_now_us() - began;
+  return x;
 }
 
 void revise_reload(struct revise *r) {

@@ -56,8 +56,9 @@ int revise_unified(FILE *out, const char *name, struct slice old_text, struct sl
 /* The document ------------------------------------------------------------------------------------- */
 
 struct revise_env {
-  const char *file;      /* file is the configuration; it must have been loaded already. */
-  const char *state_dir; /* history in state_dir/config */
+  const char *file;       /* file is the configuration; it must have been loaded already. */
+  const char *state_dir;  /* history in state_dir/config */
+  const char *store_file; /* records, for replay; NULL: none */
   /* Looks into what only the doors understand (certificates): 0 or -EINVAL and why. NULL: nobody. */
   int (*look)(const struct conf *c, char *why, size_t why_bytes);
   /* Takes both into force and waits for it; theirs on success. lenient: files that cannot be read are no
@@ -132,6 +133,26 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
                                       struct revise_faults *ret_faults);
 /* The files were edited by hand (SIGHUP): they are taken into force by the thread, soon. Any thread. */
 void revise_reload(struct revise *r);
+
+/* Replay ------------------------------------------------------------------------------------------- */
+
+enum { REVISE_MOVED_MAX = 1000, REVISE_REPLAY_MAX = 200000 };
+struct revise_moved {
+  char record[40], called[65], was[360], is[360];
+};
+struct revise_replay {
+  uint32_t calls, changed, refused; /* refused: would be, and were not by what is in force */
+  uint32_t refused_before, refused_after;
+  uint32_t emergency; /* emergency calls that would be none, or refused */
+  bool is_cut;        /* is_cut: there are more than REVISE_REPLAY_MAX. */
+  uint64_t took_us;
+  uint32_t n;
+  struct revise_moved list[REVISE_MOVED_MAX];
+};
+/* Calls since then, led by what is in force and by the candidate. Not under the lock; seconds at most.
+ * 0, -EINVAL (the candidate has faults), -EIO (records cannot be read), -ENOMEM. */
+int revise_replay(struct revise *r, const struct candidate *c, uint64_t since_ms,
+                  struct revise_replay *ret) must_check;
 
 /* History ------------------------------------------------------------------------------------------ */
 

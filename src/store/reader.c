@@ -124,3 +124,52 @@ int reader_get(struct reader *r, const char *id, struct record *ret) {
   sqlite3_finalize(st);
   return result;
 }
+
+static struct slice text_of(sqlite3_stmt *st, int column) {
+  const void *p = sqlite3_column_text(st, column);
+  return slice_from(p, p ? (size_t)sqlite3_column_bytes(st, column) : 0);
+}
+
+/* Records of older programs have not what was asked, but what became of it. */
+static const char past_sql[] =
+    "SELECT id, caller_peer, identity, tenant, CASE asked_called WHEN '' THEN to_number ELSE asked_called END,"
+    " CASE asked_caller WHEN '' THEN from_number ELSE asked_caller END, verified, rule, started_ms, answered_ms,"
+    " ended_ms, asked_flags, state, caller_kind FROM records WHERE started_ms>=?1 AND started_ms<?2"
+    " ORDER BY started_ms LIMIT ?3";
+
+static struct record_past past_read(sqlite3_stmt *st) {
+  int flags = sqlite3_column_int(st, 11), state = sqlite3_column_int(st, 12);
+  struct record_past p = {.id = text_of(st, 0),
+                          .identity = text_of(st, 2),
+                          .tenant = text_of(st, 3),
+                          .called = text_of(st, 4),
+                          .caller = text_of(st, 5),
+                          .verified = text_of(st, 6),
+                          .rule = text_of(st, 7),
+                          .started_ms = (uint64_t)sqlite3_column_int64(st, 8),
+                          .answered_ms = (uint64_t)sqlite3_column_int64(st, 9),
+                          .ended_ms = (uint64_t)sqlite3_column_int64(st, 10),
+                          .is_anonymous = flags & RECORD_ANONYMOUS,
+                          .is_unasked = flags & RECORD_UNASKED,
+                          .is_live = state == RECORD_LIVE,
+                          .is_refused = state == RECORD_REFUSED};
+  if (sqlite3_column_int(st, 13) == RECORD_LEG_TRUNK)
+    p.trunk = text_of(st, 1);
+  return p;
+}
+
+int reader_past(struct reader *r, uint64_t since_ms, uint64_t until_ms, uint32_t max,
+                int (*fn)(void *arg, const struct record_past *p), void *arg) {
+  sqlite3_stmt *st = NULL;
+  int step = SQLITE_DONE, result = 0;
+  if (sqlite3_prepare_v2(r->sql, past_sql, -1, &st, NULL) != SQLITE_OK ||
+      sqlite3_bind_int64(st, 1, (int64_t)since_ms) || sqlite3_bind_int64(st, 2, (int64_t)until_ms) ||
+      sqlite3_bind_int64(st, 3, max))
+    result = -EIO;
+  while (result == 0 && (step = sqlite3_step(st)) == SQLITE_ROW) {
+    struct record_past p = past_read(st);
+    result = fn(arg, &p);
+  }
+  sqlite3_finalize(st);
+  return result == 0 && step != SQLITE_DONE ? -EIO : result;
+}

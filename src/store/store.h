@@ -69,6 +69,14 @@ struct record {
   char
       cause_id[32]; /* cause_id is a slug of trace/why.def: why it failed or sounded bad; "": neither. */
   char cause_text[240]; /* the same in a sentence */
+  /* What the plan was asked, as the caller's side wrote it: for replay. */
+  char asked_called[65], asked_caller[65];
+  uint8_t asked_flags; /* of enum record_asked */
+};
+
+enum record_asked {
+  RECORD_ANONYMOUS = 1,
+  RECORD_UNASKED = 2, /* the plan was not asked: a user by name, a transfer, Replaces */
 };
 
 const char *record_state_text(enum record_state s);         /* live ended refused */
@@ -183,3 +191,12 @@ int spool_done(struct spool *s, uint64_t seq) must_check; /* these and all befor
 /* Gives up what is older, and the oldest beyond so many: how many, or -EIO. */
 int64_t spool_limit(struct spool *s, uint64_t before_ms, uint64_t max) must_check;
 int64_t spool_count(struct spool *s) must_check;
+/* A call of the past as it was asked, for who asks another plan; slices live for the callback. */
+struct record_past {
+  struct slice id, trunk, identity, tenant, called, caller, verified, rule;
+  uint64_t started_ms, answered_ms, ended_ms;
+  bool is_anonymous, is_unasked, is_live, is_refused;
+};
+/* Oldest first, at most max; fn ends it by -errno. 0, -EIO or what fn said. */
+int reader_past(struct reader *r, uint64_t since_ms, uint64_t until_ms, uint32_t max,
+                int (*fn)(void *arg, const struct record_past *p), void *arg) must_check;

@@ -8,9 +8,10 @@ import signal
 import time
 import urllib.parse
 
+from app import App
 from group import Group
 from house import check, wait_for
-from operators import Own
+from operators import Own, call_lab
 
 CONFIGS = Group("configs", shared=False)
 
@@ -134,6 +135,31 @@ def crash(base):
         check(house.on_disk() == before and house.config()["text"] == before and house.config()["pending"] is None, "it stayed")
         check(house.good("GET", "/config/history")["history"][0]["how"] == "crash", "history")
         check("was not confirmed before the program ended" in house.log(), "the log says nothing of it")
+
+
+@CONFIGS.scenario("replay tells which of the calls that there were would go another way")
+def replay(base):
+    with Desk(base, "replay") as house, house.lab() as sip:
+        for i in range(4):
+            call_lab(sip, "+1555019%04d" % (i % 2))
+        with App(house.demo, "alice") as alice:
+            call = alice.place(house.demo["dial"]["tone"])
+            alice.wait("call.connected", call=call)
+            alice.hangup()
+            house.record(lambda r: r["id"] == call)
+        wait_for("the records", lambda: len(house.records()) >= 5)
+        same = house.good("POST", "/config/replay", {"hours": 1})
+        check(same["calls"] == 5 and same["changed"] == same["refused"] == 0 and same["list"] == [], "the same: %s" % same)
+        plan = house.config()["files"][0]["text"]
+        other = plan.replace("rules:\n", "rules:\n  - {name: closed, from: native, then: {refuse: 603}}\n"
+                                          "  - {name: new, called: \"+15550190001\", then: {user: bob}}\n", 1)
+        found = house.good("POST", "/config/replay", {"plan": other, "hours": 1})
+        check(found["calls"] == 5 and found["changed"] == 3 and found["refused"] == 1, "another plan: %s" % found)
+        moved = {m["record"]: m for m in found["list"]}
+        check(moved[call]["new"] == "refused with 603 by rule closed" and "trunk demo" in moved[call]["old"], str(moved[call]))
+        check(sum("user bob" in m["new"] and "404" in m["old"] for m in found["list"]) == 2, str(found["list"]))
+        status, problem = house.ask_desk("POST", "/config/replay", {"plan": "rules: 1\n"})
+        check(status == 422 and problem["errors"], "%d %s" % (status, problem))
 
 
 @CONFIGS.scenario("a file edited by hand is not written over; SIGHUP takes it up and notes it")

@@ -2,6 +2,10 @@
  * Units of revise: errors as places, differences, commit, commit confirmed, history, secrets. */
 #include "revise/part.h"
 
+#include "base/clock.h"
+#include "guard/guard.h"
+#include "store/store.h"
+
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -475,6 +479,179 @@ Test(revise, history_is_bounded) {
   cr_assert_eq(book_open(&again, path), 0);
   cr_assert_eq(book_count(again), REVISE_HISTORY_MAX);
   cr_assert_eq(book_at(again, 0)->n, 4);
+}
+
+/* ---- replay ---- */
+
+struct past {
+  const char *trunk, *identity, *called, *caller;
+  uint32_t start_s, talk_s;
+  uint8_t flags;
+};
+
+/* Records of calls that began so many seconds after an hour ago. */
+static void store_fill(const char *path, const struct past *list, uint32_t n, uint32_t times) {
+  own(store) s = NULL;
+  struct store_settings ss = {.file = path, .queue_max = 65536};
+  uint64_t base = clock_wall_ms() - 3600000;
+  cr_assert_eq(store_new(&s, &ss), 0);
+  for (uint32_t i = 0; i < n * times; i++) {
+    const struct past *p = &list[i % n];
+    struct record r = {.state = RECORD_ENDED, .direction = p->trunk ? RECORD_IN : RECORD_OUT};
+    snprintf(r.id, sizeof(r.id), "c_%u", i);
+    r.started_ms = base + p->start_s * 1000 + (times > 1 ? i * 50 : 0);
+    r.answered_ms = r.started_ms;
+    r.ended_ms = r.started_ms + p->talk_s * 1000;
+    r.caller.kind = p->trunk ? RECORD_LEG_TRUNK : RECORD_LEG_NATIVE;
+    snprintf(r.caller.peer, sizeof(r.caller.peer), "%s", p->trunk ? p->trunk : p->identity);
+    snprintf(r.identity, sizeof(r.identity), "%s", p->identity ? p->identity : "");
+    snprintf(r.asked_called, sizeof(r.asked_called), "%s", p->called);
+    snprintf(r.asked_caller, sizeof(r.asked_caller), "%s", p->caller);
+    snprintf(r.to, sizeof(r.to), "%s", "elsewhere");
+    r.asked_flags = p->flags;
+    cr_assert_eq(store_put(s, &r), 0);
+    if (i % 1000 == 999)
+      cr_assert_eq(store_flush(s, 20000), 0);
+  }
+  cr_assert_eq(store_flush(s, 20000), 0);
+}
+
+static struct revise *begin_with_store(const char *path) {
+  static char state[96];
+  struct revise *r = NULL;
+  snprintf(state, sizeof(state), "%s/state", dir);
+  struct revise_env env = {.file = file, .state_dir = state, .store_file = path, .apply = apply};
+  cr_assert_eq(revise_new(&r, &env), 0);
+  return r;
+}
+
+static const struct revise_moved *moved_of(const struct revise_replay *p, const char *record) {
+  static const struct revise_moved none;
+  for (uint32_t i = 0; i < p->n; i++)
+    if (strcmp(p->list[i].record, record) == 0)
+      return &p->list[i];
+  return &none;
+}
+
+static void replay_text(struct revise *r, const char *text, const char *plan,
+                        struct revise_replay *ret) {
+  own(candidate) c = judged(r, text, plan);
+  cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
+  cr_assert_eq(revise_replay(r, c, clock_wall_ms() - 7200000, ret), 0);
+}
+
+Test(revise, replay_of_rules_numbers_and_headers) {
+  static const struct past list[] = {
+      {"carrier", NULL, "+15550100001", "+15550200001", 0, 60, 0},
+      {NULL, "alice", "+15550300001", "+15550100001", 1, 60, 0},
+      {NULL, "alice", "112", "+15550100001", 2, 60, 0},
+      {NULL, "alice", "bob", "+15550100001", 3, 60, RECORD_UNASKED},
+      {"gone", NULL, "+15550100001", "+15550200001", 4, 60, 0},
+  };
+  char path[200];
+  own_mem struct revise_replay *p = calloc(1, sizeof(*p));
+  snprintf(path, sizeof(path), "%s/records.db", dir);
+  store_fill(path, list, COUNT_OF(list), 1);
+  own(revise) r = begin_with_store(path);
+  replay_text(r, good, NULL, p);
+  cr_assert_eq(p->calls, 5);
+  cr_assert_eq(p->changed, 0, "%s -> %s", p->list[0].was, p->list[0].is);
+  cr_assert_eq(p->refused_before, 1);
+  own_mem char *plan =
+      edit(plan_text, "  - {name: out, then: {trunk: carrier}}", "  - {name: out, then: {refuse: 403}}");
+  replay_text(r, good, plan, p);
+  cr_assert_eq(p->changed, 1);
+  cr_assert_eq(p->refused, 1);
+  cr_assert_str_eq(moved_of(p, "c_1")->is, "refused with 403 by rule out");
+  cr_assert_str_eq(moved_of(p, "c_1")->was, "trunk carrier, to +15550300001 from +15550100001");
+  own_mem char *help = edit(plan_text, "{name: help, called: \"112\", emergency: true,",
+                            "{name: help, called: \"911\", emergency: true,");
+  replay_text(r, good, help, p);
+  cr_assert_eq(p->emergency, 1, "a call to 112 is none any more");
+  own_mem char *digits = edit(good, "    srtp: off\n", "    srtp: off\n    numbers: {form: digits}\n");
+  replay_text(r, digits, NULL, p);
+  cr_assert_eq(p->changed, 2, "also the caller's number of the call to 112");
+  cr_assert_str_eq(moved_of(p, "c_1")->is, "trunk carrier, to 15550300001 from 15550100001");
+  own_mem char *headers = edit(good, "    srtp: off\n",
+                               "    srtp: off\n    headers: {out: [{action: remove, name: X-Y}]}\n");
+  replay_text(r, headers, NULL, p);
+  cr_assert_eq(p->changed, 2);
+  cr_assert(strstr(moved_of(p, "c_1")->is, "other header rules of carrier"));
+  own_mem char *screened =
+      edit(good, "    srtp: off\n", "    srtp: off\n    numbers_allowed: [\"+1444*\"]\n");
+  replay_text(r, screened, NULL, p);
+  cr_assert_eq(p->refused, 1);
+  cr_assert(strstr(moved_of(p, "c_0")->is, "caller_range"), "%s", moved_of(p, "c_0")->is);
+}
+
+/* Three at once, then one when all are over: limits are those of the time. */
+Test(revise, replay_of_limits_in_the_order_of_time) {
+  static const struct past list[] = {
+      {NULL, "alice", "+15550300001", "+15550100001", 10, 60, 0},
+      {NULL, "alice", "+15550300002", "+15550100001", 20, 60, 0},
+      {NULL, "alice", "+15550300003", "+15550100001", 30, 60, 0},
+      {NULL, "alice", "112", "+15550100001", 35, 10, 0},
+      {NULL, "alice", "+15550300004", "+15550100001", 200, 60, 0},
+  };
+  char path[200];
+  own_mem struct revise_replay *p = calloc(1, sizeof(*p));
+  snprintf(path, sizeof(path), "%s/records.db", dir);
+  store_fill(path, list, COUNT_OF(list), 1);
+  own(revise) r = begin_with_store(path);
+  own_mem char *two = edit(good, "    srtp: off\n", "    srtp: off\n    max_calls: 2\n");
+  replay_text(r, two, NULL, p);
+  cr_assert_eq(p->refused, 1);
+  cr_assert(strstr(moved_of(p, "c_2")->is, "trunk_calls"), "%s", moved_of(p, "c_2")->is);
+  own_mem char *cap = edit(
+      good, "dialplan:",
+      "caps:\n  - {name: dear, called: [\"+1555030\"], per: caller, minutes_per_day: 2}\ndialplan:");
+  replay_text(r, cap, NULL, p);
+  cr_assert_eq(p->refused, 1, "after two minutes that were talked");
+  cr_assert(strstr(moved_of(p, "c_4")->is, "minutes_per_day"), "%s", moved_of(p, "c_4")->is);
+}
+
+Test(revise, a_plan_that_refuses_all_of_yesterday_takes_force) {
+  static const struct past one = {NULL, "alice", "+15550300001", "+15550100001", 10, 60, 0};
+  char path[200];
+  snprintf(path, sizeof(path), "%s/records.db", dir);
+  store_fill(path, &one, 1, 5);
+  own(revise) r = begin_with_store(path);
+  own_mem char *plan =
+      edit(plan_text, "  - {name: in, from",
+           "  - {name: no, called: {prefix: [\"+\"]}, then: {refuse: 403}}\n  - {name: in, from");
+  own(candidate) c = judged(r, good, plan);
+  cr_assert_eq(revise_commit(r, c, &(struct revise_wish){0}).result, REVISE_FAULTY);
+  cr_assert_str_eq(c->faults.list[0].rule, "refuses");
+  cr_assert(strstr(c->faults.list[0].message, "all 5 calls"), "%s", c->faults.list[0].message);
+}
+
+Test(revise, replay_of_a_day, .timeout = 120) {
+  static const struct past list[] = {
+      {"carrier", NULL, "+15550100001", "+15550200001", 0, 60, 0},
+      {NULL, "alice", "+15550300001", "+15550100001", 0, 60, 0},
+      {NULL, "alice", "+15550400001", "+15550100001", 0, 60, 0},
+  };
+  char path[200];
+  const char *calls = getenv("SALLYPORT_REPLAY_CALLS"); /* 48000 for the figure in docs/performance.md */
+  uint32_t times = calls ? (uint32_t)atoi(calls) / 3 : 500;
+  own_mem struct revise_replay *p = calloc(1, sizeof(*p));
+  snprintf(path, sizeof(path), "%s/records.db", dir);
+  store_fill(path, list, COUNT_OF(list), times);
+  own_mem char *wide = edit(good, "    srtp: off\n",
+                            "    srtp: off\n    max_calls: 100000\n    max_calls_per_s: 10000\n");
+  own_mem char *all = edit(wide, "log_level: info", "log_level: info, max_calls: 100000");
+  put("s.yaml", all, 0640);
+  own(revise) r = begin_with_store(path);
+  own_mem char *plan =
+      edit(plan_text, "  - {name: out",
+           "  - {name: no, called: {prefix: [\"+15550400\"]}, then: {refuse: 403}}\n  - {name: out");
+  replay_text(r, all, plan, p);
+  fprintf(stderr, "replay: %u calls, %u changed, %llu ms\n", p->calls, p->changed,
+          (unsigned long long)(p->took_us / 1000));
+  cr_assert_eq(p->calls, 3 * times);
+  cr_assert_eq(p->changed, times);
+  cr_assert_eq(p->refused, times);
+  cr_assert_eq(p->n, times < REVISE_MOVED_MAX ? times : REVISE_MOVED_MAX);
 }
 
 /* ---- secrets ---- */
