@@ -41,6 +41,7 @@ void record_forget(struct record *r, const char *who) {
       snprintf(text, fields[i].bytes, "%s", ERASED);
   }
   r->telemetry[0] = r->metadata[0] = 0;
+  r->asked_called[0] = r->asked_caller[0] = 0; /* other writings of the same numbers */
 }
 
 /* One batch: how many were changed, -errno. Live calls are left: they are written again. */
