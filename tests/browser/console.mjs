@@ -1,20 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operators' console in Chromium against a pretended gateway: every page, light and dark, with axe-core.
-// Usage: node console.mjs [--only text] [--shots folder]. Prints ok and not ok, then `N passed, N failed`.
+// --live demo.json: against a running gateway instead. Usage: node console.mjs [--only text] [--shots folder]. Prints ok and not ok, then `N passed, N failed`.
 
 /* global window, document */
 
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { launch } from './chrome.mjs';
 import { Operators } from './mock/operators.mjs';
 import { NASTY } from './nasty.mjs';
+import { small } from './png.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' }, live: { type: 'string' } } });
 
 export const PAGES = {
   overview: '/', calls: '/calls', call: '/calls/c_live', record: '/calls/c_1?record=r_1', trunks: '/trunks', trunk: '/trunks/carrier', alarms: '/alarms', records: '/records', security: '/security',
@@ -213,13 +214,91 @@ tests['an etag of a header is used where the body has none'] = async ({ page, mo
   assert.deepEqual(await axe(page), []);
 };
 
+/* Against a running gateway --------------------------------------------------------------------- */
+
+const liveTests = {};
+const ask = async (demo, path) => (await fetch(`${demo.admin.url}/admin/v1/${path}`, { headers: { Authorization: `Bearer ${demo.admin.token}` } })).json();
+const probeOf = (text) => text.replace(/[^\x21-\x7e]/gu, ' ').trim().split(/\s+/)[0].slice(0, 60);
+
+/** The pages, with a call that is alive and one that was refused. */
+async function livePages(demo) {
+  const [{ calls }, { records }] = [await ask(demo, 'calls'), await ask(demo, 'records?limit=20')];
+  const past = records.find((r) => r.state !== 'live');
+  return { ...PAGES, call: `/calls/${calls[0].id}`, record: `/calls/${past.call ?? past.id}?record=${past.id}`, trunk: '/trunks/lab' };
+}
+
+async function ladderShot(page, scheme, shot) {
+  const row = page.locator('.ladder button', { hasText: '200 OK' }).first();
+  if (!(await row.count())) return;
+  await row.click();
+  await page.locator('.ladder').evaluate((e) => window.scrollTo(0, e.getBoundingClientRect().top + window.scrollY - 140));
+  await page.waitForTimeout(200);
+  await shot(page, `ladder-${scheme}`);
+}
+
+liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ page, demo, shot }) => {
+  await enter(page, demo.admin.url, demo.admin.token);
+  for (const [name, path] of Object.entries(await livePages(demo))) {
+    for (const scheme of ['light', 'dark']) {
+      await page.emulateMedia({ colorScheme: scheme });
+      await page.goto('about:blank');
+      await visit(page, demo.admin.url, path);
+      assert.deepEqual(await axe(page), [], name);
+      await noneRan(page);
+      assert.equal(await page.locator('main > .problem').count(), 0, `${name}: ${await page.locator('main').innerText()}`);
+      await page.waitForTimeout(600); // a second event of the stream, figures in place
+      await shot(page, `${name}-${scheme}`);
+      if (name === 'call') await ladderShot(page, scheme, shot);
+    }
+    await page.setViewportSize({ width: 400, height: 800 });
+    await page.waitForTimeout(150);
+    assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400, `${name} is too wide at 400`);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
+};
+
+liveTests['the list comes by the stream, and the ladder of the call with it'] = async ({ page, demo }) => {
+  await enter(page, demo.admin.url, demo.admin.token);
+  await visit(page, demo.admin.url, '/calls');
+  await page.locator('main tbody a').first().click();
+  await page.locator('.ladder button', { hasText: 'INVITE' }).first().click();
+  await page.locator('.message-pane', { hasText: 'Call-ID' }).waitFor();
+  await noneRan(page);
+};
+
+liveTests['each text of a SIP peer is text on its record'] = async ({ page, demo }) => {
+  await enter(page, demo.admin.url, demo.admin.token);
+  const { records } = await ask(demo, 'records?limit=200');
+  const past = records.filter((r) => r.state !== 'live');
+  assert.ok(past.length >= 50, `${past.length} records`);
+  let shown = 0;
+  for (const r of past) {
+    await page.goto('about:blank');
+    await visit(page, demo.admin.url, `/calls/${r.call ?? r.id}?record=${r.id}`);
+    const invite = page.locator('.ladder button').first();
+    if (await invite.count()) await invite.click();
+    await noneRan(page);
+    const text = await page.locator('main').innerText();
+    assert.doesNotMatch(text, /[\u202a-\u202e\u2066-\u2069]/u);
+    if (NASTY.some((n) => probeOf(n).length > 3 && text.includes(probeOf(n)))) shown++;
+  }
+  assert.ok(shown >= 40, `only ${shown} of ${past.length} show their text`);
+};
+
+/* Running --------------------------------------------------------------------------------------- */
+
 async function one(name, test) {
-  const mock = await new Operators().listen(), faults = [];
+  const demo = values.live && JSON.parse(readFileSync(values.live, 'utf8'));
+  const mock = demo ? null : await new Operators().listen(), faults = [];
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
-  const shot = async (page, file) => values.shots && page.screenshot({ path: `${values.shots}/${file}.png`, animations: 'disabled', fullPage: /narrow|call|full/.test(file) });
+  const shot = async (page, file) => {
+    if (!values.shots) return;
+    mkdirSync(values.shots, { recursive: true });
+    writeFileSync(`${values.shots}/${file}.png`, small(await page.screenshot({ animations: 'disabled', fullPage: /narrow/.test(file) })));
+  };
   try {
     const page = await watched(context, faults);
-    await test({ page, mock, shot, context });
+    await test({ page, mock, demo, shot, context });
     assert.deepEqual(faults, []);
     console.log(`ok ${name}`);
     return true;
@@ -228,7 +307,7 @@ async function one(name, test) {
     return false;
   } finally {
     await context.close();
-    mock.close();
+    mock?.close();
   }
 }
 
@@ -236,7 +315,7 @@ let browser;
 if (process.argv[1]?.endsWith('/console.mjs')) {
   browser = await launch();
   let [passed, failed] = [0, 0];
-  for (const [name, test] of Object.entries(tests)) {
+  for (const [name, test] of Object.entries(values.live ? liveTests : tests)) {
     if (values.only && !name.includes(values.only)) continue;
     if (await one(name, test)) passed++;
     else failed++;

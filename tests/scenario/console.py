@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators' console in Chromium against the gateway with real calls, whose SIP is full of script, quotes,
+control characters and what turns text around. SALLYPORT_WRITE_DOCS=1 writes docs/console/*.png."""
+import json
+import os
+import subprocess
+
+from app import App
+from group import Group
+from house import TOP, Failed, check, wait_for
+from lab import BOB, agent
+from sipua import Dialog, Rtp, audio_sdp
+
+CONSOLE = Group("console", programs=["chromium", "node"])
+with open(TOP + "/tests/browser/nasty.json", encoding="utf-8") as f:
+    NASTY = json.load(f)
+
+
+def quoted(text):
+    """A quoted-string of RFC 3261 that means this text; what no quoted-string can hold is left out."""
+    return "".join("\\" + c if c in '"\\' or ord(c) < 32 or ord(c) == 127 else c for c in text if c not in "\r\n\0")
+
+
+def word(text):
+    """What of a text a Call-ID may hold."""
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in "-.!%*_+`'~()<>:\\\"/[]?{}"))[:80]
+
+
+class NastyDialog(Dialog):
+    def __init__(self, sip, to, text):
+        super().__init__(sip, to)
+        self.text, self.call_id = text, "%s%s" % (word(text), self.call_id)
+
+    def head(self, method, **more):
+        plain = super().head(method, **more)
+        flat = " ".join("".join(c if c.isprintable() else " " for c in self.text).split())
+        return plain.replace("From: <", 'From: "%s" <' % quoted(self.text), 1) + "User-Agent: x\r\nSubject: %s\r\n" % flat
+
+
+def knock(sip, text):
+    """A call that nobody takes, or that is refused: its status."""
+    d = NastyDialog(sip, BOB, text).invite(audio_sdp(20000))
+    answer = d.answer(101)
+    if answer.status < 200:
+        sip.send(Dialog.head(d, "CANCEL", uri=d.uri, branch=d.invite_branch).replace("CSeq: 1 INVITE", "CSeq: 1 CANCEL"))
+        answer = d.answer(200)
+    d.ack(answer)
+    return answer.status
+
+
+def browse(house, *words):
+    done = subprocess.run(["node", TOP + "/tests/browser/console.mjs", "--live", house.dir + "/demo.json", *words],
+                          capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        raise Failed((done.stdout + done.stderr)[-3500:])
+
+
+@CONSOLE.scenario("the console: every page with calls alive, axe and policy without a fault, texts of SIP peers are text")
+def pages(house):
+    with agent(house) as sip:
+        seen = [knock(sip, text) for text in NASTY]
+    check(sum(s != 400 for s in seen) >= 50, "so few of the texts came through: %s" % seen)
+    with App(house.demo, "bob") as bob, agent(house) as sip, Rtp(900) as rtp:
+        d = NastyDialog(sip, BOB, NASTY[0]).invite(audio_sdp(rtp.port))
+        bob.answer(bob.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        rtp.to(ok.body)
+        bob.wait("call.connected")
+        wait_for("seconds of media", lambda: rtp.packets > 250, 15)
+        browse(house, *(["--shots", TOP + "/docs/console"] if os.environ.get("SALLYPORT_WRITE_DOCS") else []))
+        d.bye()
