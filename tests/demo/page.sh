@@ -45,8 +45,12 @@ Dial    $number_echo   the carrier says back what you say
         $number_bob   Bob, from Alice
 Call in sip:$number_alice@127.0.0.1:$port_lab with a softphone on this machine rings Alice
 
-Operators  http://127.0.0.1:$port_admin/admin/v1/records?limit=5
-           curl -H "Authorization: Bearer $admin_token" …
+The operators' console: calls as they happen, and the ladder of each
+
+           http://127.0.0.1:$port_admin/#token=$admin_token
+
+           curl -H "Authorization: Bearer $admin_token" http://127.0.0.1:$port_admin/admin/v1/records?limit=5
+
 Root of the certificates  $certs_dir/ca.pem
 For programs              $run_dir/demo.json
 Logs                      $run_dir/*.log
