@@ -369,6 +369,44 @@ def rollback(house):
         end(d)
 
 
+@MIDCALL.scenario("RFC 6141: our offer is refused after a 183 with an answer in it: media and target stay, o= goes on by one; offers meanwhile get 491")
+def rollback_late(house):
+    with agent(house, QUIET) as a, agent(house, MUSIC) as b, Rtp(hz=900, host=a.host) as said, Rtp(host=b.host) as heard, Rtp(host=b.host) as other:
+        d = Dialog(a, "+155501991%02d" % MUSIC).invite(sdp(a, port=said.port))
+        asked = b.request("INVITE")
+        b.reply(asked, 200, sdp=sdp(b, port=heard.port))
+        b.request("ACK")
+        ok = d.answer()
+        d.ack(ok)
+        said.to(ok.body)
+        heard.to(asked.body)
+        heard.hears(900)
+        call = Callee(b, asked)
+        request(d, "INVITE", sdp(a, "sendonly", 2, said.port))
+        told = b.request("INVITE")
+        check("100rel" not in told.get("supported"), told.text())
+        b.reply(told, 183, sdp=sdp(b, "recvonly", 2, other.port), contact="<sip:far@127.0.0.1:9>")
+        for method in ("UPDATE", "INVITE"):
+            crossed = call.ask(method, sdp(b, version=2, port=other.port))
+            check(crossed.status == 491, "%s while ours is open: %s" % (method, crossed.text()))
+        check(call.ask("UPDATE").status == 200, "an UPDATE without an offer")
+        b.reply(told, 488)
+        b.request("ACK")
+        request(d, "INVITE", sdp(a, version=3, port=said.port))
+        again = b.request("INVITE")
+        check(sdp_media(again.body)[2] == "sendrecv", again.body)
+        b.reply(again, 488)
+        b.request("ACK")
+        heard.forget()
+        heard.hears(900)
+        check(other.packets == 0, "%d packets to where only the 183 said" % other.packets)
+        ok = call.ask("UPDATE", sdp(b, version=3, port=other.port))
+        check(ok.status == 200 and sdp_media(ok.body)[2] == "sendrecv", ok.text())
+        check(ok.body.split("\r\n")[1].split()[:3] == [asked.body.split("\r\n")[1].split()[0], asked.body.split()[2], "2"], "o= line: " + ok.body)
+        other.hears(900)
+        end(d, b)
+
+
 @MIDCALL.scenario("RFC 5407: BYE crosses our re-INVITE, and a BYE before the ACK ends the call once")
 def crossing(house):
     with agent(house, QUIET) as a, agent(house, INACTIVE) as b:
