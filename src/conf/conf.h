@@ -153,6 +153,8 @@ struct conf_trunk {
   uint32_t options_interval_s; /* default 60 */
   uint32_t options_down, options_up; /* N of M: so many in a row, default 2 and 2 */
   struct conf_names failover_codes;  /* see conf_trunk_fails_over() */
+  uint32_t keepalive_s;  /* keepalive_s of silence: our connections to it are pinged; 0: never */
+  bool connection_reuse; /* connection_reuse: by RFC 5923, over TLS */
   bool udp_to_tcp;             /* udp_to_tcp: requests above 1,300 bytes leave by TCP; default true */
   uint32_t failover_s;         /* failover_s without any answer: the next trunk; default 10 */
   bool media_bypass, pidf_lo;  /* default false */

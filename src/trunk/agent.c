@@ -167,6 +167,18 @@ static void answer_plain(struct agent *a, msg_t *msg, sip_t *sip, int status, co
     reply_stateless(a, msg, &r);
 }
 
+/* RFC 5923: the peer takes our requests by this connection, and says where they would go else. */
+static void alias_note(const struct agent *a, const struct conf_trunk *trunk, msg_t *msg,
+                       const sip_t *sip) {
+  const sip_via_t *v = sip->sip_via;
+  if (!trunk->connection_reuse || a->transport != TRANSPORT_TLS || !v || v->v_next ||
+      !has_option(v->v_params, "alias"))
+    return;
+  tport_t *tp = tport_delivered_by(nta_agent_tports(a->nta), msg);
+  if (tp)
+    link_alias(tp, v->v_port ? (uint16_t)atoi(v->v_port) : 5061);
+}
+
 int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
   struct addr source;
   char unsupported[256] = "";
@@ -182,6 +194,7 @@ int agent_message(struct agent *a, nta_agent_t *nta, msg_t *msg, sip_t *sip) {
     nta_msg_discard(nta, msg);
     return 0;
   }
+  alias_note(a, trunk, msg, sip);
   bool is_register = trunk->attach.accept_register && sip->sip_request->rq_method == sip_method_register;
   int status = is_register ? 0 : status_out_of_dialog(sip);
   if (!status)
@@ -319,6 +332,7 @@ int trunks_new(struct trunks **ret, const struct trunks_env *env, char *why, siz
     return e;
   options_start(t);
   renewal_start(t);
+  keepalive_start(t);
   calls_add_door(env->calls, &trunk_door, t);
   *ret = take(t);
   return 0;
@@ -331,6 +345,7 @@ struct trunks *trunks_free(struct trunks *t) {
   struct dialog *d;
   options_stop(t);
   renewal_stop(t);
+  keepalive_stop(t);
   while (t->dialogs && (d = pool_next(t->dialogs, &slot, NULL)))
     dialog_drop(d);
   for (pool_handle id; t->lines && (slot = 0, pool_next(t->lines, &slot, &id));)

@@ -111,6 +111,7 @@ struct trunks {
   struct pin *pins;                       /* pins: see hops_pin() */
   struct expiry_files files;              /* files of certificates and keys, looked at by renewal */
   struct timer renewal_timer;
+  struct timer keepalive_timer;
   char renewal_why[256]; /* why the newest files were refused; "": they were not */
 };
 
@@ -484,6 +485,9 @@ bool proof_again(const struct proof *p, nta_outgoing_t **orq, const sip_t *sip);
 bool dialog_proof(struct dialog *d, nta_outgoing_t **orq, const sip_t *sip, nta_response_f *fn);
 /* The callback for a last request of a dialog that is not waited for; NULL, NULL: none is needed. */
 nta_response_f *farewell_fn(const struct dialog *d, nta_outgoing_magic_t **ret_magic);
+/* keepalive: pings on our TCP and TLS connections, by trunks[].keepalive_s */
+void keepalive_start(struct trunks *t);
+void keepalive_stop(struct trunks *t);
 /* renewal: certificates while the program runs */
 void renewal_start(struct trunks *t);
 void renewal_stop(struct trunks *t);

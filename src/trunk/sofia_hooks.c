@@ -24,6 +24,7 @@ static struct {
   struct hook_admission admit;
   struct map *open;    /* open: transport → its address, boxed */
   struct map *sources; /* sources: address → number of open connections */
+  struct list own;     /* own: struct own_link of each that we opened */
   int spare;           /* spare is a descriptor to close when there are no others */
   struct peek_kind kind[KINDS];
   int (*stock_accept)(tport_t *, int);
@@ -33,7 +34,7 @@ static struct {
   int (*stock_tcp_init)(tport_t *, int, int, char const **);
   void (*stock_zap)(tport_t *);
   tport_t *(*stock_by_name)(tport_t const *, tp_name_t const *);
-} hooks = {.spare = -1};
+} hooks = {.spare = -1, .own = {&hooks.own, &hooks.own}};
 
 static void *next(const char *name) { return dlsym(RTLD_NEXT, name); }
 /* dlsym gives an object pointer; POSIX lets it be a function's. */
@@ -227,7 +228,29 @@ static void note_open(tport_t *self, const struct addr *from) {
   source_change(from, true);
 }
 
+struct list *hooks_own(void) { return &hooks.own; }
+
+static void own_add(tport_t *self, int fd) {
+  struct own_link *l = calloc(1, sizeof *l);
+  if (!l)
+    return;
+  l->tp = self;
+  l->fd = fd;
+  list_add_tail(&hooks.own, &l->node);
+}
+
+static void own_drop(const tport_t *self) {
+  LIST_EACH_SAFE(&hooks.own, n) {
+    struct own_link *l = CONTAINER_OF(n, struct own_link, node);
+    if (l->tp == self) {
+      list_del(n);
+      free(l);
+    }
+  }
+}
+
 static void note_closed(tport_t *self) {
+  own_drop(self);
   struct addr *box = hooks.open ? map_del(hooks.open, slice_from((char *)&self, sizeof(self))) : NULL;
   if (box)
     source_change(box, false);
@@ -239,8 +262,12 @@ int tport_tcp_init_secondary(tport_t *self, int socket, int accepted, char const
   socklen_t len = sizeof(ss);
   struct addr from = {0};
   CALL_ON(hooks.stock_tcp_init, "tport_tcp_init_secondary");
-  if (!accepted || !hooks.open)
-    return hooks.stock_tcp_init(self, socket, accepted, ret_reason);
+  if (!accepted || !hooks.open) {
+    int r = hooks.stock_tcp_init(self, socket, accepted, ret_reason);
+    if (r >= 0 && !accepted)
+      own_add(self, socket);
+    return r;
+  }
   unsigned row = TLSCOUNT_accept_denied;
   if (!getpeername(socket, (struct sockaddr *)&ss, &len)) {
     addr_from(&from, (struct sockaddr *)&ss);
@@ -439,7 +466,13 @@ __attribute__((visibility("default"))) tport_t *tport_by_name(tport_t const *sel
                                                               tp_name_t const *name) {
   CALL_ON(hooks.stock_by_name, "tport_by_name");
   tport_t *found = hooks.stock_by_name(self, name);
-  if (!found || !tport_has_tls(found) || !tport_is_secondary(found) || is_for(found, name))
+  if (!found || !tport_has_tls(found))
+    return found;
+  if (!tport_is_secondary(found)) {
+    tport_t *theirs = link_alias_find(found, name);
+    return theirs && is_for(theirs, name) ? theirs : found;
+  }
+  if (is_for(found, name))
     return found;
   count_one(&owntls_counts, TLSCOUNT_other_name);
   return tport_parent(found);

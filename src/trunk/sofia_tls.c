@@ -29,6 +29,7 @@ struct link {
   char profile[PROFILE_NAME_BYTES];
   struct list node;    /* node of `links`, of a connection */
   uint64_t used_us;    /* used_us is when something was read or written last. */
+  uint16_t alias_port; /* alias_port: the peer listens there and takes requests by this connection; 0. */
   uint64_t retired_us; /* retired_us: its certificate was replaced then; 0: it is current. */
   bool up, eof, said_goodbye;
   bool write_wants_read, read_wants_write;
@@ -470,6 +471,35 @@ uint32_t links_close_retired(uint64_t now_us) {
     }
   }
   return left;
+}
+
+/* Reuse of the peer's connection --------------------------------------------------------------- */
+
+void link_alias(struct tport_s *tp, uint16_t port) {
+  struct link *t = link_of(tp);
+  if (!t || !t->shake.accepted)
+    return;
+  t->self = tp;
+  t->alias_port = port;
+}
+
+tport_t *link_alias_find(const tport_t *primary, const tp_name_t *wanted) {
+  struct addr want, have;
+  struct sockaddr_storage ss;
+  if (!wanted->tpn_host || addr_parse(&want, slice_of(wanted->tpn_host), 0) < 0)
+    return NULL;
+  LIST_EACH(&links, n) {
+    const struct link *t = CONTAINER_OF(n, struct link, node);
+    socklen_t len = sizeof ss;
+    if (!t->up || t->eof || !t->self || !t->alias_port || tport_is_closed(t->self) ||
+        tport_parent(t->self) != primary || atoi(wanted->tpn_port) != t->alias_port ||
+        getpeername(peek_of(t->self)->socket, (struct sockaddr *)&ss, &len) < 0)
+      continue;
+    addr_from(&have, (struct sockaddr *)&ss);
+    if (addr_eq_ip(&have, &want))
+      return t->self;
+  }
+  return NULL;
 }
 
 /* What the peer proved ------------------------------------------------------------------------ */

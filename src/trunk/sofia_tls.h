@@ -25,6 +25,9 @@ SEEN int tls_connect(su_root_magic_t *magic, su_wait_t *w, tport_t *self);
 /* The others below are for our rooms. */
 struct link *link_of(const tport_t *tp);   /* NULL: not of TLS, or closed */
 bool link_is_ours(const struct link *t);   /* shows the certificate of the name that is wanted now */
+/* The peer's own connection to that primary's listener whose Via said `alias` (RFC 5923) with the address
+ * and port that are wanted; NULL: none. What it proved is the caller's to check. */
+tport_t *link_alias_find(const tport_t *primary, const tp_name_t *wanted);
 void link_goodbye(struct link *t);         /* sends close_notify if it is up */
 void link_set_size(size_t secondary_size); /* of the TLS kind of transports */
 void link_set_shaker(struct shaker *k);

@@ -80,6 +80,9 @@ struct tport_s; /* sofia's transport */
 void link_own_name(const char *name);
 /* 0, -ENOTCONN (handshake not over, closed) or -EINVAL (no TLS). The texts live as long as tp. */
 int link_facts_of(const struct tport_s *tp, struct link_facts *ret) must_check;
+/* The connection that the peer opened serves our requests to that port of its address, as far as its
+ * certificate proves their names (RFC 5923). No effect on others. */
+void link_alias(struct tport_s *tp, uint16_t port);
 /* One verified name: "sbc.example.test", "*.example.test", "sip:example.test", "192.0.2.1"; or NULL.
  * The same list is what tport_delivered_from_subjects() gives. */
 const char *link_subject(const struct tport_s *tp, size_t i);

@@ -21,9 +21,11 @@ nta_outgoing_t *via_create(const struct agent *a, const char *host, nta_leg_t *l
   char via[CONF_NAME_BYTES + 64] = "";
   ta_list ta;
   a = !a && d ? d->agent : a;
-  if (a && *shown && strcmp(shown, a->host) != 0)
+  const struct conf_trunk *trunk = d ? conf_trunk_find(d->t->env.conf, slice_of(d->trunk)) : NULL;
+  bool is_alias = a && a->transport == TRANSPORT_TLS && trunk && trunk->connection_reuse;
+  if (a && *shown && (is_alias || strcmp(shown, a->host) != 0))
     snprintf(via, sizeof via, "SIP/2.0/%s %s:%u%s", protocol_of(a), shown, a->port,
-             a->transport == TRANSPORT_UDP ? ";rport" : "");
+             is_alias ? ";alias" : a->transport == TRANSPORT_UDP ? ";rport" : "");
   ta_start(ta, tag, value);
   nta_outgoing_t *orq =
       nta_outgoing_tcreate(leg, fn, magic, route, method, name, uri, TAG_IF(*via, NTATAG_USER_VIA(1)),

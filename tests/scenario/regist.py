@@ -276,6 +276,67 @@ def secure(house):
             bob.wait("call.ended", call=call)
 
 
+# Connections ----------------------------------------------------------------------------------------
+
+
+def busy_call(sip, bob, number):
+    """A call of ours that is answered 486: its INVITE."""
+    call = bob.place(OUT + number)
+    request = sip.request("INVITE")
+    sip.reply(request, 486)
+    sip.request("ACK")
+    bob.wait("call.ended", call=call)
+    return request
+
+
+def pinged(sip, seconds=5):
+    """The next bytes on the connection in use, but for an answer to two pongs in a row, which look like a ping."""
+    sip.last.settimeout(seconds)
+    data = sip.last.recv(100)
+    return sip.last.recv(100) if data == b"\r\n" else data
+
+
+@REGIST.scenario("RFC 5923: our calls go by the peer's own TLS connection where its Via said alias and its certificate proves the name")
+def reused(house):
+    with Certs() as certs, App(house.demo, "bob") as bob:
+        for sans, via, is_reused in (("DNS:sbc.sallyport.test,IP:127.0.0.15", ";alias", True), ("DNS:sbc.sallyport.test,IP:127.0.0.15", "", False),
+                                     ("DNS:sbc.sallyport.test", ";alias", None)):
+            with tls_agent(house, 15, certs.make("sbc", sans), "sbc.sallyport.test") as sip:
+                own = sip.connect()
+                d = Dialog(sip, "pbx", host="mtls.sallyport.test")
+                d.cseq = 1
+                sip.send(d.head("OPTIONS").replace(";branch=", via + ";branch=", 1))
+                check(d.answer(method="OPTIONS").status == 200, "OPTIONS")
+                if is_reused is None:  # not proven: neither by this one nor by another
+                    bob.wait("call.ended", call=bob.place(OUT + "115"))
+                    check(sip.last is own, "an INVITE after all")
+                    continue
+                request = busy_call(sip, bob, "115")
+                check((sip.last is own) == is_reused, "alias said: %r, by the peer's connection: %s" % (via, sip.last is own))
+                check(";alias" in request.get("via"), request.get("via"))
+                if not is_reused:
+                    check(pinged(sip) == b"\r\n\r\n", "no ping over TLS")
+
+
+@REGIST.scenario("RFC 5626: a connection of ours is pinged; one that stops answering is closed, the next call opens another")
+def kept_alive(house):
+    with StreamAgent(house.port("lab_peer"), ("127.0.0.1", house.port("tls")), "127.0.0.16") as sip, App(house.demo, "bob") as bob:
+        busy_call(sip, bob, "116")
+        first = sip.last
+        for _ in range(2):
+            check(pinged(sip) == b"\r\n\r\n", "no ping")
+            first.sendall(b"\r\n")
+        check(pinged(sip) == b"\r\n\r\n", "no third ping")
+        begin = time.monotonic()
+        check(pinged(sip, 15) == b"", "not closed")
+        check(8 < time.monotonic() - begin < 13, "closed after %.1f s" % (time.monotonic() - begin))
+        sip.streams.pop(first)
+        sip.last = None
+        busy_call(sip, bob, "116")
+        check(sip.last is not first, "the same one")
+    check(house.metric('sallyport_sip_keepalives_total{result="lost"}') == 1, "not counted")
+
+
 # Challenges of carriers ----------------------------------------------------------------------------
 
 
