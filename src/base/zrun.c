@@ -14,10 +14,18 @@ struct run {
 };
 
 static size_t zeros_at(const uint8_t *p, size_t n) {
+  static const uint8_t none[64];
   size_t i = 0;
+  while (n - i >= sizeof(none) && memcmp(p + i, none, sizeof(none)) == 0)
+    i += sizeof(none);
   while (i < n && p[i] == 0)
     i++;
   return i;
+}
+
+static size_t literals_at(const uint8_t *p, size_t n) {
+  const uint8_t *zero = memchr(p, 0, n);
+  return zero ? (size_t)(zero - p) : n;
 }
 
 /* The next step of what is left: literals up to a run of zeros that is worth a step, and that run. */
@@ -31,7 +39,7 @@ static struct run run_next(const uint8_t *p, size_t n) {
       r.literals += r.zeros;
       r.zeros = 0;
     } else {
-      r.literals++;
+      r.literals += literals_at(p + r.literals, n - r.literals);
     }
   }
   if (r.literals > RUN_MAX)
