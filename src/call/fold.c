@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A description is 8 KB of fixed arrays, a call has four of them and its walk over the plan for as long
- * as it lasts, and nobody looks: those of a call in which nothing has happened for a second are packed.
+ * as it lasts, and nobody looks: those of a call in which nothing has happened for two seconds are packed.
  * Whoever gets a leg by its name or by its session gets them unpacked (leg_get, calls_leg_of_session),
- * for a second at least.
+ * for two seconds at least.
  */
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/zrun.h"
 #include "call/hunt.h"
 
-enum { QUIET_US = 1000000, FOLDS_A_TURN = 64, AGAIN_US = 2000 };
+enum { QUIET_US = 2000000, FOLDS_A_TURN = 64, AGAIN_US = 2000 };
 
 static void wipe(struct folded *f) {
   if (f->bytes)
