@@ -7,6 +7,7 @@
 enum { THROTTLE_KEYS_MAX = 4096, AGAIN_MAX = 4096, AGAIN_BYTES_MAX = 16 << 20 };
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {
+  unsigned streams = s->streams_max ? s->streams_max : ADMIN_STREAMS;
   return web_new(&a->web,
                  &(struct web_settings){.name = "admin",
                                         .listen = &s->listen,
@@ -22,8 +23,8 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .finish = desk_finish,
                                         .note_free = desk_note_free,
                                         .threads = 4,
-                                        .connections_max = 256,
-                                        .connections_per_address_max = 64},
+                                        .connections_max = ADMIN_REQUESTS + streams,
+                                        .connections_per_address_max = 64 + streams / 4},
                  ret_why);
 }
 
@@ -44,6 +45,7 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   a->store_file = slice_dup(slice_of(s->store_file));
   a->set = *s;
   a->is_tls = s->key_file != NULL;
+  overview_init(&a->overview);
   a->rows = verb_rows(desk_direct);
   if (!a->rows || !a->store_file)
     return -ENOMEM;
@@ -89,6 +91,8 @@ struct admin *admin_free(struct admin *a) {
   pthread_mutex_destroy(&a->lock);
   pthread_mutex_destroy(&a->reading);
   free(a->store_file);
+  free(a->pending.text);
+  free(a->snapshot.text);
   free(a->rows);
   free(a);
   return NULL;

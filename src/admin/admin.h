@@ -42,10 +42,39 @@ struct admin_settings {
   /* Live calls as JSON, {"calls":[…]} (new reference); called on the owner thread. */
   json_t *(*calls)(void *arg);
   void *calls_arg;
+  /* One live call, NULL: none of that id. Ends it: false if there is none. */
+  json_t *(*call)(void *arg, const char *id);
+  bool (*hangup)(void *arg, const char *id);
+  /* No new calls from now on (or again); with a deadline the process ends when it is idle, at the latest
+   * then. */
+  void (*drain)(void *arg, bool on, uint32_t deadline_s);
+  /* Bans: {"bans":[…]}; 0, -EINVAL (no address), -ENOSPC; 0 or -ENOENT. */
+  json_t *(*certificates)(void *arg); /* [{use, trunk, file}] */
+  json_t *(*bans)(void *arg);
+  int (*ban)(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);
+  int (*unban)(void *arg, const char *address);
+  unsigned streams_max; /* streams_max is how many may listen to events; 0: 1000 */
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
   json_t *(*trunks)(void *arg);
   /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument. */
   void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
+};
+
+/* What the owner tells each second; totals are since the start. */
+struct admin_facts {
+  uint32_t live, ringing, max, workers, load_permille, trunks, trunks_online;
+  uint64_t calls, answered, ended, refused, talk_ms, talks;
+  bool media, draining;
+  char backend[16];
+  char instance[40];
+  uint64_t config_version, confirm_by_ms; /* confirm_by_ms 0: nothing waits to be confirmed */
+  uint16_t mos_x100;                      /* 0: unknown */
+};
+
+/* An alarm that stands now. */
+struct admin_alarm {
+  char kind[32], what[65], text[320];
+  const char *severity; /* severity is a literal: critical, warning, info */
 };
 
 struct admin;
@@ -54,6 +83,13 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
 struct admin *admin_free(struct admin *a);
 OWN_DEFINE(admin)
 int admin_attach(struct admin *a, struct loop *l) must_check; /* the owner's loop */
+/* The owner's, once a second: facts, and all alarms that stand; what is missing of those before is over.
+ */
+void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin_alarm *alarms,
+                size_t n);
+/* An event for all that listen; data is taken. Goes out with the next tick. Owner thread. */
+void admin_tell(struct admin *a, const char *event, json_t *data);
+bool admin_is_watched(struct admin *a); /* somebody listens */
 /* Adds a table of counters to /metrics; it must outlive the server. 0 or -ENOSPC. */
 int admin_count(struct admin *a, struct counts *c) must_check;
 /* Adds one number that a function reads (any thread). Texts are literals. 0 or -ENOSPC. */

@@ -3,12 +3,21 @@
 #pragma once
 #include "admin/admin.h"
 #include "admin/again.h"
+#include "admin/alarms.h"
 #include "admin/gate.h"
+#include "admin/overview.h"
 #include "admin/show.h"
 #include "admin/throttle.h"
 #include "admin/verb.h"
 
 #include <pthread.h>
+
+/* Text of events that grows (events.c). */
+struct pending {
+  char *text;
+  size_t n, room;
+};
+enum { ADMIN_STREAMS = 1000, ADMIN_REQUESTS = 256 };
 
 /* What a credential was found to be, for a second (who.c). */
 struct known {
@@ -24,7 +33,12 @@ struct admin {
   struct ledger *ledger; /* ledger has its own lock. */
   struct gate gate;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
-  pthread_mutex_t lock;      /* lock is for what follows. */
+  struct pending pending,
+      snapshot; /* owner thread: what goes out with the next tick; what new ones get */
+  uint64_t snapshot_us, snapshot_end;
+  pthread_mutex_t lock; /* lock is for what follows. */
+  struct overview overview;
+  struct alarms alarms;
   struct throttle *throttle;
   struct again *again;
   struct known known[KNOWN_MAX];
@@ -54,3 +68,5 @@ bool who_token(struct admin *a, struct slice token,
 /* audit.c: from, what, before and after may be NULL. */
 int audit_note(struct admin *a, const struct verb *v, const struct web_asker *who, const char *from,
                const char *what, const char *before, const char *after, unsigned status) must_check;
+
+json_t *desk_overview(struct admin *a); /* any thread */

@@ -2,6 +2,8 @@
  * What the call thread knows: live calls and trunks. Call thread. */
 #include "admin/desk.h"
 
+#include "base/clock.h"
+
 static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, struct web_answer *ret) {
   json_t *doc = fn ? fn(arg) : json_pack("{s:[]}", noun);
   if (doc)
@@ -13,6 +15,51 @@ static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, str
 void verb_calls(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   (void)ask;
   ask_house(a->set.calls, a->set.calls_arg, "calls", ret);
+}
+
+void verb_call(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  json_t *doc = a->set.call ? a->set.call(a->set.calls_arg, ask->web->params.text[0]) : NULL;
+  if (doc)
+    desk_json(ret, 200, doc);
+  else
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+}
+
+void verb_call_del(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  if (a->set.hangup && a->set.hangup(a->set.calls_arg, ask->web->params.text[0]))
+    ret->status = 204;
+  else
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+}
+
+SHAPE(drain, {"on", SHAPE_BOOL, SHAPE_MUST},
+      {"deadline_s", SHAPE_INT, SHAPE_NULL, 1, 86400,
+       .help = "The process ends when it is idle, at the latest then; absent: it stays"});
+
+void verb_system_drain(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  bool on = json_is_true(json_object_get(ask->body, "on"));
+  json_int_t deadline_s = json_integer_value(json_object_get(ask->body, "deadline_s"));
+  if (!a->set.drain) {
+    web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
+    return;
+  }
+  a->set.drain(a->set.calls_arg, on, (uint32_t)deadline_s);
+  desk_json(ret, 200,
+            json_pack("{s:b, s:o}", "draining", on, "deadline_s",
+                      deadline_s ? json_integer(deadline_s) : json_null()));
+}
+
+/* The listeners' and trunks' certificates; files are small and warm. */
+void verb_certificates(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  json_t *list = a->set.certificates ? a->set.certificates(a->set.calls_arg) : json_array(), *row;
+  size_t i;
+  json_array_foreach(list, i, row) {
+    const char *file = json_string_value(json_object_get(row, "file"));
+    json_t *facts = web_cert_json(file ? file : "", clock_wall_ms() / 1000u);
+    json_object_update(row, facts);
+    json_decref(facts);
+  }
+  desk_page(ask, "certificates", "file", list, ret);
 }
 
 void verb_trunks(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -56,8 +56,6 @@ static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   return !why;
 }
 
-static json_t *live_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
-
 static const struct count_row drop_rows[DROP_COUNT_] = {
 #define DROP(id, text) \
   [DROP_##id] = {"sallyport_media_dropped_total", "reason=\"" text "\"", \
@@ -103,6 +101,8 @@ static void on_tick(void *arg) {
   house_trunk_count(h);
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
   atomic_store(&h->store_well, store_is_well(h->store));
+  if (h->ticks++ % 4 == 0)
+    house_tell(h);
   loop_arm(h->loop, &h->tick, 250000);
 }
 
@@ -210,7 +210,15 @@ static int start_admin(struct house *h) {
                              .tokens = h->tokens,
                              .ready = is_ready,
                              .ready_arg = h,
-                             .calls = live_calls,
+                             .calls = house_calls,
+                             .call = house_call,
+                             .hangup = house_hangup,
+                             .drain = house_order_drain,
+                             .certificates = house_certificates,
+                             .bans = house_bans,
+                             .ban = house_ban,
+                             .unban = house_unban,
+                             .streams_max = c->admin.streams_max,
                              .calls_arg = h,
                              .trunks = house_trunks,
                              .timeline = house_timeline};
@@ -296,6 +304,7 @@ int house_start(struct house *h) {
 void house_stop(struct house *h) {
   atomic_store(&h->gone, true);
   admin_free(h->admin);
+  house_tell_stop();
   native_free(h->native);
   trunks_free(h->trunks);
   calls_free(h->calls);

@@ -44,6 +44,8 @@ struct house {
   struct watch signals;
   struct timer tick;
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
+  uint64_t drain_until_us; /* drain_until_us: draining ends the process then; 0: it does not */
+  uint32_t ticks;
   int lock_fd;                                    /* lock_fd keeps other instances off the state. */
   int stop; /* stop is the signal that asked for the end, 0 while running. */
 };
@@ -58,6 +60,18 @@ void house_stop(struct house *h);            /* takes a house half built */
 int house_revise(struct house *h) must_check;
 void house_revise_stop(struct house *h);
 void house_drain(struct house *h);           /* ends the calls and says goodbye, at most some seconds */
+/* live: what operators are told each second, and order; arg is the house */
+void house_tell(struct house *h);
+void house_tell_stop(void);
+json_t *house_calls(void *arg);
+json_t *house_call(void *arg, const char *id);
+bool house_hangup(void *arg, const char *id);
+void house_order_drain(void *arg, bool on, uint32_t deadline_s);
+json_t *house_certificates(void *arg);
+/* bans */
+json_t *house_bans(void *arg);
+int house_ban(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);
+int house_unban(void *arg, const char *address);
 /* trunks: what operators see of them */
 json_t *house_trunks(void *arg);         /* arg is the house */
 struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */

@@ -9,7 +9,7 @@
 
 void house_drain(struct house *h) {
   atomic_store(&h->draining, true);
-  calls_drain(h->calls);
+  calls_drain(h->calls, true);
   trunks_drain(h->trunks);
   native_drain(h->native, 0);
   calls_end_all(h->calls, END_SERVER_SHUTDOWN);

@@ -241,7 +241,8 @@ calls_media_count(const struct calls *cs,
 struct mset_load;
 void calls_media_load(const struct calls *cs, struct mset_load *ret); /* the worst of all workers */
 const char *calls_media_backend(const struct calls *cs); /* as backend.def names it; "" while none */
-void calls_drain(struct calls *cs);                      /* refuse new calls from now on */
+void calls_drain(struct calls *cs, bool on);             /* refuse new calls from now on, or no more */
+void call_hang_up(struct call *c);                       /* an operator's order */
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);

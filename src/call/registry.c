@@ -348,7 +348,9 @@ const struct door_probe *calls_probe(struct calls *cs, void **ret_arg) {
   return d ? d->probe : NULL;
 }
 bool calls_is_ready(const struct calls *cs) { return medium_is_ready(cs->medium); }
-void calls_drain(struct calls *cs) { cs->draining = true; }
+void calls_drain(struct calls *cs, bool on) { cs->draining = on; }
+
+void call_hang_up(struct call *c) { call_end(c, cause_make(END_OPERATOR, BY_GATEWAY, "")); }
 
 void calls_end_all(struct calls *cs, enum end_reason r) { end_all(cs, cause_make(r, BY_GATEWAY, "")); }
 

@@ -270,6 +270,7 @@ struct conf {
   struct {
     struct addr listen;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
+    uint32_t streams_max;
     char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */
   } admin;
   struct {

@@ -5,7 +5,8 @@
 #include "guard/part.h"
 
 enum {
-  BANS_MAX = 1024,
+  BANS_MAX = GUARD_BANS_MAX,
+  HAND_MAX = 512,
   FAILURES_MAX = 10,
   WINDOW_US = 60000000,
   BAN_US = 300000000,
@@ -15,7 +16,9 @@ struct failing {
   uint8_t key[16];
   uint8_t bytes; /* bytes of key; 0: free */
   uint32_t failures;
-  uint64_t since_us, until_us;
+  uint64_t since_us, until_us, hits;
+  bool by_hand;
+  char why[GUARD_WHY_BYTES], by[GUARD_WHY_BYTES];
 };
 
 struct bans {
@@ -35,6 +38,8 @@ static struct slice key_of(const struct addr *a, uint8_t key[16]) {
 }
 
 static struct failing *place_make(struct bans *b, struct slice key, uint64_t now_us) {
+  while (b->list[b->next % BANS_MAX].by_hand) /* at most HAND_MAX of them */
+    b->next++;
   struct failing *f = &b->list[b->next++ % BANS_MAX];
   if (f->bytes)
     map_del(b->by_source, slice_from(f->key, f->bytes));
@@ -75,11 +80,72 @@ bool guard_note_failure(struct guard *g, const struct addr *source, uint64_t now
   if (++f->failures < FAILURES_MAX || f->until_us > now_us)
     return false;
   f->until_us = now_us + BAN_US;
+  f->hits = 0;
+  slice_copy(f->why, sizeof(f->why), SLICE("failed to prove who it is"));
+  slice_copy(f->by, sizeof(f->by), SLICE("gateway"));
   return true;
 }
 
 bool guard_is_banned(const struct guard *g, const struct addr *source, uint64_t now_us) {
   uint8_t key[16];
-  const struct failing *f = map_get(g->bans->by_source, key_of(source, key));
-  return f && f->until_us > now_us;
+  struct failing *f = map_get(g->bans->by_source, key_of(source, key));
+  bool is_banned = f && f->until_us > now_us;
+  if (is_banned)
+    f->hits++;
+  return is_banned;
+}
+
+int guard_ban(struct guard *g, const struct addr *source, uint64_t until_us, const char *why,
+              const char *by) {
+  uint8_t key[16];
+  struct slice k = key_of(source, key);
+  struct failing *f = map_get(g->bans->by_source, k);
+  uint32_t hands = 0;
+  for (uint32_t i = 0; i < BANS_MAX; i++)
+    hands += g->bans->list[i].by_hand;
+  if (hands >= HAND_MAX || (!f && !(f = place_make(g->bans, k, 0))))
+    return -ENOSPC;
+  f->until_us = until_us;
+  f->by_hand = true;
+  f->hits = 0;
+  slice_copy(f->why, sizeof(f->why), slice_of(why));
+  slice_copy(f->by, sizeof(f->by), slice_of(by));
+  return 0;
+}
+
+int guard_unban(struct guard *g, const struct addr *source) {
+  uint8_t key[16];
+  struct failing *f = map_del(g->bans->by_source, key_of(source, key));
+  bool was = f && f->until_us;
+  if (f)
+    memset(f, 0, sizeof(*f));
+  return was ? 0 : -ENOENT;
+}
+
+static void source_text(const struct failing *f, char text[ADDR_TEXT_BYTES]) {
+  char ip[ADDR_TEXT_BYTES];
+  struct addr a = {0};
+  a.sa.sa_family = f->bytes == 4 ? AF_INET : AF_INET6;
+  if (f->bytes == 4)
+    memcpy(&a.in4.sin_addr, f->key, 4);
+  else
+    memcpy(&a.in6.sin6_addr, f->key, 8);
+  slice_copy(text, ADDR_TEXT_BYTES, slice_of(addr_ip_text(&a, ip, sizeof(ip))));
+}
+
+size_t guard_bans(const struct guard *g, uint64_t now_us, struct guard_ban *list) {
+  size_t n = 0;
+  for (uint32_t i = 0; i < BANS_MAX; i++) {
+    struct failing *f = &g->bans->list[i];
+    if (!f->bytes || f->until_us <= now_us) {
+      f->by_hand = false; /* it is over: its place may be taken */
+      continue;
+    }
+    source_text(f, list[n].address);
+    memcpy(list[n].why, f->why, sizeof(f->why));
+    memcpy(list[n].by, f->by, sizeof(f->by));
+    list[n].until_us = f->until_us;
+    list[n++].hits = f->hits;
+  }
+  return n;
 }

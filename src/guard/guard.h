@@ -100,6 +100,18 @@ bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const 
 /* A source did not prove who it is, with a nonce that it must have received. Ten of them within a minute
  * ban it for five; true: by this one. */
 bool guard_note_failure(struct guard *g, const struct addr *source, uint64_t now_us);
+/* Bans by operators beside those by failures: until_us, or lifted. 0, -ENOSPC (512 by hand); -ENOENT. */
+enum { GUARD_WHY_BYTES = 65, GUARD_BANS_MAX = 1024 };
+struct guard_ban {
+  char address[ADDR_TEXT_BYTES]; /* IPv6: the /64 */
+  char why[GUARD_WHY_BYTES], by[GUARD_WHY_BYTES];
+  uint64_t until_us, hits;
+};
+int guard_ban(struct guard *g, const struct addr *source, uint64_t until_us, const char *why,
+              const char *by) must_check;
+int guard_unban(struct guard *g, const struct addr *source) must_check;
+/* Those in force into list (of GUARD_BANS_MAX); their number. */
+size_t guard_bans(const struct guard *g, uint64_t now_us, struct guard_ban *list);
 bool guard_is_banned(const struct guard *g, const struct addr *source, uint64_t now_us);
 /* The ordered checks: trunk known, enabled, loop (our own address among the Vias), the chain rule of
  * the trunk's kind, max forwards, hairpin, calls a second, live calls of the trunk and the node. On

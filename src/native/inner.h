@@ -112,6 +112,7 @@ void nleg_answered(struct nleg *nl,
 void nleg_reject(struct nleg *nl, struct leg *l, struct cause c);
 json_t *req_numbers(const struct req *r); /* the identity's numbers; new reference */
 json_t *snapshot_make(const struct nleg *nl);
+const char *codec_text(uint32_t kind); /* enum codec_kind; NULL: none */
 json_t *end_make(const struct leg *l);
 json_t *media_make(const struct leg *l);
 json_t *from_make(const struct leg *l);

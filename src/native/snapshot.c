@@ -89,7 +89,7 @@ static void set_time(json_t *o, const char *key, uint64_t ms) {
     json_object_set_new(o, key, json_string(clock_text(ms, when)));
 }
 
-static const char *codec_text(uint32_t kind) {
+const char *codec_text(uint32_t kind) {
   return kind == CODEC_PCMU   ? "PCMU"
          : kind == CODEC_PCMA ? "PCMA"
          : kind == CODEC_G722 ? "G722"
@@ -131,36 +131,4 @@ json_t *snapshot_make(const struct nleg *nl) {
   if (l->call->metadata)
     json_object_set_new(o, "metadata", json_loads(l->call->metadata, 0, NULL));
   return o;
-}
-
-static const char *const leg_state_text[] = {"opening",  "trying", "ringing", "early",
-                                             "answered", "live",   "ended"};
-
-static json_t *operator_leg(const struct leg *l) {
-  struct mset_facts f;
-  json_t *o = json_pack("{s:s,s:s,s:s,s:s,s:b,s:s}", "door", l->door ? l->door->name : "gateway", "peer",
-                        l->kind == LEG_TRUNK && l->trunk ? l->trunk->name : l->identity, "state",
-                        leg_state_text[l->state], "address", l->peer, "held", l->held_local, "srtp",
-                        suite_name((enum srtp_suite)l->media.suite));
-  if (o && leg_facts(l, &f))
-    json_object_set_new(o, "media",
-                        json_pack("{s:I,s:I,s:I,s:I}", "rx_packets", (json_int_t)f.rx.packets, "rx_lost",
-                                  (json_int_t)f.rx.lost, "tx_packets", (json_int_t)f.tx.packets,
-                                  "wrong_source", (json_int_t)f.rx.wrong_source));
-  return o;
-}
-
-json_t *native_calls(struct calls *cs) {
-  uint32_t cursor = 0;
-  json_t *all = json_array();
-  for (struct call *c; (c = calls_next(cs, &cursor));) {
-    json_t *legs = json_array(),
-           *o = json_pack("{s:s,s:s,s:s,s:b,s:o}", "id", c->id, "from", c->from, "to",
-                          c->to[0] ? c->to : c->to_user, "answered", c->answered, "legs", legs);
-    for (struct leg *l = NULL; (l = call_next_leg(c, l));)
-      json_array_append_new(legs, operator_leg(l));
-    set_time(o, "created_at", c->created_ms);
-    json_array_append_new(all, o);
-  }
-  return json_pack("{s:o}", "calls", all);
 }

@@ -387,6 +387,9 @@ void trunks_drain(struct trunks *t) {
   t->draining = true;
   regist_drain(t);
 }
+
+void trunks_pause(struct trunks *t, bool on) { t->draining = on; }
+
 bool trunks_is_idle(const struct trunks *t) { return pool_count(t->dialogs) == 0 && regist_is_idle(t); }
 
 uint16_t trunks_port(const struct trunks *t, const char *listener) {

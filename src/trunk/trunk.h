@@ -83,7 +83,8 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
 /* The certificates, keys and roots of the TLS listeners, looked at without starting anything: 0, or
  * -EINVAL with a sentence that names the listener. For --check-config. */
 int trunks_check(const struct conf *conf, char *why, size_t why_bytes) must_check;
-void trunks_drain(struct trunks *t);         /* OPTIONS are answered 503 from now on */
+void trunks_drain(struct trunks *t);         /* OPTIONS are answered 503 from now on; registrations end */
+void trunks_pause(struct trunks *t, bool on); /* the same, but registrations stay; and back */
 bool trunks_is_idle(const struct trunks *t); /* no dialog left that still has to say goodbye */
 bool trunks_health(const struct trunks *t, const char *trunk, struct trunk_health *ret);
 /* What an operator should do something about: certificates that end within 30 days or were refused.

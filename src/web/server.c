@@ -272,6 +272,7 @@ struct web *web_free(struct web *w) {
   names_free(w->hosts, w->hosts_n);
   names_free(w->origins, w->origins_n);
   pthread_mutex_destroy(&w->lock);
+  free(w->cast);
   free(w->cert);
   free(w->key);
   free(w);

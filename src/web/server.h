@@ -83,7 +83,8 @@ struct stream {
   struct conn *conn;
   char *bytes;
   size_t n, room;
-  bool suspended, closing, gone;
+  bool suspended, closing, gone, listens;
+  uint64_t cast_at; /* cast_at is how far it has read the cast, where it listens. */
   uint64_t beat_us;  /* beat_us is when the next comment is due. */
   uint64_t moved_us; /* moved_us is when the reader last took something. */
 };
@@ -118,6 +119,8 @@ struct web {
   pthread_mutex_t lock;
   struct pool *waiting, *streams; /* lock */
   struct list conns, dirty;       /* lock */
+  char *cast;                     /* cast is a ring of what all listeners are told (lock). */
+  uint64_t cast_end;              /* cast_end counts all bytes that ever went in (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
   unsigned requests;              /* lock: requests that live. */
 
@@ -168,6 +171,11 @@ void streams_resume(struct web *w);                /* lock held: those that have
 void streams_beat(struct web *w, uint64_t now_us); /* lock held */
 void streams_hear(struct web *w);                  /* lock held */
 void streams_close_all(struct web *w);             /* lock held */
+
+/* cast.c */
+size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max); /* lock held; cuts who lags */
+void stream_wake(struct web *w, struct stream *s);                        /* lock held */
+void stream_cut(struct web *w, struct stream *s);                         /* lock held */
 
 /* tick.c */
 int tick_start(struct web *w) must_check;

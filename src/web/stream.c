@@ -17,7 +17,7 @@ struct source {
   web_handle stream;
 };
 
-static void stream_wake(struct web *w, struct stream *s) {
+void stream_wake(struct web *w, struct stream *s) {
   if (s->suspended && !s->dirty.next)
     list_add_tail(&w->dirty, &s->dirty);
 }
@@ -47,7 +47,7 @@ static void bytes_drop(struct stream *s) {
 }
 
 /* The reader lags or sleeps: its connection is cut, whatever it still had to read. */
-static void stream_cut(struct web *w, struct stream *s) {
+void stream_cut(struct web *w, struct stream *s) {
   s->closing = true;
   bytes_drop(s);
   if (s->conn)
@@ -234,6 +234,10 @@ static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t ma
     memmove(s->bytes, s->bytes + n, s->n);
     if (!s->n)
       bytes_drop(s);
+    s->moved_us = clock_now_us();
+    return (ssize_t)n;
+  }
+  if (s->listens && !s->closing && (n = cast_take(w, s, dst, max)) > 0) {
     s->moved_us = clock_now_us();
     return (ssize_t)n;
   }

@@ -128,9 +128,18 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie);
 /* Queues whole events ("id: …\nevent: …\ndata: …\n\n"). 0, -ENOENT (stale or closing), or -ENOBUFS: the
  * reader lags, the stream is being closed. */
 int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
+/* What all listening streams are told, encoded once: a ring of WEB_CAST_BYTES that they read at their own
+ * pace; who lags further is closed. web_cast() returns where the ring ends now; listening from an earlier
+ * end lets a stream catch up with what came after it. Both on the owner thread. */
+#define WEB_CAST_BYTES 1048576u
+uint64_t web_cast(struct web *w, struct slice bytes);
+int web_stream_listen(struct web *w, web_handle stream, uint64_t from) must_check; /* 0, -ENOENT, -ENOMEM */
 void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
 size_t web_stream_count(struct web *w);
 
 /* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence. */
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
+/* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state is ok,
+ * soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
+json_t *web_cert_json(const char *file, uint64_t wall_s);
 struct counts *web_counts(struct web *w); /* for the metrics page */

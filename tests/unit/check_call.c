@@ -529,7 +529,7 @@ Test(call, limits_and_emergency) {
   rig.conf.service.calls_per_identity = 20;
   cr_assert_eq(rig_place_native(sdp_chromium), NULL);
   cr_assert_eq(rig.verdict.refusal, REFUSE_NODE_CALLS);
-  calls_drain(rig.calls);
+  calls_drain(rig.calls, true);
   rig_place_native(sdp_chromium);
   cr_assert_eq(rig.verdict.refusal, REFUSE_DRAIN);
   rig.admit_out = verdict_refuse(REFUSE_TRUNK_CALLS, "full");

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * GET /admin/v1/events: one stream of what changes, encoded once for all who listen; a snapshot comes
+ * first and is made at most once a second. Owner thread. */
+#include "admin/desk.h"
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+enum { SNAPSHOT_CALLS = 100, PENDING_MAX = 262144 };
+#define SNAPSHOT_US 1000000u
+
+/* Adds one event to a growing text; data is taken. */
+static void event_add(struct pending *p, const char *event, json_t *data) {
+  own_mem char *text = data ? json_dumps(data, JSON_COMPACT) : NULL;
+  json_decref(data);
+  size_t more = text ? strlen(text) + strlen(event) + 32 : 0;
+  if (!text || p->n + more > PENDING_MAX)
+    return;
+  if (p->n + more > p->room) {
+    char *grown = realloc(p->text, (p->n + more) * 2);
+    if (!grown)
+      return;
+    p->text = grown;
+    p->room = (p->n + more) * 2;
+  }
+  p->n += (size_t)snprintf(p->text + p->n, p->room - p->n, "event: %s\ndata: %s\n\n", event, text);
+}
+
+void admin_tell(struct admin *a, const char *event, json_t *data) {
+  event_add(&a->pending, event, data);
+}
+
+bool admin_is_watched(struct admin *a) { return web_stream_count(a->web) > 0; }
+
+static void alarm_changed(void *arg, const struct alarm *al) {
+  struct admin *a = arg;
+  event_add(&a->pending, "alarm", alarm_json(al));
+}
+
+json_t *desk_overview(struct admin *a) {
+  char why[ADMIN_REASON_BYTES] = "";
+  bool ready = !a->set.ready || a->set.ready(a->set.ready_arg, why);
+  pthread_mutex_lock(&a->lock);
+  json_t *doc = overview_json(&a->overview, ready, why, alarms_open(&a->alarms));
+  pthread_mutex_unlock(&a->lock);
+  return doc;
+}
+
+static json_t *config_json(const struct admin_facts *f) {
+  char version[20];
+  snprintf(version, sizeof version, "%016llx", (unsigned long long)f->config_version);
+  return json_pack("{s:s}", "version", version);
+}
+
+void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin_alarm *alarms,
+                size_t n) {
+  uint64_t wall_ms = clock_wall_ms();
+  pthread_mutex_lock(&a->lock);
+  bool is_new = a->overview.facts.config_version != f->config_version;
+  overview_feed(&a->overview, f, wall_ms);
+  alarms_feed(&a->alarms, alarms, n, wall_ms, alarm_changed, a);
+  pthread_mutex_unlock(&a->lock);
+  if (admin_is_watched(a)) {
+    if (is_new)
+      event_add(&a->pending, "config", config_json(f));
+    event_add(&a->pending, "overview", desk_overview(a));
+    (void)web_cast(a->web, slice_from(a->pending.text, a->pending.n));
+  }
+  a->pending.n = 0;
+}
+
+static void rows_add(struct pending *p, const char *event, json_t *doc, const char *noun, size_t max) {
+  json_t *list = json_object_get(doc, noun);
+  for (size_t i = 0; i < json_array_size(list) && i < max; i++)
+    event_add(p, event, json_incref(json_array_get(list, i)));
+  json_decref(doc);
+}
+
+/* What stands now, and where in the cast it stood. */
+static void snapshot_make(struct admin *a) {
+  struct pending *p = &a->snapshot;
+  uint64_t now_us = clock_now_us();
+  if (p->n && now_us < a->snapshot_us + SNAPSHOT_US)
+    return;
+  p->n = 0;
+  a->snapshot_us = now_us;
+  a->snapshot_end = web_cast(a->web, (struct slice){0});
+  event_add(p, "overview", desk_overview(a));
+  rows_add(p, "trunk", a->set.trunks ? a->set.trunks(a->set.calls_arg) : NULL, "trunks", SIZE_MAX);
+  rows_add(p, "call", a->set.calls ? a->set.calls(a->set.calls_arg) : NULL, "calls", SNAPSHOT_CALLS);
+  pthread_mutex_lock(&a->lock);
+  for (size_t i = 0; i < ALARMS_MAX; i++)
+    if (a->alarms.list[i].raised_ms && !a->alarms.list[i].cleared_ms)
+      event_add(p, "alarm", alarm_json(&a->alarms.list[i]));
+  event_add(p, "config", config_json(&a->overview.facts));
+  pthread_mutex_unlock(&a->lock);
+}
+
+void verb_listen(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  unsigned max = a->set.streams_max ? a->set.streams_max : ADMIN_STREAMS;
+  if (web_stream_count(a->web) >= max) {
+    web_answer_problem(
+        ret, WEB_PROBLEM_overload,
+        &(struct web_problem_info){.detail = "as many streams as admin.streams_max are open",
+                                   .retry_after_s = 5});
+    return;
+  }
+  snapshot_make(a);
+  web_handle s = web_stream_open(a->web, ask->web->handle, 0);
+  if (!s)
+    return;
+  (void)!web_stream_push(a->web, s, slice_from(a->snapshot.text, a->snapshot.n));
+  (void)!web_stream_listen(a->web, s, a->snapshot_end);
+}
+
+void verb_overview(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  (void)ask;
+  desk_json(ret, 200, desk_overview(a));
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * GET /admin/v1/overview: the owner's facts of each second, today's totals, and a ring of samples 5 s
+ * apart. Owner thread writes, web threads read. */
+#include "admin/overview.h"
+
+#include <config.h> /* not our neighbour of that name */
+
+#include "base/clock.h"
+
+#include <stdio.h>
+
+enum { STEP_S = 5 };
+#define DAY_MS 86400000u
+
+void overview_init(struct overview *o) {
+  memset(o, 0, sizeof *o);
+  o->started_ms = clock_wall_ms();
+}
+
+static uint64_t failed(const struct admin_facts *f) {
+  uint64_t good = f->answered + f->ringing;
+  return f->calls > good ? f->calls - good : 0;
+}
+
+void overview_feed(struct overview *o, const struct admin_facts *f, uint64_t wall_ms) {
+  if (!o->fed || wall_ms / DAY_MS != o->day)
+    o->midnight = o->fed ? o->facts : *f;
+  o->day = wall_ms / DAY_MS;
+  o->rate = o->fed && f->calls > o->facts.calls ? f->calls - o->facts.calls : 0;
+  o->facts = *f;
+  if (!o->fed)
+    o->last = *f;
+  o->fed = true;
+  if (wall_ms < o->sampled_ms + STEP_S * 1000u)
+    return;
+  struct overview_sample *s = &o->samples[o->samples_n++ % OVERVIEW_SAMPLES];
+  s->live = f->live;
+  s->rate = (float)(f->calls - o->last.calls) / (float)STEP_S;
+  s->failed = failed(f) > failed(&o->last) ? (float)(failed(f) - failed(&o->last)) / (float)STEP_S : 0;
+  s->mos_x100 = f->mos_x100;
+  o->last = *f;
+  o->sampled_ms = wall_ms;
+}
+
+static json_t *time_json(uint64_t ms) {
+  char text[CLOCK_TEXT_BYTES];
+  return ms ? json_string(clock_text(ms, text)) : json_null();
+}
+
+static json_t *series_json(const struct overview *o) {
+  json_t *live = json_array(), *rate = json_array(), *fails = json_array(), *mos = json_array();
+  size_t n = o->samples_n < OVERVIEW_SAMPLES ? o->samples_n : OVERVIEW_SAMPLES;
+  for (size_t i = o->samples_n - n; i < o->samples_n; i++) {
+    const struct overview_sample *s = &o->samples[i % OVERVIEW_SAMPLES];
+    json_array_append_new(live, json_integer(s->live));
+    json_array_append_new(rate, tenths_json(s->rate));
+    json_array_append_new(fails, tenths_json(s->failed));
+    json_array_append_new(mos, s->mos_x100 ? json_real(s->mos_x100 / 100.0) : json_null());
+  }
+  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "step_s", STEP_S, "at", time_json(o->sampled_ms),
+                   "live", live, "rate", rate, "failed", fails, "mos", mos);
+}
+
+json_t *tenths_json(double v) {
+  double tenths = (double)(int64_t)(v * 10 + 0.5) / 10;
+  return tenths == (double)(int64_t)tenths ? json_integer((json_int_t)tenths) : json_real(tenths);
+}
+
+static uint64_t since(uint64_t now, uint64_t then) { return now > then ? now - then : 0; }
+
+static json_t *today_json(const struct overview *o) {
+  const struct admin_facts *f = &o->facts, *m = &o->midnight;
+  uint64_t calls = since(f->calls, m->calls), answered = since(f->answered, m->answered);
+  uint64_t talks = since(f->talks, m->talks), talk_ms = since(f->talk_ms, m->talk_ms);
+  return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:n}", "calls", (json_int_t)calls, "answered",
+                   (json_int_t)answered, "failed", (json_int_t)since(failed(f), failed(m)), "refused",
+                   (json_int_t)since(f->refused, m->refused), "asr",
+                   calls ? tenths_json(100.0 * (double)answered / (double)calls) : json_null(), "acd_s",
+                   talks ? tenths_json((double)talk_ms / 1000.0 / (double)talks) : json_null(),
+                   "pdd_ms");
+}
+
+json_t *overview_json(const struct overview *o, bool ready, const char *why, size_t open_alarms) {
+  const struct admin_facts *f = &o->facts;
+  char version[20];
+  snprintf(version, sizeof version, "%016llx", (unsigned long long)f->config_version);
+  json_t *reasons = ready ? json_array() : json_pack("[s]", why[0] ? why : "not ready");
+  json_t *doc =
+      json_pack("{s:o, s:s, s:s?, s:o, s:b, s:o, s:b}", "now", time_json(clock_wall_ms()), "version",
+                PACKAGE_VERSION, "instance", f->instance[0] ? f->instance : NULL, "started_at",
+                time_json(o->started_ms), "ready", ready, "reasons", reasons, "draining", f->draining);
+  json_object_set_new(
+      doc, "config",
+      json_pack("{s:s, s:o}", "version", version, "confirm_by", time_json(f->confirm_by_ms)));
+  json_object_set_new(doc, "calls",
+                      json_pack("{s:i, s:i, s:I}", "live", (int)f->live, "max", (int)f->max, "rate_s",
+                                (json_int_t)o->rate));
+  json_object_set_new(doc, "today", today_json(o));
+  json_object_set_new(doc, "media",
+                      json_pack("{s:b, s:s?, s:i, s:f}", "connected", f->media, "backend",
+                                f->backend[0] ? f->backend : NULL, "workers", (int)f->workers, "load",
+                                f->load_permille / 1000.0));
+  json_object_set_new(doc, "trunks",
+                      json_pack("{s:i, s:i}", "online", (int)f->trunks_online, "total", (int)f->trunks));
+  json_object_set_new(doc, "alarms", json_pack("{s:I}", "open", (json_int_t)open_alarms));
+  json_object_set_new(doc, "series", series_json(o));
+  return doc;
+}

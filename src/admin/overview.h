@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The overview's memory: see overview.c. The caller locks. */
+#pragma once
+#include "admin/admin.h"
+
+#define OVERVIEW_SAMPLES 180
+
+struct overview_sample {
+  uint32_t live;
+  float rate, failed; /* a second */
+  uint16_t mos_x100;  /* 0: unknown */
+};
+
+struct overview {
+  bool fed;
+  uint64_t started_ms, day, sampled_ms, rate;
+  struct admin_facts facts, midnight, last; /* now; when the day began; when the last sample was taken */
+  struct overview_sample samples[OVERVIEW_SAMPLES];
+  size_t samples_n; /* samples_n counts all that ever were. */
+};
+
+void overview_init(struct overview *o);
+void overview_feed(struct overview *o, const struct admin_facts *f, uint64_t wall_ms);
+json_t *overview_json(const struct overview *o, bool ready, const char *why, size_t open_alarms);
+json_t *tenths_json(double v);

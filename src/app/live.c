@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the operators' door is told each second, and what it may order: facts, alarms, changes of calls
+ * and trunks, draining. Call thread. */
+#include "app/boot.h"
+
+#include "base/clock.h"
+#include "base/map.h"
+
+#include <jansson.h>
+#include <signal.h>
+#include <stdio.h>
+
+enum { SEEN_MAX = 4096, ALARMS_MAX = 64 };
+
+/* A call that listeners know of. */
+struct seen {
+  char id[40];
+  uint64_t mark;
+  bool alive; /* alive: it came in this round. */
+};
+
+static struct {
+  struct map *calls, *trunks;
+  bool watched; /* watched: somebody listened in the last round. */
+} live;
+
+static uint64_t total(const struct counts *c, const char *name) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < c->n; i++)
+    if (!strcmp(c->rows[i].name, name))
+      sum += count_get(c, i);
+  return sum;
+}
+
+static void facts_make(struct house *h, struct admin_facts *f) {
+  const struct counts *c = calls_counts(h->calls);
+  struct mset_load load;
+  memset(f, 0, sizeof *f);
+  f->live = calls_count(h->calls);
+  f->max = h->conf->node.max_calls;
+  uint32_t cursor = 0;
+  for (struct call *call; (call = calls_next(h->calls, &cursor));)
+    f->ringing += !call->answered;
+  f->calls = total(c, "sallyport_calls_total");
+  f->answered = total(c, "sallyport_calls_answered_total");
+  f->refused = total(c, "sallyport_calls_refused_total");
+  f->ended = total(c, "sallyport_calls_ended_total");
+  f->media = calls_is_ready(h->calls);
+  slice_copy(f->backend, sizeof f->backend, slice_of(calls_media_backend(h->calls)));
+  f->workers = h->conf->media.workers;
+  calls_media_load(h->calls, &load);
+  f->load_permille = load.busy_permille;
+  f->draining = atomic_load(&h->draining);
+  f->config_version = h->conf->version;
+  for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
+    struct trunk_health t;
+    if (!h->conf->trunks[i].enabled || !trunks_health(h->trunks, h->conf->trunks[i].name, &t))
+      continue;
+    f->trunks++;
+    f->trunks_online += t.state != TRUNK_DOWN;
+    f->talk_ms += t.figures.talk_ms;
+    f->talks += t.figures.answered;
+  }
+}
+
+static void alarm_add(struct admin_alarm *list, size_t *n, const char *kind, bool is_grave,
+                      const char *what, const char *text) {
+  struct admin_alarm *al = &list[*n];
+  if (*n == ALARMS_MAX)
+    return;
+  memset(al, 0, sizeof *al);
+  slice_copy(al->kind, sizeof al->kind, slice_of(kind));
+  slice_copy(al->what, sizeof al->what, slice_of(what));
+  slice_copy(al->text, sizeof al->text, slice_of(text));
+  al->severity = is_grave ? "critical" : "warning";
+  ++*n;
+}
+
+/* What stands now; the operators' door knows what of it is new and what is over. */
+static size_t alarms_make(struct house *h, struct admin_alarm *list) {
+  struct trunk_alarm *of_trunks = calloc(ALARMS_MAX, sizeof *of_trunks);
+  uint32_t trunks_n = of_trunks ? trunks_alarms(h->trunks, of_trunks, ALARMS_MAX) : 0;
+  size_t n = 0;
+  char text[200];
+  if (!calls_is_ready(h->calls))
+    alarm_add(list, &n, "media_lost", true, "media",
+              "The media process is not connected: no call can be made");
+  if (!store_is_well(h->store))
+    alarm_add(list, &n, "records_failing", true, "records", "Records cannot be written to the disk");
+  for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
+    struct trunk_health t;
+    const char *name = h->conf->trunks[i].name;
+    if (!h->conf->trunks[i].enabled || !trunks_health(h->trunks, name, &t) || t.state != TRUNK_DOWN)
+      continue;
+    snprintf(text, sizeof text, "Trunk %s is down: last status %d", name, (int)t.last_status);
+    alarm_add(list, &n, "trunk_down", true, name, text);
+  }
+  for (uint32_t i = 0; i < trunks_n; i++)
+    alarm_add(list, &n, "certificate", of_trunks[i].is_grave,
+              of_trunks[i].trunk[0] ? of_trunks[i].trunk : "all", of_trunks[i].text);
+  free(of_trunks);
+  return n;
+}
+
+static struct seen *seen_take(struct map *m, const char *id) {
+  struct seen *s = map_get(m, slice_of(id));
+  if (s)
+    return s;
+  s = calloc(1, sizeof *s);
+  if (!s || slice_copy(s->id, sizeof s->id, slice_of(id)) < 0 || map_put(m, slice_of(id), s) < 0) {
+    free(s);
+    return NULL;
+  }
+  return s;
+}
+
+static void seen_gone(void *arg, struct slice key, void *value) {
+  struct house *h = arg;
+  struct seen *s = value;
+  if (s->alive) {
+    s->alive = false;
+    return;
+  }
+  admin_tell(h->admin, "call.gone", json_pack("{s:s}", "id", s->id));
+  map_del(live.calls, key);
+  free(s);
+}
+
+static void seen_drop(void *arg, struct slice key, void *value) {
+  map_del(arg, key);
+  free(value);
+}
+
+static void calls_tell(struct house *h) {
+  uint32_t cursor = 0;
+  for (struct call *c; (c = calls_next(h->calls, &cursor));) {
+    uint64_t mark = native_call_mark(c);
+    struct seen *s = seen_take(live.calls, c->id);
+    if (s && s->mark != mark)
+      admin_tell(h->admin, "call", native_call(c));
+    if (s) {
+      s->mark = mark;
+      s->alive = true;
+    }
+  }
+  map_each(live.calls, seen_gone, h);
+}
+
+static uint64_t text_mark(const char *p) {
+  uint64_t mark = 1469598103934665603ull;
+  for (; p && *p; p++)
+    mark = (mark ^ (unsigned char)*p) * 1099511628211ull;
+  return mark;
+}
+
+static void trunks_tell(struct house *h) {
+  json_t *doc = house_trunks(h), *row;
+  size_t i;
+  json_array_foreach(json_object_get(doc, "trunks"), i, row) {
+    own_mem char *text = json_dumps(row, JSON_COMPACT);
+    const char *name = json_string_value(json_object_get(row, "name"));
+    struct seen *s = name ? seen_take(live.trunks, name) : NULL;
+    if (s && s->mark != text_mark(text)) {
+      s->mark = text_mark(text);
+      admin_tell(h->admin, "trunk", json_incref(row));
+    }
+  }
+  json_decref(doc);
+}
+
+/* Rounds cost nothing while nobody listens. */
+static void changes_tell(struct house *h) {
+  bool watched = admin_is_watched(h->admin);
+  if (!live.calls &&
+      (map_new(&live.calls, SEEN_MAX) < 0 || map_new(&live.trunks, CONF_TRUNKS_MAX * 2) < 0))
+    return;
+  if (!watched && live.watched) {
+    map_each(live.calls, seen_drop, live.calls);
+    map_each(live.trunks, seen_drop, live.trunks);
+  }
+  live.watched = watched;
+  if (!watched)
+    return;
+  calls_tell(h);
+  trunks_tell(h);
+}
+
+/* Draining with a deadline ends the process, at the latest then. */
+static void drain_look(struct house *h) {
+  if (h->drain_until_us && (!calls_count(h->calls) || clock_now_us() >= h->drain_until_us))
+    h->stop = SIGTERM;
+}
+
+void house_tell(struct house *h) {
+  struct admin_facts f;
+  static struct admin_alarm list[ALARMS_MAX];
+  drain_look(h);
+  facts_make(h, &f);
+  changes_tell(h);
+  admin_tick(h->admin, &f, list, alarms_make(h, list));
+}
+
+void house_tell_stop(void) {
+  if (live.calls)
+    map_each(live.calls, seen_drop, live.calls);
+  if (live.trunks)
+    map_each(live.trunks, seen_drop, live.trunks);
+  live.calls = map_free(live.calls);
+  live.trunks = map_free(live.trunks);
+}
+
+json_t *house_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
+
+json_t *house_call(void *arg, const char *id) {
+  struct call *c = calls_find(((struct house *)arg)->calls, slice_of(id));
+  return c && !c->ended_ms ? native_call(c) : NULL;
+}
+
+bool house_hangup(void *arg, const char *id) {
+  struct call *c = calls_find(((struct house *)arg)->calls, slice_of(id));
+  if (!c || c->ended_ms)
+    return false;
+  call_hang_up(c);
+  return true;
+}
+
+void house_order_drain(void *arg, bool on, uint32_t deadline_s) {
+  struct house *h = arg;
+  atomic_store(&h->draining, on);
+  calls_drain(h->calls, on);
+  trunks_pause(h->trunks, on);
+  h->drain_until_us = on && deadline_s ? clock_now_us() + deadline_s * 1000000ull : 0;
+  if (on)
+    native_drain(h->native, deadline_s);
+}
+
+static void cert_add(json_t *list, const char *use, const char *trunk, const char *file) {
+  if (file[0])
+    json_array_append_new(list, json_pack("{s:s, s:s?, s:s}", "use", use, "trunk", trunk, "file", file));
+}
+
+json_t *house_certificates(void *arg) {
+  struct house *h = arg;
+  json_t *list = json_array();
+  cert_add(list, "service", NULL, h->conf->service.certificate);
+  cert_add(list, "admin", NULL, h->conf->admin.certificate);
+  for (uint32_t i = 0; i < h->conf->n_listeners; i++)
+    cert_add(list, "listener", h->conf->listeners[i].name, h->conf->listeners[i].certificate);
+  for (uint32_t i = 0; i < h->conf->n_trunks; i++)
+    cert_add(list, "trunk", h->conf->trunks[i].name, h->conf->trunks[i].certificate);
+  return list;
+}
