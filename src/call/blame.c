@@ -239,10 +239,11 @@ void blame_find(struct call *c, struct record *r) {
   log_info(call, "%s %s: %s", c->id, f.end == WHY_END_FAILED ? "failed" : "sounded bad", w.sentence);
 }
 
-void blame_refusal(struct calls *cs, struct record *r) {
+void blame_refusal(struct calls *cs, struct record *r, const struct verdict *v) {
   struct why w;
   struct why_facts f = {.end = WHY_END_FAILED,
                         .is_refused = true,
+                        .fault = cause_of_verdict(v).fault,
                         .status = r->sip_status,
                         .reason = r->reason,
                         .rule = r->rule,

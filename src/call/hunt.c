@@ -171,6 +171,8 @@ static struct verdict nothing_to_try(struct hunt *h) {
   const struct route_target *to = targets_of(h, &n);
   if (n == 1 && !conf_trunk_find(h->cs->env.conf, slice_of(to[0].name)))
     return verdict_refuse(REFUSE_NO_ROUTE, "the plan leads to a trunk that is not configured");
+  if (n == 1 && rank_of(h->cs, conf_trunk_find(h->cs->env.conf, slice_of(to[0].name))) == -ENOTCONN)
+    return verdict_refuse(REFUSE_TRUNK_DISABLED, "trunk %s is not registered", to[0].name);
   return verdict_refuse(REFUSE_TRUNK_DISABLED, "no trunk of the plan's step takes new calls");
 }
 

@@ -254,7 +254,7 @@ void blame_reoffer(struct leg *l);                 /* a description came within 
 void blame_note(struct call *c);                   /* it ends: what its legs take away */
 void blame_find(struct call *c, struct record *r); /* its counts are there: into the record, the log */
 void blame_counts(struct calls *cs);
-void blame_refusal(struct calls *cs, struct record *r); /* of an attempt that became no call */
+void blame_refusal(struct calls *cs, struct record *r, const struct verdict *v); /* of an attempt that became no call */
 const char *rec_codec(uint32_t kind);
 struct mset_facts rec_sum(const struct leg *l); /* counters of all its sessions until now */
 /* timeline */

@@ -260,7 +260,7 @@ static void refused(struct calls *cs, const struct place *p, const struct verdic
   }
   r.asked_flags = asked_flags(p);
   record_verdict(&r, v);
-  blame_refusal(cs, &r);
+  blame_refusal(cs, &r, v);
   timeline_refused(p->trace, v, &r);
   rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);
@@ -286,7 +286,7 @@ void call_note_refused(struct calls *cs, const struct ask *ask, const struct ver
   trace_name(t, r.id);
   record_ask(&r, ask);
   record_verdict(&r, v);
-  blame_refusal(cs, &r);
+  blame_refusal(cs, &r, v);
   timeline_refused(t, v, &r);
   rec_store(cs, &r);
   count_one(&cs->counts, CALLS_REFUSED);

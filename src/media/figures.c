@@ -21,7 +21,9 @@ static void add_odd(const struct session *s, struct mset_odd *ret) {
   *ret = s->odd;
   ret->bad_run = s->bad_run;
   ret->first_us = s->first_us;
-  ret->heard_us = s->first_us ? s->heard_us : 0;
+  for (unsigned i = 0; i < s->n_strms; i++) /* the session's own goes on while nothing is due */
+    if (s->strms[i].is_used && s->strms[i].heard_us > ret->heard_us)
+      ret->heard_us = s->strms[i].heard_us;
   ret->sound_us = s->sound_us;
 }
 

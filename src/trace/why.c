@@ -37,6 +37,7 @@ static bool is_refused(const struct why_view *v) { return v->f->is_refused && v-
 static bool has_fault(const struct why_view *v, enum why_fault fault) { return v->f->fault == fault; }
 static bool is_media_gone(const struct why_view *v) { return has_fault(v, WHY_FAULT_MEDIA_GONE); }
 static bool is_transcode(const struct why_view *v) { return has_fault(v, WHY_FAULT_TRANSCODE); }
+static bool is_unregistered(const struct why_view *v) { return has_fault(v, WHY_FAULT_UNREGISTERED); }
 static bool is_description(const struct why_view *v) { return has_fault(v, WHY_FAULT_ANSWER); }
 static bool is_failed(const struct why_view *v) { return v->f->end == WHY_END_FAILED; }
 
@@ -141,17 +142,19 @@ static bool is_lossy_there(const struct why_view *v) {
   return v->f->is_answered && is_over_loss(&v->l->tx);
 }
 
-static bool is_jittery(const struct why_view *v) {
-  return v->f->is_answered && v->l->rx.packets > 5 * FEW && v->l->rx.jitter_ms >= JITTER_MS;
-}
-
-static bool is_delayed(const struct why_view *v) { return v->f->is_answered && v->l->rtt_ms >= RTT_MS; }
-
 static bool is_poor(const struct why_view *v) {
   const struct why_leg *l = v->l;
   return v->f->is_answered && ((l->rx.mos_x100 && l->rx.mos_x100 < POOR_X100) ||
                                (l->tx.mos_x100 && l->tx.mos_x100 < POOR_X100));
 }
+
+static bool is_jittery(const struct why_view *v) {
+  uint32_t jitter_ms = v->l->rx.jitter_ms;
+  return v->f->is_answered && v->l->rx.packets > 5 * FEW &&
+         (jitter_ms >= JITTER_MS || (jitter_ms >= JITTER_MS / 2 && is_poor(v)));
+}
+
+static bool is_delayed(const struct why_view *v) { return v->f->is_answered && v->l->rtt_ms >= RTT_MS; }
 
 /* The last attempt --------------------------------------------------------------------------------- */
 static bool fails_by(const struct why_view *v, enum why_fault fault) { return v->t->fault == fault; }
@@ -160,7 +163,6 @@ static bool is_no_address(const struct why_view *v) { return fails_by(v, WHY_FAU
 static bool is_tls(const struct why_view *v) { return fails_by(v, WHY_FAULT_TLS); }
 static bool is_tls_name(const struct why_view *v) { return fails_by(v, WHY_FAULT_TLS_NAME); }
 static bool is_connection(const struct why_view *v) { return fails_by(v, WHY_FAULT_REFUSED); }
-static bool is_unregistered(const struct why_view *v) { return fails_by(v, WHY_FAULT_UNREGISTERED); }
 static bool is_silence(const struct why_view *v) { return fails_by(v, WHY_FAULT_SILENT); }
 static bool is_quiet(const struct why_view *v) { return fails_by(v, WHY_FAULT_QUIET); }
 static bool is_offline(const struct why_view *v) { return fails_by(v, WHY_FAULT_OFFLINE); }

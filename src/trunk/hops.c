@@ -236,7 +236,7 @@ static void on_list(void *arg, uint64_t magic, int error, const struct resolve_l
   h->list = *list;
   h->at = 0;
   h->has_list = true;
-  if (error && !h->end.status)
+  if (error && error != -ENOENT && !h->end.status)
     h->end = (struct hops_end){.status = 502,
                                .why = "no DNS server tells the address of the trunk's target",
                                .fault = WHY_FAULT_DNS};

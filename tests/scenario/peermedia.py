@@ -76,7 +76,7 @@ class Media:
     """Says a tone from a thread, keeps the last second of what it hears."""
 
     def __init__(self, hz=900, host="127.0.0.1", law="u", pt=None, event_pt=101, their_event_pt=None, ptime=20, mux=False,
-                 event_hz=8000):
+                 event_hz=8000, dbfs=-10):
         self.family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self.host, self.hz, self.law, self.ptime, self.mux = host, hz, law, ptime, mux
         self.pt = (0 if law == "u" else 8) if pt is None else pt
@@ -92,6 +92,7 @@ class Media:
         self.digits, self.events, self.send_digit = "", set(), None
         self.rtcps, self.bad, self.other, self.lengths, self.seqs = [], 0, 0, set(), []
         self.muted, self.reporting = False, True
+        self.dbfs, self.lose, self.shake_s, self.due = dbfs, 0, 0, []  # lose: each n-th packet; shake_s: late by up to so much
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -173,7 +174,7 @@ class Media:
             if not self.peer or self.muted:
                 begin, at = time.monotonic() - at / 8000, at
             while self.peer and not self.muted and begin + at / 8000 < time.monotonic():
-                pcm = tone.make(self.hz, -10, 8000, at, frame).tobytes()
+                pcm = tone.make(self.hz, self.dbfs, 8000, at, frame).tobytes()
                 self._put(self.pt, self.ts, (audioop.lin2ulaw if self.law == "u" else audioop.lin2alaw)(pcm, 2))
                 self.ts, at = (self.ts + frame) & 0xFFFFFFFF, at + frame
                 if self.send_digit is not None:
@@ -181,11 +182,22 @@ class Media:
             if self.peer and self.reporting and time.monotonic() - reported > 0.5:
                 reported = time.monotonic()
                 self._report()
+            self._late()
             self._hear()
 
     def _put(self, pt, ts, payload, marker=0):
-        self._send(struct.pack("!BBHII", 0x80, pt | marker, self.seq & 0xFFFF, ts, self.ssrc) + payload)
+        packet = struct.pack("!BBHII", 0x80, pt | marker, self.seq & 0xFFFF, ts, self.ssrc) + payload
         self.seq += 1
+        if self.shake_s:
+            self.due.append((time.monotonic() + random.uniform(0, self.shake_s), packet))
+        elif not self.lose or self.seq % self.lose:
+            self._send(packet)
+
+    def _late(self):
+        now = time.monotonic()
+        for packet in [p for at, p in self.due if at <= now]:
+            self._send(packet)
+        self.due = [d for d in self.due if d[0] > now]
 
     def _event(self):
         digit, self.send_digit = "0123456789*#".index(self.send_digit), None

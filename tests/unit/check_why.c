@@ -239,6 +239,10 @@ Test(why, how_good) {
   f = good();
   rx->jitter_ms = 81;
   is(&f, CAUSE_JITTER, "packets from carrier (trunk demo) came with 81 ms of jitter");
+  rx->jitter_ms = 33; /* it is to be heard */
+  is(&f, CAUSE_NONE, "");
+  rx->mos_x100 = 277;
+  is(&f, CAUSE_JITTER, "packets from carrier (trunk demo) came with 33 ms of jitter");
   f = good();
   f.legs[1].rtt_ms = 1200;
   is(&f, CAUSE_DELAY, "the way to app (user bob) and back takes 1200 ms");
@@ -262,8 +266,10 @@ Test(why, who_was_asked) {
   is(&f, CAUSE_TLS, "TLS with 192.0.2.7:5061 of carrier (trunk demo) failed: certificate has expired");
   f = unanswered(WHY_FAULT_REFUSED, 0);
   is(&f, CAUSE_CONNECTION, "192.0.2.7:5061 of carrier (trunk demo) refused the connection");
-  f = unanswered(WHY_FAULT_UNREGISTERED, 0);
-  is(&f, CAUSE_UNREGISTERED, "carrier (trunk demo) could not be asked: its registration is lost");
+  f = unanswered(WHY_FAULT_NONE, 0);
+  f.fault = WHY_FAULT_UNREGISTERED;
+  f.detail = "trunk demo is not registered";
+  is(&f, CAUSE_UNREGISTERED, "the carrier could not be asked: trunk demo is not registered");
   f = unanswered(WHY_FAULT_SILENT, 0);
   f.attempts[0].is_demoted = true;
   is(&f, CAUSE_SILENCE,
@@ -310,24 +316,42 @@ Test(why, what_is_too_long_is_cut) {
 }
 
 static const struct {
-  const char *id, *sentence, *advice;
+  const char *id, *advice, *test;
 } rows[] = {
-#define WHY(id, slug, severity, scope, condition, sentence, advice, test) {#id, sentence, advice},
+#define WHY(id, slug, severity, scope, condition, sentence, advice, test) {#id, advice, test},
 #include "trace/why.def"
 #undef WHY
 };
 
+static void read_file(const char *name, char *ret, size_t bytes) {
+  char path[400];
+  snprintf(path, sizeof(path), "%s/%s", SRCDIR, name);
+  FILE *f = fopen(path, "r");
+  cr_assert(f, "%s", path);
+  ret[fread(ret, 1, bytes - 1, f)] = 0;
+  fclose(f);
+}
+
 /* Each row is shown by a unit above, by its name in this file. */
 Test(why, each_row_has_a_unit) {
-  char path[400], text[40000] = "", word[64];
-  snprintf(path, sizeof(path), "%s/tests/unit/check_why.c", SRCDIR);
-  FILE *f = fopen(path, "r");
-  cr_assert(f);
-  text[fread(text, 1, sizeof(text) - 1, f)] = 0;
-  fclose(f);
+  char text[60000] = "", word[64];
+  read_file("tests/unit/check_why.c", text, sizeof(text));
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     snprintf(word, sizeof(word), "CAUSE_%s,", rows[i].id);
     cr_expect(strstr(text, word), "no unit shows %s", rows[i].id);
     cr_expect(i == 0 || rows[i].advice[0], "%s advises nothing", rows[i].id);
   }
+}
+
+/* … and its fault is injected by the scenario that it names, but for those that cannot be. */
+Test(why, each_row_has_a_scenario) {
+  static char text[60000];
+  read_file("tests/scenario/faults.py", text, sizeof(text));
+  size_t n = 0;
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    bool is_unit = strcmp(rows[i].test, "unit") == 0;
+    n += !is_unit;
+    cr_expect(is_unit || strstr(text, rows[i].test), "no scenario %s", rows[i].test);
+  }
+  cr_expect_geq(n, 35);
 }

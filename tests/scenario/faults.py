@@ -1,0 +1,540 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each cause of trace/why.def by injecting its fault: the record says why, in one sentence."""
+import asyncio
+import os
+import re
+import select
+import signal
+import time
+
+import aiortc_client
+from app import App
+from border import Certs, tls_agent
+from group import Group
+from house import check, wait_for
+from names import Dns
+from peermedia import Media, Secret, crypto_line, new_key
+from peers import agent, both, call_in, call_out, here, reinvite, secured_in
+from sipua import Dialog
+
+FAULTS = Group("faults", template=here + "/faults.yaml.in")
+BOB = "+15550100002"
+OUT = "+15550199"
+
+
+class Dumb(aiortc_client.Media):
+    """Its microphone gives nothing at all."""
+
+    def __init__(self, hz):
+        super().__init__(hz)
+        self.pc.getSenders()[0].track.recv = lambda: asyncio.sleep(3600)
+
+
+class Blind(aiortc_client.Media):
+    """It never learns where the gateway is: its checks go elsewhere."""
+
+    async def answer(self, offer):
+        return await super().answer({**offer, "sdp": re.sub(r"(a=candidate:\S+ 1 \S+ \d+ \S+) \d+", r"\1 9", offer["sdp"])})
+
+
+class Keyless(aiortc_client.Media):
+    """Its checks work; it does no DTLS."""
+
+    async def answer(self, offer):
+        async def nothing(*_):
+            await asyncio.sleep(3600)
+        await self.pc.setRemoteDescription(aiortc_client.RTCSessionDescription(offer["sdp"], "offer"))
+        for t in self.pc.getTransceivers():
+            t.sender.transport.start = nothing
+        await self.pc.setLocalDescription(await self.pc.createAnswer())
+        return {"type": "answer", "sdp": self.pc.localDescription.sdp}
+
+
+class Other(aiortc_client.Media):
+    """Its description has another's fingerprints."""
+
+    async def answer(self, offer):
+        answer = await super().answer(offer)
+        flip = lambda m: m.group(1) + ("00" if m.group(2) != "00" else "01")
+        return {**answer, "sdp": re.sub(r"(a=fingerprint:\S+ )(..)", flip, answer["sdp"])}
+
+
+def why(house, call, slug, *parts, seconds=10):
+    """The closed record's cause is that one, and its sentence has these parts."""
+    record = house.record(lambda r: r["call"] == call or r["id"] == call, seconds)
+    told = (record["cause"], record["cause_text"])
+    check(record["cause"] == slug, "cause %s: %s (%s)" % (told[0], told[1], record["end"]))
+    for part in parts:
+        check(part in (record["cause_text"] or ""), "sentence: %s, not %s" % (told[1], part))
+    return record
+
+
+def good(house, call):
+    record = house.record(lambda r: r["id"] == call)
+    check(record["cause"] is None and record["cause_text"] is None, "%s: %s" % (record["cause"], record["cause_text"]))
+
+
+def ended(d, bob, seconds):
+    time.sleep(seconds)
+    d.bye()
+    return bob.client.call
+
+
+def newest(house, known):
+    """The record of the attempt that follows those."""
+    return house.record(lambda r: r["id"] not in known)
+
+
+def known(house):
+    return {r["id"] for r in house.records()}
+
+
+# Good ones ----------------------------------------------------------------------------------------
+
+
+@FAULTS.scenario("good: a call that works, and one whose caller hangs up while it rings, have no cause")
+def no_fault(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        good(house, ended(d, bob, 3))
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d = Dialog(sip, BOB).invite(media.sdp())
+        call = bob.incoming()["call"]
+        d.answer(180)
+        d.cancel()
+        d.ack(d.answer(487))
+        good(house, call)
+
+
+# Where packets come from and go to -----------------------------------------------------------------
+
+
+@FAULTS.scenario("wrong_port: the carrier sends to the port of our reports")
+def wrong_port(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.reporting = False
+        d, _ = call_in(sip, bob, media)
+        host, port = media.peer
+        media.peer = (host, port + 1)
+        why(house, ended(d, bob, 4), "wrong_port", "carrier (trunk plain) sends to port %d but our SDP said %d" % (port + 1, port))
+
+
+@FAULTS.scenario("wrong_port_other: the carrier sends to the port of another call")
+def wrong_port_other(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as sip, \
+            Media(host="127.0.0.2") as media, Media(host="127.0.0.2") as astray:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        other = Dialog(sip, "+15550100001").invite(astray.sdp())
+        alice.answer(alice.incoming())
+        ok = other.answer(200)
+        other.ack(ok)
+        alice.wait("call.connected", call=alice.client.call)
+        astray.to(ok.body)
+        said, astray.peer = astray.peer[1], media.peer
+        time.sleep(4)
+        other.bye()
+        why(house, alice.client.call, "wrong_port", "sends to port %d but our SDP said %d" % (media.peer[1], said))
+        d.bye()
+
+
+@FAULTS.scenario("wrong_source: media come from an address that no description named")
+def wrong_source(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.66") as media:
+        d, _ = call_in(sip, bob, media, media.sdp(host="127.0.0.2", port=40000))
+        why(house, ended(d, bob, 4), "wrong_source", "sends media from 127.0.0.66:%d but its SDP said 127.0.0.2:40000" % media.port)
+
+
+@FAULTS.scenario("payload_type: the carrier sends what was not negotiated")
+def payload_type(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        media.pt = 18
+        why(house, ended(d, bob, 4), "payload_type", "carrier (trunk plain) sends payload type 18")
+
+
+# Keys -----------------------------------------------------------------------------------------------
+
+
+@FAULTS.scenario("srtp_key: another key than the description says, from the begin")
+def srtp_key(house):
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        media.muted, media.reporting = True, False
+        d, ok, key = secured_in(sip, bob, media, suite)
+        media.secure(suite, new_key(suite), new_key(suite))
+        media.muted = False
+        why(house, ended(d, bob, 4), "srtp_key", "SRTP authentication of carrier (trunk secured) fails since the begin")
+
+
+@FAULTS.scenario("srtp_reinvite: a re-INVITE brings a new key, and the carrier takes yet another one")
+def srtp_reinvite(house):
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        d, ok, key = secured_in(sip, bob, media, suite)
+        both(bob, media)
+        reinvite(d, media.sdp("RTP/SAVP", crypto_line(1, suite, key), version=2))
+        time.sleep(4)
+        reinvite(d, media.sdp("RTP/SAVP", crypto_line(1, suite, new_key(suite)), version=3))
+        media.tx = Secret(suite, new_key(suite), False)
+        why(house, ended(d, bob, 4), "srtp_since_reinvite", "carrier (trunk secured) fails since re-INVITE 2")
+
+
+# Nothing, or nothing any more ------------------------------------------------------------------------
+
+
+@FAULTS.scenario("no_media_carrier: the carrier never sends")
+def no_media_carrier(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.muted, media.reporting = True, False
+        d, _ = call_in(sip, bob, media)
+        why(house, ended(d, bob, 5), "no_media", "no media came from carrier (trunk plain) in 5.")
+
+
+@FAULTS.scenario("no_media_app: the app never sends")
+def no_media_app(house):
+    with App(house.demo, "bob", media=Dumb) as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        why(house, ended(d, bob, 5), "no_media", "no media came from app (user bob) in 5.")
+
+
+@FAULTS.scenario("media_stopped: the carrier stops, and never comes back")
+def media_stopped(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        time.sleep(2)
+        media.muted = True
+        why(house, ended(d, bob, 8), "media_stopped", "media of carrier (trunk plain) stopped at 0:0")
+
+
+@FAULTS.scenario("one_way: the carrier is not heard for a while")
+def one_way(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        media.muted = True
+        time.sleep(6)
+        media.muted = False
+        both(bob, media)
+        why(house, ended(d, bob, 1), "one_way", "nothing came from carrier (trunk plain) for ", "while the other side was heard")
+
+
+@FAULTS.scenario("silent_microphone: packets come, and nobody is in them")
+def silent_microphone(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        bob.client.media.pc.getSenders()[0].track.dbfs = -200
+        why(house, ended(d, bob, 10), "silent", "microphone of app (user bob) silent since 0:0")
+
+
+@FAULTS.scenario("silent_carrier: the carrier's packets are silent from the begin")
+def silent_carrier(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2", dbfs=-200) as media:
+        d, _ = call_in(sip, bob, media)
+        why(house, ended(d, bob, 7), "silent", "sound of carrier (trunk plain) silent since 0:00")
+
+
+@FAULTS.scenario("hold_mismatch: our resume is answered as if it were a hold")
+def hold_mismatch(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        operation = bob.verb("hold")
+        request = sip.request("INVITE")
+        sip.reply(request, 200, sdp=media.sdp(direction="inactive", version=2))
+        sip.request("ACK")
+        bob.done(operation)
+        operation = bob.verb("resume")
+        request = sip.request("INVITE")
+        media.muted = True
+        sip.reply(request, 200, sdp=media.sdp(direction="inactive", version=3))
+        sip.request("ACK")
+        bob.done(operation)
+        why(house, ended(d, bob, 5), "hold_mismatch", "carrier (trunk plain) says inactive in its last SDP")
+
+
+@FAULTS.scenario("late_media: the first packet comes long after the answer")
+def late_media(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.muted, media.reporting = True, False
+        d, _ = call_in(sip, bob, media)
+        time.sleep(2.9)
+        media.muted = False
+        both(bob, media)
+        why(house, ended(d, bob, 3), "late_media", "the first media of carrier (trunk plain) came ")
+
+
+# How good -----------------------------------------------------------------------------------------------
+
+
+@FAULTS.scenario("loss: a fifth of the packets is lost")
+def loss(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.lose = 5
+        d, _ = call_in(sip, bob, media)
+        record = why(house, ended(d, bob, 6), "loss", "of the packets from carrier (trunk plain) were lost")
+        share = float(record["cause_text"].split()[0])
+        check(17 < share < 23, record["cause_text"])
+
+
+@FAULTS.scenario("jitter: packets come up to 240 ms late")
+def jitter(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.shake_s = 0.24
+        d, _ = call_in(sip, bob, media)
+        why(house, ended(d, bob, 7), "jitter", "packets from carrier (trunk plain) came with ", " ms of jitter")
+
+
+# ICE and DTLS --------------------------------------------------------------------------------------------
+
+
+def never_up(house, media_of, slug, *parts):
+    with App(house.demo, "bob", media=media_of) as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d = Dialog(sip, BOB).invite(media.sdp())
+        bob.answer(bob.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        return why(house, bob.client.call, slug, *parts, seconds=20)
+
+
+@FAULTS.scenario("ice_failed: no check of the app ever comes")
+def ice_failed(house):
+    never_up(house, Blind, "ice_failed", "ICE with app (user bob) never connected within 1", "candidates reached us")
+
+
+@FAULTS.scenario("dtls_never: checks come, a handshake does not")
+def dtls_never(house):
+    never_up(house, Keyless, "dtls_never", "ICE with app (user bob) is connected, but it never finished a DTLS handshake within 1")
+
+
+@FAULTS.scenario("dtls_fingerprint: the certificate is not the described one")
+def dtls_fingerprint(house):
+    never_up(house, Other, "dtls_fingerprint", "DTLS with app (user bob) failed", "fingerprint")
+
+
+# What a carrier answers ------------------------------------------------------------------------------------
+
+
+def answered(house, bob, last, number, status, more=""):
+    """An outgoing call that one trunk answers so."""
+    with agent(house, last) as sip:
+        call = bob.place(OUT + number)
+        request = sip.request("INVITE")
+        sip.reply(request, status, more=more)
+        sip.request("ACK")
+        return call
+
+
+@FAULTS.scenario("codec_488, unauthorized, forbidden, number_unknown, trunk_busy: what the carrier answers")
+def statuses(house):
+    with App(house.demo, "bob") as bob:
+        for status, slug, text in ((488, "codec_refused", "answered 488: it takes none of what we offered"),
+                                   (401, "not_authorized", "answered 401: it does not take our credentials"),
+                                   (403, "forbidden", "answered 403: it does not let this caller or number through"),
+                                   (484, "number_unknown", "answered 484: the number is not known there"),
+                                   (500, "trunk_busy", "answered 500: it has no room")):
+            call = answered(house, bob, 2, "100", status)
+            why(house, call, slug, "carrier (trunk plain) " + text)
+        good(house, answered(house, bob, 2, "100", 486))
+
+
+@FAULTS.scenario("all_busy: both trunks of the route answer 503")
+def all_busy(house):
+    with App(house.demo, "bob") as bob, agent(house, 35) as one, agent(house, 36) as two:
+        call = bob.place(OUT + "150")
+        ready = select.select([one.socket, two.socket], [], [], 8)[0]  # which is first the plan's weights say
+        for sip in (one, two) if ready == [one.socket] else (two, one):
+            sip.reply(sip.request("INVITE"), 503)
+            sip.request("ACK")
+        why(house, call, "all_busy", "all 2 attempts were answered 503, the last one by carrier (trunk ")
+
+
+# Who cannot be asked ------------------------------------------------------------------------------------------
+
+
+@FAULTS.scenario("no_response: the carrier is silent")
+def no_response(house):
+    with App(house.demo, "bob") as bob, agent(house, 30):
+        why(house, bob.place(OUT + "103"), "no_response",
+            "no answer to INVITE from 127.0.0.30:%d of carrier (trunk silent) within 2." % house.port("lab_peer"), "(1 try)", seconds=15)
+
+
+@FAULTS.scenario("connection_refused: nothing listens at the trunk's target")
+def connection_refused(house):
+    with App(house.demo, "bob") as bob:
+        why(house, bob.place(OUT + "104"), "connection_refused",
+            "127.0.0.31:%d of carrier (trunk closed) refused the connection" % house.port("lab_peer"))
+
+
+def by_tls(house, last, number, slug, sans, *parts, **more):
+    with Certs() as certs, App(house.demo, "bob") as bob:
+        path = certs.make("peer", sans, **more)
+        with tls_agent(house, last, path, "peer") as sip:
+            call = bob.place(OUT + number)
+            try:
+                sip.receive(2)
+            except OSError:
+                pass
+            why(house, call, slug, *parts)
+
+
+@FAULTS.scenario("tls_name: the carrier's certificate is another name's")
+def tls_name(house):
+    by_tls(house, 32, "105", "tls_name", "DNS:elsewhere.test", "TLS with 127.0.0.32:%d of carrier (trunk othername) failed" %
+           house.port("lab_peer"), "not for the name")
+
+
+@FAULTS.scenario("tls_failed: the carrier's certificate has expired")
+def tls_failed(house):
+    by_tls(house, 33, "106", "tls", "IP:127.0.0.33", "TLS with 127.0.0.33:%d of carrier (trunk expired) failed: " %
+           house.port("lab_peer"), "expired", expired=True)
+
+
+@FAULTS.scenario("dns_dead and no_address: nobody tells the target's address; it has none")
+def dns_dead(house):
+    with App(house.demo, "bob") as bob:
+        why(house, bob.place(OUT + "107"), "dns", "no DNS server tells the address of carrier (trunk unknown)", seconds=25)
+        with Dns("127.0.2.53", house.port("lab_peer"), {"nowhere.test": []}):
+            why(house, bob.place(OUT + "108"), "no_address", "the target of carrier (trunk nowhere) has no address in DNS", seconds=25)
+
+
+@FAULTS.scenario("registration_lost: the registrar does not answer")
+def registration_lost(house):
+    with App(house.demo, "bob") as bob:
+        seen = known(house)
+        bob.refused(lambda: bob.place(OUT + "112"))
+        record = newest(house, seen)
+        why(house, record["id"], "unregistered", "the carrier could not be asked: trunk registered is not registered")
+
+
+@FAULTS.scenario("offline: no device of the called user is connected")
+def offline(house):
+    with agent(house, 2) as sip:
+        seen = known(house)
+        d = Dialog(sip, "+15550100003").invite(SDP.replace("18", "0").replace("G729", "PCMU"))
+        d.ack(d.answer(300))
+        why(house, newest(house, seen)["id"], "offline", "no device of app (user carol) is connected")
+
+
+# What is refused -------------------------------------------------------------------------------------------------
+
+SDP = ("v=0\r\no=- 1 1 IN IP4 127.0.0.2\r\ns=-\r\nc=IN IP4 127.0.0.2\r\nt=0 0\r\nm=audio 40000 RTP/AVP 18\r\n"
+       "a=rtpmap:18 G729/8000\r\n")
+
+
+def refused(house, last, slug, sdp, *parts):
+    with App(house.demo, "bob"), agent(house, last) as sip:
+        seen = known(house)
+        d = Dialog(sip, BOB).invite(sdp)
+        d.ack(d.answer(300))
+        return why(house, newest(house, seen)["id"], slug, *parts)
+
+
+@FAULTS.scenario("codec_mismatch_in: the carrier offers G.729 alone")
+def codec_mismatch_in(house):
+    refused(house, 2, "offer_codec", SDP, "refused with 488: the offer has no codec that we serve")
+
+
+@FAULTS.scenario("srtp_required: the carrier offers no keys where the trunk demands them")
+def srtp_required(house):
+    refused(house, 3, "offer_srtp", SDP.replace("18", "0").replace("G729", "PCMU").replace("127.0.0.2", "127.0.0.3"),
+            "the trunk requires SRTP and the offer is plain")
+
+
+@FAULTS.scenario("refused: a description that cannot be served")
+def refused_rule(house):
+    refused(house, 2, "refused", SDP.replace("audio", "text"), "refused by rule no_audio: ")
+
+
+@FAULTS.scenario("overload: the trunk has as many calls as it may have")
+def overload(house):
+    with App(house.demo, "bob") as bob, agent(house, 37) as sip, Media(host="127.0.0.37") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        seen = known(house)
+        other = Dialog(sip, "+15550100001").invite(media.sdp())
+        other.ack(other.answer(300))
+        why(house, newest(house, seen)["id"], "overload", "(rule trunk_calls)")
+        d.bye()
+
+
+# What breaks down ----------------------------------------------------------------------------------------------------
+
+
+@FAULTS.scenario("media_timeout: the carrier's media end, and media_timeout_s does the rest")
+def media_timeout(house):
+    with App(house.demo, "bob") as bob, agent(house, 5) as sip, Media(host="127.0.0.5") as media:
+        call_in(sip, bob, media)
+        both(bob, media)
+        media.muted, media.reporting = True, False
+        record = why(house, bob.client.call, "media_stopped", "media of carrier (trunk quick) stopped at 0:0", seconds=20)
+        check(record["end"]["reason"] == "media_failure", record["end"])
+
+
+@FAULTS.scenario("dialog_forgotten: the carrier answers 481 to our re-INVITE")
+def dialog_forgotten(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        call_in(sip, bob, media)
+        both(bob, media)
+        bob.verb("hold")
+        sip.reply(sip.request("INVITE"), 481)
+        why(house, bob.client.call, "dialog_forgotten", "carrier (trunk plain) answered 481 ")
+
+
+@FAULTS.scenario("session_timer: no refresh comes from the carrier that promised them")
+def session_timer(house):
+    with App(house.demo, "bob") as bob, agent(house, 39) as sip, Media(host="127.0.0.39") as media:
+        d = Dialog(sip, BOB).invite(media.sdp(), more="Supported: timer\r\nSession-Expires: 12;refresher=uac\r\n")
+        bob.answer(bob.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        media.to(ok.body)
+        why(house, bob.client.call, "session_timer", "the session timer of carrier (trunk timer) passed ", seconds=30)
+
+
+@FAULTS.scenario("stream_lost: the app's event stream ends, and it does not come back")
+def stream_lost(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        call_in(sip, bob, media)
+        both(bob, media)
+        bob.deafen()
+        why(house, bob.client.call, "stream_lost", "app (user bob) lost its event stream", seconds=25)
+
+
+@FAULTS.scenario("ack_never and consent_lost: the carrier never acknowledges our 200; an app's network is gone")
+def slow(house):
+    with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as sip, \
+            Media(host="127.0.0.2") as media, Media(host="127.0.0.2") as other:
+        d = Dialog(sip, "+15550100001").invite(other.sdp())
+        alice.answer(alice.incoming())
+        ok = d.answer(200)
+        d.ack(ok)
+        other.to(ok.body)
+        both(alice, other)
+        alice.run(alice.client.media.pc.getSenders()[0].transport.transport.stop())
+        d = Dialog(sip, BOB).invite(media.sdp())
+        bob.answer(bob.incoming())
+        media.to(d.answer(200).body)
+        why(house, bob.client.call, "no_ack", "carrier (trunk plain) never acknowledged our 200", seconds=45)
+        why(house, alice.client.call, "consent_lost", "app (user alice) was no longer reachable for media from 0:0", seconds=45)
+
+
+@FAULTS.scenario("media_process_killed: the media process is killed")
+def media_process_killed(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        call_in(sip, bob, media)
+        both(bob, media)
+        dead = house.pid("media")
+        os.kill(dead, signal.SIGKILL)
+        why(house, bob.client.call, "media_process", "the media process ended ", " into the call")
+        wait_for("another media process", lambda: house.pid("media") != dead and house.is_ready(), 15)
+
+
+@FAULTS.scenario("metrics: each cause is counted by its fixed name")
+def metrics(house):
+    for slug in ("wrong_port", "srtp_key", "no_media", "dns", "media_process"):
+        check(house.metric('sallyport_cause_total{cause="%s"}' % slug) >= 1, slug)
+    check(house.metric('sallyport_cause_total{cause="failed"}') == 0, "a call failed without a word")
