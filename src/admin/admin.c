@@ -109,6 +109,13 @@ int admin_count(struct admin *a, struct counts *c) {
   return room ? 0 : -ENOSPC;
 }
 
+void admin_hists(struct admin *a, const struct hist *hists, size_t n) {
+  pthread_mutex_lock(&a->lock);
+  a->hists = hists;
+  a->hists_n = n;
+  pthread_mutex_unlock(&a->lock);
+}
+
 int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg),
                 void *arg) {
   pthread_mutex_lock(&a->lock);

@@ -4,6 +4,7 @@
  * asked of the call thread (the owner). */
 #pragma once
 #include "base/count.h"
+#include "base/hist.h"
 #include "revise/revise.h"
 #include "console/assets.h"
 #include "store/store.h"
@@ -33,7 +34,7 @@ struct admin_settings {
       *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
   size_t files_n;
   const char *ledger_file; /* ledger_file is the database of operators and audit. */
-  struct revise *revise;  /* revise is the configuration as a document; borrowed; NULL: none. */
+  struct revise *revise;   /* revise is the configuration as a document; borrowed; NULL: none. */
   struct admin_push push;
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
@@ -92,6 +93,8 @@ void admin_tell(struct admin *a, const char *event, json_t *data);
 bool admin_is_watched(struct admin *a); /* somebody listens */
 /* Adds a table of counters to /metrics; it must outlive the server. 0 or -ENOSPC. */
 int admin_count(struct admin *a, struct counts *c) must_check;
+/* The histograms of /metrics, those of one name together. */
+void admin_hists(struct admin *a, const struct hist *hists, size_t n);
 /* Adds one number that a function reads (any thread). Texts are literals. 0 or -ENOSPC. */
 int admin_gauge(struct admin *a, const char *name, const char *help, uint64_t (*fn)(void *arg),
                 void *arg) must_check;

@@ -6,6 +6,7 @@
 #include "admin/alarms.h"
 #include "admin/gate.h"
 #include "admin/overview.h"
+#include "admin/metrics.h"
 #include "admin/show.h"
 #include "admin/throttle.h"
 #include "admin/verb.h"
@@ -49,6 +50,8 @@ struct admin {
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];
   size_t tables_n, gauges_n;
+  const struct hist *hists;
+  size_t hists_n;
 };
 
 /* who.c, desk.c: hooks of web; arg is the admin */

@@ -88,6 +88,7 @@ bool records_query_read(const struct web_ask *ask, struct reader_query *q, struc
          query_text(ask, "trunk", q->trunk, sizeof(q->trunk), ret) &&
          query_text(ask, "tenant", q->tenant, sizeof(q->tenant), ret) &&
          query_text(ask, "rule", q->rule, sizeof(q->rule), ret) &&
+         query_text(ask, "cause", q->cause, sizeof(q->cause), ret) &&
          query_text(ask, "q", q->q, sizeof(q->q), ret) &&
          query_mos(ask, "min_mos", &q->min_mos_x100, ret) &&
          query_mos(ask, "max_mos", &q->max_mos_x100, ret) &&
@@ -102,6 +103,7 @@ bool records_query_read(const struct web_ask *ask, struct reader_query *q, struc
       {"user", SHAPE_TEXT, 0, 1, 64}, \
       {"trunk", SHAPE_TEXT, 0, 1, 64, .help = "Of a leg or an attempt"}, \
       {"tenant", SHAPE_TEXT, 0, 1, 64}, {"rule", SHAPE_TEXT, 0, 1, 39, .help = "The refusal's rule"}, \
+      {"cause", SHAPE_TEXT, 0, 1, 31, .help = "Why it failed or sounded bad, as the record has it"}, \
       {"q", SHAPE_TEXT, 0, 1, 128, .help = "How a number, a user, a Call-ID or a Session-ID begins"}, \
       {"min_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at least"}, { \
     "max_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at most" \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Records as JSON, counters as text: see show.h. */
+ * Records as JSON: see show.h. */
 #include "admin/show.h"
 
 #include "base/clock.h"
@@ -109,50 +109,4 @@ json_t *show_record(const struct record *r) {
   snprintf(version, sizeof(version), "%016" PRIx64, r->config_version);
   json_object_set_new(j, "config_version", json_string(version));
   return j;
-}
-
-static bool name_seen(struct counts *const *tables, size_t table, size_t row, const char *name) {
-  for (size_t t = 0; t <= table; t++)
-    for (size_t i = 0; i < (t == table ? row : tables[t]->n); i++)
-      if (strcmp(tables[t]->rows[i].name, name) == 0)
-        return true;
-  return false;
-}
-
-static void head_print(FILE *f, const char *name, const char *help, enum count_kind kind) {
-  fprintf(f, "# HELP %s %s\n# TYPE %s %s\n", name, help, name,
-          kind == COUNT_GAUGE ? "gauge" : "counter");
-}
-
-static void rows_print(FILE *f, struct counts *const *tables, size_t tables_n, const char *name) {
-  for (size_t t = 0; t < tables_n; t++)
-    for (size_t i = 0; i < tables[t]->n; i++) {
-      const struct count_row *r = &tables[t]->rows[i];
-      if (strcmp(r->name, name) != 0)
-        continue;
-      const char *labels = r->labels ? r->labels : "";
-      fprintf(f, "%s%s%s%s %" PRIu64 "\n", name, labels[0] ? "{" : "", labels, labels[0] ? "}" : "",
-              count_get(tables[t], i));
-    }
-}
-
-char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges,
-                   size_t gauges_n, size_t *ret_bytes) {
-  char *text = NULL;
-  FILE *f = open_memstream(&text, ret_bytes);
-  if (!f)
-    return NULL;
-  for (size_t t = 0; t < tables_n; t++)
-    for (size_t i = 0; i < tables[t]->n; i++) {
-      const struct count_row *r = &tables[t]->rows[i];
-      if (name_seen(tables, t, i, r->name))
-        continue;
-      head_print(f, r->name, r->help, r->kind);
-      rows_print(f, tables, tables_n, r->name);
-    }
-  for (size_t i = 0; i < gauges_n; i++) {
-    head_print(f, gauges[i].name, gauges[i].help, COUNT_GAUGE);
-    fprintf(f, "%s %" PRIu64 "\n", gauges[i].name, gauges[i].fn(gauges[i].arg));
-  }
-  return fclose(f) == 0 ? text : NULL;
 }

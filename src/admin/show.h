@@ -6,14 +6,3 @@
 #include "web/web.h"
 
 json_t *show_record(const struct record *r); /* new reference */
-
-struct gauge {
-  const char *name, *help;
-  uint64_t (*fn)(void *arg);
-  void *arg;
-};
-
-/* Text of the exposition format 0.0.4 on the heap (NULL: no memory): each name once, its rows together.
- */
-char *show_metrics(struct counts *const *tables, size_t tables_n, const struct gauge *gauges,
-                   size_t gauges_n, size_t *ret_bytes);

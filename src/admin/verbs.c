@@ -26,20 +26,26 @@ void verb_ready(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   json_decref(doc);
 }
 
+/* A scraper that prefers OpenMetrics names it. */
+static bool wants_open(const struct web_ask *ask) {
+  static const char word[] = "application/openmetrics-text";
+  return ask->accept.n && memmem(ask->accept.p, ask->accept.n, word, sizeof(word) - 1);
+}
+
 void verb_metrics(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];
-  size_t tables_n, gauges_n;
-  (void)ask;
+  bool open = wants_open(ask->web);
   pthread_mutex_lock(&a->lock);
-  tables_n = a->tables_n;
-  gauges_n = a->gauges_n;
+  struct metrics m = {tables, a->tables_n, gauges, a->gauges_n, a->hists, a->hists_n};
   memcpy(tables, a->tables, sizeof(tables));
   memcpy(gauges, a->gauges, sizeof(gauges));
   pthread_mutex_unlock(&a->lock);
-  ret->body = show_metrics(tables, tables_n, gauges, gauges_n, &ret->body_bytes);
+  ret->body = metrics_text(&m, open, &ret->body_bytes);
   ret->status = ret->body ? 200 : 500;
-  ret->type = ret->body ? "text/plain; version=0.0.4; charset=utf-8" : NULL;
+  ret->type = !ret->body ? NULL
+              : open     ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+                         : "text/plain; version=0.0.4; charset=utf-8";
 }
 
 SHAPE(ready, {"ready", SHAPE_BOOL, SHAPE_MUST}, {"reasons", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT});

@@ -246,6 +246,9 @@ static int start_admin(struct house *h) {
                              tracebook_counts(h->tracebook)};
   for (size_t i = 0; r == 0 && i < COUNT_OF(tables); i++)
     r = admin_count(h->admin, tables[i]);
+  size_t hists_n;
+  const struct hist *hists = calls_hists(&hists_n);
+  admin_hists(h->admin, hists, hists_n);
   return r;
 }
 

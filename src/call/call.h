@@ -5,6 +5,7 @@
  * Everything here belongs to the call thread. Doors read the fields of struct call and struct leg and
  * never write them. A door names its legs by handles (leg->id), never by pointers kept across turns. */
 #pragma once
+#include "base/hist.h"
 #include "base/list.h"
 #include "base/loop.h"
 #include "base/pool.h"
@@ -246,6 +247,7 @@ void call_hang_up(struct call *c);                       /* an operator's order 
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
+struct hist *calls_hists(size_t *ret_n); /* tally.c: of all calls of the program */
 const struct counts *calls_causes(const struct calls *cs); /* by why.def */
 /* Why an ended call failed or sounded bad: a sentence and a slug of why.def, "": it did not. */
 const char *call_cause(const struct call *c, const char **ret_id);

@@ -278,6 +278,7 @@ void rec_put(struct call *c, enum record_state state);
 void rec_keep(struct call *c); /* from now on the record has the parties that it has now */
 void rec_store(struct calls *cs, const struct record *r);
 void rec_facts(struct leg *l, const struct mset_facts *f);
+void tally_record(const struct record *r); /* tally.c: once a call */
 void rec_start(struct record *r, const struct calls *cs, const char *id);
 
 /* fsm */

@@ -210,6 +210,8 @@ void rec_put(struct call *c, enum record_state state) {
   if (state == RECORD_ENDED) {
     put_end(&r, c);
     blame_find(c, &r);
+    if (!in->recorded)
+      tally_record(&r);
     in->recorded = true;
     timeline_end(c, &r);
   } else {

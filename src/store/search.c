@@ -52,6 +52,7 @@ static void terms_read(struct search *s) {
   term_add(s, KEY_TENANT, q->tenant);
   term_add(s, KEY_REASON, q->reason);
   term_add(s, KEY_RULE, q->rule);
+  term_add(s, KEY_CAUSE, q->cause);
   term_add(s, KEY_STATE, q->has_state ? record_state_text(q->state) : "");
 }
 

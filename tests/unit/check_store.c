@@ -310,6 +310,8 @@ Test(store, searches_for_several_things) {
     snprintf(r.tenant, sizeof(r.tenant), "t%d", i % 2);
     if (i % 6 == 0)
       snprintf(r.attempts, sizeof(r.attempts), "[{\"trunk\":\"dead\",\"sip\":503},{\"trunk\":\"big\"}]");
+    if (i % 40 == 0)
+      snprintf(r.cause_id, sizeof(r.cause_id), "silent");
     if (i % 12 == 0)
       r.callee.mos_x100 = 250;
     if (i % 12 == 1)
@@ -336,6 +338,7 @@ Test(store, searches_for_several_things) {
       {{.q = "+1425", .since_ms = 1010, .until_ms = 1020}, 20},
       {{.q = "%"}, 0},
       {{.q = "' OR 1 --"}, 0},
+      {{.cause = "silent"}, 3},
       {{.max_mos_x100 = 300}, 10},
       {{.min_mos_x100 = 400}, 10},
       {{.max_mos_x100 = 420, .trunk = "small"}, 10},
