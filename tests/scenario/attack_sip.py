@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Attacks on the trunk door: floods of unknown and known sources, spoofed identities, loops, slow and silent
 TLS and TCP peers, while calls go on."""
+import json
 import select
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
 
@@ -262,6 +265,66 @@ def tls_peers(house):
     wait_for("descriptors as before", lambda: fds(pid) <= open_fds + 8, 8)
 
 
+class Hellos:
+    """ClientHellos over connections of their own at a steady rate from many sources, in a process of its own; each is left after 50 ms."""
+
+    CODE = """
+import collections, json, socket, struct, sys, time
+port, rate, seconds, hello = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]), bytes.fromhex(sys.argv[4])
+sent, refused, open_, begin = 0, 0, collections.deque(), time.monotonic()
+while (now := time.monotonic()) < begin + seconds:
+    while open_ and (open_[0][0] < now - 0.05 or len(open_) > 800):
+        open_.popleft()[1].close()
+    if sent + refused >= (now - begin) * rate:
+        time.sleep(0.001)
+        continue
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.settimeout(0.2)
+    try:
+        s.bind(("127.0.1.%d" % (sent % 64 + 1), 0))
+        s.connect(("127.0.0.1", port))
+        s.send(hello)
+        sent += 1
+        open_.append((now, s))
+    except OSError:
+        refused += 1
+        s.close()
+print(json.dumps([sent, refused, time.monotonic() - begin]))
+"""
+
+    def __init__(self, port, rate, seconds):
+        self.words = ["nice", sys.executable, "-c", self.CODE, str(port), str(rate), str(seconds), HELLO.hex()]
+
+    def __enter__(self):
+        self.proc = subprocess.Popen(self.words, stdout=subprocess.PIPE, text=True)
+        return self
+
+    def __exit__(self, *_):
+        self.sent, self.refused, self.seconds = json.loads(self.proc.communicate(timeout=60)[0])
+
+
+@G.scenario("5,000 TLS ClientHellos a second on one listener: calls on the other trunks go on")
+def hello_flood(house):
+    pid = house.pid("sallyportd")
+    with lab_agent(house) as sip, sec_agent(house) as sec:
+        secured = audio_sdp(40000, host=PEER2, profile="RTP/SAVP", more="a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s\r\n" % ("A" * 40))
+        before = [echo_call(sip) for _ in range(10)]
+        rss, spent, times = rss_kb(pid), cpu_s(pid), []
+        with Hellos(house.port("tls"), 5000, 4) as flood:
+            begin = time.monotonic()
+            while time.monotonic() < begin + 4:
+                times += [echo_call(sip), echo_call(sec, PEER2, secured)]
+                time.sleep(0.03)
+    figure("%.0f ClientHellos a second, %d connections refused: %d calls beside, median %.1f ms, worst %.0f ms (before: %.1f ms); RSS %d -> %d KB; "
+           "CPU %.2f s" % (flood.sent / flood.seconds, flood.refused, len(times), percentile(times, 0.5) * 1e3, max(times) * 1e3,
+                           percentile(before, 0.5) * 1e3, rss, rss_kb(pid), cpu_s(pid) - spent))
+    check(flood.sent / flood.seconds > 1000, "no flood: %.0f a second" % (flood.sent / flood.seconds))
+    check(len(times) > 10 and max(times) < 1, "%d calls, the worst took %.2f s" % (len(times), max(times)))
+    check(not grew(pid, rss, 40 * 1024), "RSS grew from %d to %d KB" % (rss, rss_kb(pid)))
+    wait_for("TLS after it", lambda: tls_options(house)[1] == "SIP/2.0 200 OK", 8)
+
+
 @G.scenario("A13: old TLS versions, renegotiation, a certificate of nobody's: refused")
 def tls_versions(house):
     to = ("127.0.0.1", house.port("tls"))
@@ -328,6 +391,48 @@ def tcp_peers(house):
         peak = fds(pid)
     check(peak < 200, "%d descriptors" % peak)
     wait_for("calls after it", lambda: tcp_options(house) < 1, 5)
+
+
+def write_only(house):
+    """A connection of a known peer that asks and asks, and reads nothing."""
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    s.bind((PEER2, 0))
+    s.settimeout(3)
+    s.connect((PEER2, house.port("lab")))
+    s.setblocking(False)
+    return s
+
+
+@G.scenario("a peer that sends and never reads: its connections are its own matter, calls on the other trunks go on, memory is bounded")
+def never_reads(house):
+    pid = house.pid("sallyportd")
+    request = template("OPTIONS", PEER2, house.port("lab"), via=PEER2 + ":5060").replace(b"SIP/2.0/UDP", b"SIP/2.0/TCP")
+    with lab_agent(house) as sip:
+        before = [echo_call(sip) for _ in range(10)]
+        rss, sent, times, streams = rss_kb(pid), 0, [], [write_only(house) for _ in range(10)]
+        begin = time.monotonic()
+        rests = [b""] * len(streams)
+        while time.monotonic() < begin + 5:
+            for i, s in enumerate(streams):
+                for _ in range(40):
+                    rests[i] = rests[i] or request.replace(b"@@@@@@@@", b"%08x" % sent)
+                    try:
+                        rests[i] = rests[i][s.send(rests[i]):]
+                        sent += not rests[i]
+                    except OSError:
+                        break
+            times.append(echo_call(sip))
+            time.sleep(0.02)
+        peak = rss_kb(pid)
+        for s in streams:
+            s.close()
+    figure("a peer that never reads: %d OPTIONS taken, %d calls beside, median %.1f ms, worst %.0f ms (before: %.1f ms); RSS %d -> %d KB"
+           % (sent, len(times), percentile(times, 0.5) * 1e3, max(times) * 1e3, percentile(before, 0.5) * 1e3, rss, peak))
+    check(sent > 1000, "only %d were taken" % sent)
+    check(len(times) > 10 and max(times) < 1, "%d calls, the worst took %.2f s" % (len(times), max(times)))
+    check(not grew(pid, rss, 64 * 1024), "RSS grew from %d to %d KB" % (rss, peak))
+    wait_for("that trunk after it", lambda: tcp_options(house) < 1, 5)
 
 
 def tcp_options(house):
