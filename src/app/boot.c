@@ -99,6 +99,7 @@ static void on_tick(void *arg) {
   for (uint32_t i = 1; i < DROP_COUNT_; i++)
     atomic_store_explicit(&h->drop_values[i], calls_media_count(h->calls, i), memory_order_relaxed);
   house_trunk_count(h);
+  house_caps_tick(h);
   atomic_store(&h->media_ready, calls_is_ready(h->calls));
   atomic_store(&h->store_well, store_is_well(h->store));
   if (h->ticks++ % 4 == 0)
@@ -161,6 +162,9 @@ static int start_calls(struct house *h) {
   r = guard_new(&h->guard, h->conf);
   if (r < 0)
     return failed("guard", r, NULL);
+  r = house_caps(h);
+  if (r < 0)
+    return failed("caps", r, NULL);
   rand_bytes(id, sizeof(id));
   for (unsigned i = 0; i < sizeof(id); i++)
     snprintf(env.instance + 2 * i, 3, "%02x", id[i]);
@@ -312,6 +316,7 @@ void house_stop(struct house *h) {
   trunks_free(h->trunks);
   calls_free(h->calls);
   house_timelines_stop(h);
+  house_caps_stop(h);
   guard_free(h->guard);
   store_free(h->store);
   tokens_free(h->tokens);

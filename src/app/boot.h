@@ -76,6 +76,10 @@ int house_unban(void *arg, const char *address);
 json_t *house_trunks(void *arg);         /* arg is the house */
 struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */
 void house_trunk_count(struct house *h); /* makes them true */
+/* capkeep: what caps have counted, over a restart */
+int house_caps(struct house *h) must_check; /* once guard stands */
+void house_caps_tick(struct house *h);      /* four times a second */
+void house_caps_stop(struct house *h);
 /* timeline: the book of the calls' timelines, where it is kept and who asks for it */
 int house_timelines(struct house *h) must_check;
 void house_timelines_stop(struct house *h);

@@ -1,30 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Caps: see caps.h. */
-#include "guard/caps.h"
-
-#include "base/map.h"
+#include "guard/capspart.h"
 
 #include <stdio.h>
 
-enum { KEY_BYTES = 160, COUNTRIES = 1000, HOUR_S = 3600, DAY_S = 86400 };
+enum { HOUR_S = 3600, DAY_S = 86400 };
 static const uint64_t SECOND = 1000000;
-
-struct account {
-  char key[KEY_BYTES]; /* the cap's name, a space, the value; "" while free */
-  uint32_t generation, live;
-  uint64_t used_us; /* used is when it was asked last. */
-  struct bucket bucket;
-  uint64_t hour_us, day_us; /* when the windows began */
-  uint32_t hour_calls;
-  uint64_t day_talked_us, day_spent; /* in millionths of the unit of cost_per_minute */
-};
-
-struct caps {
-  struct account accounts[CAPS_ACCOUNTS_MAX];
-  struct map *by_key;
-  uint32_t next_free; /* accounts from here on were never used. */
-  uint8_t countries[COUNTRIES / 8 + 1];
-};
 
 int caps_new(struct caps **ret) {
   struct caps *c = calloc(1, sizeof(*c));
@@ -63,9 +44,7 @@ static struct account *idlest(struct caps *c) {
   return best;
 }
 
-static struct account *account_of(struct caps *c, const struct conf_cap *cap, struct slice value) {
-  char key[KEY_BYTES];
-  snprintf(key, sizeof(key), "%s %.*s", cap->name, (int)(value.n < 80 ? value.n : 80), value.p);
+struct account *caps_account(struct caps *c, const char *key) {
   struct account *a = map_get(c->by_key, slice_of(key));
   if (a)
     return a;
@@ -77,6 +56,12 @@ static struct account *account_of(struct caps *c, const struct conf_cap *cap, st
   a->generation = generation;
   snprintf(a->key, sizeof(a->key), "%s", key);
   return map_put(c->by_key, slice_of(a->key), a) == 0 ? a : NULL;
+}
+
+static struct account *account_of(struct caps *c, const struct conf_cap *cap, struct slice value) {
+  char key[KEY_BYTES];
+  snprintf(key, sizeof(key), "%s %.*s", cap->name, (int)(value.n < 80 ? value.n : 80), value.p);
+  return caps_account(c, key);
 }
 
 static void windows_turn(struct account *a, uint64_t now_us) {
@@ -161,6 +146,7 @@ struct verdict caps_admit(struct caps *c, const struct conf *conf, const struct 
     c->accounts[ret->of[k].account].live++;
     c->accounts[ret->of[k].account].hour_calls++;
   }
+  c->is_news |= ret->n > 0;
   return verdict_pass();
 }
 
@@ -188,6 +174,7 @@ void caps_leave(struct caps *c, const struct conf *conf, struct caps_hold *hold,
       a->day_spent +=
           (talked_us + 60 * SECOND - 1) / (60 * SECOND) * cap->cost_per_minute * (SECOND / 1000);
   }
+  c->is_news |= hold->n > 0;
   hold->n = 0;
 }
 
@@ -222,5 +209,6 @@ bool caps_is_new_country(struct caps *c, uint32_t country) {
   if (!country || country >= COUNTRIES || (c->countries[country / 8] & 1u << country % 8))
     return false;
   c->countries[country / 8] |= (uint8_t)(1u << country % 8);
+  c->is_news = true;
   return true;
 }

@@ -20,6 +20,13 @@ struct verdict caps_admit(struct caps *c, const struct conf *conf, const struct 
 void caps_leave(struct caps *c, const struct conf *conf, struct caps_hold *hold, uint64_t talked_us,
                 uint64_t now_us);
 
+/* What is counted, to outlive the program (live calls are not: they end with it): a text on the heap,
+ * NULL without memory. */
+char *caps_write(struct caps *c, size_t *ret_n, uint64_t now_us, uint64_t wall_ms) must_check;
+/* Into caps that were just made; what is over by now is left out. 0, or -EBADMSG: the rest is not read. */
+int caps_read(struct caps *c, struct slice text, uint64_t now_us, uint64_t wall_ms) must_check;
+bool caps_is_news(const struct caps *c); /* something was counted since caps_write() */
+
 /* Country codes (E.164, one to three digits) that were called: true when it was never before.
  * 0: not a global number. */
 uint32_t caps_country(struct slice called);

@@ -16,7 +16,7 @@ static const struct count_row count_rows[COUNT_ROWS_] = {
                         COUNT_COUNTER},
     [COUNT_LIVE] = {"sallyport_trunk_calls", "", "Live calls on trunks", COUNT_GAUGE},
     [COUNT_COUNTRIES] = {"sallyport_new_countries_total", "",
-                         "Countries that were called for the first time since the start", COUNT_COUNTER},
+                         "Countries that were called for the first time", COUNT_COUNTER},
 };
 
 /* ---- states of trunks ---- */
@@ -146,7 +146,7 @@ static void country_tell(struct guard *g, const struct caps_facts *f) {
   if (g->is_rehearsal || !caps_is_new_country(g->caps, country))
     return;
   count_one(&g->counts, COUNT_COUNTRIES);
-  log_warn(guard, "first call to country +%u since the start, from trunk %.*s", country, (int)f->trunk.n,
+  log_warn(guard, "first call to country +%u, from trunk %.*s", country, (int)f->trunk.n,
            f->trunk.n ? f->trunk.p : "");
 }
 
@@ -162,4 +162,12 @@ struct verdict guard_caps(struct guard *g, const struct caps_facts *f, uint64_t 
 
 void guard_caps_leave(struct guard *g, struct caps_hold *hold, uint64_t talked_us, uint64_t now_us) {
   caps_leave(g->caps, g->conf, hold, talked_us, now_us);
+}
+
+char *guard_caps_write(struct guard *g, size_t *ret_n, uint64_t now_us, uint64_t wall_ms) {
+  return caps_is_news(g->caps) ? caps_write(g->caps, ret_n, now_us, wall_ms) : NULL;
+}
+
+int guard_caps_read(struct guard *g, struct slice text, uint64_t now_us, uint64_t wall_ms) {
+  return caps_read(g->caps, text, now_us, wall_ms);
 }

@@ -156,6 +156,11 @@ struct caps_hold { /* the accounts that a live call counts on */
     uint32_t generation;
   } of[CAPS_A_CALL];
 };
+/* What caps have counted, as a text that outlives the program: NULL where nothing changed since, or
+ * without memory. The caller frees it. */
+char *guard_caps_write(struct guard *g, size_t *ret_n, uint64_t now_us, uint64_t wall_ms) must_check;
+int guard_caps_read(struct guard *g, struct slice text, uint64_t now_us, uint64_t wall_ms)
+    must_check; /* 0, or -EBADMSG: the rest is not read */
 /* Pass: guard_caps_leave() once, with how long it was connected. A country that was never called before
  * is told (log, metric). */
 struct verdict guard_caps(struct guard *g, const struct caps_facts *f, uint64_t now_us,

@@ -6,7 +6,7 @@ import time
 
 from app import App
 from group import Group
-from house import check
+from house import check, wait_for
 from sipua import Agent, Dialog, Rtp, audio_sdp
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -172,6 +172,31 @@ def capped(house):
         check(gone.status == 503 and "caps[alices].calls_per_hour: 1" in gone.get("warning"), "the second: " + gone.text())
         check(int(gone.get("retry-after")) > 3500, "Retry-After: " + gone.get("retry-after"))
     house.record(lambda r: r["end"] and r["end"]["rule"] == "cap")
+
+
+def alices(sip):
+    d = Dialog(sip, "+15550100001").invite(audio_sdp(4000))
+    gone = d.answer(300)
+    d.ack(gone)
+    return gone
+
+
+RESTARTS = Group("caps over restarts", template=here + "/policy.yaml.in")
+
+
+@RESTARTS.scenario("what a cap has counted outlives SIGTERM at once, and a kill after ten seconds")
+def cap_kept(house):
+    with agent(house, "127.0.0.3") as sip:
+        for sign, wait_s, caller in ((signal.SIGTERM, 0, "+15550123456"), (signal.SIGKILL, 11, "+15550123499")):
+            sip.user = caller
+            first = alices(sip)
+            check(first.status == 480, "the first: " + first.text())
+            time.sleep(wait_s)
+            dead = house.pid("sallyportd")
+            os.kill(dead, sign)
+            wait_for("another sallyportd", lambda: house.pid("sallyportd") != dead and house.is_ready(), 20)
+            gone = alices(sip)
+            check(gone.status == 503 and "caps[alices].calls_per_hour: 1" in gone.get("warning"), "after signal %d: %s" % (sign, gone.text()))
 
 
 @POLICY.scenario("requests that waited too long: new calls get 503 with what to give way by, until it is over")

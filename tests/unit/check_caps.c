@@ -112,3 +112,42 @@ Test(caps, countries) {
   cr_assert_not(caps_is_new_country(caps, 0));
   caps = caps_free(caps);
 }
+
+/* Hours, minutes and spend go on after a restart, by the wall clock; what is over by then is not. */
+Test(caps, outlive_a_restart, .fini = stop) {
+  struct caps_hold a, b;
+  size_t n;
+  const uint64_t wall = 1700000000000;
+  start("  - {name: hour, per: caller, calls_per_hour: 2}\n"
+        "  - {name: day, called: [\"+1900\"], minutes_per_day: 3}\n");
+  cr_assert_not(caps_is_news(caps));
+  cr_assert_eq(call("+1555", "+19001", SECOND, &a).refusal, REFUSE_NONE);
+  cr_assert(caps_is_new_country(caps, 44));
+  caps_leave(caps, conf, &a, 3 * MINUTE, 4 * MINUTE);
+  cr_assert(caps_is_news(caps));
+  char *text = caps_write(caps, &n, 10 * MINUTE, wall);
+  cr_assert(text && n);
+  cr_assert_not(caps_is_news(caps));
+  static const struct {
+    uint64_t later_us;
+    enum refusal first, second;
+  } cases[] = {{MINUTE, REFUSE_CAP, REFUSE_NONE},
+               {HOUR, REFUSE_CAP, REFUSE_NONE},
+               {86400000000, REFUSE_NONE, REFUSE_NONE}};
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    caps = caps_free(caps);
+    cr_assert_eq(caps_new(&caps), 0);
+    uint64_t now = 5 * SECOND; /* the machine has just started */
+    cr_assert_eq(caps_read(caps, slice_from(text, n), now, wall + cases[i].later_us / 1000), 0);
+    cr_assert_not(caps_is_new_country(caps, 44));
+    cr_assert(caps_is_new_country(caps, 33));
+    cr_assert_eq(call("+1556", "+19002", now, &a).refusal, cases[i].first, "minutes, case %zu", i);
+    cr_assert_eq(call("+1555", "+4420", now, &b).refusal, cases[i].second);
+    int left = cases[i].later_us < 50 * MINUTE ? 0 : 1;
+    cr_assert_eq(call("+1555", "+4420", now, &b).refusal, left ? REFUSE_NONE : REFUSE_CAP,
+                 "an hour's calls, case %zu", i);
+  }
+  cr_assert_eq(caps_read(caps, SLICE("nonsense"), 1, wall), -EBADMSG);
+  cr_assert_eq(caps_read(caps, SLICE("sallyport caps 1\n00\n1 2 3\n"), 1, wall), -EBADMSG);
+  free(text);
+}
