@@ -69,6 +69,10 @@ void plan_path_of(const char *file, const char *text, char dst[CONF_PATH_BYTES])
 void gate_replay(const struct replay_worlds *w, const char *store_file, struct revise_faults *ret);
 void gate_check(const struct candidate *c, const struct plan *old, const struct conf *old_conf,
                 struct revise_faults *ret);
+/* value.c; section SECTION_COUNT_: unknown keys, all texts */
+json_t *value_of_map(const struct tree_node *map, uint8_t section);
+/* is_begun: the first key stands behind something on its line. */
+void value_emit_map(FILE *out, const json_t *map, unsigned indent, uint8_t section, bool is_begun);
 /* secret.c: heap copies. */
 char *secrets_hide(const struct field *rows, size_t n, const char *text);
 char *secrets_put_back(const struct field *rows, size_t n, const char *text, const char *from,

@@ -6,6 +6,7 @@
 #pragma once
 #include "route/route.h"
 
+#include <jansson.h>
 #include <stdio.h>
 
 enum {
@@ -133,6 +134,19 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
                                       struct revise_faults *ret_faults);
 /* The files were edited by hand (SIGHUP): they are taken into force by the thread, soon. Any thread. */
 void revise_reload(struct revise *r);
+
+/* Single things ------------------------------------------------------------------------------------ */
+
+/* The item of that name in a list of the file ("trunks", "users" …) as JSON, as it is written there;
+ * NULL: there is none. New references. */
+json_t *revise_item(const char *text, const char *list, const char *name);
+json_t *revise_items(const char *text, const char *list); /* all of them, in their order */
+/* The text with that item written anew (item NULL: taken out), or with one more (name NULL); all other
+ * lines stay as they are. *ret is on the heap. 0, -ENOENT, -ENOTSUP (the file is one map in brackets),
+ * -EINVAL, -ENOMEM. */
+int revise_item_put(char **ret, const char *text, const char *list, const char *name,
+                    const json_t *item) must_check;
+json_t *revise_schema(void); /* JSON Schema of the file; new reference */
 
 /* Replay ------------------------------------------------------------------------------------------- */
 

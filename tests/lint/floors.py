@@ -17,7 +17,7 @@ LIBRARY = {
     "openssl/": {"flow", "base/hmac.c", "stir", "trunk", "web"},
     "gnutls/": {"web"},
     "microhttpd.h": {"web"},
-    "jansson.h": {"web", "native", "admin", "app/routetest.c", "app/trunks.c", "app/live.c", "app/bans.c", "stir"},
+    "jansson.h": {"web", "native", "admin", "app/routetest.c", "app/trunks.c", "app/live.c", "app/bans.c", "stir", "revise"},
     "curl/": {"stir", "admin/push.c"},
     "sqlite3.h": {"store"},
     "sodium.h": {"admin/password.c", "trace"},

@@ -481,6 +481,92 @@ Test(revise, history_is_bounded) {
   cr_assert_eq(book_at(again, 0)->n, 4);
 }
 
+/* ---- single things ---- */
+
+static char *with_item(const char *text, const char *name, const char *json) {
+  char *out = NULL;
+  json_t *item = json ? json_loads(json, 0, NULL) : NULL;
+  cr_assert(!json || item, "%s", json);
+  cr_assert_eq(revise_item_put(&out, text, "trunks", name, item), 0);
+  json_decref(item);
+  return out;
+}
+
+Test(revise, an_item_is_written_anew_and_the_rest_stays) {
+  own_mem char *out =
+      with_item(good, "carrier",
+                "{\"listener\":\"sip\",\"name\":\"carrier\",\"peers\":[\"127.0.0.1\"],\"options\":true,"
+                "\"options_interval_s\":30,\"numbers\":{\"country\":\"49\",\"inbound_called\":[{"
+                "\"match\":\"^0(.*)\",\"replace\":\"+49\\\\1\"}]}}");
+  own_mem char *want = edit(good,
+                            "  - name: carrier # of old\n    listener: sip\n    peers: [127.0.0.1]\n    "
+                            "target: sip:127.0.0.1:5070\n    srtp: off\n",
+                            "  - name: carrier\n    listener: sip\n    peers: [\"127.0.0.1\"]\n    "
+                            "options: true\n    options_interval_s: 30\n"
+                            "    numbers:\n      country: \"49\"\n      inbound_called:\n        - "
+                            "match: \"^0(.*)\"\n          replace: \"+49\\\\1\"\n");
+  cr_assert_str_eq(out, want);
+  own_mem char *less = with_item(good, "other", NULL);
+  cr_assert(strstr(less, "# the second\n# the users\n") && !strstr(less, "127.0.0.2"), "%s", less);
+  own_mem char *none = with_item(less, "carrier", NULL);
+  cr_assert(!strstr(none, "trunks:") && strstr(none, "# the users\n"), "%s", none);
+  own_mem char *again = with_item(none, NULL, "{\"name\":\"new\",\"listener\":\"sip\"}");
+  cr_assert(strstr(again, "dialplan: plan.yaml\ntrunks:\n  - name: new\n    listener: sip\n"), "%s",
+            again);
+  own_mem char *more = with_item(good, NULL, "{\"name\":\"new\",\"listener\":\"sip\"}");
+  cr_assert(strstr(more, "    peers: [127.0.0.2]\n  - name: new\n    listener: sip\n# the users\n"),
+            "%s", more);
+  char *absent = NULL;
+  cr_assert_eq(revise_item_put(&absent, good, "trunks", "nobody", NULL), -ENOENT);
+}
+
+Test(revise, a_list_in_brackets_is_written_anew) {
+  own_mem char *flow =
+      edit(good, "users:\n  - {name: alice, numbers: [\"+15550100001\"]}\n",
+           "users: [{name: alice}, # one\n  {name: bob, display: \"B \\\"o\\\" b\"}]\n");
+  json_t *item = json_pack("{s:s, s:[s]}", "name", "alice", "numbers", "+15550100009");
+  char *out = NULL;
+  cr_assert_eq(revise_item_put(&out, flow, "users", "alice", item), 0);
+  cr_assert(strstr(out, "# the users\nusers:\n  - name: alice\n    numbers: [\"+15550100009\"]\n  - "
+                        "name: bob\n    display: \"B \\\"o\\\" b\"\ndialplan:"),
+            "%s", out);
+  json_decref(item);
+  free(out);
+}
+
+/* What is read of what was written is what was written, whatever the texts hold. */
+Test(revise, items_come_back_as_they_went) {
+  static const char *const texts[] = {
+      "",   "off", "yes", "12", "a b", "#x",  "a: b", "\"q\"", "back\\slash", "- x",   "{a}", "[b]",
+      "ü€", "&a",  "*b",  "!t", "%p",  "@at", "`t",   "'s'",   "x #y",        " lead", "|",   ">"};
+  for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    json_t *item =
+        json_pack("{s:s, s:s, s:b, s:i, s:[s], s:{s:s}}", "name", "t", "target", texts[i], "enabled", 1,
+                  "max_calls", 7, "codecs", texts[i], "credentials", "username", texts[i]);
+    char *out = NULL;
+    cr_assert_eq(revise_item_put(&out, good, "trunks", NULL, item), 0);
+    json_t *back = revise_item(out, "trunks", "t");
+    cr_assert(json_equal(back, item), "%s", out);
+    json_decref(back);
+    json_decref(item);
+    free(out);
+  }
+}
+
+Test(revise, the_schema_has_each_setting) {
+  json_t *j = revise_schema();
+  json_t *trunk = json_object_get(
+      json_object_get(json_object_get(json_object_get(j, "properties"), "trunks"), "items"),
+      "properties");
+  json_t *calls = json_object_get(trunk, "max_calls");
+  cr_assert_eq(json_integer_value(json_object_get(calls, "maximum")), 100000);
+  cr_assert_eq(json_integer_value(json_object_get(calls, "default")), 100);
+  cr_assert_str_eq(json_string_value(json_object_get(calls, "x-takes-effect")), "reload");
+  cr_assert(
+      json_object_get(json_object_get(json_object_get(trunk, "numbers"), "properties"), "country"));
+  json_decref(j);
+}
+
 /* ---- replay ---- */
 
 struct past {
