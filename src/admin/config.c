@@ -91,19 +91,26 @@ json_t *config_fault_list(const struct revise_faults *f) {
   return list;
 }
 
-static void pointer_turn(const char *pointer, const char *from, const char *to, char *dst,
-                         size_t bytes) {
-  size_t n = from ? strlen(from) : 0;
-  bool fits = n && strncmp(pointer, from, n) == 0 && (pointer[n] == '/' || !pointer[n]);
-  snprintf(dst, bytes, "%s%s", fits ? to : "", fits ? pointer + n : pointer);
+static bool begins(const char *pointer, const char *from) {
+  size_t n = strlen(from);
+  return n && strncmp(pointer, from, n) == 0 && (pointer[n] == '/' || !pointer[n]);
 }
 
-void config_faults(struct web_answer *ret, const struct revise_faults *f, const char *from,
-                   const char *to) {
+static void pointer_turn(const char *pointer, const struct config_places *at, char *dst, size_t bytes) {
+  snprintf(dst, bytes, "%s", pointer);
+  for (size_t i = 0; at && i < COUNT_OF(at->from); i++)
+    if (begins(pointer, at->from[i])) {
+      snprintf(dst, bytes, "%s%s", at->to, pointer + strlen(at->from[i]));
+      return;
+    }
+}
+
+void config_faults(struct web_answer *ret, const struct revise_faults *f,
+                   const struct config_places *at) {
   struct web_problem_error *errors = calloc(f->n + 1, sizeof(*errors));
   char(*pointers)[256] = calloc(f->n + 1, sizeof(*pointers));
   for (uint32_t i = 0; errors && pointers && i < f->n; i++) {
-    pointer_turn(f->list[i].pointer, from, to, pointers[i], sizeof(pointers[i]));
+    pointer_turn(f->list[i].pointer, at, pointers[i], sizeof(pointers[i]));
     errors[i] = (struct web_problem_error){pointers[i], f->list[i].message};
   }
   web_answer_problem(ret, WEB_PROBLEM_unprocessable,
@@ -148,6 +155,11 @@ static json_t *entry_json(const struct revise_entry *e) {
                    "how", e->how, "who", e->who, strlen(e->who), "comment", e->comment,
                    strlen(e->comment), "of", e->of ? json_integer(e->of) : json_null(), "version",
                    version_json(e->version));
+}
+
+void verb_config_schema(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  (void)a, (void)ask;
+  desk_json(ret, 200, revise_schema());
 }
 
 void verb_config_history(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
@@ -332,7 +344,7 @@ static void replay_answer(struct admin *a, struct desk_ask *ask, const struct ca
   uint64_t back_ms = (uint64_t)(hours ? json_integer_value(hours) : 24) * 3600000, now = clock_wall_ms();
   int r = p ? revise_replay(a->set.revise, c, now > back_ms ? now - back_ms : 0, p) : -ENOMEM;
   if (r == -EINVAL)
-    config_faults(ret, &c->faults, NULL, NULL);
+    config_faults(ret, &c->faults, NULL);
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});
@@ -405,7 +417,7 @@ void verb_config_commit(struct admin *a, struct desk_ask *ask, struct web_answer
     wish.etag = is_star(ask) ? NULL : w.now.etag;
     struct revise_outcome o = revise_commit(a->set.revise, c, &wish);
     if (o.result == REVISE_FAULTY)
-      config_faults(ret, &c->faults, NULL, NULL);
+      config_faults(ret, &c->faults, NULL);
     else if (o.result != REVISE_DONE)
       config_refused(ret, &o);
     else {
@@ -448,7 +460,7 @@ void verb_config_rollback(struct admin *a, struct desk_ask *ask, struct web_answ
   struct revise_outcome o = revise_rollback(
       a->set.revise, (uint32_t)json_integer_value(json_object_get(ask->body, "n")), &wish, f);
   if (o.result == REVISE_FAULTY) {
-    config_faults(ret, f, NULL, NULL);
+    config_faults(ret, f, NULL);
   } else if (o.result != REVISE_DONE) {
     config_refused(ret, &o);
   } else {
@@ -470,7 +482,7 @@ bool config_change(struct admin *a, struct desk_ask *ask, const struct config_ch
   if (c)
     o = revise_commit(a->set.revise, c, &wish);
   if (c && o.result == REVISE_FAULTY)
-    config_faults(ret, &c->faults, ch->from, ch->to);
+    config_faults(ret, &c->faults, &ch->at);
   else if (c && o.result != REVISE_DONE)
     config_refused(ret, &o);
   revise_state_done(&s);

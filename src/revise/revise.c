@@ -367,7 +367,7 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
 /* ---- replay ---- */
 
 /* What is in force, as objects of our own: those of the call thread are its. */
-static int current_parse(struct revise *r, struct conf **ret_conf, struct plan **ret_plan) {
+int revise_current(struct revise *r, struct conf **ret_conf, struct plan **ret_plan) {
   own_mem struct conf_errors *e = errors_new();
   if (!e)
     return -ENOMEM;
@@ -388,7 +388,7 @@ int revise_replay(struct revise *r, const struct candidate *c, uint64_t since_ms
     return -EINVAL;
   if (!r->env.store_file)
     return -EIO;
-  int x = current_parse(r, &conf, &plan);
+  int x = revise_current(r, &conf, &plan);
   struct replay_worlds w = {conf, c->conf, plan, c->plan};
   if (x == 0)
     x = replay_run(&w, r->env.store_file, since_ms, REVISE_REPLAY_MAX, ret);

@@ -135,6 +135,9 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
 /* The files were edited by hand (SIGHUP): they are taken into force by the thread, soon. Any thread. */
 void revise_reload(struct revise *r);
 
+/* What is in force as objects of one's own (certificates are not looked at): 0 or -errno. */
+int revise_current(struct revise *r, struct conf **ret_conf, struct plan **ret_plan) must_check;
+
 /* Single things ------------------------------------------------------------------------------------ */
 
 /* The item of that name in a list of the file ("trunks", "users" …) as JSON, as it is written there;

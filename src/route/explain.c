@@ -155,3 +155,16 @@ size_t route_explain(const struct plan *p, const struct route_facts *f, char *ds
   }
   return t.n;
 }
+
+size_t plan_rule_text(const struct plan *p, uint32_t rule, char *dst, size_t dst_bytes) {
+  const struct rule *r = &p->rules[rule];
+  struct route_decision d = {.timeout_s = r->timeout_s, .steps = r->steps, .n_steps = r->n_steps};
+  char step[512];
+  struct text t;
+  text_init(&t, dst, dst_bytes);
+  for (uint32_t i = 0; i < d.n_steps; i++) {
+    route_step_text(&d, i, step, sizeof(step));
+    text_add(&t, "%s%s", i ? ", then " : "", step);
+  }
+  return t.n;
+}

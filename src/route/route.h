@@ -98,6 +98,8 @@ enum route_direction { ROUTE_IN_CALLED, ROUTE_IN_CALLER, ROUTE_OUT_CALLED, ROUTE
 int route_number(const struct plan *p, const char *trunk, enum route_direction way, struct slice number,
                  char *dst, size_t dst_bytes) must_check;
 
+/* What rule i does, in words: "user alice, then announce …". */
+size_t plan_rule_text(const struct plan *p, uint32_t rule, char *dst, size_t dst_bytes);
 /* Does any rule lead anywhere? */
 bool plan_takes_calls(const struct plan *p);
 /* The i-th number that a rule with emergency names in full; NULL past the last. */

@@ -173,3 +173,66 @@ def by_hand(base):
         check(status == 409 and "by hand" in problem["detail"], "%d %s" % (status, problem))
         house.reload("configuration reloaded")
         check(house.config()["text"] == text and house.good("GET", "/config/history")["history"][0]["how"] == "reload", "history")
+
+
+@CONFIGS.scenario("trunks, numbers and the dialplan as single things: ETags, merge patch, pointers; comments elsewhere survive")
+def single(base):
+    with Desk(base, "single") as house:
+        text = house.on_disk()
+        with open(house.config_file(), "w") as f:
+            f.write("# kept by all\n" + text)
+        house.reload("configuration reloaded")
+        name = house.good("GET", "/trunks")["trunks"][0]["name"]
+        one = house.good("GET", "/trunks/" + name)
+        check(one["name"] == name == one["settings"]["name"] and "status" in one, str(one))
+        check(house.ask_desk("PATCH", "/trunks/" + name, {"max_calls": 7})[0] == 428, "without If-Match")
+        check(house.ask_desk("PATCH", "/trunks/" + name, {"max_calls": 7}, '"x"')[0] == 412, "a stale ETag")
+        status, problem = house.ask_desk("PATCH", "/trunks/" + name, {"settings": {"srtp": "perhaps"}}, one["etag"])
+        check(status == 422 and problem["errors"][0]["pointer"] == "/settings/srtp", "%d %s" % (status, problem))
+        status, problem = house.ask_desk("PATCH", "/trunks/" + name, {"numbers": {"colour": "red"}}, one["etag"])
+        check(status == 422 and problem["errors"][0]["pointer"] == "/numbers/colour", "%d %s" % (status, problem))
+        status, problem = house.ask_desk("PATCH", "/trunks/" + name, {"max_calls": "7"}, one["etag"])
+        check(status == 422 and problem["errors"][0]["pointer"] == "/max_calls", "%d %s" % (status, problem))
+        status, problem = house.ask_desk("PUT", "/trunks/" + name, dict(one["settings"], name="other"), one["etag"])
+        check(status == 422 and problem["errors"][0]["pointer"] == "/name", "%d %s" % (status, problem))
+        check(house.good("GET", "/trunks/" + name) == one, "a refused change left something behind")
+        changed = house.good("PATCH", "/trunks/" + name, {"max_calls": 7, "hold": None}, one["etag"])
+        check(changed["settings"]["max_calls"] == 7 and changed["etag"] != one["etag"] and "hold" not in changed["settings"], str(changed))
+        check(house.good("GET", "/trunks/" + name) == changed and house.on_disk().startswith("# kept by all\n"), "read again")
+        comments = [line for line in text.splitlines() if line.lstrip().startswith("#") and not line.startswith("  ")]
+        check(all(line in house.on_disk() for line in comments), "comments elsewhere are lost")
+        entry = house.good("GET", "/config/history")["history"][0]
+        check(entry["comment"] == "PATCH trunks/" + name, str(entry))
+        fresh = {"name": "fresh", "listener": one["settings"]["listener"], "peers": ["198.51.100.77"], "target": "sip:198.51.100.77"}
+        if one["settings"].get("kind"):
+            fresh = dict(one["settings"], name="fresh", peers=["fresh.example.net"], fqdn="fresh.example.org")
+        new = house.good("POST", "/trunks", fresh, status=201)
+        check(house.ask_desk("POST", "/trunks", fresh)[0] == 422, "twice")
+        wait_for("the new trunk", lambda: any(t["name"] == "fresh" for t in house.good("GET", "/trunks")["trunks"]))
+        check(house.ask_desk("DELETE", "/trunks/fresh", None, new["etag"])[0] == 204, "taken out")
+        check(house.ask_desk("GET", "/trunks/fresh")[0] == 404, "gone")
+
+        numbers = house.good("GET", "/numbers")
+        have = {n["number"]: n["user"] for n in numbers["numbers"]}
+        check(have.get("+15550100001") == "alice", str(have))
+        moved = house.good("PUT", "/numbers/%2B15550100001", {"user": "bob"}, numbers["etag"])
+        check({n["number"]: n["user"] for n in moved["numbers"]}["+15550100001"] == "bob", str(moved))
+        check(house.ask_desk("PUT", "/numbers/%2B15550100001", {"user": "bob"}, numbers["etag"])[0] == 412, "stale numbers")
+        status, problem = house.ask_desk("PUT", "/numbers/%2B15550100001", {"user": "nobody"}, moved["etag"])
+        check(status == 422 and problem["errors"][0]["pointer"] == "/user", "%d %s" % (status, problem))
+        status, problem = house.ask_desk("PUT", "/numbers/12", {"user": "bob"}, moved["etag"])
+        check(status == 422, "%d %s" % (status, problem))
+        check(house.ask_desk("DELETE", "/numbers/%2B15550100001", None, moved["etag"])[0] == 204, "the number is gone")
+
+        routes = house.good("GET", "/routes")
+        check(routes["text"] == open(house.plan).read() and routes["rules"][0]["summary"] and routes["file"] == "plan.yaml", str(routes)[:300])
+        status, problem = house.ask_desk("PUT", "/routes", {"text": "rules:\n  - {name: x, then: {user: nobody}}\n"}, routes["etag"])
+        check(status == 422 and problem["errors"], "%d %s" % (status, problem))
+        longer = routes["text"].replace("rules:\n", "rules:\n  - {name: never, called: \"+15550199999\", then: {refuse: 603}}\n", 1)
+        test = house.good("POST", "/routes/test", {"called": "+15550199999", "plan": longer})
+        check(test["refused"] == 603 and test["rule"] == "never" and test["rules"][-1]["fits"], str(test))
+        check(house.good("PUT", "/routes", {"text": longer}, routes["etag"])["rules"][0]["name"] == "never", "the plan")
+        test = house.good("POST", "/routes/test", {"called": "+15550199999", "at": "2026-12-24T17:30"})
+        check(test["refused"] == 603 and house.ask_desk("POST", "/routes/test", {"called": "1", "trunk": "none"})[0] == 422, str(test))
+        schema = house.good("GET", "/config/schema")
+        check("trunks" in schema["properties"] and schema["additionalProperties"] is False, "schema")
