@@ -45,6 +45,19 @@ struct blame_leg {
   bool is_noted, is_held, wants_ice, wants_dtls, wants_srtp;
 };
 
+/* What a leg's counters were a second ago. */
+struct sampled {
+  uint64_t session;
+  uint32_t rx, rx_lost, auth, wrong, tx, tx_lost;
+};
+
+struct sampler { /* a round over the calls, see samples.c */
+  struct timer timer;
+  uint64_t round_us; /* round_us is when it began. */
+  uint32_t cursor;
+  bool is_on, has_any;
+};
+
 struct calls {
   struct calls_env env;
   bool has_no_music[CONF_TRUNKS_MAX]; /* by trunk: its file of music could not be read or played. */
@@ -68,6 +81,7 @@ struct calls {
   _Atomic uint64_t count_values[CALLS_COUNT_];
   struct counts causes;
   _Atomic uint64_t cause_values[CAUSE_COUNT_];
+  struct sampler sampler;
 };
 
 /* Bytes of an object, packed; bytes NULL: none. */
@@ -98,8 +112,9 @@ struct call_inner {
   struct timer answer, media, interim, longest, retire;
   uint32_t n_callees, ends_pending, n_interim;
   char tenant[CONF_NAME_BYTES], identity[CONF_NAME_BYTES];
-  char asked_called[ROUTE_NUMBER_BYTES], asked_caller[ROUTE_NUMBER_BYTES]; /* as they came, for the record */
-  uint8_t asked_flags;                                                     /* of enum record_asked */
+  char asked_called[ROUTE_NUMBER_BYTES],
+      asked_caller[ROUTE_NUMBER_BYTES]; /* as they came, for the record */
+  uint8_t asked_flags;                  /* of enum record_asked */
   char *telemetry; /* telemetry is JSON text, shorter than RECORD_TELEMETRY_BYTES; NULL: none. */
   struct transfer *transfer; /* this call is one's, and its target has not answered */
   struct transfer *referred; /* the trunk was asked to do one itself */
@@ -152,6 +167,7 @@ struct leg_inner {
   bool is_barred;        /* is_barred: its early media are not for the caller. */
   uint8_t network;       /* enum place_network, as the client said */
   struct blame_leg blame;
+  struct sampled sampled;
   uint32_t reoffers;                  /* reoffers counts descriptions that came within the call, */
   uint64_t reoffer_us[REOFFERS_KEPT]; /* and when the first of them did. */
 };
@@ -254,7 +270,8 @@ void blame_reoffer(struct leg *l);                 /* a description came within 
 void blame_note(struct call *c);                   /* it ends: what its legs take away */
 void blame_find(struct call *c, struct record *r); /* its counts are there: into the record, the log */
 void blame_counts(struct calls *cs);
-void blame_refusal(struct calls *cs, struct record *r, const struct verdict *v); /* of an attempt that became no call */
+void blame_refusal(struct calls *cs, struct record *r,
+                   const struct verdict *v); /* of an attempt that became no call */
 const char *rec_codec(uint32_t kind);
 struct mset_facts rec_sum(const struct leg *l); /* counters of all its sessions until now */
 /* timeline */
@@ -268,6 +285,10 @@ void timeline_digit(const struct leg *l, char digit, const char *by);
 void timeline_digits(const struct leg *l, struct slice digits); /* that it has sent to the far side */
 void timeline_codec(const struct leg *l);                       /* offer and answer are complete */
 void timeline_end(struct call *c, const struct record *r);      /* the record is complete */
+
+/* samples */
+void samples_begin(struct call *c); /* its media stand; without a timeline nothing is done */
+void samples_end(struct calls *cs);
 
 /* sessionid */
 void sessionid_make(char ret[33]);

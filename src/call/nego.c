@@ -93,6 +93,7 @@ static struct verdict answer_first(struct leg *l) {
 
 void leg_on_opened(struct leg *l) {
   struct verdict v = verdict_pass();
+  samples_begin(l->call);
   if (l->role == LEG_CALLER && l->remote)
     v = answer_first(l);
   if (!verdict_is_pass(&v)) {

@@ -324,6 +324,7 @@ struct calls *calls_free(struct calls *cs) {
   while (cs->ended.next && !list_is_empty(&cs->ended))
     forget_oldest(cs);
   loop_disarm(cs->env.loop, &cs->reap);
+  samples_end(cs);
   loop_disarm(cs->env.loop, &cs->fold);
   loop_disarm(cs->env.loop, &cs->expire);
   pool_free(cs->live);

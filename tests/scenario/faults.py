@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Each cause of trace/why.def by injecting its fault: the record says why, in one sentence."""
 import asyncio
+import json
 import os
 import re
 import select
@@ -78,6 +79,12 @@ def ended(d, bob, seconds):
     time.sleep(seconds)
     d.bye()
     return bob.client.call
+
+
+def timeline(house, call):
+    status, body = house.admin("/admin/v1/calls/%s/timeline" % call)
+    check(status == 200, "timeline: %d %s" % (status, body))
+    return json.loads(body)
 
 
 def newest(house, known):
@@ -531,6 +538,28 @@ def media_process_killed(house):
         os.kill(dead, signal.SIGKILL)
         why(house, bob.client.call, "media_process", "the media process ended ", " into the call")
         wait_for("another media process", lambda: house.pid("media") != dead and house.is_ready(), 15)
+
+
+@FAULTS.scenario("facts: each second of each direction is in the call's timeline, with what went wrong in it")
+def facts(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        time.sleep(2.5)
+        media.lose = 3
+        time.sleep(3)
+        live = timeline(house, bob.client.call)
+        d.bye()
+    kept = wait_for("the timeline on disk", lambda: (lambda t: t if t["state"] == "ended" else None)(timeline(house, bob.client.call)), 8, 0.3)
+    check(kept["cause"] and "were lost" in kept["cause"], kept["cause"])
+    for t in (live, kept):
+        lanes = {(m["leg"], m["direction"]): m["points"] for m in t["media"] if m["step_ms"] == 1000}
+        check(set(lanes) == {(leg, way) for leg in ("caller", "callee") for way in ("rx", "tx")}, str(sorted(lanes)))
+        for lane, points in lanes.items():
+            check(len(points) >= 4 and all(b[0] > a[0] for a, b in zip(points, points[1:])), "%s: %s" % (lane, points))
+        rx = lanes["caller", "rx"]
+        check(any(40 <= p[1] <= 60 and p[2] == 0 and -20 < p[4] < -5 for p in rx), "good seconds: %s" % rx)
+        check(any(20 <= p[1] <= 45 and p[2] >= 8 for p in rx), "seconds with loss: %s" % rx)
 
 
 @FAULTS.scenario("metrics: each cause is counted by its fixed name")
