@@ -42,10 +42,13 @@ static struct slice ending_of(struct slice line) {
 
 static bool is_folded(struct slice rest) { return rest.n && (rest.p[0] == ' ' || rest.p[0] == '\t'); }
 
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c; }
+
+/* word is in lower case. */
 static bool has_word(struct slice s, const char *word) {
   size_t n = strlen(word);
   for (size_t i = 0; i + n <= s.n; i++)
-    if (strncasecmp(s.p + i, word, n) == 0)
+    if (lower(s.p[i]) == word[0] && strncasecmp(s.p + i, word, n) == 0)
       return true;
   return false;
 }
@@ -63,6 +66,21 @@ static const char *const members[] = {
     "id_token",   "refresh_token", "private_key",   "passphrase", "ice_pwd",    "icePwd",
     "privateKey", "accessToken",   "credentials"};
 
+/* Could one of all these begin with that pair? Most places of a message are passed by here. */
+static bool may_begin(char first, char second) {
+  static const char *const seconds[26] = {
+      ['a' - 'a'] = "p", ['b' - 'a'] = "ea", ['c' - 'a'] = "n", ['d' - 'a'] = "i",  ['i' - 'a'] = "nc",
+      ['k' - 'a'] = "e", ['p' - 'a'] = "aw", ['r' - 'a'] = "e", ['s' - 'a'] = "ei", ['t' - 'a'] = "oi"};
+  char c = lower(first);
+  if (c == '"')
+    return true;
+  if (c < 'a' || c > 'z' || !seconds[c - 'a'])
+    return false;
+  const char *may = seconds[c - 'a'];
+  char d = lower(second);
+  return d && (d == may[0] || d == may[1]);
+}
+
 static bool is_delimiter(char c) {
   return (unsigned char)c <= ' ' || c == '"' || c == '\\' || c == ';' || c == '&' || c == '<' ||
          c == '>' || c == 0x7f;
@@ -71,8 +89,8 @@ static bool is_delimiter(char c) {
 /* Its length, 0: none begins here. */
 static size_t mark_at(struct slice s) {
   for (size_t i = 0; i < COUNT_OF(marks); i++) {
-    size_t n = strlen(marks[i]);
-    if (n <= s.n && strncasecmp(s.p, marks[i], n) == 0)
+    size_t n = marks[i][0] == lower(s.p[0]) && marks[i][1] == lower(s.p[1]) ? strlen(marks[i]) : 0;
+    if (n && n <= s.n && strncasecmp(s.p, marks[i], n) == 0)
       return n;
   }
   return 0;
@@ -114,9 +132,10 @@ static size_t run_length(struct slice s) {
 
 /* sip:user:password@host: where the password begins; 0: there is none. */
 static size_t password_at(struct slice s, size_t *ret_n) {
-  size_t head = s.n > 5 && strncasecmp(s.p, "sips:", 5) == 0  ? 5
-                : s.n > 4 && strncasecmp(s.p, "sip:", 4) == 0 ? 4
-                                                              : 0;
+  size_t head = lower(s.p[0]) != 's'                           ? 0
+                : s.n > 5 && strncasecmp(s.p, "sips:", 5) == 0 ? 5
+                : s.n > 4 && strncasecmp(s.p, "sip:", 4) == 0  ? 4
+                                                               : 0;
   size_t colon = 0;
   for (size_t i = head; head && i < s.n && !is_delimiter(s.p[i]) && s.p[i] != '?'; i++) {
     if (s.p[i] == ':' && !colon)
@@ -133,6 +152,10 @@ static void scan(struct sink *out, struct slice s) {
   size_t from = 0, i = 0;
   while (i < s.n) {
     struct slice here = slice_from(s.p + i, s.n - i);
+    if (here.n < 2 || !may_begin(here.p[0], here.p[1])) {
+      i++;
+      continue;
+    }
     size_t secret = 0, head = member_at(here);
     if (head) {
       secret = string_length(slice_from(here.p + head, here.n - head));

@@ -69,6 +69,21 @@ Test(trace, keys_and_passwords_are_cut) {
   cr_assert_not_null(strstr(sip("INVITE sip:bob@h:5060;x=1 SIP/2.0\r\n\r\n"), "sip:bob@h:5060;x=1 SIP"));
 }
 
+/* Each mark is found, in any case, also where it is all that stands there. */
+Test(trace, marks_are_found) {
+  static const char *const marks[] = {
+      "inline:", "ice-pwd:", "key-mgmt:", "token=", "ticket=",  "password=", "secret=", "bearer ",
+      "basic ",  "passwd=",  "digits=",   "pwd=",   "api_key=", "response=", "cnonce=", "sip:u:"};
+  for (size_t i = 0; i < COUNT_OF(marks); i++)
+    for (unsigned upper = 0; upper < 2; upper++) {
+      char text[80];
+      snprintf(text, sizeof(text), "%sHIDDEN%s", marks[i], strncmp(marks[i], "sip", 3) ? "" : "@h");
+      for (char *c = text; upper && *c; c++)
+        *c = *c >= 'a' && *c <= 'z' ? (char)(*c & ~0x20) : *c;
+      cr_assert_null(strstr(plain(text), "HIDDEN"), "%s: %s", text, plain(text));
+    }
+}
+
 Test(trace, json_members_are_cut) {
   cr_assert_str_eq(plain("{\"token\":\"SE\\\"CRET\",\"b\":1}"), "{\"token\":\"(cut)\",\"b\":1}");
   cr_assert_str_eq(plain("{\"digits\": \"123\"}"), "{\"digits\": \"(cut)\"}");
