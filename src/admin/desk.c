@@ -100,7 +100,7 @@ struct desk_note {
 };
 
 static bool verb_changes(const struct verb *v) {
-  return v->method != WEB_GET && !(v->flags & VERB_QUIET);
+  return v->flags & VERB_TOLD || (v->method != WEB_GET && !(v->flags & VERB_QUIET));
 }
 
 /* What is too long for the audit is told by its digest. */
@@ -260,9 +260,10 @@ void desk_direct(void *arg, const struct web_ask *ask, struct web_answer *ret) {
     return;
   }
   d.body = body_read(d.verb, ask, ret);
-  if (d.body && d.verb->method == WEB_GET && d.verb->thread == VERB_WEB)
+  bool is_read = d.verb->method == WEB_GET && !(d.verb->flags & VERB_TOLD);
+  if (d.body && is_read && d.verb->thread == VERB_WEB)
     d.verb->fn(arg, &d, ret);
-  else if (d.body && d.verb->method != WEB_GET)
+  else if (d.body && !is_read)
     desk_run(arg, &d, ret);
   ask_done(&d);
 }

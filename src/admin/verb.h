@@ -14,6 +14,7 @@ enum verb_flag {
   VERB_QUIET = 4,  /* a POST that changes nothing: not in the audit */
   VERB_STREAM = 8, /* answered by an open stream of events (CALL) */
   VERB_LARGE = 16, /* the body may have 4 MiB */
+  VERB_TOLD = 64,  /* a GET of what is not everybody's: in the audit */
   VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
 };
 

@@ -53,10 +53,13 @@ def readable_keys(house):
 
 def everything(house):
     """All that the programs wrote: (name, bytes)."""
-    for path in glob.glob(house.dir + "/*.log") + glob.glob(house.dir + "/state/records.db*") + glob.glob("/var/tmp/sallyport-*/state/records.db*"):
+    for path in glob.glob(house.dir + "/*.log") + glob.glob(house.dir + "/state/records.db*") + glob.glob(house.dir + "/state/timelines.db*") + glob.glob("/var/tmp/sallyport-*/state/records.db*"):
         if not path.endswith("run.log"):  # what ./run shows its user
             yield path, open(path, "rb").read()
     for path in ("/admin/v1/records?limit=50", "/admin/v1/calls", "/metrics"):
+        yield path, house.admin(path)[1].encode()
+    for call in house.live_calls() + house.records():
+        path = "/admin/v1/calls/%s/timeline" % call["id"]
         yield path, house.admin(path)[1].encode()
 
 
@@ -100,6 +103,9 @@ def leaks(house):
                 found.append("%s is in %s" % (name, where))
     check(not found, "; ".join(found))
     shown = [where for where, content in everything(house) if call.dialog.call_id.encode() in content]
+    timelines = [content for where, content in everything(house) if where.endswith("/timeline")]
+    check(any(b"a=crypto:1 AES_CM_128_HMAC_SHA1_80 (cut)" in t for t in timelines) and any(b"a=ice-pwd:(cut)" in t for t in timelines),
+          "no timeline has the descriptions of which the keys are cut")
     check(any("records.db" in where for where in shown) and any("/admin" in where for where in shown), "looked elsewhere: %s" % shown)
     figure("A19: %d secrets looked for in %d places" % (len(secrets), len(list(everything(house)))))
 

@@ -135,6 +135,8 @@ def app_call(house):
     for s in secrets + ["82649"]:
         check(s not in said, "a secret is in the timeline: %s" % s[:6])
     digits = {x["role"]: x["digits"] for x in json.loads(house.admin("/admin/v1/calls/%s/digits" % call)[1])["legs"]}
+    rows = json.loads(house.admin("/admin/v1/audit")[1])["audit"]
+    check(any(r["verb"] == "digits" and call in r["what"] for r in rows), "who saw the digits is not in the audit: %s" % rows[:3])
     check(digits.get("caller") == "82649" and digits.get("callee") == "9", digits)
     for name in ("timelines.db", "timelines.db-wal", "records.db-wal"):
         raw = open(house.dir + "/state/" + name, "rb").read() if os.path.exists(house.dir + "/state/" + name) else b""
