@@ -51,58 +51,83 @@ const MOVED = [
   { head: 'Went', cell: (r) => html`<${Peer} text=${r.old} />` },
   { head: 'Would go', cell: (r) => html`<${Peer} text=${r.new} />` },
 ];
-const Replay = ({ replay }) => replay && html`<h3>Replay</h3><p role="status"><${Badge} tone=${replay.refused ? 'bad' : replay.changed ? 'warn' : 'good'}>${number(replay.changed)} of ${number(replay.calls)} calls would go another way, ${number(replay.refused)} would be refused<//></p>
+const Replay = ({ replay }) => replay && html`<h3>Replay</h3><p role="status"><${Badge} tone=${replay.refused ? 'bad' : replay.changed ? 'warn' : 'good'}>${number(replay.changed)} of ${number(replay.calls)} calls would go another way, ${number(replay.refused)} would be refused${replay.emergency ? `; ${number(replay.emergency)} emergency calls among them` : ''}<//></p>
   ${replay.list?.length > 0 && html`<${Table} caption="Calls that would go another way" columns=${MOVED} rows=${replay.list.slice(0, 100)} id=${(r, i) => i} />`}`;
 
-function CommitForm({ text, etag, onDone }) {
-  const [comment, setComment] = useState('');
-  const [minutes, setMinutes] = useState('5');
+function CommitForm({ candidate, etag, onDone }) {
+  const [form, set] = useState({ comment: '', minutes: '5', force: false });
   const { act, problem, busy } = useAct();
+  const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
   const submit = (event) => {
     event.preventDefault();
-    const confirm_s = Math.round(Number(minutes) * 60);
+    const confirm_s = Math.round(Number(form.minutes) * 60);
     act(async () => {
-      await send('POST', 'config/commit', { body: { text, comment, ...(confirm_s > 0 && { confirm_s }) }, etag });
+      await send('POST', 'config/commit', { body: { ...candidate, comment: form.comment, ...(confirm_s > 0 && { confirm_s }), ...(form.force && { force: true }) }, etag });
       onDone();
     }, confirm_s > 0 ? 'Committed on probation: confirm it.' : 'Committed.');
   };
-  return html`<form class="grid" onSubmit=${submit}><${Field} label="Comment" name="comment" value=${comment} onInput=${setComment} problem=${problem} />
-    <${Field} label="Minutes on probation" type="number" min="0" max="1440" name="minutes" hint="It is taken back unless confirmed. 0: at once for good" pointer="/confirm_s" value=${minutes} onInput=${setMinutes} problem=${problem} />
+  return html`<form class="grid" onSubmit=${submit}><${Field} label="Comment" ...${field('comment')} />
+    <${Field} label="Minutes on probation" type="number" min="0" max="1440" hint="It is taken back unless confirmed. 0: at once for good" pointer="/confirm_s" ...${field('minutes')} />
+    ${(problem?.status === 422 || form.force) && html`<${Field} label="Commit although calls would be refused" type="checkbox" ...${field('force')} />`}
     <div class="row end"><button class="primary" disabled=${busy}>Commit</button></div></form><${ProblemBox} problem=${problem} />`;
 }
 
+/** The file and the dialplans that it names, as one candidate. */
+function useCandidate(config) {
+  const files = config.files ?? [];
+  const first = { main: config.text, ...Object.fromEntries(files.map((f) => [f.name, f.text])) };
+  const [texts, setTexts] = useState(first);
+  const changed = files.filter((f) => texts[f.name] !== f.text);
+  const isChanged = texts.main !== config.text || changed.length > 0;
+  const candidate = { text: texts.main, ...(changed.length && { files: changed.map((f) => ({ name: f.name, text: texts[f.name] })) }) };
+  return { names: ['main', ...files.map((f) => f.name)], first, texts, isChanged, candidate, edit: (name, text) => setTexts({ ...texts, [name]: text }), undo: () => setTexts(first) };
+}
+
+/** The cursor to a line of the text, for a click on an error. */
+function showLine(area, line) {
+  const rows = area.value.split('\n'), from = rows.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
+  area.focus();
+  area.setSelectionRange(from, from + (rows[line - 1]?.length ?? 0));
+  area.scrollTop = (line - 4) * 18;
+}
+
+const titleOf = (name) => (name === 'main' ? 'The file' : name);
+
+function Text({ c, shown, setShown, area, onInput }) {
+  return html`${c.names.length > 1 && html`<div class="row tabs" role="group" aria-label="Files">${c.names.map((n) => html`<button type="button" class="small" aria-pressed=${n === shown} onClick=${() => setShown(n)}>${titleOf(n)}${c.texts[n] !== c.first[n] ? ', changed' : ''}</button>`)}</div>`}
+    <label for="config-text" class="unseen">${titleOf(shown)}</label>
+    <textarea id="config-text" ref=${area} class="code" rows="24" spellcheck="false" wrap="off" readonly=${!mayAdmin()} value=${c.texts[shown]} onInput=${(e) => onInput(e.target.value)}></textarea>`;
+}
+
 function Editor({ config, onDone }) {
-  const [text, setText] = useState(config.text);
+  const c = useCandidate(config);
+  const [shown, setShown] = useState('main');
   const [seen, setSeen] = useState({});
   const { act, problem, busy } = useAct();
   const area = useRef();
-  const isChanged = text !== config.text;
   const ask = (verb, body = {}) => act(async () => {
-    const result = await post(`config/${verb}`, { text, ...body });
+    const result = await post(`config/${verb}`, { ...c.candidate, ...body });
     setSeen((s) => ({ ...s, [verb]: result }));
   });
-  const edit = (next) => {
-    setText(next);
+  const edit = (text) => {
+    c.edit(shown, text);
     setSeen({});
   };
-  const toLine = (line) => {
-    const rows = text.split('\n'), from = rows.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
-    area.current.focus();
-    area.current.setSelectionRange(from, from + (rows[line - 1]?.length ?? 0));
-    area.current.scrollTop = (line - 4) * 18;
+  const undo = () => {
+    c.undo();
+    setSeen({});
   };
-  return html`<label for="config-text" class="unseen">The configuration file</label>
-    <textarea id="config-text" ref=${area} class="code" rows="24" spellcheck="false" wrap="off" readonly=${!mayAdmin()} value=${text} onInput=${(e) => edit(e.target.value)}></textarea>
-    <div class="row"><button type="button" disabled=${busy} onClick=${() => ask('validate')}>Validate</button><button type="button" disabled=${busy || !isChanged} onClick=${() => ask('diff')}>What changes?</button>
-      <button type="button" disabled=${busy || !isChanged} onClick=${() => ask('replay', { hours: 24 })}>Replay yesterday's calls</button>${isChanged && html`<button type="button" onClick=${() => edit(config.text)}>Undo the edit</button>`}</div>
+  return html`<${Text} c=${c} shown=${shown} setShown=${setShown} area=${area} onInput=${edit} />
+    ${mayOperate() && html`<div class="row"><button type="button" disabled=${busy} onClick=${() => ask('validate')}>Validate</button><button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('diff')}>What changes?</button>
+      <button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('replay', { hours: 24 })}>Replay yesterday's calls</button>${c.isChanged && html`<button type="button" onClick=${undo}>Undo the edit</button>`}</div>`}
     <${ProblemBox} problem=${problem} />
-    <${Errors} errors=${seen.validate?.errors ?? seen.diff?.errors} onLine=${toLine} />
-    <${Changes} diff=${seen.diff} before=${config.text} after=${text} /><${Replay} replay=${seen.replay} />
-    ${isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} text=${text} etag=${config.etag} onDone=${onDone} />`}`;
+    <${Errors} errors=${seen.validate?.errors ?? seen.diff?.errors} onLine=${(line) => showLine(area.current, line)} />
+    <${Changes} diff=${seen.diff} before=${c.first[shown]} after=${c.texts[shown]} /><${Replay} replay=${seen.replay} />
+    ${c.isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} candidate=${c.candidate} etag=${config.etag} onDone=${onDone} />`}`;
 }
 
-function History({ current, onDone, turn }) {
-  const list = useData(`config/history?limit=50&turn=${turn}`.replace(/&turn=\d+/, ''));
+function History({ current, etag, onDone, turn }) {
+  const list = useData('config/history?limit=50');
   const [shown, setShown] = useState(null);
   const [asks, setAsks] = useState(null);
   const { act, problem } = useAct();
@@ -110,7 +135,7 @@ function History({ current, onDone, turn }) {
   const show = (h) => act(async () => setShown({ n: h.n, text: (await get(`config/history/${h.n}`)).text }));
   const back = (h) => {
     setAsks(null);
-    act(() => post('config/rollback', { n: h.n }).then(onDone), `Configuration ${h.n} is in force.`);
+    act(() => post('config/rollback', { n: h.n }, { etag }).then(onDone), `Configuration ${h.n} is in force.`);
   };
   const columns = [
     { head: 'No', right: true, cell: (h) => number(h.n) },
@@ -127,7 +152,7 @@ function History({ current, onDone, turn }) {
 }
 
 export function Config() {
-  const config = useData(mayOperate() || mayAdmin() ? 'config' : 'config');
+  const config = useData('config');
   const [turn, setTurn] = useState(0);
   const done = () => {
     config.reload();
@@ -137,5 +162,5 @@ export function Config() {
   return html`<${Head} title="Configuration" lead=${config.data && html`Version <code>${config.data.version}</code>. Secrets read <code>(kept)</code> and stay as they are.`} />
     ${until && html`<${Pending} until=${until} onDone=${done} />`}
     <${Section} title="The file"><${Loaded} of=${config}><${Editor} key=${config.data?.etag} config=${config.data ?? { text: '' }} onDone=${done} /><//><//>
-    <${History} current=${config.data?.text ?? ''} onDone=${done} turn=${turn} />`;
+    <${History} current=${config.data?.text ?? ''} etag=${config.data?.etag} onDone=${done} turn=${turn} />`;
 }
