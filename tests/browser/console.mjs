@@ -227,6 +227,14 @@ async function livePages(demo) {
   return { ...PAGES, call: `/calls/${calls[0].id}`, record: `/calls/${past.call ?? past.id}?record=${past.id}`, trunk: '/trunks/lab' };
 }
 
+/** Pictures for the documentation show no folder of the machine that they were made on. */
+async function neutral(route, demo) {
+  if (/\/events$/.test(route.request().url())) return route.continue();
+  const response = await route.fetch(), text = await response.text();
+  const [top, run] = [demo.ca.replace(/\/certs\/.*/, ''), values.live.replace(/\/[^/]*$/, '')];
+  return route.fulfill({ response, body: text.replaceAll(top, '/opt/sallyport').replaceAll(run, '/var/lib/sallyport') });
+}
+
 async function ladderShot(page, scheme, shot) {
   const row = page.locator('.ladder button', { hasText: '200 OK' }).first();
   if (!(await row.count())) return;
@@ -237,6 +245,7 @@ async function ladderShot(page, scheme, shot) {
 }
 
 liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ page, demo, shot }) => {
+  if (values.shots) await page.route('**/admin/v1/**', (route) => neutral(route, demo));
   await enter(page, demo.admin.url, demo.admin.token);
   for (const [name, path] of Object.entries(await livePages(demo))) {
     for (const scheme of ['light', 'dark']) {
@@ -245,7 +254,8 @@ liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ 
       await visit(page, demo.admin.url, path);
       assert.deepEqual(await axe(page), [], name);
       await noneRan(page);
-      assert.equal(await page.locator('main > .problem').count(), 0, `${name}: ${await page.locator('main').innerText()}`);
+      const problems = await page.locator('main .problem').allInnerTexts();
+      assert.deepEqual(problems.filter((p) => !/\(404\)/.test(p)), [], name);
       await page.waitForTimeout(600); // a second event of the stream, figures in place
       await shot(page, `${name}-${scheme}`);
       if (name === 'call') await ladderShot(page, scheme, shot);

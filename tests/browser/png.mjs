@@ -3,7 +3,8 @@
 
 import { deflateSync, inflateSync } from 'node:zlib';
 
-const COLOURS = 96, STEP = 4; // kept colours; channels are first rounded to this
+const COLOURS = 56, STEP = 8; // kept colours; channels are first rounded to this
+const APART = 60 ** 2; // of the kept ones half are at least so far from each other: a small coloured mark stays coloured
 
 function* chunksOf(png) {
   for (let at = 8; at < png.length; at += 12 + png.readUInt32BE(at))
@@ -54,9 +55,11 @@ const far = (p, q) => (((p >> 16) - (q >> 16)) ** 2) + ((((p >> 8) & 255) - ((q 
 function palette(keys) {
   const counts = new Map();
   for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  const list = [...counts].sort((a, b) => b[1] - a[1]).map(([key]) => key), kept = list.slice(0, COLOURS);
+  const list = [...counts].sort((a, b) => b[1] - a[1]).map(([key]) => key), kept = [];
+  for (const key of list) if (kept.length < COLOURS / 2 && kept.every((q) => far(key, q) > APART)) kept.push(key);
+  for (const key of list) if (kept.length < COLOURS && !kept.includes(key)) kept.push(key);
   const index = new Map(kept.map((key, i) => [key, i]));
-  for (const key of list.slice(COLOURS)) index.set(key, kept.reduce((best, q, i) => (far(key, q) < far(key, kept[best]) ? i : best), 0));
+  for (const key of list) if (!index.has(key)) index.set(key, kept.reduce((best, q, i) => (far(key, q) < far(key, kept[best]) ? i : best), 0));
   return { kept, index };
 }
 

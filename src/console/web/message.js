@@ -16,8 +16,8 @@ export function Diff({ before, after, label }) {
 const shown = (text) => plain(text.replace(/\r\n/g, '\n'));
 
 function Data({ data }) {
-  const rows = Object.entries(data).map(([k, v]) => [k.replace(/_/g, ' '), html`<${Peer} text=${typeof v === 'object' ? JSON.stringify(v) : v} />`]);
-  return html`<${Facts} rows=${rows} />`;
+  const rows = Object.entries(data).filter(([, v]) => v !== null && v !== false).map(([k, v]) => [k.replace(/_/g, ' '), html`<${Peer} text=${typeof v === 'object' ? JSON.stringify(v) : v} />`]);
+  return rows.length > 0 && html`<${Facts} rows=${rows} />`;
 }
 
 /** The head of a message, with the names of its fields set off. */

@@ -25,7 +25,7 @@ const SIGNS = { good: '●', bad: '▲', warn: '◆', idle: '○', info: '■' }
 export const Badge = ({ tone = 'idle', children }) => html`<span class=${`badge ${tone}`}><span aria-hidden="true">${SIGNS[tone] ?? SIGNS.idle}</span> ${children}</span>`;
 
 export const Figure = ({ label, value, unit, note, tone }) => html`
-  <div class=${`figure ${tone ?? ''}`}><dt>${label}</dt><dd><b>${value}</b>${unit && html` <span>${unit}</span>`}${note && html`<small>${note}</small>`}</dd></div>`;
+  <div class=${`figure ${tone ?? ''}`}><dt>${label}</dt><dd><b>${value}</b>${unit && value !== words.DASH && html` <span>${unit}</span>`}${note && html`<small>${note}</small>`}</dd></div>`;
 export const Figures = ({ children }) => html`<dl class="figures">${children}</dl>`;
 
 export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v ?? words.DASH}</dd></div>`)}</dl>`;

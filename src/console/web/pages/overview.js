@@ -34,7 +34,7 @@ function Numbers({ now }) {
     <${Figure} label="Mean length" value=${number(today.acd_s)} unit="s" />
     <${Figure} label="Post-dial delay" value=${number(today.pdd_ms)} unit="ms" />
     <${Figure} label="Trunks online" value=${number(t.online)} unit=${`of ${number(t.total)}`} tone=${t.online < t.total ? 'bad' : ''} />
-    <${Figure} label="Media" value=${media.connected ? (media.backend ?? 'connected') : 'not connected'} tone=${media.connected ? '' : 'bad'} note=${`${number(media.workers)} workers, load ${number((media.load ?? 0) * 100)} %`} />
+    <${Figure} label="Media" value=${media.connected ? (media.backend ?? 'connected') : 'not connected'} tone=${media.connected ? '' : 'bad'} note=${`${media.workers === 1 ? '1 worker' : `${number(media.workers)} workers`}, load ${number((media.load ?? 0) * 100)} %`} />
   <//>`;
 }
 
