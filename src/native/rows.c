@@ -53,13 +53,26 @@ static const struct leg *leg_of(struct call *c, enum leg_kind kind) {
   return NULL;
 }
 
+static uint16_t worse_of(uint16_t a, uint16_t b) { return !a || (b && b < a) ? b : a; }
+
+/* Of the worst direction; null: not known yet. */
+static json_t *mos_json(const struct call *c) {
+  struct mset_facts f;
+  uint16_t mos = 0;
+  for (struct leg *l = NULL; (l = call_next_leg(c, l));)
+    if (l->media.session && leg_facts(l, &f))
+      mos = worse_of(mos, worse_of(f.mos_rx_centi, f.mos_tx_centi));
+  return mos ? json_real(mos / 100.0) : json_null();
+}
+
 json_t *native_call(struct call *c) {
   const struct leg *trunk = leg_of(c, LEG_TRUNK), *user = leg_of(c, LEG_NATIVE);
   uint64_t answered_ms = c->answered && c->callee ? c->callee->answered_ms : 0;
   uint64_t wall_ms = clock_wall_ms();
+  const char *slug;
   json_t *legs = json_array();
   json_t *o = json_pack(
-      "{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:n,s:n,s:b,s:o,s:o}", "id", c->id, "direction",
+      "{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o}", "id", c->id, "direction",
       c->caller && c->caller->kind == LEG_TRUNK ? "in" : "out", "state", call_state(c), "from",
       text_json(c->from), "to", text_json(c->to[0] ? c->to : c->to_user), "trunk",
       text_json(trunk && trunk->trunk ? trunk->trunk->name : NULL), "user",
@@ -67,8 +80,9 @@ json_t *native_call(struct call *c) {
       time_json(answered_ms), "duration_ms",
       answered_ms && wall_ms >= answered_ms ? json_integer((json_int_t)(wall_ms - answered_ms))
                                             : json_null(),
-      "codec", text_json(trunk ? codec_text(trunk->media.codec) : NULL), "mos", "cause", "answered",
-      c->answered, "created_at", time_json(c->created_ms), "legs", legs);
+      "codec", text_json(trunk ? codec_text(trunk->media.codec) : NULL), "mos", mos_json(c), "cause",
+      text_json(*call_cause(c, &slug) ? call_cause(c, &slug) : NULL), "answered", c->answered,
+      "created_at", time_json(c->created_ms), "legs", legs);
   for (struct leg *l = NULL; o && (l = call_next_leg(c, l));)
     json_array_append_new(legs, leg_json(l));
   return o;

@@ -156,6 +156,9 @@ static int live_close(struct db *d, uint64_t written_ms) {
   struct record *r = &d->at;
   r->state = RECORD_ENDED;
   snprintf(r->reason, sizeof(r->reason), "gateway_restart");
+  snprintf(r->cause_id, sizeof(r->cause_id), "restart");
+  snprintf(r->cause_text, sizeof(r->cause_text),
+           "the gateway ended while the call was up, and was started again");
   snprintf(r->end_by, sizeof(r->end_by), "gateway");
   const uint64_t times[] = {r->started_ms, r->ringing_ms, r->answered_ms, written_ms};
   r->ended_ms = 0;

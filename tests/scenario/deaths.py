@@ -46,6 +46,7 @@ def signaling(house):
         record = house.record(lambda r: r["id"] == call)
         check(record["answered_at"], "the record has no answer")
         check(record["end"]["reason"] == "gateway_restart", "end: %s" % record["end"])
+        check(record["cause"] == "restart" and "started again" in record["cause_text"], record["cause_text"])
     with App(house.demo, "alice") as alice:  # the token is still good, and calls work
         standing(house, alice)
         alice.hangup()

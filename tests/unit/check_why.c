@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of the causes: a call for each row of why.def that shows it, and good calls that show none. */
+#include "base/text.h"
 #include "trace/trace.h"
 
 #include <criterion/criterion.h>
@@ -316,9 +317,10 @@ Test(why, what_is_too_long_is_cut) {
 }
 
 static const struct {
-  const char *id, *advice, *test;
+  const char *id, *slug, *severity, *sentence, *advice, *test;
 } rows[] = {
-#define WHY(id, slug, severity, scope, condition, sentence, advice, test) {#id, advice, test},
+#define WHY(id, slug, severity, scope, condition, sentence, advice, test) \
+  {#id, slug, #severity, sentence, advice, test},
 #include "trace/why.def"
 #undef WHY
 };
@@ -354,4 +356,42 @@ Test(why, each_row_has_a_scenario) {
     cr_expect(is_unit || strstr(text, rows[i].test), "no scenario %s", rows[i].test);
   }
   cr_expect_geq(n, 35);
+}
+
+/* SALLYPORT_WRITE_DOCS=1 writes the page anew. */
+Test(why, page_is_current) {
+  static char page[60000], there[60000];
+  struct text t;
+  size_t n;
+  text_init(&t, page, sizeof(page));
+  text_add(
+      &t,
+      "# Why a call failed or sounded bad\n\nEach call that failed, or that was up and sounded bad, has "
+      "one "
+      "cause in its record (`cause`, `cause_text`), in its timeline, in the log, and in the metric "
+      "`sallyport_cause_total{cause=\"…\"}`. They are asked for in this order; the first that fits is "
+      "told. A word in braces stands for a figure or a name. A call that neither failed nor sounded bad "
+      "has "
+      "none: busy, declined, not answered and hung up while ringing are no failures.\n\n"
+      "| cause | call | sentence | what to do |\n|---|---|---|---|\n");
+  for (size_t i = 1; i < COUNT_OF(rows); i++)
+    text_add(&t, "| `%s` | %s | %s | %s |\n", rows[i].slug,
+             strcmp(rows[i].severity, "FAILED") == 0 ? "failed" : "bad", rows[i].sentence,
+             rows[i].advice);
+  text_add(
+      &t,
+      "\n`restart` is put into records that an earlier instance left open. Rows: `src/trace/why.def`; "
+      "each is shown by a unit (`tests/unit/check_why.c`), and, where the fault can be injected, by a "
+      "call "
+      "(`tests/scenario/faults.py`).\n");
+  cr_assert_eq(text_end(&t, &n), 0);
+  if (getenv("SALLYPORT_WRITE_DOCS")) {
+    char path[400];
+    snprintf(path, sizeof(path), "%s/docs/causes.md", SRCDIR);
+    FILE *f = fopen(path, "w");
+    cr_assert(f && fwrite(page, 1, n, f) == n);
+    fclose(f);
+  }
+  read_file("docs/causes.md", there, sizeof(there));
+  cr_assert_str_eq(page, there, "docs/causes.md is stale: run check_why with SALLYPORT_WRITE_DOCS=1");
 }
