@@ -128,6 +128,7 @@ struct call {
   bool anonymous;
   struct lnp lnp; /* what the caller's carrier knew of the called number's */
   struct history history; /* who diverted it until now; hunting adds to it */
+  bool is_voicemail; /* is_voicemail: to is the mailbox of who diverted it last. */
   char verified[16]; /* who vouches for from: A, B, C (SHAKEN), V (another PASSporT), or why none; "":
                         not asked */
   char session_local[33],
@@ -371,6 +372,7 @@ struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const
  * Not pass: the call ends, unless it is an emergency call. */
 void leg_verified(struct leg *l, const char *verified, const struct verdict *v);
 void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
+void leg_diverted(struct leg *l); /* callee: its side leads the call to another number (181) */
 void leg_early(struct leg *l,
                bool to_caller); /* callee: provisional answer taken; to_caller: becomes a 183 */
 /* callee: its early media are not for the caller (P-Early-Media: inactive), or are again */

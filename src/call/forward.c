@@ -46,6 +46,7 @@ struct verdict hunt_forward(struct hunt *h, struct slice number, uint16_t status
   v = hunt_push(h, &d);
   if (!verdict_is_pass(&v))
     return v;
+  c->is_voicemail = false;
   slice_copy(c->to, sizeof(c->to), d.called[0] ? slice_of(d.called) : number);
   if (d.caller[0])
     slice_copy(c->from, sizeof(c->from), slice_of(d.caller));

@@ -453,10 +453,12 @@ static void trunks_begin(struct hunt *h) {
 
 static void forward_begin(struct hunt *h) {
   const struct route_step *s = hunt_step(h); /* one of a redirect may name a trunk */
+  bool is_voicemail = s->is_voicemail;
   struct verdict v =
       hunt_forward(h, slice_of(s->number), outcome_status(h->outcome), s->n ? s->to[0].name : "");
   h->outcome = 0;
   if (verdict_is_pass(&v)) {
+    h->call->is_voicemail = is_voicemail;
     step_begin(h);
     return;
   }

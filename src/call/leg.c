@@ -228,6 +228,13 @@ void leg_ringing(struct leg *l) {
     (void)fsm_fire(l, EVENT_RING);
 }
 
+void leg_diverted(struct leg *l) {
+  struct leg *caller = l->call->caller;
+  if (!leg_is_over(l) && l->role == LEG_CALLEE && !l->call->answered && caller && !leg_is_over(caller) &&
+      caller->door->forwarded)
+    caller->door->forwarded(caller->door_arg, caller);
+}
+
 /* Not to the caller: the callee's media come up (a warm answer), but nobody hears them before the
  * answer. */
 void leg_early(struct leg *l, bool to_caller) {

@@ -156,6 +156,7 @@ struct conf_trunk {
   uint32_t keepalive_s;  /* keepalive_s of silence: our connections to it are pinged; 0: never */
   bool connection_reuse; /* connection_reuse: by RFC 5923, over TLS */
   bool udp_to_tcp;             /* udp_to_tcp: requests above 1,300 bytes leave by TCP; default true */
+  uint32_t progress_s;         /* progress_s after a 100: as failover_s; 0: by kind */
   uint32_t failover_s;         /* failover_s without any answer: the next trunk; default 10 */
   bool media_bypass, pidf_lo;  /* default false */
   uint32_t max_calls;          /* default 100 */

@@ -150,4 +150,6 @@ void early_provisional(struct dialog *d, struct leg *l, const sip_t *sip, int st
   d = dialog_get(magic);
   if (status == 180 && d && dialog_leg(d))
     leg_ringing(l);
+  else if (status == 181 && d && dialog_leg(d))
+    leg_diverted(l);
 }

@@ -410,14 +410,16 @@ void hops_end(struct trunks *t, pool_handle hops) {
 static void hop_good(struct hops *h) { hops_mark(h->t, h->trunk, &h->hop, true); }
 
 /* A 100 is a sign of life: no other target is tried. An SBC by direct routing has to say more in its
- * time, a carrier may take longer. */
+ * time, a carrier may take longer, unless progress_s says how long. */
 static void hop_heard(struct hops *h) {
   const struct conf_trunk *trunk = conf_trunk_find(h->t->env.conf, slice_of(h->trunk));
+  if (trunk && trunk->progress_s && !h->is_heard)
+    h->until_us = now_of(h) + (uint64_t)trunk->progress_s * 1000000;
   h->is_heard = true;
   if (h->job)
     resolver_cancel(h->t->resolver, h->job);
   h->job = 0;
-  if (trunk && trunk->kind == TRUNK_DIRECT_ROUTING)
+  if (trunk && (trunk->progress_s || trunk->kind == TRUNK_DIRECT_ROUTING))
     silence_arm(h, true);
   else
     loop_disarm(h->t->env.loop, &h->timer);

@@ -246,8 +246,10 @@ void inbound_provisional(struct dialog *d, struct leg *l, int status) {
 /* The call is led to another number. */
 void inbound_forwarded(struct dialog *d) {
   struct reply r;
-  if (d->state != DIALOG_NEW || !d->invite_in)
+  if (d->state != DIALOG_NEW || !d->invite_in || d->n_provisionals == PROVISIONALS_MAX ||
+      d->prack.answer_waits)
     return;
+  d->n_provisionals++;
   reply_prepare(&r, d, 181);
   prack_reply(d, &r);
 }

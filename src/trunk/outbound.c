@@ -91,6 +91,21 @@ static void lnp_insert(const struct dialog *d, char party[URI_BYTES]) {
   memcpy(at, text, n);
 }
 
+/* ";target=…;cause=…" for a mailbox: whose it is, and why the call did not reach him (RFC 4458). */
+static void mailbox_write(const struct dialog *d, char *dst, size_t bytes) {
+  const struct leg *l = dialog_leg(d);
+  const struct history *h = l && l->call->is_voicemail ? &l->call->history : NULL;
+  const struct history_entry *e = h && h->n ? &h->entry[h->n - 1] : NULL;
+  dst[0] = 0;
+  if (!e)
+    return;
+  size_t plain = strspn(e->number, "+0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+  if (!e->is_private && plain && !e->number[plain])
+    snprintf(dst, bytes, ";target=sip:%s%%40%s;cause=%u", e->number, dialog_host(d), e->cause);
+  else
+    snprintf(dst, bytes, ";cause=%u", e->cause);
+}
+
 /* sip:NUMBER@HOST:PORT of the trunk's target. 0 or -EINVAL. */
 static int target_uri(struct dialog *d, const char *uri, const char *number) {
   const struct leg *l = dialog_leg(d);
@@ -98,7 +113,7 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
   if (refer && *refer->to && !strcmp(refer->trunk, d->trunk))
     return slice_copy(d->target, sizeof d->target, slice_of(refer->to));
   su_home_t home[1] = {SU_HOME_INIT(home)};
-  char party[URI_BYTES], host[200], transport[16] = "";
+  char party[URI_BYTES], host[200], transport[16] = "", mailbox[URI_BYTES];
   url_t *u = url_make(home, uri);
   int e = u && uri_is_sip(u) ? 0 : -EINVAL;
   if (e == 0) {
@@ -111,7 +126,8 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
     lnp_insert(d, party);
     if (d->agent->transport != TRANSPORT_UDP)
       snprintf(transport, sizeof transport, ";transport=%s", agent_transport(d->agent));
-    int length = snprintf(d->target, sizeof d->target, "%s%s", party + 1, transport);
+    mailbox_write(d, mailbox, sizeof mailbox);
+    int length = snprintf(d->target, sizeof d->target, "%s%s%s", party + 1, mailbox, transport);
     e = length > 0 && (size_t)length < sizeof d->target ? 0 : -EINVAL;
   }
   su_home_deinit(home);
@@ -122,7 +138,9 @@ static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, c
   char from[URI_BYTES], to[TARGET_BYTES + 2], call_id[128];
   identity_from(from, sizeof from, d, trunk, c);
   snprintf(to, sizeof to, "<%s>", d->target);
-  char *params = strstr(to, ";transport=");
+  char *params = strstr(to, ";target=");
+  params = params ? params : strstr(to, ";cause=");
+  params = params ? params : strstr(to, ";transport=");
   if (params)
     memcpy(params, ">", 2);
   const char *id = timeline_call_id(d, call_id);

@@ -188,7 +188,7 @@ def numbers(house):
         record = house.record(lambda r: r["id"] == event["call"])
         check((record["from"], record["to"]) == ("+49301234567", ALICE), str(record))
     r = route_test(house, "7715550100001", "--trunk", "three")
-    check("rule 19 \"alice\"" in r.stdout and ALICE + ":" in r.stdout, r.stdout + r.stderr)
+    check("rule 20 \"alice\"" in r.stdout and ALICE + ":" in r.stdout, r.stdout + r.stderr)
 
 
 @ROUTING.scenario("a ported number: the plan is asked for its routing number, the carrier gets number and parameters")
@@ -226,6 +226,26 @@ def forward_busy(house):
         d.bye()
         two.reply(two.request("BYE"), 200)
         check(bob.wait("call.ended")["end"]["reason"] == "busy", "the device's own end")
+
+
+@ROUTING.scenario("voicemail: the Request-URI says whose mailbox and why (RFC 4458); the next trunk's 181 is passed on")
+def voicemail(house):
+    with agent(house, 2) as one, agent(house, 3) as two, Media(900, "127.0.0.2") as m1, Media(1300, "127.0.0.3") as m2:
+        d = Dialog(one, "+15550100029").invite(m1.sdp())
+        check(d.answer(181).status == 181, "our own 181")
+        request = two.request("INVITE")
+        uri = request.first.split()[1]
+        check(uri.startswith("sip:%s@" % MOBILE) and ";target=sip:+15550100029%40" in uri and uri.endswith(";cause=408"), uri)
+        check("target=" not in request.get("to") and "cause" not in request.get("to"), request.get("to"))
+        one.seen.clear()  # it looks like the first one
+        two.reply(request, 181)
+        check(d.answer(181).status == 181, "theirs is passed on")
+        two.reply(request, 200, sdp=m2.sdp())
+        two.request("ACK")
+        ok = d.answer(200)
+        d.ack(ok)
+        d.bye()
+        two.reply(two.request("BYE"), 200)
 
 
 @ROUTING.scenario("no answer within the step's time: forwarded with 408 in the history, the device stops ringing")

@@ -140,6 +140,26 @@ Test(hops, silence_is_two_seconds) {
   cr_expect_null(heard(2));
 }
 
+/* A carrier that says 100 and nothing more. */
+Test(hops, progress_is_due_in_the_time_of_its_setting) {
+  struct fake_leg *f = ring();
+  cr_assert(heard(0));
+  say(0, 100, "", "", "");
+  rig_run(30000);
+  cr_assert_not(f->is_over, "as long as it likes");
+  rig_conf.trunks[0].progress_s = 15;
+  f = ring();
+  cr_assert(heard(0));
+  rig_run(1000);
+  say(0, 100, "", "", "");
+  rig_run(14500);
+  cr_assert_not(f->is_over);
+  rig_run(1000);
+  cr_assert(f->is_over);
+  cr_expect_eq(f->leg.cause.sip, 408);
+  cr_expect_null(heard(1), "who said 100 has the call");
+}
+
 Test(hops, who_speaks_too_late_is_told) {
   ring();
   cr_assert(heard(0));

@@ -195,6 +195,7 @@ void leg_reoffer(struct leg *l, uint64_t cookie, const struct desc *offer) {
 }
 void leg_drop_offer(struct leg *l) { of(l)->dropped++, l->offer_pending = false; }
 void leg_ringing(struct leg *l) { of(l)->ringing++; }
+void leg_diverted(struct leg *l) { of(l)->early += 1000; }
 void leg_early(struct leg *l, bool to_caller) { of(l)->early++, (void)to_caller; }
 void leg_bar_early(struct leg *l, bool on) { of(l)->is_barred = on; }
 void leg_answered(struct leg *l) { of(l)->answered++; }
