@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * sallyport, the operators' command: sallyport VERB … */
 #include "app/cli.h"
+#include "app/cli_rows.h"
 
 #include "base/own.h"
 #include "config.h"
@@ -9,13 +10,18 @@
 
 static const struct cli_verb verbs[] = {
     {"route-test", "shows which rule of the dialplan takes a number, and why", routetest_run},
+    {"completion", "what bash or zsh need to complete words: completion bash|zsh", complete_run},
 };
 
 static void usage(FILE *to) {
   fputs("Usage: sallyport VERB [OPTION…]\n\n", to);
   for (size_t i = 0; i < COUNT_OF(verbs); i++)
-    fprintf(to, "  %-14s %s\n", verbs[i].name, verbs[i].about);
-  fputs("\nsallyport VERB --help tells the options of a verb; sallyport --version the version.\n", to);
+    fprintf(to, "  %-18s %s\n", verbs[i].name, verbs[i].about);
+  for (size_t i = 0; i < cli_rows_n; i++)
+    fprintf(to, "  %-18s %s\n", cli_rows[i].words, cli_rows[i].about);
+  fputs("\nExit status: 0 done, 1 refused or no, 2 wrong words, 3 not reachable, 4 not allowed.\n"
+        "sallyport VERB --help tells the options of a verb; sallyport --version the version.\n",
+        to);
 }
 
 const char *cli_config(const char *given) {
@@ -38,6 +44,10 @@ int main(int argc, char **argv) {
   for (size_t i = 0; i < COUNT_OF(verbs); i++)
     if (strcmp(word, verbs[i].name) == 0)
       return verbs[i].run(argc - 1, argv + 1);
+  int words = 0;
+  const struct cli_row *row = cli_row_find(argc - 1, argv + 1, &words);
+  if (row)
+    return cli_row_run(row, argc - 1 - words, argv + 1 + words);
   if (strcmp(word, "--version") == 0) {
     puts("sallyport " PACKAGE_VERSION);
     return CLI_OK;

@@ -5,8 +5,10 @@
 
 enum {
   CLI_OK = 0,
-  CLI_NO = 1,    /* the answer is no: no route, refused */
-  CLI_USAGE = 2, /* wrong words, or a file that cannot be read or has errors */
+  CLI_NO = 1,        /* the answer is no: no route, refused */
+  CLI_USAGE = 2,     /* wrong words, or a file that cannot be read or has errors */
+  CLI_AWAY = 3,      /* the gateway cannot be reached */
+  CLI_FORBIDDEN = 4, /* who asks is not known, or may not */
 };
 
 struct cli_verb {
@@ -20,3 +22,5 @@ struct cli_verb {
 const char *cli_config(const char *given);
 
 int routetest_run(int argc, char **argv);
+/* Words for the shell to complete with: sallyport completion bash|zsh */
+int complete_run(int argc, char **argv);
