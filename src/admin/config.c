@@ -345,6 +345,10 @@ static void replay_answer(struct admin *a, struct desk_ask *ask, const struct ca
   int r = p ? revise_replay(a->set.revise, c, now > back_ms ? now - back_ms : 0, p) : -ENOMEM;
   if (r == -EINVAL)
     config_faults(ret, &c->faults, NULL);
+  else if (r == -EBUSY)
+    web_answer_problem(
+        ret, WEB_PROBLEM_unprocessable,
+        &(struct web_problem_info){.status = 409, .detail = "another replay is under way"});
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});

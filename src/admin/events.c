@@ -57,7 +57,8 @@ void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin
                 size_t n) {
   uint64_t wall_ms = clock_wall_ms();
   pthread_mutex_lock(&a->lock);
-  bool is_new = a->overview.facts.config_version != f->config_version;
+  bool is_new = a->overview.facts.config_version != f->config_version ||
+                a->overview.facts.confirm_by_ms != f->confirm_by_ms;
   overview_feed(&a->overview, f, wall_ms);
   alarms_feed(&a->alarms, alarms, n, wall_ms, alarm_changed, a);
   pthread_mutex_unlock(&a->lock);

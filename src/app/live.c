@@ -52,6 +52,7 @@ static void facts_make(struct house *h, struct admin_facts *f) {
   f->load_permille = load.busy_permille;
   f->draining = atomic_load(&h->draining);
   f->config_version = h->conf->version;
+  f->confirm_by_ms = revise_confirm_by_ms(h->revise);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
     struct trunk_health t;
     if (!h->conf->trunks[i].enabled || !trunks_health(h->trunks, h->conf->trunks[i].name, &t))

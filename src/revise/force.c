@@ -35,6 +35,15 @@ void pending_end(struct revise *r) {
   if (r->is_pending && book_mark(r->book, NULL) < 0)
     log_error(conf, "the mark of the pending commit cannot be removed");
   r->is_pending = false;
+  atomic_store(&r->confirm_by_ms, 0);
+}
+
+void pending_keep(struct revise *r, const struct book_mark *m) {
+  r->mark = *m;
+  r->is_pending = true;
+  atomic_store(&r->confirm_by_ms, m->until_ms);
+  if (book_mark(r->book, m) < 0)
+    log_error(conf, "the mark of the pending commit cannot be written");
 }
 
 static int pending_begin(struct revise *r, uint32_t to, uint32_t confirm_s) {
@@ -44,6 +53,7 @@ static int pending_begin(struct revise *r, uint32_t to, uint32_t confirm_s) {
     return e;
   r->mark = m;
   r->is_pending = true;
+  atomic_store(&r->confirm_by_ms, m.until_ms);
   r->until_us = clock_now_us() + confirm_s * UINT64_C(1000000);
   return 0;
 }

@@ -22,7 +22,8 @@ struct revise {
   pthread_t thread;
   bool has_thread;
   sem_t wake;
-  _Atomic bool ending, is_edited; /* is_edited: a reload is asked for. */
+  _Atomic bool ending, is_edited, is_replaying; /* is_edited: a reload is asked for. */
+  _Atomic uint64_t confirm_by_ms; /* what mark says while is_pending, for any thread; else 0 */
 };
 
 /* force.c */
@@ -38,6 +39,8 @@ int doors_take(struct revise *r, struct candidate *c, char *why) must_check;
 /* Both files as they are in force; false: one was edited, or cannot be read. */
 bool files_same(const struct revise *r);
 void pending_end(struct revise *r);
+/* What waits goes on to wait, for that mark. */
+void pending_keep(struct revise *r, const struct book_mark *m);
 /* Files and texts of an entry back into force. */
 int revise_back(struct revise *r, uint32_t n, const char *how, const char *who, char *why);
 /* thread.c */

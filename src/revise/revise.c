@@ -187,6 +187,8 @@ void revise_state_done(struct revise_state *s) {
   s->text = s->plan_text = NULL;
 }
 
+uint64_t revise_confirm_by_ms(const struct revise *r) { return atomic_load(&r->confirm_by_ms); }
+
 /* ---- candidates ---- */
 
 /* Another dialplan than the one in force: a file of the configuration's own folder, so that no text can
@@ -333,9 +335,7 @@ struct revise_outcome revise_cancel(struct revise *r, const char *who) {
   struct book_mark m = r->mark;
   if (r->is_pending && revise_back(r, m.back, "cancel", who, o.why) < 0) {
     o.result = REVISE_FAILED;
-    r->is_pending = true; /* as it was */
-    if (book_mark(r->book, &m) < 0)
-      log_error(conf, "the mark of the pending commit cannot be written");
+    pending_keep(r, &m); /* as it was */
   } else {
     pending_end(r);
   }
@@ -388,11 +388,14 @@ int revise_replay(struct revise *r, const struct candidate *c, uint64_t since_ms
     return -EINVAL;
   if (!r->env.store_file)
     return -EIO;
+  if (atomic_exchange(&r->is_replaying, true))
+    return -EBUSY;
   int x = revise_current(r, &conf, &plan);
   struct replay_worlds w = {conf, c->conf, plan, c->plan};
   if (x == 0)
     x = replay_run(&w, r->env.store_file, since_ms, REVISE_REPLAY_MAX, ret);
   ret->took_us = clock_now_us() - began;
+  atomic_store(&r->is_replaying, false);
   return x;
 }
 

@@ -87,6 +87,8 @@ struct revise_state {
   uint64_t confirm_by_ms; /* wall clock; 0: nothing waits to be confirmed */
 };
 int revise_state(struct revise *r, struct revise_state *ret) must_check;
+/* When what waits to be confirmed is taken back, 0: nothing waits. Any thread, without waiting. */
+uint64_t revise_confirm_by_ms(const struct revise *r);
 void revise_state_done(struct revise_state *s);
 
 /* A text that somebody wants: judged, not in force. plan_text p NULL: the dialplan's file as it is. */
@@ -167,7 +169,8 @@ struct revise_replay {
   struct revise_moved list[REVISE_MOVED_MAX];
 };
 /* Calls since then, led by what is in force and by the candidate. Not under the lock; seconds at most.
- * 0, -EINVAL (the candidate has faults), -EIO (records cannot be read), -ENOMEM. */
+ * 0, -EBUSY (one at a time), -EINVAL (the candidate has faults), -EIO (records cannot be read), -ENOMEM.
+ */
 int revise_replay(struct revise *r, const struct candidate *c, uint64_t since_ms,
                   struct revise_replay *ret) must_check;
 

@@ -28,18 +28,16 @@ static void wait_for(struct revise *r) {
 /* Nobody confirmed in time. */
 static void time_out(struct revise *r) {
   char why[REVISE_WHY_BYTES] = "";
-  uint32_t back = r->mark.back, to = r->mark.to;
+  struct book_mark mark = r->mark;
   if (!r->is_pending || clock_now_us() < r->until_us)
     return;
-  log_warn(conf, "configuration %u was not confirmed: back to %u", to, back);
-  if (revise_back(r, back, "timeout", "gateway", why) == 0) {
+  log_warn(conf, "configuration %u was not confirmed: back to %u", mark.to, mark.back);
+  if (revise_back(r, mark.back, "timeout", "gateway", why) == 0) {
     pending_end(r);
     return;
   }
-  log_error(conf, "back to configuration %u: %s; tried again", back, why);
-  r->is_pending = true; /* revise_force() ends it where it fails: the mark stays for the next start */
-  if (book_mark(r->book, &r->mark) < 0)
-    log_error(conf, "the mark of the pending commit cannot be written");
+  log_error(conf, "back to configuration %u: %s; tried again", mark.back, why);
+  pending_keep(r, &mark); /* revise_force() ends it where it fails */
   r->until_us = clock_now_us() + RETRY_S * UINT64_C(1000000);
 }
 

@@ -32,7 +32,9 @@ house_places() {
 }
 
 house_configure() {
-  sed -e "s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$certs_dir|g" \
+  # Dialplans are edited where they are: the demonstration has its own.
+  mkdir -p "$run_dir/dialplans" && cp "$top"/dialplans/*.yaml "$top"/dialplans/*.csv "$run_dir/dialplans/" || return 1
+  sed -e "s|@TOP@/dialplans/|$run_dir/dialplans/|g; s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$certs_dir|g" \
     -e "s|@USER@|$user|g; s|@LOG_LEVEL@|${SALLYPORT_LOG_LEVEL:-info}|g" \
     -e "s|@ADDRESS@|$address|g; s|@HOST@|$host|g; s|@GATEWAY@|$(cert_gateway)|g" \
     -e "s|@CARRIER@|$carrier|g; s|@TRUNK_ADDRESS@|$trunk_address|g" \
