@@ -13,6 +13,8 @@ struct cert {
   uint64_t until_us; /* until_us: kept so long */
   int64_t end_s;     /* end_s: of its certificate's time */
   EVP_PKEY *key;
+  char *numbers; /* numbers is its TNAuthList, numbers_n octets. */
+  size_t numbers_n;
   enum stir_outcome outcome; /* of one that is BAD */
   const char *why;
   CURL *easy;
@@ -41,6 +43,7 @@ static void cert_clear(struct cert *c) {
   }
   EVP_PKEY_free(c->key);
   free(c->text);
+  free(c->numbers);
   *c = (struct cert){.all = c->all};
 }
 
@@ -179,6 +182,8 @@ static void fetch_done(struct cert *c, CURLcode code, uint64_t now_us, int64_t w
              status && status != 200 ? "x5u is not answered with 200" : "x5u cannot be fetched", now_us);
   else
     r = chain_key(slice_from(c->text, c->n), c->all->roots, wall_s, &c->key, &c->end_s, &c->why);
+  if (r == 0)
+    c->numbers = chain_numbers(slice_from(c->text, c->n), &c->numbers_n);
   free(take(c->text));
   if (code == CURLE_OK && status == 200 && r < 0)
     cert_bad(c, r == -EBADMSG ? STIR_INFO : STIR_CERT, c->why, now_us);
@@ -253,4 +258,11 @@ enum stir_outcome certs_get(struct certs *c, const char *url, uint64_t now_us, i
   *ret_why = t->why;
   *ret = t->key;
   return t->state == CERT_GOOD ? STIR_VALID : t->outcome;
+}
+
+struct slice certs_numbers(const struct certs *c, const char *url) {
+  for (size_t i = 0; i < CERTS_MAX; i++)
+    if (c->cert[i].state == CERT_GOOD && !strcmp(c->cert[i].url, url))
+      return slice_from(c->cert[i].numbers, c->cert[i].numbers_n);
+  return slice_from(NULL, 0);
 }

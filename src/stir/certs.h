@@ -21,5 +21,7 @@ void certs_rules(struct certs *c, const struct stir_rules *rules, X509_STORE *ro
  * fetched, ask again after a turn; else why there is none. */
 enum stir_outcome certs_get(struct certs *c, const char *url, uint64_t now_us, int64_t wall_s,
                             EVP_PKEY **ret, const char **ret_why);
+/* The TNAuthList of a certificate that certs_get() just gave; until the next turn. */
+struct slice certs_numbers(const struct certs *c, const char *url);
 /* Waits at most ms, or until fd is readable, and goes on with fetches. True: some are done. */
 bool certs_turn(struct certs *c, int fd, int ms, uint64_t now_us, int64_t wall_s);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/hmac.h"
 #include "base/list.h"
+#include "stir/tnauth.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -66,6 +67,11 @@ static bool is_replay(struct desk *d, const struct job *j, const struct case_tok
   return false;
 }
 
+/* The number that its signer must have: of a diverted call that of who diverted it. */
+static struct slice speaks_for(const struct passport *p) {
+  return slice_of(p->kind == PASSPORT_DIV ? p->div : p->orig);
+}
+
 static enum stir_outcome signatures_check(struct desk *d, struct job *j, uint64_t now_us,
                                           const char **why) {
   enum stir_outcome all = STIR_VALID;
@@ -82,6 +88,8 @@ static enum stir_outcome signatures_check(struct desk *d, struct job *j, uint64_
       return o;
     else if (es256_verify(key, slice_of(t->text), t->signature) < 0)
       return *why = "a signature is not the certificate's", STIR_INVALID;
+    else if (!tnauth_covers(certs_numbers(d->certs, t->claims.x5u), speaks_for(&t->claims)))
+      return *why = "the certificate does not speak for that number (TNAuthList)", STIR_CERT;
   }
   for (uint32_t i = 0; all == STIR_VALID && i < j->c.n; i++)
     if (j->c.token[i].is_needed && is_replay(d, j, &j->c.token[i], now_us))

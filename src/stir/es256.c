@@ -111,12 +111,17 @@ static STACK_OF(X509) * chain_read(struct slice pem) {
   return all;
 }
 
-static bool has_numbers(const X509 *c) {
+static const ASN1_OCTET_STRING *numbers_of(const X509 *c) {
   ASN1_OBJECT *oid = OBJ_txt2obj(TN_AUTH_LIST, 1);
   int at = oid ? X509_get_ext_by_OBJ(c, oid, -1) : -1;
   X509_EXTENSION *e = at >= 0 ? X509_get_ext(c, at) : NULL;
   const ASN1_OCTET_STRING *value = e ? X509_EXTENSION_get_data(e) : NULL;
   ASN1_OBJECT_free(oid);
+  return value;
+}
+
+static bool has_numbers(const X509 *c) {
+  const ASN1_OCTET_STRING *value = numbers_of(c);
   /* a SEQUENCE with at least one entry */
   return value && ASN1_STRING_length(value) > 2 && ASN1_STRING_get0_data(value)[0] == 0x30;
 }
@@ -138,6 +143,18 @@ static bool leads_to(X509 *leaf, STACK_OF(X509) * all, X509_STORE *roots, int64_
 static int64_t end_of(const X509 *c) {
   struct tm tm;
   return ASN1_TIME_to_tm(X509_get0_notAfter(c), &tm) == 1 ? (int64_t)timegm(&tm) : 0;
+}
+
+char *chain_numbers(struct slice pem, size_t *ret_n) {
+  STACK_OF(X509) *all = chain_read(pem);
+  X509 *leaf = all && sk_X509_num(all) ? sk_X509_value(all, 0) : NULL;
+  const ASN1_OCTET_STRING *value = leaf ? numbers_of(leaf) : NULL;
+  char *der = value ? malloc((size_t)ASN1_STRING_length(value) + 1) : NULL;
+  *ret_n = der ? (size_t)ASN1_STRING_length(value) : 0;
+  if (der)
+    memcpy(der, ASN1_STRING_get0_data(value), *ret_n);
+  sk_X509_pop_free(all, X509_free);
+  return der;
 }
 
 int chain_key(struct slice pem, X509_STORE *roots, int64_t at_s, EVP_PKEY **ret_key, int64_t *ret_end_s,

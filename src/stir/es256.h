@@ -15,6 +15,8 @@ int es256_sign(EVP_PKEY *key, struct slice text, uint8_t ret_signature[PASSPORT_
 int es256_load(EVP_PKEY **ret, const char *certificate, const char *key, char *why,
                size_t why_bytes) must_check;
 X509_STORE *roots_load(const char *file); /* NULL: cannot be read, or holds none */
+/* Its first certificate's TNAuthList, for tnauth_covers(); on the heap, NULL: none. */
+char *chain_numbers(struct slice pem, size_t *ret_n) must_check;
 /* The first certificate of a PEM text, with the others as its chain, led to the roots at that time: its
  * key, when it ends. It must have a TNAuthList (RFC 8226). 0; -EBADMSG no certificates; -EKEYREJECTED
  * with a word in *ret_why. */

@@ -21,7 +21,17 @@ def name(text):
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 
 
-def make(text, issuer=None, numbers=False, host=None):
+PROVIDER = b"\x30\x08\xa0\x06\x16\x04709J"
+
+
+def ten_numbers(first):
+    """The list of a range: that number and the nine after it."""
+    start = b"\x16" + bytes([len(first)]) + first.encode() + b"\x02\x01\x0a"
+    seq = b"\x30" + bytes([len(start)]) + start
+    return b"\x30" + bytes([len(seq) + 2]) + b"\xa1" + bytes([len(seq)]) + seq
+
+
+def make(text, issuer=None, numbers=None, host=None):
     """(key, certificate) of that issuer, or of itself."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.utcnow()
     b = (x509.CertificateBuilder().subject_name(name(text)).issuer_name(issuer[1].subject if issuer else name(text))
@@ -29,7 +39,7 @@ def make(text, issuer=None, numbers=False, host=None):
          .not_valid_before(now - datetime.timedelta(hours=1)).not_valid_after(now + datetime.timedelta(days=1))
          .add_extension(x509.BasicConstraints(ca=not issuer, path_length=None), critical=True))
     if numbers:
-        b = b.add_extension(x509.UnrecognizedExtension(TN_AUTH_LIST, b"\x30\x08\xa0\x06\x16\x04709J"), critical=False)
+        b = b.add_extension(x509.UnrecognizedExtension(TN_AUTH_LIST, numbers), critical=False)
     if host:
         b = b.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
     return key, b.sign(issuer[0] if issuer else key, hashes.SHA256())
@@ -47,9 +57,10 @@ class Authority:
     def __init__(self, folder):
         self.folder = folder
         root, https = make("STI root"), make("https root")
-        self.leaf, self.stranger = make("SHAKEN", root, True), make("SHAKEN of another", make("another root"), True)
+        self.leaf, self.stranger = make("SHAKEN", root, PROVIDER), make("SHAKEN of another", make("another root"), PROVIDER)
+        self.few = make("SHAKEN of few", root, ten_numbers("15550120000"))
         server = make("localhost", https, host="localhost")
-        for word, pair in (("root", root), ("https", https), ("leaf", self.leaf), ("stranger", self.stranger), ("server", server)):
+        for word, pair in (("root", root), ("https", https), ("leaf", self.leaf), ("few", self.few), ("stranger", self.stranger), ("server", server)):
             self.put(word + ".pem", pair[1].public_bytes(serialization.Encoding.PEM))
             self.put(word + ".key", pair[0].private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
                                                           serialization.NoEncryption()), 0o600)

@@ -7,6 +7,8 @@
 #include "stir/stir.h"
 
 #include <criterion/criterion.h>
+#include "stir/tnauth.h"
+
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
@@ -434,4 +436,30 @@ Test(stir, signs_and_refuses_what_it_cannot_fetch, .timeout = 20) {
   rmdir(dir);
   made_free(&root);
   made_free(&leaf);
+}
+
+/* TNAuthList ----------------------------------------------------------------------------------------- */
+
+Test(tnauth, provider_range_and_number) {
+#define DER(bytes) slice_from(bytes, sizeof(bytes) - 1)
+  const struct slice spc = DER("\x30\x08\xa0\x06\x16\x04" "709J");
+  const struct slice range = DER("\x30\x14\xa1\x12\x30\x10\x16\x0a" "2155551200" "\x02\x02\x00\x64");
+  const struct slice one = DER("\x30\x0e\xa2\x0c\x16\x0a" "2155551299");
+  const struct slice both = DER("\x30\x22\xa1\x12\x30\x10\x16\x0a" "2155551200" "\x02\x02\x00\x64"
+                                "\xa2\x0c\x16\x0a" "2155559999");
+  cr_expect(tnauth_covers(spc, SLICE("15551234")), "whose numbers a provider has it does not say");
+  cr_expect(tnauth_covers(range, SLICE("2155551200")));
+  cr_expect(tnauth_covers(range, SLICE("2155551299")));
+  cr_expect_not(tnauth_covers(range, SLICE("2155551300")));
+  cr_expect_not(tnauth_covers(range, SLICE("2155551199")));
+  cr_expect_not(tnauth_covers(range, SLICE("12155551200")), "of another length");
+  cr_expect_not(tnauth_covers(range, SLICE("")));
+  cr_expect(tnauth_covers(one, SLICE("2155551299")));
+  cr_expect_not(tnauth_covers(one, SLICE("2155551298")));
+  cr_expect(tnauth_covers(both, SLICE("2155559999")));
+  cr_expect_not(tnauth_covers(both, SLICE("2155559998")));
+  for (size_t n = 0; n < range.n; n++)
+    cr_expect_not(tnauth_covers(slice_from(range.p, n), SLICE("2155551250")), "cut at %zu", n);
+  cr_expect_not(tnauth_covers(DER("\x30\x84\xff\xff\xff\xff\xa0"), SLICE("1")));
+  cr_expect_not(tnauth_covers(DER("\x30\x02\xa1\x7f"), SLICE("1")));
 }
