@@ -134,7 +134,7 @@ def peer_silent(house):
         check(6 < time.monotonic() - begin < 10, "after %.1f s, not 8" % (time.monotonic() - begin))
         check("cause=102" in bye.get("reason"), bye.text())
         a.reply(bye, 200)
-    check(house.metric("sallyport_sip_expired_total") == 1, "not counted")
+    wait_for("the count", lambda: house.metric("sallyport_sip_expired_total") == 1)
 
 
 @TIMERS.scenario("a peer that refreshes goes on; the answer repeats what is agreed")

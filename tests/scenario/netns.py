@@ -194,7 +194,7 @@ def scenario(base, names):
                 alice.hears(CARRIER_HZ)
                 time.sleep(3)
                 alice.hangup()
-                for record in house.records():
+                for record in wait_for("a closed record", lambda: [r for r in house.records() if r["state"] != "live"]):
                     for leg in record["legs"]:
                         check("AES" in (leg["srtp"] or ""), "a leg without SRTP: %s" % leg)
                 time.sleep(0.5)

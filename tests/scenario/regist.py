@@ -334,7 +334,7 @@ def kept_alive(house):
         sip.last = None
         busy_call(sip, bob, "116")
         check(sip.last is not first, "the same one")
-    check(house.metric('sallyport_sip_keepalives_total{result="lost"}') == 1, "not counted")
+    wait_for("the count", lambda: house.metric('sallyport_sip_keepalives_total{result="lost"}') == 1)
 
 
 # Challenges of carriers ----------------------------------------------------------------------------

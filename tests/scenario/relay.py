@@ -221,7 +221,7 @@ def shut(names, house):
         child.kill()
     hz, _ = sound_of(newest_sound(house, known), 1.5)
     check(abs(hz - PHONE_HZ) < 5, "the carrier heard %d Hz in the end" % hz)
-    check(len([r for r in house.records() if r["state"] != "live"]) == 1, "one call: %s" % house.records())
+    wait_for("one closed record", lambda: len([r for r in house.records() if r["state"] != "live"]) == 1)
 
 
 def credentials(house, names, body=None, user="alice"):
