@@ -38,11 +38,10 @@ static bool is_held(const struct leg *l) {
 
 static void note_leg(struct leg *l, const struct leg *far) {
   struct blame_leg *b = &leg_in(l)->blame;
-  if (b->is_noted || !l->local || !l->remote)
+  if (!l->local || !l->remote) /* folded, or gone: what was noted then holds */
     return;
   const struct desc_audio *ours = &l->local->audio, *theirs = &l->remote->audio;
-  *b = (struct blame_leg){.is_noted = true,
-                          .said = theirs->rtp,
+  *b = (struct blame_leg){.said = theirs->rtp,
                           .our_port = addr_port(&ours->rtp),
                           .way = (uint8_t)way_of(l->remote),
                           .candidates = theirs->n_candidates,
@@ -87,7 +86,8 @@ static struct why_flow flow_of(const struct mset_way *w, uint16_t mos_centi) {
                            .mos_x100 = mos_centi};
 }
 
-/* Do its packets come to another leg's port? A few are asked: it is told of calls that are silent. */
+/* Do its packets come to another leg's port? A few are asked, once, at the end of a call that was
+ * silent. */
 static void find_stray(const struct leg *l, struct why_leg *ret) {
   struct calls *cs = leg_calls(l);
   const struct addr *said = &leg_in(l)->blame.said;
@@ -119,7 +119,7 @@ static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t fr
   ret->last_ms = since_ms(o->heard_us, from_us);
   ret->sound_ms = since_ms(o->sound_us, from_us);
   ret->has_level = f->level_rx_dbov != MSET_LEVEL_UNKNOWN;
-  if (l->kind == LEG_TRUNK && !f->rx.packets && !ret->stray_port &&
+  if (l->call->ended_ms && l->kind == LEG_TRUNK && !f->rx.packets && !ret->stray_port &&
       addr_family(&leg_in(l)->blame.said) != AF_UNSPEC)
     find_stray(l, ret);
 }
@@ -190,7 +190,7 @@ static uint64_t from_us(const struct call *c) {
   return now_us > ago_us ? now_us - ago_us : 0;
 }
 
-static void gather(const struct call *c, const struct record *r, struct why_facts *f) {
+static void gather(const struct call *c, struct why_facts *f) {
   const struct call_inner *in = call_in(c);
   const struct cause *why = in->why.reason || !c->caller ? &in->why : &c->caller->cause;
   const struct leg *legs[WHY_LEGS] = {c->caller, callee_of(c)};
@@ -199,9 +199,8 @@ static void gather(const struct call *c, const struct record *r, struct why_fact
                           .fault = why->fault,
                           .is_answered = c->answered,
                           .is_caller_faulty = in->is_caller_faulty,
-                          .status = r->sip_status,
-                          .reason = r->reason,
-                          .rule = r->rule,
+                          .reason = "",
+                          .rule = "",
                           .detail = why->detail};
   f->ms = since_ms(clock_now_us(), from);
   if (clock_wall_ms() > ended_ms && f->ms > clock_wall_ms() - ended_ms)
@@ -230,7 +229,10 @@ void blame_find(struct call *c, struct record *r) {
     snprintf(r->cause_text, sizeof(r->cause_text), "%s", in->blame_text ? in->blame_text : "");
     return;
   }
-  gather(c, r, &f);
+  gather(c, &f);
+  f.status = r->sip_status;
+  f.reason = r->reason;
+  f.rule = r->rule;
   tell(in->cs, r, &f, &w);
   in->blame = w.id;
   if (w.id == CAUSE_NONE)
@@ -251,10 +253,23 @@ void blame_refusal(struct calls *cs, struct record *r, const struct verdict *v) 
   tell(cs, r, &f, &w);
 }
 
-const char *call_cause(const struct call *c, const char **ret_id) {
+/* A live call as if it ended now, and well. */
+static void find_live(struct call *c, struct why *ret) {
+  struct why_facts f;
+  blame_note(c);
+  gather(c, &f);
+  f.end = WHY_END_GOOD;
+  f.fault = WHY_FAULT_NONE;
+  why_find(&f, ret);
+}
+
+void call_why(struct call *c, struct why *ret) {
   const struct call_inner *in = call_in(c);
-  *ret_id = why_slug(in->blame);
-  return in->blame_text ? in->blame_text : "";
+  *ret = (struct why){.id = in->blame};
+  if (in->blame_text)
+    snprintf(ret->sentence, sizeof(ret->sentence), "%s", in->blame_text);
+  else if (!c->ended_ms && in->connected_us)
+    find_live(c, ret);
 }
 
 /* Metrics ------------------------------------------------------------------------------------------ */

@@ -250,8 +250,8 @@ uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
 struct hist *calls_hists(size_t *ret_n); /* tally.c: of all calls of the program */
 const struct counts *calls_causes(const struct calls *cs); /* by why.def */
-/* Why an ended call failed or sounded bad: a sentence and a slug of why.def, "": it did not. */
-const char *call_cause(const struct call *c, const char **ret_id);
+/* Why a call failed or sounded bad, or, while it lives, sounds bad until now. */
+void call_why(struct call *c, struct why *ret);
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A description is 8 KB of fixed arrays, a call has four of them and its walk over the plan for as long
- * as it lasts, and nobody looks: those of a call in which nothing has happened for two seconds are packed.
- * Whoever gets a leg by its name or by its session gets them unpacked (leg_get, calls_leg_of_session),
- * for two seconds at least.
+ * as it lasts, and nobody looks: those of a call in which nothing has happened for two seconds are
+ * packed. Whoever gets a leg by its name or by its session gets them unpacked (leg_get,
+ * calls_leg_of_session), for two seconds at least.
  */
 #include "base/clock.h"
 #include "base/log.h"
@@ -77,6 +77,7 @@ static bool may_fold(const struct call *c) {
 
 static void fold(struct call *c) {
   call_in(c)->is_folded = true;
+  blame_note(c);
   hunt_pack(call_in(c));
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l))
     if (!leg_is_over(l) && !(pack(&leg_in(l)->local, &l->local) && pack(&leg_in(l)->remote, &l->remote)))

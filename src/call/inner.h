@@ -42,7 +42,7 @@ struct blame_leg {
   struct addr said; /* where its description said that it is */
   uint16_t our_port;
   uint8_t way, candidates; /* way is an enum why_way. */
-  bool is_noted, is_held, wants_ice, wants_dtls, wants_srtp;
+  bool is_held, wants_ice, wants_dtls, wants_srtp;
 };
 
 /* What a leg's counters were a second ago. */
@@ -267,7 +267,7 @@ void quality_oneway(struct leg *l, const union mset_any *m);
 
 /* blame: why a call failed or sounded bad */
 void blame_reoffer(struct leg *l);                 /* a description came within the call */
-void blame_note(struct call *c);                   /* it ends: what its legs take away */
+void blame_note(struct call *c);                   /* it ends, or is folded: what its legs take away */
 void blame_find(struct call *c, struct record *r); /* its counts are there: into the record, the log */
 void blame_counts(struct calls *cs);
 void blame_refusal(struct calls *cs, struct record *r,

@@ -69,7 +69,8 @@ json_t *native_call(struct call *c) {
   const struct leg *trunk = leg_of(c, LEG_TRUNK), *user = leg_of(c, LEG_NATIVE);
   uint64_t answered_ms = c->answered && c->callee ? c->callee->answered_ms : 0;
   uint64_t wall_ms = clock_wall_ms();
-  const char *slug;
+  struct why why;
+  call_why(c, &why);
   json_t *legs = json_array();
   json_t *o = json_pack(
       "{s:s,s:s,s:s,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:o,s:b,s:o,s:o}", "id", c->id, "direction",
@@ -81,8 +82,8 @@ json_t *native_call(struct call *c) {
       answered_ms && wall_ms >= answered_ms ? json_integer((json_int_t)(wall_ms - answered_ms))
                                             : json_null(),
       "codec", text_json(trunk ? codec_text(trunk->media.codec) : NULL), "mos", mos_json(c), "cause",
-      text_json(*call_cause(c, &slug) ? call_cause(c, &slug) : NULL), "answered", c->answered,
-      "created_at", time_json(c->created_ms), "legs", legs);
+      text_json(why.sentence[0] ? why.sentence : NULL), "answered", c->answered, "created_at",
+      time_json(c->created_ms), "legs", legs);
   for (struct leg *l = NULL; o && (l = call_next_leg(c, l));)
     json_array_append_new(legs, leg_json(l));
   return o;

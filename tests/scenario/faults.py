@@ -87,6 +87,10 @@ def timeline(house, call):
     return json.loads(body)
 
 
+def live_row(house, call):
+    return next(c for c in house.live_calls() if c["id"] == call)
+
+
 def newest(house, known):
     """The record of the attempt that follows those."""
     return house.record(lambda r: r["id"] not in known)
@@ -104,6 +108,8 @@ def no_fault(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         d, _ = call_in(sip, bob, media)
         both(bob, media)
+        time.sleep(3)
+        check(live_row(house, bob.client.call)["cause"] is None, "a good call that lives")
         good(house, ended(d, bob, 3))
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         d = Dialog(sip, BOB).invite(media.sdp())
@@ -549,6 +555,8 @@ def facts(house):
         media.lose = 3
         time.sleep(3)
         live = timeline(house, bob.client.call)
+        row = live_row(house, bob.client.call)
+        check("were lost" in (row["cause"] or "") and 1 <= row["mos"] < 4.3, row)
         d.bye()
     kept = wait_for("the timeline on disk", lambda: (lambda t: t if t["state"] == "ended" else None)(timeline(house, bob.client.call)), 8, 0.3)
     check(kept["cause"] and "were lost" in kept["cause"], kept["cause"])
