@@ -10,6 +10,16 @@ struct edit {
   uint8_t section;
 };
 
+/* Nothing, or maps and nothing else. */
+static bool is_of_maps(const struct tree_node *list) {
+  if (!list || (list->kind == TREE_SCALAR && (list->text.n == 0 || slice_eq(list->text, SLICE("null")))))
+    return true;
+  for (const struct tree_node *item = list->child; item && list->kind == TREE_LIST; item = item->next)
+    if (item->kind != TREE_MAP)
+      return false;
+  return list->kind == TREE_LIST;
+}
+
 static int edit_begin(struct edit *e, const char *text, const char *list, struct tree **ret) {
   own_mem struct conf_errors *errors = errors_new();
   const struct conf_shape *s = conf_shape_find(SECTION_ROOT, slice_of(list));
@@ -27,7 +37,7 @@ static int edit_begin(struct edit *e, const char *text, const char *list, struct
       e->key = k;
       e->list = k->next;
     }
-  return 0;
+  return is_of_maps(e->list) ? 0 : -ENOTSUP;
 }
 
 static bool has_name(const struct tree_node *item, struct slice name) {

@@ -147,8 +147,8 @@ int revise_current(struct revise *r, struct conf **ret_conf, struct plan **ret_p
 json_t *revise_item(const char *text, const char *list, const char *name);
 json_t *revise_items(const char *text, const char *list); /* all of them, in their order */
 /* The text with that item written anew (item NULL: taken out), or with one more (name NULL); all other
- * lines stay as they are. *ret is on the heap. 0, -ENOENT, -ENOTSUP (the file is one map in brackets),
- * -EINVAL, -ENOMEM. */
+ * lines stay as they are. *ret is on the heap. 0, -ENOENT, -ENOTSUP (not a list of maps, or the file is
+ * one map in brackets), -EINVAL, -ENOMEM. */
 int revise_item_put(char **ret, const char *text, const char *list, const char *name,
                     const json_t *item) must_check;
 json_t *revise_schema(void); /* JSON Schema of the file; new reference */
