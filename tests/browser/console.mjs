@@ -244,6 +244,61 @@ async function ladderShot(page, scheme, shot) {
   await shot(page, `ladder-${scheme}`);
 }
 
+liveTests['changes by hand: an operator, a token, a ban, a number test, a commit on probation and its confirmation'] = async ({ page, demo }) => {
+  await enter(page, demo.admin.url, demo.admin.token);
+  const press = (name) => page.getByRole('button', { name, exact: true }).first().click();
+  const told = (text) => page.locator('.said', { hasText: text }).waitFor({ timeout: 8000 });
+  await visit(page, demo.admin.url, '/users');
+  await page.locator('input[name=name]').first().fill('eve');
+  await page.locator('input[name=password]').fill('correct horse battery');
+  await press('Add');
+  await told('can log in');
+  await page.getByLabel('Role of eve').selectOption('operator');
+  await told('The role was changed');
+  await page.locator('input[name=name]').nth(1).fill('prometheus');
+  await page.getByRole('button', { name: 'Make', exact: true }).first().click();
+  await page.locator('code', { hasText: /^spa_/ }).waitFor();
+  await page.locator('input[name=identity]').fill('bob');
+  await page.getByRole('button', { name: 'Make', exact: true }).nth(1).click();
+  await page.getByText('This is shown once').nth(1).waitFor();
+
+  await visit(page, demo.admin.url, '/security');
+  await page.locator('input[name=addr]').fill('203.0.113.77');
+  await press('Ban');
+  await page.getByRole('button', { name: 'Lift the ban of 203.0.113.77' }).click();
+  await told('is heard again');
+
+  await visit(page, demo.admin.url, '/routing');
+  await page.locator('input[name=called]').fill('+15550100002');
+  await page.getByLabel('Comes from trunk').selectOption('lab');
+  await press('Test');
+  await page.locator('.outcome', { hasText: 'to bob' }).waitFor();
+
+  await visit(page, demo.admin.url, '/config');
+  const area = page.locator('#config-text'), text = await area.inputValue();
+  await area.fill(`${text}\n# looked at\nnode2: {}\n`);
+  await press('Validate');
+  await page.locator('.problem', { hasText: 'node2' }).waitFor();
+  await area.fill(`${text}\n# looked at\n`);
+  await press('Validate');
+  await page.getByText('No errors').waitFor();
+  await press('What changes?');
+  await page.locator('.diff .come', { hasText: '# looked at' }).waitFor();
+  await press('Replay yesterday\'s calls');
+  await page.getByText(/calls would go another way/).waitFor();
+  await page.locator('input[name=comment]').fill('by hand');
+  await press('Commit');
+  await told('on probation');
+  await press('Keep it');
+  await told('Confirmed');
+  await page.locator('td', { hasText: 'by hand' }).first().waitFor();
+
+  await visit(page, demo.admin.url, '/audit');
+  await press('Verify the chain');
+  await page.getByText(/Whole: /).waitFor();
+  assert.ok((await page.locator('tbody tr').count()) >= 6);
+};
+
 liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ page, demo, shot }) => {
   if (values.shots) await page.route('**/admin/v1/**', (route) => neutral(route, demo));
   await enter(page, demo.admin.url, demo.admin.token);

@@ -21,10 +21,10 @@ export class Problem extends Error {
 
 const isChange = (method) => method !== 'GET';
 
-function headersOf(method, { body, etag, patch, key }) {
+function headersOf(method, { body, etag, key }) {
   const headers = { Accept: 'application/json' };
   if (isChange(method)) headers['X-Sallyport'] = '1';
-  if (body !== undefined) headers['Content-Type'] = patch ? 'application/merge-patch+json' : 'application/json';
+  if (body !== undefined) headers['Content-Type'] = 'application/json';
   if (etag) headers['If-Match'] = etag;
   if (key ?? method === 'POST') headers['Idempotency-Key'] = key ?? crypto.randomUUID?.() ?? String(Math.random()).slice(2);
   return headers;

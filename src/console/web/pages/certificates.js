@@ -2,13 +2,14 @@
 // Certificates in use and when they end.
 
 import { enc } from '../api.js';
+import { trunks } from '../live.js';
 import { Badge, Empty, Head, Loaded, Peer, Section, Table, Time, html, useData } from '../ui.js';
 import { number, words } from '../words.js';
 
 const TONES = { ok: 'good', soon: 'warn', expired: 'bad', unreadable: 'bad' };
 const COLUMNS = [
   { head: 'State', cell: (c) => html`<${Badge} tone=${TONES[c.state] ?? 'idle'}>${c.state === 'soon' ? 'Ends soon' : words(c.state)}<//>` },
-  { head: 'Used for', cell: (c) => html`${words(c.use)}${c.trunk && html` <a href=${`#/trunks/${enc(c.trunk)}`}>${c.trunk}</a>`}` },
+  { head: 'Used for', cell: (c) => html`${words(c.use)}${c.trunk && (trunks.value.has(c.trunk) ? html` <a href=${`#/trunks/${enc(c.trunk)}`}>${c.trunk}</a>` : html` <${Peer} text=${c.trunk} />`)}` },
   { head: 'Names', cell: (c) => html`<${Peer} text=${c.names?.join(', ') || c.subject} />` },
   { head: 'Issuer', cell: (c) => html`<${Peer} text=${c.issuer} />` },
   { head: 'Ends', cell: (c) => html`<${Time} at=${c.not_after} />` },

@@ -38,7 +38,7 @@ function Operators() {
   const { act, problem } = useAct();
   const patch = (u, body, done) => act(async () => {
     const { etag } = await send('GET', `users/${enc(u.name)}`);
-    await send('PATCH', `users/${enc(u.name)}`, { body, etag, patch: true });
+    await send('PATCH', `users/${enc(u.name)}`, { body, etag });
     list.reload();
   }, done);
   const drop = (u) => {
