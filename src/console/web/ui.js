@@ -11,8 +11,11 @@ import * as words from './words.js';
 export const html = htm.bind(h);
 export { Fragment };
 
+/** Numbers and names stay on one line where there is room. */
+const isShort = (text) => String(text).length <= 20;
+
 /** What a peer sent: isolated, so that it cannot reorder its neighbours. */
-export const Peer = ({ text }) => (text === null || text === undefined || text === '' ? words.DASH : html`<bdi>${words.plain(text)}</bdi>`);
+export const Peer = ({ text }) => (text === null || text === undefined || text === '' ? words.DASH : html`<bdi class=${isShort(text) ? 'short' : undefined}>${words.plain(text)}</bdi>`);
 
 export function Time({ at, short }) {
   const d = words.instant(at);

@@ -60,7 +60,7 @@ function Settings({ name }) {
 }
 
 const CHECKS = [
-  { head: 'Check', cell: (c) => html`<${Peer} text=${c.title} /> <small class="soft">${c.group}</small>` },
+  { head: 'Check', cell: (c) => html`<${Peer} text=${c.title} /> <small class="soft">${c.group}${c.rfc ? `, ${c.rfc}` : ''}</small>${c.proves && html`<br /><small class="soft">${c.proves}</small>`}` },
   { head: 'Result', cell: (c) => html`<${Badge} tone=${RESULTS[c.result] ?? 'idle'}>${words(c.result)}<//>` },
   { head: 'Seen', cell: (c) => html`<${Peer} text=${c.seen} />` },
   { head: 'What to change', cell: (c) => html`<${Peer} text=${c.advice} />` },
@@ -69,7 +69,7 @@ const CHECKS = [
 
 function Report({ run }) {
   const s = run.summary;
-  return html`<p role="status">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}</p>
+  return html`<p role="status">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}${run.detail && html` <${Peer} text=${run.detail} />`} <a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a></p>
     <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${run.checks} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
     ${run.profile?.diff && html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration.</p><${Pre} label="Proposed profile" text=${run.profile.diff} /><${Copy} text=${run.profile.diff} />`}`;
 }
