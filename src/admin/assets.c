@@ -25,14 +25,13 @@ static void file_answer(struct admin *a, const struct desk_ask *ask, const char 
   }
   slice_copy(ret->etag, sizeof(ret->etag), slice_of(f->etag));
   ret->extra[0] = (struct web_header){"Content-Security-Policy", PAGE_POLICY};
-  ret->extra[1] = (struct web_header){"X-Content-Type-Options", "nosniff"};
-  ret->extra[2] = (struct web_header){"Referrer-Policy", "no-referrer"};
-  ret->extra[3] = (struct web_header){"Cache-Control", cache};
+  ret->extra[1] = (struct web_header){"Referrer-Policy", "no-referrer"};
+  ret->extra[2] = (struct web_header){"Cache-Control", cache};
   if (slice_eq(ask->web->if_none_match, slice_of(f->etag))) {
     ret->status = 304;
     return;
   }
-  ret->extra[4] = (struct web_header){"Content-Encoding", "gzip"};
+  ret->extra[3] = (struct web_header){"Content-Encoding", "gzip"};
   ret->status = 200;
   ret->type = f->type;
   ret->fixed = slice_from(f->bytes, f->n);

@@ -322,6 +322,47 @@ liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ 
   }
 };
 
+liveTests['from the printed address to the ladder of a call of the phone'] = async ({ page, demo }) => {
+  const start = Date.now();
+  await enter(page, demo.admin.url, demo.admin.token);
+  const context = await browser.newContext({ permissions: ['microphone'], ignoreHTTPSErrors: true });
+  try {
+    const phone = await context.newPage();
+    await phone.goto(`${demo.base}/phone#token=${demo.users.alice.token}`);
+    await phone.locator('#status[data-ready="true"]').waitFor({ timeout: 10_000 });
+    await phone.fill('#dial', demo.dial.tone);
+    await phone.click('#call-button');
+    await phone.locator('.call-card[data-state="connected"]').waitFor({ timeout: 15_000 });
+    await page.getByRole('link', { name: 'Live calls' }).first().click();
+    await page.locator('main tr', { hasText: demo.dial.tone }).locator('a').first().click();
+    await page.locator('.ladder button', { hasText: 'INVITE' }).first().click();
+    await page.locator('.message-pane', { hasText: 'CSeq' }).waitFor();
+    await page.locator('.cell.good').nth(8).waitFor({ timeout: 15_000 });
+    console.log(`# ladder and media after ${((Date.now() - start) / 1000).toFixed(1)} s`);
+    await phone.click('[data-action="hangup"]');
+    await page.locator('.head .badge', { hasText: 'Ended' }).waitFor({ timeout: 10_000 });
+  } finally {
+    await context.close();
+  }
+};
+
+liveTests['files: policy, types, tags; nothing else is served'] = async ({ demo }) => {
+  const page = await fetch(`${demo.admin.url}/`), html = await page.text();
+  assert.match(page.headers.get('content-security-policy'), /default-src 'none'.*require-trusted-types-for 'script'/);
+  assert.doesNotMatch(page.headers.get('content-security-policy'), /unsafe/);
+  assert.equal(page.headers.get('x-content-type-options'), 'nosniff');
+  assert.equal(page.headers.get('referrer-policy'), 'no-referrer');
+  assert.equal(page.headers.get('cache-control'), 'no-cache');
+  for (const [path] of html.matchAll(/\/console\/[\w.]+/g)) {
+    const file = await fetch(demo.admin.url + path);
+    assert.equal(file.status, 200, path);
+    assert.match(file.headers.get('cache-control'), /immutable/);
+    await file.arrayBuffer();
+    assert.equal((await fetch(demo.admin.url + path, { headers: { 'If-None-Match': file.headers.get('etag') } })).status, 304);
+  }
+  for (const path of ['/console/', '/console/x.js', '/console/..%2fetc', '/index.html']) assert.equal((await fetch(demo.admin.url + path)).status, 404, path);
+};
+
 liveTests['the list comes by the stream, and the ladder of the call with it'] = async ({ page, demo }) => {
   await enter(page, demo.admin.url, demo.admin.token);
   await visit(page, demo.admin.url, '/calls');
