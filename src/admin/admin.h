@@ -59,6 +59,15 @@ struct admin_settings {
   json_t *(*trunks)(void *arg);
   /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument. */
   void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
+  /* Trunk Doctor, on the owner thread; start NULL: there is none. Errors as in doctor/doctor.h. */
+  struct {
+    void *arg;
+    int (*start)(void *arg, struct slice trunk, char ret_id[40]);
+    json_t *(*list)(void *arg);
+    json_t *(*report)(void *arg, struct slice id);
+    char *(*page)(void *arg, struct slice id);
+    int (*stop)(void *arg, struct slice id);
+  } doctor;
 };
 
 /* What the owner tells each second; totals are since the start. */

@@ -226,7 +226,9 @@ static int start_admin(struct house *h) {
                              .calls_arg = h,
                              .trunks = house_trunks,
                              .timeline = house_timeline};
-  int r = admin_new(&h->admin, &s, &why);
+  int r = house_doctor(h, &s);
+  if (r == 0)
+    r = admin_new(&h->admin, &s, &why);
   if (r == 0)
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
@@ -312,6 +314,7 @@ void house_stop(struct house *h) {
   atomic_store(&h->gone, true);
   admin_free(h->admin);
   house_tell_stop();
+  doctor_free(h->doctor);
   native_free(h->native);
   trunks_free(h->trunks);
   calls_free(h->calls);

@@ -4,6 +4,7 @@
 #pragma once
 #include "admin/admin.h"
 #include "call/call.h"
+#include "doctor/doctor.h"
 #include "flow/flow.h"
 #include "native/native.h"
 #include "revise/revise.h"
@@ -31,6 +32,7 @@ struct house {
   struct trunks *trunks;
   struct native *native;
   struct admin *admin;
+  struct doctor *doctor;
   struct native_file *files;
   struct counts drops; /* drops are the media process' own, copied from its table. */
   struct counts backends, loads;
@@ -74,6 +76,7 @@ int house_ban(void *arg, const char *address, uint32_t seconds, const char *why,
 int house_unban(void *arg, const char *address);
 /* trunks: what operators see of them */
 json_t *house_trunks(void *arg);         /* arg is the house */
+int house_doctor(struct house *h, struct admin_settings *s) must_check; /* doctor: made, and wired */
 struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */
 void house_trunk_count(struct house *h); /* makes them true */
 /* capkeep: what caps have counted, over a restart */

@@ -47,6 +47,7 @@ static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why
   traces_set(h->traces, (enum trace_policy)c->records.trace, c->records.trace_sample);
   calls_reload(h->calls, c, p);
   native_reload(h->native, c);
+  doctor_reload(h->doctor, c);
   return trunks_reload(h->trunks, c, why, why_bytes);
 }
 

@@ -185,6 +185,10 @@ struct conf_trunk {
     bool sign;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES], x5u[CONF_PATH_BYTES];
   } stir;
+  struct {
+    char number[CONF_NAME_BYTES], unknown[CONF_NAME_BYTES], caller[CONF_NAME_BYTES]; /* as it goes out */
+    bool echo;
+  } doctor; /* numbers of the trunk's tests; "": no call is made */
   char number_default[CONF_NAME_BYTES];  /* shown instead of another; "": those calls are refused */
   bool enabled;                /* default true; false drains */
   uint32_t line;               /* line where it stands in the file, for refusals' texts */

@@ -35,6 +35,7 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_USER] = "users[]",
     [SECTION_STIR] = "stir",
     [SECTION_TRUNK_STIR] = "trunks[].stir",
+    [SECTION_TRUNK_DOCTOR] = "trunks[].doctor",
     [SECTION_TRUNK_HEADERS] = "trunks[].headers",
     [SECTION_TRUNK_NUMBERS] = "trunks[].numbers",
     [SECTION_TRUNK_NUMBER_RULE] = "trunks[].numbers.inbound_called[] and its like",

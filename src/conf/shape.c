@@ -18,6 +18,7 @@ const struct conf_shape conf_shapes[] = {
     {SECTION_MEDIA, "turn", SECTION_MEDIA_TURN, false},
     {SECTION_RECORDS, "push", SECTION_RECORDS_PUSH, false},
     {SECTION_TRUNK, "stir", SECTION_TRUNK_STIR, false},
+    {SECTION_TRUNK, "doctor", SECTION_TRUNK_DOCTOR, false},
     {SECTION_TRUNK, "numbers", SECTION_TRUNK_NUMBERS, false},
     {SECTION_TRUNK, "headers", SECTION_TRUNK_HEADERS, false},
     {SECTION_TRUNK, "credentials", SECTION_TRUNK_CREDENTIALS, false},

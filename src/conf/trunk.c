@@ -75,6 +75,8 @@ static void trunk_read(struct conf *c, struct field_reader r, const struct tree_
   field_map_read(&r, conf_fields, conf_fields_n, SECTION_TRUNK, item, path, item->line, t);
   const struct tree_node *stir = tree_find(item, "stir");
   conf_stir_read(t, &r, stir ? stir : tree_find(r.base, "stir"), path);
+  const struct tree_node *doctor = tree_find(item, "doctor");
+  conf_doctor_read(t, &r, doctor ? doctor : tree_find(r.base, "doctor"), path);
   const struct tree_node *headers = tree_find(item, "headers");
   conf_edits_read(t, &r, headers ? headers : tree_find(r.base, "headers"), path);
   const struct tree_node *numbers = tree_find(item, "numbers");

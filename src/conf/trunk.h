@@ -9,6 +9,9 @@ void conf_trunks_read(struct conf *c, const struct field_reader *r, const struct
 /* stir: likewise */
 void conf_stir_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
                     const char *path);
+/* doctor: likewise */
+void conf_doctor_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
+                      const char *path);
 /* headers: of the trunk, or of its base; map NULL: none */
 void conf_edits_read(struct conf_trunk *t, const struct field_reader *r, const struct tree_node *map,
                      const char *path);

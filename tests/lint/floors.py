@@ -7,7 +7,7 @@ import re
 import sys
 
 FLOOR = {"base": 0, "console": 0, "wire": 1, "codec": 1, "conf": 1, "mset": 2, "flow": 2, "guard": 2, "route": 2,
-         "stir": 2, "store": 2, "trace": 2, "web": 2, "media": 3, "revise": 3, "call": 4, "trunk": 5, "native": 5, "admin": 5, "app": 6}
+         "stir": 2, "store": 2, "trace": 2, "web": 2, "media": 3, "revise": 3, "call": 4, "trunk": 5, "native": 5, "admin": 5, "doctor": 5, "app": 6}
 OPEN_FLOOR = 1  # floors 0 and 1 are open libraries: any of their headers
 
 # header prefix -> areas, or single files, that may include it
@@ -17,7 +17,7 @@ LIBRARY = {
     "openssl/": {"flow", "base/hmac.c", "stir", "trunk", "web"},
     "gnutls/": {"web"},
     "microhttpd.h": {"web"},
-    "jansson.h": {"web", "native", "admin", "app/routetest.c", "app/trunks.c", "app/live.c", "app/bans.c", "app/cli_api.h", "app/cli_view.h", "stir", "revise"},
+    "jansson.h": {"web", "native", "admin", "doctor", "app/routetest.c", "app/trunks.c", "app/live.c", "app/bans.c", "app/cli_api.h", "app/cli_view.h", "stir", "revise"},
     "curl/": {"stir", "admin/push.c", "app/cli_api.c"},
     "sqlite3.h": {"store"},
     "sodium.h": {"admin/password.c", "trace"},

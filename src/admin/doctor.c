@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Trunk Doctor at the desk: POST /trunks/{name}/doctor, GET and DELETE /doctor/{id}; ?format=html gives
+ * the report to print, without script or style. Call thread. */
+#include "admin/desk.h"
+
+static bool is_there(const struct admin *a, struct web_answer *ret) {
+  if (a->set.doctor.start)
+    return true;
+  web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+  return false;
+}
+
+void verb_doctor_start(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  char id[40];
+  if (!is_there(a, ret))
+    return;
+  int r = a->set.doctor.start(a->set.doctor.arg, slice_of(ask->web->params.text[0]), id);
+  const struct web_problem_info busy = {
+      .detail = "A run is under way there, or two are in all: wait for its end, or stop it."};
+  if (r == 0)
+    desk_json(ret, 202, json_pack("{s:s}", "id", id));
+  else
+    web_answer_problem(ret,
+                       r == -ENOENT  ? WEB_PROBLEM_not_found
+                       : r == -EBUSY ? WEB_PROBLEM_wrong_state
+                                     : WEB_PROBLEM_overload,
+                       r == -EBUSY ? &busy : NULL);
+}
+
+void verb_doctor_list(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  (void)ask;
+  if (is_there(a, ret))
+    desk_json(ret, 200, a->set.doctor.list(a->set.doctor.arg));
+}
+
+static void page(struct admin *a, struct slice id, struct web_answer *ret) {
+  char *text = a->set.doctor.page(a->set.doctor.arg, id);
+  if (!text) {
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+    return;
+  }
+  if (web_answer_text(ret, 200, "text/html; charset=utf-8", slice_of(text)) == 0) {
+    ret->extra[0] = (struct web_header){"Content-Security-Policy", "default-src 'none'; sandbox"};
+    ret->extra[1] = (struct web_header){"X-Content-Type-Options", "nosniff"};
+  }
+  free(text);
+}
+
+void verb_doctor_show(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  char format[16] = "";
+  struct slice id = slice_of(ask->web->params.text[0]);
+  int r = web_query(ask->web, "format", format, sizeof(format));
+  if (!is_there(a, ret))
+    return;
+  if (r == 0 && strcmp(format, "html") == 0) {
+    page(a, id, ret);
+    return;
+  }
+  if (r != -ENOENT && strcmp(format, "json") != 0) {
+    desk_wrong_query(ret, "format", "json or html");
+    return;
+  }
+  json_t *doc = a->set.doctor.report(a->set.doctor.arg, id);
+  if (doc)
+    desk_json(ret, 200, doc);
+  else
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+}
+
+void verb_doctor_stop(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  if (!is_there(a, ret))
+    return;
+  if (a->set.doctor.stop(a->set.doctor.arg, slice_of(ask->web->params.text[0])) == 0)
+    ret->status = 204;
+  else
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+}
+
+SHAPE(doctor_query, {"format", SHAPE_TEXT, 0, 0, 8, "json|html", NULL, "html: the report to print"});
+SHAPE(doctor_started, {"id", SHAPE_TEXT, SHAPE_MUST, 1, 40, NULL, NULL, "of the run, for GET /doctor/{id}"});

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the requests and calls of one run brought to light, as plain values: filled by acts, read by
+ * checks. Inside doctor. */
+#pragma once
+#include "call/call.h"
+
+enum { DOCTOR_TEXT_BYTES = 160, DOCTOR_NEVER = 0xffffffffu };
+
+/* What became of one request of ours. */
+struct said {
+  bool is_asked, is_over; /* is_over: a final answer came, or is given up for */
+  bool is_own;            /* is_own: our own stack said the status: there was no answer */
+  int status;
+  uint32_t ms;
+};
+
+/* Offers within the dialog, each followed by one that resumes. */
+enum form {
+  FORM_SENDONLY,
+  FORM_INACTIVE,
+  FORM_RECVONLY,
+  FORM_ZERO,  /* c=0.0.0.0 of RFC 2543 */
+  FORM_PORT0, /* m=audio 0 */
+  FORM_LATE,  /* a re-INVITE without a description */
+  FORM_COUNT_
+};
+
+struct form_facts {
+  struct said said, resume;
+  bool has_answer, resume_fits;
+  uint8_t direction;               /* of the answer, as the peer says it */
+  uint64_t packets_held, packets_resumed; /* that came while held, after it was resumed */
+  uint32_t heard_ms;
+};
+
+/* What the call with an offer said and did. */
+struct call_facts {
+  bool is_begun, is_over, no_media; /* no_media: the media process had no session for it */
+  struct said invite, cancel, bye, update, update_offer, info, prack;
+  uint32_t trying_ms, first_ms, ring_ms; /* DOCTOR_NEVER: none came */
+  uint32_t n_provisionals;
+  int first_status;
+  bool has_early_desc, is_reliable; /* a description, 100rel in a provisional */
+  uint64_t early_packets;           /* that came before the answer */
+  bool has_answer, fits;            /* fits: the answer may stand to our offer */
+  char why[PROBE_TEXT_BYTES];       /* why it may not */
+  char codecs[96];                  /* names in the answer, in its order */
+  bool has_event, has_noise, is_secured;
+  uint32_t ptime_ms;
+  uint8_t direction;
+  char rtp_at[ADDR_TEXT_BYTES], from[ADDR_TEXT_BYTES]; /* the description's; where SIP came from */
+  char contact[DOCTOR_TEXT_BYTES], allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES];
+  char agent[DOCTOR_TEXT_BYTES];
+  bool has_session, keeps_session, by_stream;
+  uint32_t expires_s, min_s;
+  int q850;
+  bool has_talk;
+  uint32_t talk_ms;
+  struct mset_facts talk; /* at the end of the time of talk */
+  char digits_sent[20], digits_back[20];
+  bool sent_digits;
+  bool peer_hung_up; /* before we did */
+  int peer_q850;
+  struct form_facts forms[FORM_COUNT_];
+};
+
+enum test_call {
+  CALL_BASE,
+  CALL_SUITE_GCM256,
+  CALL_SUITE_GCM128,
+  CALL_SUITE_SHA80,
+  CALL_SUITE_SHA32,
+  CALL_CODEC_PCMU,
+  CALL_CODEC_PCMA,
+  CALL_CODEC_G722,
+  CALL_CODEC_OPUS,
+  CALL_PTIME30,
+  CALL_PTIME40,
+  CALL_LATE,
+  CALL_RELIABLE,
+  CALL_TIMER,
+  CALL_LARGE,
+  CALL_FORM_00,
+  CALL_FORM_NATIONAL,
+  CALL_UNKNOWN,
+  CALL_CANCEL,
+  CALL_COUNT_
+};
+
+struct target_facts {
+  struct probe_target target;
+  struct said options;
+  char allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES], agent[DOCTOR_TEXT_BYTES];
+  char contact[DOCTOR_TEXT_BYTES];
+  bool has_tls, has_bare; /* the handshake with SNI, without it, is there */
+  struct probe_tls tls, bare;
+};
+
+struct doctor_facts {
+  const struct conf_trunk *trunk; /* the run's own copy */
+  const struct conf_listener *listener;
+  uint64_t now_wall_ms; /* when the run began */
+  uint32_t n_targets, resolve_ms;
+  struct target_facts targets[PROBE_TARGETS_MAX];
+  struct said strange; /* a method that nobody has */
+  bool has_heard;
+  struct probe_heard heard;
+  struct call_facts calls[CALL_COUNT_];
+};
+
+static inline bool said_ok(const struct said *s) {
+  return s->is_over && !s->is_own && s->status >= 200 && s->status < 300;
+}

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What the rooms of judgements share. Inside doctor. */
+#pragma once
+#include "doctor/check.h"
+
+#define PASS(r, ...) finding_set(r, FINDING_PASSED, "", __VA_ARGS__)
+#define PASS_BUT(r, advice, ...) finding_set(r, FINDING_PASSED, advice, __VA_ARGS__)
+#define FAIL(r, advice, ...) finding_set(r, FINDING_FAILED, advice, __VA_ARGS__)
+#define ABSENT(r, advice, ...) finding_set(r, FINDING_NOT_OFFERED, advice, __VA_ARGS__)
+#define SKIP(r, ...) finding_set(r, FINDING_SKIPPED, "", __VA_ARGS__)
+
+bool words_have(const char *list, const char *word); /* of words with commas between */
+/* Was the call made, and did the number answer? False: *r says why it cannot be judged. */
+bool call_is_there(const struct doctor_facts *f, enum test_call which, struct finding *r);
+/* The same of the first call, and sound came in it. */
+bool sound_is_there(const struct doctor_facts *f, struct finding *r);

@@ -1,0 +1,421 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, numbers, ends. Pure. */
+#include "doctor/judge.h"
+
+#include <stdio.h>
+
+enum { TRYING_MS = 500, SLOW_PDD_MS = 6000, TRYING_IS_LATE_MS = 2000 };
+
+static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
+
+bool call_is_there(const struct doctor_facts *f, enum test_call which, struct finding *r) {
+  const struct call_facts *c = &f->calls[which];
+  if (!f->trunk->doctor.number[0])
+    finding_set(r, FINDING_SKIPPED, "Set trunks[].doctor.number to a number that answers by itself.",
+                "no test number is set");
+  else if (!c->is_begun)
+    SKIP(r, "%s", said_ok(&base_of(f)->invite) ? "the call was not made" : "the first test call failed");
+  else if (c->no_media)
+    SKIP(r, "the media process had no session for the test");
+  else if (c->invite.is_own || !c->invite.is_over)
+    SKIP(r, "the INVITE was not answered");
+  else if (!said_ok(&c->invite))
+    SKIP(r, "the INVITE was answered with %d", c->invite.status);
+  else
+    return true;
+  return false;
+}
+
+/* Was the call placed? Also where it was refused. */
+static bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct finding *r) {
+  const struct call_facts *c = &f->calls[which];
+  if (f->trunk->doctor.number[0] && c->is_begun && !c->no_media)
+    return true;
+  (void)call_is_there(f, which, r);
+  return false;
+}
+
+void judge_answered(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_placed(f, CALL_BASE, r))
+    return;
+  if (said_ok(&c->invite))
+    PASS(r, "after %u ms%s%s", c->invite.ms, c->agent[0] ? ", by " : "", c->agent);
+  else if (c->invite.is_own || !c->invite.is_over)
+    FAIL(r, "The peer is silent: look at routes, and whether it knows our address.",
+         "no final answer to the INVITE");
+  else
+    FAIL(r, "Look at the number in trunks[].doctor.number, its form (trunks[].numbers), and our rights there.",
+         "%d%s%s", c->invite.status, c->why[0] ? ": " : "", c->why);
+}
+
+void judge_trying(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_placed(f, CALL_BASE, r))
+    return;
+  uint32_t first = c->trying_ms < c->first_ms ? c->trying_ms : c->first_ms;
+  if (first == DOCTOR_NEVER && c->invite.is_over && !c->invite.is_own)
+    first = c->invite.ms;
+  if (first == DOCTOR_NEVER)
+    SKIP(r, "there was no answer at all");
+  else if (first > TRYING_IS_LATE_MS)
+    FAIL(r, "Every call is sent several times until then.", "the first word came after %u ms", first);
+  else if (first > TRYING_MS)
+    PASS_BUT(r, "Over UDP the INVITE is repeated by then.", "the first word came after %u ms", first);
+  else
+    PASS(r, "after %u ms", first);
+}
+
+void judge_progress(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->n_provisionals)
+    PASS(r, "%d after %u ms, %u in all", c->first_status, c->first_ms, c->n_provisionals);
+  else
+    ABSENT(r, "", "the answer came at once, after %u ms", c->invite.ms);
+}
+
+void judge_pdd(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  uint32_t ms = c->first_ms != DOCTOR_NEVER ? c->first_ms : c->invite.ms;
+  if (ms > SLOW_PDD_MS)
+    FAIL(r, "Callers hang up in such silence: ask the peer what takes so long.", "%u ms", ms);
+  else
+    PASS(r, "%u ms", ms);
+}
+
+void judge_contact(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  struct addr literal;
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  bool is_ip = addr_parse(&literal, slice_of(c->contact), 0) == 0;
+  if (!c->contact[0])
+    FAIL(r, "The 200 needs a Contact: without it nothing can be said within the call.", "none in the 200");
+  else if (is_ip && addr_is_private(&literal) && f->n_targets &&
+           !addr_is_private(&f->targets[0].target.addr) && !addr_is_loopback(&f->targets[0].target.addr))
+    FAIL(r, "Its NAT shows: set trunks[].next_hop: source.", "%s is a private address", c->contact);
+  else
+    PASS(r, "%s", c->contact);
+}
+
+void judge_session_id(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->keeps_session)
+    PASS(r, "the answer has ours");
+  else
+    ABSENT(r, "", c->has_session ? "the answer has another's only" : "none in the answer");
+}
+
+void judge_answer_fits(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->fits)
+    PASS(r, "%s%s", c->codecs, c->is_secured ? ", secured" : "");
+  else
+    FAIL(r, "The peer has to answer what was offered; compare trunks[].codecs, suites and srtp with its own.",
+         "%s", c->why[0] ? c->why : "no description in the answer");
+}
+
+void judge_early_media(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->early_packets)
+    PASS(r, "%llu packets before the answer%s", (unsigned long long)c->early_packets,
+         c->has_early_desc ? "" : ", though no provisional had a description");
+  else if (c->has_early_desc)
+    PASS_BUT(r, "It announced early media and sent none: callers hear our ringback.",
+             "a description in the provisional, no packet");
+  else
+    ABSENT(r, "", "no description before the answer");
+}
+
+/* Within the dialog -------------------------------------------------------------------------------- */
+
+static void said_judge(const struct said *s, const char *what, const char *advice, struct finding *r) {
+  if (!s->is_asked)
+    SKIP(r, "the call ended before");
+  else if (s->is_own || !s->is_over)
+    FAIL(r, advice, "no answer to the %s", what);
+  else if (s->status < 300)
+    PASS(r, "%d after %u ms", s->status, s->ms);
+  else
+    FAIL(r, advice, "%d", s->status);
+}
+
+static const char *direction_word(uint8_t d) {
+  static const char *const words[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
+  return words[d & 3];
+}
+
+#define HOLD_ADVICE "Set trunks[].hold to a form that it takes; else callers on hold lose the call."
+
+static bool may_refuse(const struct said *s) { return s->status == 488 || s->status == 415 || s->status == 606; }
+
+/* may_be_absent: nobody has to serve that form any more. */
+static void form_judge(const struct doctor_facts *f, enum form form, bool may_be_absent,
+                       struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  const struct form_facts *h = &c->forms[form];
+  bool wants_silence = form == FORM_SENDONLY || form == FORM_INACTIVE;
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (may_be_absent && h->said.is_over && !h->said.is_own && may_refuse(&h->said)) {
+    ABSENT(r, "", "refused with %d", h->said.status);
+    return;
+  }
+  said_judge(&h->said, "re-INVITE", HOLD_ADVICE, r);
+  if (r->result != FINDING_PASSED)
+    return;
+  if (h->resume.is_asked && !said_ok(&h->resume))
+    FAIL(r, HOLD_ADVICE, "taken with %d, but resuming was answered %d", h->said.status, h->resume.status);
+  else if (wants_silence && h->packets_held * 40 > h->heard_ms)
+    PASS_BUT(r, "", "taken (%s); it sends on all the same", direction_word(h->direction));
+  else if (c->talk.rx.packets && h->resume.is_over && !h->packets_resumed)
+    FAIL(r, HOLD_ADVICE, "taken (%s), but no sound came after it was resumed",
+         direction_word(h->direction));
+  else
+    PASS(r, "taken: %s; resumed", h->has_answer ? direction_word(h->direction) : "the stream is off");
+}
+
+void judge_hold_sendonly(const struct doctor_facts *f, struct finding *r) {
+  form_judge(f, FORM_SENDONLY, false, r);
+}
+void judge_hold_inactive(const struct doctor_facts *f, struct finding *r) {
+  form_judge(f, FORM_INACTIVE, false, r);
+}
+void judge_hold_recvonly(const struct doctor_facts *f, struct finding *r) {
+  form_judge(f, FORM_RECVONLY, true, r);
+}
+void judge_hold_zero(const struct doctor_facts *f, struct finding *r) { form_judge(f, FORM_ZERO, true, r); }
+void judge_hold_port0(const struct doctor_facts *f, struct finding *r) {
+  form_judge(f, FORM_PORT0, true, r);
+}
+
+void judge_late_reinvite(const struct doctor_facts *f, struct finding *r) {
+  const struct form_facts *h = &base_of(f)->forms[FORM_LATE];
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (h->said.is_over && !h->said.is_own && h->said.status >= 400 && h->said.status < 500)
+    ABSENT(r, "", "refused with %d", h->said.status);
+  else if (said_ok(&h->said) && !h->has_answer)
+    FAIL(r, "Its 200 must offer; ours never go without a description, so calls do not suffer.",
+         "no description in the 200");
+  else
+    said_judge(&h->said, "re-INVITE", "Ours never go without a description, so calls do not suffer.", r);
+}
+
+static void update_judge(const struct doctor_facts *f, const struct said *s, struct finding *r) {
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  bool is_allowed = words_have(base_of(f)->allow, "UPDATE");
+  bool is_refused = s->is_over && !s->is_own && (s->status == 405 || s->status == 501);
+  if (!s->is_asked)
+    SKIP(r, "the call ended before");
+  else if (!is_allowed && (is_refused || !said_ok(s)))
+    ABSENT(r, "", "its Allow has none%s", is_refused ? ", and it refuses it" : "");
+  else
+    said_judge(s, "UPDATE", "Its Allow has UPDATE, so it must serve it: set trunks[].session_timer_s: 0 until then.",
+               r);
+}
+
+void judge_update(const struct doctor_facts *f, struct finding *r) { update_judge(f, &base_of(f)->update, r); }
+void judge_update_offer(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (c->update.is_over && !said_ok(&c->update))
+    SKIP(r, "UPDATE is not served: see there");
+  else
+    update_judge(f, &c->update_offer, r);
+}
+
+void judge_session_timer(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->expires_s)
+    PASS(r, "Session-Expires: %u in the answer", c->expires_s);
+  else
+    ABSENT(r, "", words_have(c->supported, "timer") ? "it knows it, and asks for none" : "not in the answer");
+}
+
+void judge_session_min(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_TIMER];
+  if (!call_is_placed(f, CALL_TIMER, r))
+    return;
+  if (c->invite.status == 422 && c->min_s >= 90)
+    PASS(r, "422 with Min-SE: %u", c->min_s);
+  else if (c->invite.status == 422)
+    FAIL(r, "The 422 must say how much is enough.", "422 without Min-SE");
+  else if (said_ok(&c->invite) && c->expires_s && c->expires_s < 90)
+    FAIL(r, "RFC 4028 allows no less than 90 s; such refreshes load both sides.",
+         "it agrees to %u s", c->expires_s);
+  else if (said_ok(&c->invite) && c->expires_s)
+    PASS(r, "it makes %u s of it", c->expires_s);
+  else if (said_ok(&c->invite))
+    ABSENT(r, "", "the timer is left out");
+  else
+    SKIP(r, "the INVITE was answered with %d", c->invite.status);
+}
+
+void judge_bye_out(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->peer_hung_up)
+    SKIP(r, "it hung up before");
+  else
+    said_judge(&c->bye, "BYE", "Calls that the peer thinks are up are billed: ask it about its BYE.", r);
+}
+
+void judge_bye_in(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  for (int i = 0; i < CALL_COUNT_; i++)
+    if (f->calls[i].peer_hung_up) {
+      PASS(r, "it came%s", f->calls[i].peer_q850 ? ", with a cause in Reason" : "");
+      return;
+    }
+  SKIP(r, "the number did not hang up before us (first call: %u ms of talk)", c->talk_ms);
+}
+
+/* Other calls -------------------------------------------------------------------------------------- */
+
+void judge_late_offer(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_LATE];
+  if (!call_is_placed(f, CALL_LATE, r))
+    return;
+  if (said_ok(&c->invite) && c->fits)
+    PASS(r, "it offers %s", c->codecs);
+  else if (said_ok(&c->invite))
+    FAIL(r, "Keep trunks[].late_offer_out: false.", "%s",
+         c->why[0] ? c->why : "no description in its answer");
+  else if (c->invite.is_over && !c->invite.is_own && c->invite.status >= 400)
+    ABSENT(r, "Keep trunks[].late_offer_out: false.", "refused with %d", c->invite.status);
+  else
+    FAIL(r, "Keep trunks[].late_offer_out: false.", "no answer");
+}
+
+void judge_prack(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_RELIABLE];
+  if (!call_is_placed(f, CALL_RELIABLE, r))
+    return;
+  if (c->prack.is_asked && !said_ok(&c->prack))
+    FAIL(r, "Set trunks[].prack: off.", c->prack.is_own || !c->prack.is_over ? "no answer to our PRACK"
+                                                                              : "our PRACK got %d",
+         c->prack.status);
+  else if (c->prack.is_asked && said_ok(&c->invite))
+    PASS(r, "a reliable %d; PRACK %d", c->first_status, c->prack.status);
+  else if (c->invite.status == 420)
+    ABSENT(r, "", "420: it has no 100rel");
+  else if (said_ok(&c->invite) && c->n_provisionals)
+    FAIL(r, "Set trunks[].prack: off.", "100rel was required, and its %d came without", c->first_status);
+  else if (said_ok(&c->invite))
+    ABSENT(r, "", "the number answers without any provisional");
+  else if (c->invite.is_own || !c->invite.is_over)
+    FAIL(r, "Set trunks[].prack: off.", "an INVITE that requires 100rel was not answered");
+  else
+    FAIL(r, "Set trunks[].prack: off.", "an INVITE that requires 100rel was answered with %d",
+         c->invite.status);
+}
+
+void judge_mtu(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_LARGE];
+  if (!call_is_placed(f, CALL_LARGE, r))
+    return;
+  if (c->invite.is_over && !c->invite.is_own && c->invite.status != 513)
+    PASS(r, "%d, by %s", c->invite.status, c->by_stream ? "a connection" : "UDP");
+  else if (c->invite.status == 513)
+    FAIL(r, "Leave out what makes INVITEs long: trunks[].headers, codecs.", "513, message too large");
+  else
+    FAIL(r, "Long INVITEs do not arrive: let fragments and TCP through, or set trunks[].udp_to_tcp: false.",
+         "no answer");
+}
+
+static void number_judge(const struct doctor_facts *f, enum test_call which, struct finding *r) {
+  const struct call_facts *c = &f->calls[which];
+  if (f->trunk->doctor.number[0] && said_ok(&base_of(f)->invite) && !c->is_begun) {
+    finding_set(r, FINDING_SKIPPED, "Set trunks[].numbers.country.", "the form cannot be made of %s",
+                f->trunk->doctor.number);
+    return;
+  }
+  if (!call_is_placed(f, which, r))
+    return;
+  if (c->invite.is_over && !c->invite.is_own && c->invite.status < 300)
+    PASS(r, "taken");
+  else if (c->cancel.is_asked && c->n_provisionals)
+    PASS(r, "taken: it rang");
+  else if (c->invite.is_over && !c->invite.is_own)
+    ABSENT(r, "", "%d", c->invite.status);
+  else
+    FAIL(r, "", "no answer");
+}
+void judge_number_00(const struct doctor_facts *f, struct finding *r) { number_judge(f, CALL_FORM_00, r); }
+void judge_number_national(const struct doctor_facts *f, struct finding *r) {
+  number_judge(f, CALL_FORM_NATIONAL, r);
+}
+
+static bool has_unknown(const struct doctor_facts *f, struct finding *r) {
+  if (f->trunk->doctor.number[0] && !f->trunk->doctor.unknown[0]) {
+    finding_set(r, FINDING_SKIPPED, "Set trunks[].doctor.unknown to a number that nobody has.",
+                "no such number is set");
+    return false;
+  }
+  return call_is_placed(f, CALL_UNKNOWN, r);
+}
+
+void judge_number_unknown(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_UNKNOWN];
+  if (!has_unknown(f, r))
+    return;
+  bool is_word = c->invite.status == 404 || c->invite.status == 410 || c->invite.status == 484 ||
+                 c->invite.status == 604;
+  if (said_ok(&c->invite))
+    FAIL(r, "An announcement costs money: ask for 404 in its place.", "it is answered, with 200");
+  else if (c->invite.is_own || !c->invite.is_over)
+    FAIL(r, "Callers wait for nothing: ask the peer for 404.", "no answer");
+  else if (is_word || c->q850 == 1)
+    PASS(r, c->q850 ? "%d, Q.850 cause %d" : "%d", c->invite.status, c->q850);
+  else
+    PASS_BUT(r, "404 (or Q.850 cause 1) would tell callers that the number is wrong.", "%d",
+             c->invite.status);
+}
+
+void judge_failover(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_UNKNOWN];
+  if (!has_unknown(f, r))
+    return;
+  if (said_ok(&c->invite) || c->invite.is_own || !c->invite.is_over)
+    SKIP(r, "it was not refused");
+  else if (conf_trunk_fails_over(f->trunk, c->invite.status))
+    FAIL(r, "Take that status out of trunks[].failover_codes: each wrong number tries every trunk.",
+         "a wrong number gets %d, on which another trunk is tried", c->invite.status);
+  else
+    PASS(r, "%d ends the call", c->invite.status);
+}
+
+void judge_cancel(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_CANCEL];
+  if (!call_is_placed(f, CALL_CANCEL, r))
+    return;
+  if (!c->cancel.is_asked && said_ok(&c->invite))
+    SKIP(r, "it answered before it could be canceled");
+  else if (!c->cancel.is_asked)
+    SKIP(r, "there was no provisional answer");
+  else if (c->invite.is_over && !c->invite.is_own && c->invite.status == 487)
+    PASS(r, "487");
+  else if (said_ok(&c->invite))
+    SKIP(r, "it answered meanwhile");
+  else if (c->invite.is_own || !c->invite.is_over)
+    FAIL(r, "Phones ring on when callers give up: ask the peer about CANCEL.",
+         "no final answer after CANCEL");
+  else
+    PASS(r, "%d", c->invite.status);
+}

@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Judgements on sound: that it comes and goes, its quality, digits, codecs and suites alone. Pure. */
+#include "doctor/judge.h"
+
+#include <stdio.h>
+
+enum {
+  PACKETS_FEW = 10,
+  LOSS_PERMILLE = 20,
+  JITTER_MS = 40,
+  ROUND_TRIP_MS = 400,
+  MOS_CENTI = 360,
+};
+
+static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
+
+static bool has_sound(const struct call_facts *c) { return c->has_talk && c->talk.rx.packets >= PACKETS_FEW; }
+
+bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
+  if (!call_is_there(f, CALL_BASE, r))
+    return false;
+  if (!has_sound(base_of(f)))
+    SKIP(r, "no sound came");
+  return has_sound(base_of(f));
+}
+
+void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  const struct mset_way *rx = &c->talk.rx;
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (has_sound(c))
+    PASS(r, "%llu packets in %u ms", (unsigned long long)rx->packets, c->talk_ms);
+  else if (rx->wrong_source)
+    FAIL(r, "trunks[].media_sources has to name where its sound comes from.",
+         "%llu packets from elsewhere than the description says (%s)", (unsigned long long)rx->wrong_source,
+         c->rtp_at);
+  else if (rx->auth_failures)
+    FAIL(r, "The keys in its answer are not those that it sends with: ask for its SRTP settings.",
+         "%llu packets with a wrong tag", (unsigned long long)rx->auth_failures);
+  else if (rx->dropped || rx->malformed)
+    FAIL(r, "It sends what was not agreed: look at codecs and payload types of its answer.",
+         "%llu packets that cannot be used", (unsigned long long)(rx->dropped + rx->malformed));
+  else
+    FAIL(r, "Look at firewalls for UDP to media.trunk_port_min to _max, and at media.addresses[].advertise.",
+         "nothing came to the port in our description within %u ms", c->talk_ms);
+}
+
+void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (c->sent_digits && c->digits_back[0])
+    PASS(r, "it echoes our digits");
+  else if (c->talk.rtt_us)
+    PASS(r, "its reports know ours, %u ms ago", c->talk.rtt_us / 1000);
+  else if (c->talk.rtcp_rx && c->talk.tx.packets)
+    PASS(r, "%llu packets sent; its reports tell no loss of all", (unsigned long long)c->talk.tx.packets);
+  else
+    SKIP(r, "%llu packets sent; without reports or an echo nobody tells what arrived",
+         (unsigned long long)c->talk.tx.packets);
+}
+
+void judge_rtp_address(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  char from[ADDR_TEXT_BYTES];
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (!has_sound(c)) {
+    SKIP(r, "no sound came");
+    return;
+  }
+  addr_text(&c->talk.remote, from, sizeof from);
+  if (c->talk.rx.wrong_source)
+    PASS_BUT(r, "Set trunks[].media_sources to those addresses if they are its own.",
+             "%llu packets came from elsewhere and were dropped",
+             (unsigned long long)c->talk.rx.wrong_source);
+  else if (addr_family(&c->talk.remote) != AF_UNSPEC && strcmp(from, c->rtp_at) != 0)
+    PASS_BUT(r, "Its port is translated: trunks[].symmetric: auto sends where its sound comes from.",
+             "described as %s, seen from %s", c->rtp_at, from);
+  else
+    PASS(r, "%s, as described", c->rtp_at);
+}
+
+void judge_rtcp(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!sound_is_there(f, r))
+    return;
+  if (c->talk.rtcp_rx)
+    PASS(r, "%llu", (unsigned long long)c->talk.rtcp_rx);
+  else
+    FAIL(r, "Ask for RTCP: without it nobody knows how its callers hear ours. Look at the firewall for the "
+            "port after that of RTP.",
+         "none in %u ms", c->talk_ms);
+}
+
+static uint32_t loss_permille(const struct mset_way *w) {
+  uint64_t all = w->packets + w->lost;
+  return all ? (uint32_t)(w->lost * 1000 / all) : 0;
+}
+
+void judge_loss(const struct doctor_facts *f, struct finding *r) {
+  if (!sound_is_there(f, r))
+    return;
+  const struct mset_way *w = &base_of(f)->talk.rx;
+  uint32_t permille = loss_permille(w);
+  if (permille > LOSS_PERMILLE)
+    FAIL(r, "Look for a full link or a wrong duplex on the way; loss above 2 % is heard.",
+         "%u.%u %% of what the peer sent", permille / 10, permille % 10);
+  else
+    PASS(r, "%u.%u %% (%llu of %llu)", permille / 10, permille % 10, (unsigned long long)w->lost,
+         (unsigned long long)(w->packets + w->lost));
+}
+
+void judge_jitter(const struct doctor_facts *f, struct finding *r) {
+  if (!sound_is_there(f, r))
+    return;
+  uint32_t ms = base_of(f)->talk.rx.jitter_us / 1000;
+  if (ms > JITTER_MS)
+    FAIL(r, "Packets come unevenly: look for queues on the way (DSCP is media.dscp).", "%u ms", ms);
+  else
+    PASS(r, "%u ms", ms);
+}
+
+void judge_round_trip(const struct doctor_facts *f, struct finding *r) {
+  uint32_t ms = base_of(f)->talk.rtt_us / 1000;
+  if (!sound_is_there(f, r))
+    return;
+  if (!base_of(f)->talk.rtt_us)
+    SKIP(r, "no report of the peer tells it");
+  else if (ms > ROUND_TRIP_MS)
+    FAIL(r, "Choose a nearer media region: people begin to talk at once.", "%u ms", ms);
+  else
+    PASS(r, "%u ms", ms);
+}
+
+void judge_mos(const struct doctor_facts *f, struct finding *r) {
+  if (!sound_is_there(f, r))
+    return;
+  const struct mset_facts *t = &base_of(f)->talk;
+  if (!t->mos_rx_centi)
+    SKIP(r, "the call was too short for a figure");
+  else if (t->mos_rx_centi >= MOS_CENTI)
+    PASS(r, "%u.%02u", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
+  else if (loss_permille(&t->rx) > LOSS_PERMILLE || t->rx.jitter_us / 1000 > JITTER_MS)
+    SKIP(r, "%u.%02u, by loss or jitter: see there", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
+  else
+    FAIL(r, "Neither loss nor jitter explains it: look at the codecs.", "%u.%02u", t->mos_rx_centi / 100,
+         t->mos_rx_centi % 100);
+}
+
+void judge_noise(const struct doctor_facts *f, struct finding *r) {
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (base_of(f)->has_noise)
+    PASS(r, "CN in the answer");
+  else
+    ABSENT(r, "", "no CN in the answer");
+}
+
+/* Packet time ------------------------------------------------------------------------------------- */
+
+/* Milliseconds between packets, as they came. */
+static uint32_t interval_of(const struct call_facts *c) {
+  uint64_t n = c->talk.rx.packets + c->talk.rx.lost;
+  return n ? (uint32_t)((c->talk_ms + n / 2) / n) : 0;
+}
+
+static void ptime_judge(const struct doctor_facts *f, enum test_call which, uint32_t wanted_ms,
+                        struct finding *r) {
+  const struct call_facts *c = &f->calls[which];
+  if (!call_is_there(f, which, r))
+    return;
+  if (!has_sound(c)) {
+    SKIP(r, "no sound came");
+    return;
+  }
+  uint32_t ms = interval_of(c), off = ms > wanted_ms ? ms - wanted_ms : wanted_ms - ms;
+  if (off * 5 <= wanted_ms)
+    PASS(r, "about %u ms between packets", ms);
+  else
+    ABSENT(r, "", "asked for %u ms, it sends every %u ms (its answer says %u)", wanted_ms, ms, c->ptime_ms);
+}
+
+void judge_ptime20(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_BASE, 20, r); }
+void judge_ptime30(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_PTIME30, 30, r); }
+void judge_ptime40(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_PTIME40, 40, r); }
+
+/* Digits ------------------------------------------------------------------------------------------ */
+
+void judge_dtmf_offered(const struct doctor_facts *f, struct finding *r) {
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (base_of(f)->has_event)
+    PASS(r, "telephone-event in the answer");
+  else if (f->trunk->dtmf == DTMF_INFO || f->trunk->dtmf == DTMF_INBAND)
+    ABSENT(r, "", "none in the answer; digits go by trunks[].dtmf");
+  else
+    FAIL(r, "Set trunks[].dtmf: inband or info, whichever the peer takes.", "none in the answer: %s",
+         base_of(f)->codecs);
+}
+
+void judge_dtmf_echo(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!sound_is_there(f, r))
+    return;
+  if (!f->trunk->doctor.echo)
+    SKIP(r, "the test number does not echo (trunks[].doctor.echo)");
+  else if (!c->sent_digits)
+    SKIP(r, "no digits could be sent");
+  else if (!c->has_event)
+    SKIP(r, "no telephone-event was agreed");
+  else if (!strcmp(c->digits_sent, c->digits_back))
+    PASS(r, "%s, all of them", c->digits_back);
+  else
+    FAIL(r, "Ask whether telephone-events pass through; else set trunks[].dtmf: info or inband.",
+         "%s was sent, %s came back", c->digits_sent, c->digits_back[0] ? c->digits_back : "nothing");
+}
+
+/* One codec, one suite alone ---------------------------------------------------------------------- */
+
+static bool is_refused(const struct said *s) {
+  return s->is_over && !s->is_own && (s->status == 488 || s->status == 415 || s->status == 606);
+}
+
+static void alone(const struct doctor_facts *f, enum test_call which, const char *what, const char *advice,
+                  struct finding *r) {
+  const struct call_facts *c = &f->calls[which];
+  if (c->is_begun && !c->no_media && is_refused(&c->invite))
+    ABSENT(r, "", "%s is refused with %d", what, c->invite.status);
+  else if (!call_is_there(f, which, r))
+    return;
+  else if (!c->fits)
+    FAIL(r, advice, "%s", c->why[0] ? c->why : "the answer does not fit");
+  else if (c->direction == DIR_INACTIVE || c->direction == DIR_RECV || !c->has_talk)
+    SKIP(r, "taken; but the number sends nothing");
+  else if (!c->talk.rx.packets && c->talk.rx.auth_failures)
+    FAIL(r, advice, "%llu packets with a wrong tag", (unsigned long long)c->talk.rx.auth_failures);
+  else if (!c->talk.rx.packets && !has_sound(base_of(f)))
+    SKIP(r, "taken; no sound comes in any call");
+  else if (!c->talk.rx.packets)
+    FAIL(r, advice, "%s is agreed, and no sound came", what);
+  else
+    PASS(r, "agreed; %llu packets", (unsigned long long)c->talk.rx.packets);
+}
+
+static void suite_judge(const struct doctor_facts *f, enum test_call which, const char *what,
+                        struct finding *r) {
+  if (f->trunk->srtp == SRTP_OFF)
+    SKIP(r, "the trunk is plain (trunks[].srtp: off)");
+  else if (f->trunk->key_exchange == KEYS_DTLS)
+    SKIP(r, "keys come by DTLS (trunks[].key_exchange)");
+  else
+    alone(f, which, what, "Take the suite out of trunks[].suites.", r);
+}
+
+#define SUITE(fn, call, name) \
+  void judge_suite_##fn(const struct doctor_facts *f, struct finding *r) { suite_judge(f, call, name, r); }
+SUITE(gcm256, CALL_SUITE_GCM256, "AEAD_AES_256_GCM")
+SUITE(gcm128, CALL_SUITE_GCM128, "AEAD_AES_128_GCM")
+SUITE(sha80, CALL_SUITE_SHA80, "AES_CM_128_HMAC_SHA1_80")
+SUITE(sha32, CALL_SUITE_SHA32, "AES_CM_128_HMAC_SHA1_32")
+
+#define CODEC(fn, call, name) \
+  void judge_codec_##fn(const struct doctor_facts *f, struct finding *r) { \
+    alone(f, call, name, "Take the codec out of trunks[].codecs.", r); \
+  }
+CODEC(pcmu, CALL_CODEC_PCMU, "PCMU")
+CODEC(pcma, CALL_CODEC_PCMA, "PCMA")
+CODEC(g722, CALL_CODEC_G722, "G722")
+CODEC(opus, CALL_CODEC_OPUS, "opus")

@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Trunk Doctor against carriers with planted defects: it finds each, and no other."""
+import http.client
+import json
+import os
+import time
+
+from doctorpeer import Peer
+from group import Group
+from house import check, wait_for
+
+here = os.path.dirname(os.path.abspath(__file__))
+DOCTOR = Group("doctor", template=here + "/doctor.yaml.in")
+
+
+def ask(house, method, path, role="admin"):
+    door = http.client.HTTPConnection("127.0.0.1", house.port("admin"), timeout=5)
+    door.request(method, "/admin/v1" + path, None, {"Authorization": "Bearer " + house.demo["admin"]["token"]})
+    answer = door.getresponse()
+    data = answer.read()
+    door.close()
+    return answer, data
+
+
+def run(house, trunk, seconds=110):
+    """A whole run: its report."""
+    answer, data = ask(house, "POST", "/trunks/%s/doctor" % trunk)
+    check(answer.status == 202, "start: %d %s" % (answer.status, data))
+    run_id, end = json.loads(data)["id"], time.monotonic() + seconds
+    while time.monotonic() < end:
+        report = json.loads(ask(house, "GET", "/doctor/" + run_id)[1])
+        if report["state"] != "running":
+            return report
+        time.sleep(0.3)
+    raise AssertionError("the run does not end: %s" % [c for c in report["checks"] if c["result"] == "running"][:2])
+
+
+def by_result(report, result):
+    return {c["id"]: c["seen"] for c in report["checks"] if c["result"] == result}
+
+
+def expect(house, defects, failed, trunk="open", host="127.0.0.2"):
+    with Peer(host, house.port("lab_peer"), *defects):
+        report = run(house, trunk)
+    check(report["state"] == "done", "state: " + report["state"])
+    found = by_result(report, "failed")
+    check(set(found) == set(failed), "expected %s, found %s" % (sorted(failed), found))
+    return report
+
+
+@DOCTOR.scenario("a carrier without fault: nothing fails, most of it passes")
+def whole(house):
+    report = expect(house, [], [])
+    passed = by_result(report, "passed")
+    check(len(report["checks"]) >= 60 and len(passed) >= 35, "passed %d: %s; skipped %s; not offered %s" % (
+        len(passed), sorted(passed), by_result(report, "skipped"), by_result(report, "not_offered")))
+    for wanted in ("rtp_in", "dtmf_echo", "hold_sendonly", "prack", "update", "cancel", "late_offer", "session_min", "ptime40",
+                   "codec_pcma", "session_id", "number_unknown", "bye_out", "mtu"):
+        check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
+    page = ask(house, "GET", "/doctor/%s?format=html" % report["id"])[1].decode()
+    check("Carrier &lt;b&gt;" in page and "<b>" not in page and "<script" not in page, "a peer's text is not escaped")
+
+
+def planted(defect, failed, words):
+    @DOCTOR.scenario("planted: " + words)
+    def one(house):
+        expect(house, [defect], failed)
+
+
+planted("prack", ["prack"], "PRACK is not answered")
+planted("hold", ["hold_sendonly"], "hold by sendonly is refused")
+planted("dtmf", ["dtmf_offered"], "no telephone-event")
+planted("digits", ["dtmf_echo"], "digits do not come through")
+planted("oneway", ["rtp_in"], "no sound comes")
+planted("bye", ["bye_out"], "BYE is not answered")
+planted("codec", ["codec_pcma", "codec_g722", "codec_opus"], "one codec, whatever was offered")
+planted("update", ["update"], "UPDATE gets 500")
+planted("rtcp", ["rtcp"], "no reports")
+planted("loss", ["loss"], "one packet in ten is lost")
+planted("unknown", ["failover"], "a wrong number gets 503")
+planted("timer", ["session_min"], "a session timer of a minute")
+planted("mtu", ["mtu"], "long INVITEs do not arrive")
+planted("cancel", ["cancel"], "CANCEL does not end the call")
+planted("strange", ["strange"], "silence to an unknown method")
+
+
+@DOCTOR.scenario("one run a trunk, stopped by DELETE; without a number no call is made")
+def limits(house):
+    with Peer("127.0.0.2", house.port("lab_peer")), Peer("127.0.0.4", house.port("lab_peer")) as quiet:
+        answer, data = ask(house, "POST", "/trunks/open/doctor")
+        check(answer.status == 202, "start: %d" % answer.status)
+        check(ask(house, "POST", "/trunks/open/doctor")[0].status == 409, "a second run of the trunk was begun")
+        check(ask(house, "POST", "/trunks/nobody/doctor")[0].status == 404, "a trunk that is none was tested")
+        report = run(house, "none", 30)
+        check("INVITE" not in quiet.methods, "a call without a number")
+        check(by_result(report, "skipped")["answered"] == "no test number is set", "answered: not skipped")
+        first = json.loads(data)["id"]
+        check(ask(house, "DELETE", "/doctor/" + first)[0].status == 204, "it was not stopped")
+        check(json.loads(ask(house, "GET", "/doctor/" + first)[1])["state"] == "canceled", "not canceled")
+        runs = json.loads(ask(house, "GET", "/doctor")[1])["runs"]
+        check({r["id"] for r in runs} >= {first, report["id"]}, "the list: %s" % runs)
+        wait_for("no line is left", lambda: True)

@@ -1,0 +1,277 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A carrier with an echo number that answers by itself, whole or with one planted defect, for Trunk Doctor."""
+import random
+import select
+import socket
+import struct
+import threading
+import time
+
+from sipua import Message
+
+ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"
+UNKNOWN = "404"  # the numbers that end so are nobody's
+
+
+def media_of(sdp):
+    """(host, port, direction, payload types, ptime, event type, names by payload type)"""
+    host, port, direction, pts, ptime, names = "", 0, "sendrecv", [], 20, {0: "PCMU", 8: "PCMA", 9: "G722"}
+    for line in sdp.split("\r\n"):
+        if line.startswith("c=IN IP"):
+            host = line.split()[2]
+        elif line.startswith("m=audio "):
+            port, pts = int(line.split()[1]), [int(x) for x in line.split()[3:]]
+        elif line.startswith("a=ptime:"):
+            ptime = int(line[8:])
+        elif line.startswith("a=rtpmap:"):
+            pt, _, name = line[9:].partition(" ")
+            names[int(pt)] = name
+        elif line[2:] in ("sendrecv", "sendonly", "recvonly", "inactive"):
+            direction = line[2:]
+    event = next((pt for pt in pts if names.get(pt, "").lower().startswith("telephone-event/8000")), None)
+    return host, port, direction, pts, ptime, event, names
+
+
+class Call:
+    """The media of one call: a tone of one law, what comes of digits goes back."""
+
+    def __init__(self, peer, host):
+        self.peer, self.host = peer, host
+        while True:
+            port = random.randrange(20000, 30000, 2)
+            try:
+                self.rtp, self.rtcp = (socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in "12")
+                self.rtp.bind((host, port))
+                self.rtcp.bind((host, port + 1))
+                break
+            except OSError:
+                continue
+        self.port, self.to, self.event, self.version = port, None, None, 0
+        self.pt, self.ptime, self.flowing = 0, 20, False
+        self.ssrc, self.seq, self.ts, self.sent = random.getrandbits(32), random.getrandbits(15), random.getrandbits(31), 0
+        self.next, self.next_report, self.waits, self.request, self.theirs = 0, 0, False, None, 0
+
+    def close(self):
+        self.rtp.close()
+        self.rtcp.close()
+
+    def answer(self, sdp):
+        """Our description to theirs ("": we offer), or None: nothing in common."""
+        flip = {"sendrecv": "sendrecv", "sendonly": "recvonly", "recvonly": "sendonly", "inactive": "inactive"}
+        host, port, direction, pts, ptime, event, names = media_of(sdp) if sdp else (None, 1, "sendrecv", [0, 8, 101], 20, 101, {})
+        mine = [pt for pt in pts if pt in (0, 8, 9)]
+        if "codec" in self.peer.defects:
+            mine = [0]
+        if not mine:
+            return None
+        self.version += 1
+        if sdp:
+            self.take(host, port, direction, mine[0], ptime, event)
+        held = host in ("0.0.0.0", "::")
+        types = [str(mine[0])] + ([str(event)] if event and "dtmf" not in self.peer.defects else [])
+        text = "v=0\r\no=- 1 %d IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %d RTP/AVP %s\r\n" % (
+            self.version, self.host, self.host, self.port if port else 0, " ".join(types))
+        if len(types) > 1:
+            text += "a=rtpmap:%s telephone-event/8000\r\na=fmtp:%s 0-15\r\n" % (types[1], types[1])
+        return text + "a=ptime:%d\r\na=%s\r\n" % (self.ptime, "inactive" if held else flip[direction])
+
+    def take(self, host, port, direction, pt, ptime, event):
+        self.pt, self.ptime, self.event = pt, ptime, event
+        self.flowing = direction in ("sendrecv", "recvonly") and port and host not in ("0.0.0.0", "::")
+        if self.flowing:
+            self.to = (host, port)
+
+    def packet(self, payload, pt, marker=0, ts=None):
+        self.seq = (self.seq + 1) & 0xffff
+        return struct.pack("!BBHII", 0x80, pt | marker << 7, self.seq, (self.ts if ts is None else ts) & 0xffffffff, self.ssrc) + payload
+
+    def beat(self, now):
+        """What is due: a packet, a report."""
+        if not self.to or not self.flowing or "oneway" in self.peer.defects:
+            return
+        if now >= self.next:
+            self.next = max(self.next + self.ptime / 1000, now - 0.2)
+            self.ts += 8 * self.ptime
+            data = self.packet(b"\xd5\x55" * 4 * self.ptime, self.pt)
+            self.sent += 1
+            if "loss" not in self.peer.defects or self.sent % 10:
+                self.rtp.sendto(data, self.to)
+        if now >= self.next_report and "rtcp" not in self.peer.defects:
+            self.next_report = now + 1.5
+            sr = struct.pack("!BBHIIIIII", 0x80, 200, 6, self.ssrc, 0x83aa7e80 + int(time.time()), 0, self.ts & 0xffffffff, self.sent, self.sent * 160)
+            cname = b"\x01\x04far1" + b"\x00\x00"
+            self.rtcp.sendto(sr + struct.pack("!BBHI", 0x81, 202, 3, self.ssrc) + cname, (self.to[0], self.to[1] + 1))
+
+    def hear(self):
+        data = self.rtp.recv(2048)
+        if len(data) < 12 or self.event is None or data[1] & 127 != self.event:
+            return
+        if "digits" not in self.peer.defects and "dtmf" not in self.peer.defects and self.flowing:
+            if data[1] & 128:
+                self.theirs = (self.ts + 160) & 0xffffffff
+            self.rtp.sendto(self.packet(data[12:], self.event, data[1] >> 7, self.theirs), self.to)
+
+
+class Peer:
+    """Answers everything that comes to its socket, from a thread."""
+
+    def __init__(self, host, port, *defects, socket_of=None):
+        self.host, self.defects, self.calls, self.due = host, set(defects), {}, []
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((host, port))
+        self.port, self.stop = port, threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.answered, self.methods = {}, []
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop.set()
+        self.thread.join(2)
+        self.socket.close()
+
+    def run(self):
+        while not self.stop.is_set():
+            sockets = {c.rtp: c for c in self.calls.values()}
+            ready = select.select([self.socket] + list(sockets), [], [], 0.004)[0]
+            for s in ready:
+                if s is self.socket:
+                    self.read()
+                elif s in sockets and sockets[s].rtp.fileno() >= 0:
+                    sockets[s].hear()
+            now = time.monotonic()
+            for at, fn in [d for d in self.due if d[0] <= now]:
+                fn()
+            self.due = [d for d in self.due if d[0] > now]
+            for c in list(self.calls.values()):
+                c.beat(now)
+
+    def read(self):
+        data, self.source = self.socket.recvfrom(65536)
+        if len(data) > 1300 and "mtu" in self.defects:
+            return
+        m = Message(data)
+        if m.is_answer:
+            return
+        key = (m.get("via"), m.get("cseq"))
+        if m.method != "ACK" and key in self.answered:
+            if self.answered[key]:
+                self.socket.sendto(self.answered[key], self.source)
+            return
+        self.methods.append(m.method)
+        getattr(self, "on_" + m.method.lower(), self.on_strange)(m)
+
+    def say(self, request, status, more="", sdp="", source=None):
+        head = "SIP/2.0 %d Words\r\n" % status
+        for name in ("via", "record-route"):
+            for value in request.all(name):
+                head += "%s: %s\r\n" % (name.title(), value)
+        to = request.get("to")
+        if status != 100 and ";tag=" not in to:
+            to += ";tag=far"
+        theirs = request.get("session-id").split(";")[0]
+        head += "From: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: %s\r\nServer: Carrier <b>\"1\"\r\n" % (
+            request.get("from"), to, request.get("call-id"), request.get("cseq"))
+        if theirs:
+            head += "Session-ID: %s;remote=%s\r\n" % ("ab" * 16, theirs)
+        if 100 < status < 300:
+            head += "Contact: <sip:far@%s:%d>\r\n%s" % (self.host, self.port, ALLOW)
+        if sdp:
+            more += "Content-Type: application/sdp\r\n"
+        data = ("%s%sContent-Length: %d\r\n\r\n%s" % (head, more, len(sdp), sdp)).encode()
+        self.answered[(request.get("via"), request.get("cseq"))] = data
+        self.socket.sendto(data, source or self.source)
+
+    def on_options(self, m):
+        self.say(m, 200, "Accept: application/sdp\r\n")
+
+    def on_strange(self, m):
+        if "strange" not in self.defects:
+            self.say(m, 501)
+
+    def on_ack(self, m):
+        call = self.calls.get(m.get("call-id"))
+        if call and m.body:
+            call.answer(m.body)
+
+    def timer(self, m):
+        """None: too short; else the header lines of the answer."""
+        text = m.get("session-expires").split(";")[0]
+        if text and int(text) < 90 and "timer" not in self.defects:
+            return None
+        return "Supported: timer\r\nSession-Expires: %s;refresher=uac\r\n" % text if text else ""
+
+    def on_invite(self, m):
+        if ";tag=" in m.get("to"):
+            self.again(m)
+            return
+        number = m.first.split()[1].split("@")[0]
+        if number.endswith(UNKNOWN):
+            self.say(m, 404 if "unknown" not in self.defects else 503)
+            return
+        timer = self.timer(m)
+        if timer is None:
+            self.say(m, 422, "Min-SE: 90\r\n")
+            return
+        call = Call(self, self.host)
+        sdp = call.answer(m.body)
+        if sdp is None:
+            call.close()
+            self.say(m, 488)
+            return
+        self.say(m, 100)
+        self.calls[m.get("call-id")], call.request = call, m
+        call.last, call.waits = (200, timer, sdp), "100rel" in m.get("require")
+        self.say(m, 180, "Require: 100rel\r\nRSeq: 1\r\n" if call.waits else "")
+        source = self.source
+        if not call.waits or "prack" in self.defects:
+            self.due.append((time.monotonic() + 0.15, lambda: self.answer(call, source)))
+
+    def answer(self, call, source):
+        if call.request:
+            self.say(call.request, *call.last, source=source)
+            call.request = None
+
+    def on_prack(self, m):
+        if "prack" in self.defects:
+            return
+        self.say(m, 200)
+        call = self.calls.get(m.get("call-id"))
+        if call:
+            self.answer(call, self.source)
+
+    def again(self, m):
+        call = self.calls.get(m.get("call-id"))
+        if not call:
+            self.say(m, 481)
+        elif "hold" in self.defects and "a=sendonly" in m.body:
+            self.say(m, 488)
+        else:
+            self.say(m, 200, self.timer(m) or "", call.answer(m.body))
+
+    def on_update(self, m):
+        call = self.calls.get(m.get("call-id"))
+        if "update" in self.defects:
+            self.say(m, 500)
+        else:
+            self.say(m, 200, self.timer(m) or "", call.answer(m.body) if m.body and call else "")
+
+    def on_cancel(self, m):
+        call = self.calls.get(m.get("call-id"))
+        self.say(m, 200)
+        if call and call.request and "cancel" not in self.defects:
+            self.say(call.request, 487)
+        if call:
+            call.request = None
+
+    def on_bye(self, m):
+        call = self.calls.pop(m.get("call-id"), None)
+        if call:
+            call.close()
+        if "bye" not in self.defects:
+            self.say(m, 200)
+
+    def on_info(self, m):
+        self.say(m, 200)

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Trunk Doctor in virtual time: a trunk door and test legs of the test's own, which answer as the test
+ * says; the judgements on certificates as plain values. */
+#include "doctor/report.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+enum { WAITING_MAX = 16, TURN_MS = 20 };
+
+/* The peer: what it answers, and what waits to be told. */
+static struct {
+  struct probe_user user;
+  struct testleg_user legs;
+  pool_handle line;
+  uint32_t n_open, n_legs, n_invites, n_asks;
+  bool is_up, is_silent, holds_badly, is_mute, refuses_opus, is_slow, leg_waits;
+  uint32_t packets;
+  uint64_t now_us;
+  struct {
+    enum probe_method method;
+    int status;
+    bool has_desc;
+  } waiting[WAITING_MAX];
+  uint32_t n_waiting;
+  bool offered_opus, is_late; /* is_late: the last INVITE had no offer. */
+} peer;
+
+static struct conf the_conf;
+struct testleg {
+  int unused;
+};
+static struct testleg the_leg;
+
+static void describe(struct desc *d) {
+  memset(d, 0, sizeof *d);
+  d->has_audio = true;
+  d->audio.direction = DIR_SENDRECV;
+  d->audio.ptime_ms = 20;
+  cr_assert_eq(addr_parse(&d->audio.rtp, SLICE("192.0.2.7"), 4000), 0);
+  d->audio.n_codecs = 2;
+  d->audio.codecs[0] = (struct desc_codec){.kind = CODEC_PCMU, .clock_hz = 8000, .name = "PCMU"};
+  d->audio.codecs[1] =
+      (struct desc_codec){.pt = 101, .kind = CODEC_TELEV, .clock_hz = 8000, .name = "telephone-event"};
+}
+
+static void wait_add(enum probe_method m, int status, bool has_desc) {
+  cr_assert_lt(peer.n_waiting, WAITING_MAX);
+  peer.waiting[peer.n_waiting].method = m;
+  peer.waiting[peer.n_waiting].status = status;
+  peer.waiting[peer.n_waiting++].has_desc = has_desc;
+}
+
+/* The door --------------------------------------------------------------------------------------- */
+
+static uint32_t fake_targets(void *arg, const struct conf_trunk *t, struct probe_target *ret, uint32_t max) {
+  (void)arg, (void)t, (void)max;
+  memset(ret, 0, sizeof *ret);
+  return addr_parse(&ret->addr, SLICE("192.0.2.7"), 5060) == 0;
+}
+static bool fake_heard(void *arg, const struct conf_trunk *t, struct probe_heard *ret) {
+  (void)arg, (void)t;
+  memset(ret, 0, sizeof *ret);
+  return true;
+}
+static int fake_open(void *arg, const struct conf_trunk *t, const struct probe_user *user, pool_handle *ret) {
+  (void)arg, (void)t;
+  peer.user = *user;
+  *ret = ++peer.line;
+  peer.n_open++;
+  peer.is_up = false;
+  return 0;
+}
+
+static void invite(const struct probe_ask *a) {
+  peer.n_invites++;
+  peer.is_late = !a->offer;
+  bool is_unknown = a->called && strstr(a->called, "404"), is_hold = a->offer && a->offer->audio.direction == DIR_SEND;
+  if (peer.is_silent)
+    return;
+  if (peer.is_up) {
+    wait_add(PROBE_INVITE, peer.holds_badly && is_hold ? 488 : 200, true);
+    return;
+  }
+  wait_add(PROBE_INVITE, 100, false);
+  wait_add(PROBE_INVITE, 180, false);
+  if (a->rel_required)
+    wait_add(PROBE_PRACK, 200, false);
+  wait_add(PROBE_INVITE, is_unknown ? 404 : peer.offered_opus && peer.refuses_opus ? 488 : a->expires_s < 90 ? 422 : 200,
+           true);
+}
+
+static int fake_ask(void *arg, pool_handle line, const struct probe_ask *a) {
+  (void)arg;
+  cr_assert_eq(line, peer.line, "a request on a line that is gone");
+  peer.n_asks++;
+  if (a->method == PROBE_INVITE)
+    invite(a);
+  else if (a->method == PROBE_CANCEL) {
+    peer.n_waiting = 0;
+    wait_add(PROBE_INVITE, 487, false);
+  } else
+    wait_add(a->method, a->method == PROBE_STRANGE ? 501 : 200, false);
+  return 0;
+}
+static void fake_close(void *arg, pool_handle line) {
+  (void)arg;
+  cr_assert_eq(line, peer.line);
+  peer.n_open--;
+  peer.n_waiting = 0;
+}
+static const struct door_probe fake_probe = {
+    .targets = fake_targets, .heard = fake_heard, .open = fake_open, .ask = fake_ask, .close = fake_close};
+const struct door_probe *calls_probe(struct calls *cs, void **ret_arg) {
+  (void)cs;
+  *ret_arg = NULL;
+  return &fake_probe;
+}
+
+/* Test legs --------------------------------------------------------------------------------------- */
+
+int testleg_new(struct testleg **ret, struct calls *cs, const struct conf_trunk *t,
+                const struct testleg_user *user) {
+  (void)cs;
+  peer.legs = *user;
+  peer.leg_waits = true;
+  peer.n_legs++;
+  peer.packets = 0;
+  peer.offered_opus = t->codecs.n == 1 && !strcmp(t->codecs.text[0], "opus");
+  *ret = &the_leg;
+  return 0;
+}
+struct testleg *testleg_free(struct testleg *l) {
+  peer.n_legs -= l != NULL;
+  return NULL;
+}
+struct verdict testleg_offer(struct testleg *l, const struct conf_trunk *t, uint8_t direction,
+                             struct desc *ret) {
+  (void)l, (void)t;
+  describe(ret);
+  ret->audio.direction = direction;
+  return verdict_pass();
+}
+struct verdict testleg_take(struct testleg *l, const struct conf_trunk *t, const struct desc *ours,
+                            const struct desc *theirs, bool is_final) {
+  (void)l, (void)t, (void)ours, (void)theirs, (void)is_final;
+  return verdict_pass();
+}
+struct verdict testleg_answer(struct testleg *l, const struct conf_trunk *t, const struct desc *offer,
+                              struct desc *ret) {
+  (void)l, (void)t, (void)offer;
+  describe(ret);
+  return verdict_pass();
+}
+int testleg_tone(struct testleg *l, bool on) {
+  (void)l, (void)on;
+  return 0;
+}
+int testleg_digits(struct testleg *l, struct slice digits) {
+  (void)l;
+  for (size_t i = 0; i < digits.n; i++)
+    peer.legs.digit(peer.legs.arg, digits.p[i], 100);
+  return 0;
+}
+bool testleg_facts(const struct testleg *l, struct mset_facts *ret) {
+  if (!l)
+    return false;
+  *ret = (struct mset_facts){.rtcp_rx = 3, .rtt_us = 20000, .mos_rx_centi = 420};
+  ret->rx.packets = peer.is_mute ? 0 : peer.packets;
+  return true;
+}
+
+/* Driving ----------------------------------------------------------------------------------------- */
+
+static void deliver(void) {
+  struct desc d, answer;
+  if (peer.leg_waits) {
+    peer.leg_waits = false;
+    peer.legs.opened(peer.legs.arg, true);
+  }
+  if (!peer.n_waiting || (peer.is_slow && (peer.now_us / 1000) % 7900 >= TURN_MS))
+    return;
+  struct probe_word w = {.method = peer.waiting[0].method, .status = peer.waiting[0].status, .ms = 20};
+  w.phrase = "<script>";
+  w.agent = "Peer <b>";
+  w.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
+  w.contact = "192.0.2.7";
+  w.min_s = w.status == 422 ? 90 : 0;
+  describe(&d);
+  w.desc = peer.waiting[0].has_desc && w.status < 300 ? &d : NULL;
+  memmove(peer.waiting, peer.waiting + 1, sizeof peer.waiting - sizeof peer.waiting[0]);
+  peer.n_waiting--;
+  w.has_100rel = w.status == 180 && peer.n_waiting && peer.waiting[0].method == PROBE_PRACK;
+  if (w.method == PROBE_INVITE && w.status == 200)
+    peer.is_up = true;
+  if (peer.is_late && w.desc && peer.is_up)
+    cr_assert(peer.user.offered(peer.user.arg, peer.line, &d, &answer));
+  peer.user.word(peer.user.arg, peer.line, &w);
+}
+
+static struct run *begin(void) {
+  struct run *r = NULL;
+  memset(&peer, 0, sizeof peer);
+  memset(&the_conf, 0, sizeof the_conf);
+  the_conf.n_trunks = 1;
+  struct conf_trunk *t = &the_conf.trunks[0];
+  snprintf(t->name, sizeof t->name, "lab");
+  snprintf(t->doctor.number, sizeof t->doctor.number, "+15550199100");
+  snprintf(t->doctor.unknown, sizeof t->doctor.unknown, "+15550199404");
+  t->doctor.echo = true;
+  t->srtp = SRTP_OFF;
+  t->prack = PRACK_SUPPORTED;
+  t->codecs.n = 2;
+  snprintf(t->codecs.text[0], sizeof t->codecs.text[0], "opus");
+  snprintf(t->codecs.text[1], sizeof t->codecs.text[1], "PCMU");
+  peer.now_us = 1000000;
+  cr_assert_eq(run_new(&r, NULL, &the_conf, SLICE("lab"), peer.now_us, 1700000000000), 0);
+  return r;
+}
+
+/* Until it is over, or so many seconds have passed. */
+static void drive(struct run *r, uint32_t seconds) {
+  uint64_t end = peer.now_us + seconds * UINT64_C(1000000);
+  while (r->state == RUN_RUNNING && peer.now_us < end) {
+    peer.now_us += TURN_MS * 1000;
+    peer.packets++;
+    deliver();
+    run_tick(r, peer.now_us, 1700000000000 + peer.now_us / 1000);
+  }
+}
+
+static uint32_t count(const struct run *r, enum finding_result result, char *names, size_t bytes) {
+  uint32_t n = 0;
+  names[0] = 0;
+  for (int i = 0; i < CHECK_COUNT_; i++)
+    if (r->findings[i].result == result) {
+      size_t at = strlen(names);
+      snprintf(names + at, bytes - at, " %s", check_rows[i].id);
+      n++;
+    }
+  return n;
+}
+
+static void end(struct run *r) {
+  cr_assert_eq(peer.n_open, 0, "a line is left open");
+  cr_assert_eq(peer.n_legs, 0, "a test leg is left");
+  run_free(r);
+}
+
+Test(doctor, rows_have_ids_and_words) {
+  cr_assert_geq(CHECK_COUNT_, 30);
+  for (int i = 0; i < CHECK_COUNT_; i++) {
+    cr_assert(check_rows[i].judge && check_rows[i].title[0] && check_rows[i].rfc[0] && check_rows[i].proves[0]);
+    cr_assert_lt(check_rows[i].act, ACT_COUNT_);
+    for (int k = 0; k < i; k++)
+      cr_assert_str_neq(check_rows[i].id, check_rows[k].id);
+  }
+}
+
+Test(doctor, a_good_trunk_has_no_failure) {
+  struct run *r = begin();
+  char names[2048];
+  drive(r, 300);
+  cr_assert_eq(r->state, RUN_DONE);
+  cr_assert_eq(count(r, FINDING_FAILED, names, sizeof names), 0, "failed:%s", names);
+  cr_assert_eq(count(r, FINDING_RUNNING, names, sizeof names), 0, "not judged:%s", names);
+  cr_assert_geq(count(r, FINDING_PASSED, names, sizeof names), 30, "passed:%s", names);
+  cr_assert_leq(r->n_calls, RUN_CALLS_MAX);
+  json_t *diff = NULL, *patch = profile_patch(r, &diff);
+  cr_assert_eq(json_object_size(patch), 0);
+  cr_assert_str_eq(json_string_value(diff), "");
+  json_decref(diff);
+  json_decref(patch);
+  end(r);
+}
+
+Test(doctor, a_refused_hold_is_found_and_another_form_proposed) {
+  struct run *r = begin();
+  char names[2048];
+  peer.holds_badly = true;
+  drive(r, 300);
+  cr_assert_eq(count(r, FINDING_FAILED, names, sizeof names), 1, "failed:%s", names);
+  cr_assert_str_eq(names, " hold_sendonly");
+  json_t *diff = NULL, *patch = profile_patch(r, &diff);
+  cr_assert_str_eq(json_string_value(json_object_get(patch, "hold")), "inactive");
+  cr_assert(strstr(json_string_value(diff), "-    hold: tone\n+    hold: inactive\n"));
+  json_decref(diff);
+  json_decref(patch);
+  end(r);
+}
+
+Test(doctor, a_codec_that_is_refused_leaves_the_list) {
+  struct run *r = begin();
+  char names[2048];
+  peer.refuses_opus = true;
+  drive(r, 300);
+  cr_assert_eq(count(r, FINDING_FAILED, names, sizeof names), 0, "failed:%s", names);
+  cr_assert_eq(r->findings[CHECK_codec_opus].result, FINDING_NOT_OFFERED);
+  json_t *diff = NULL, *patch = profile_patch(r, &diff), *codecs = json_object_get(patch, "codecs");
+  cr_assert_eq(json_array_size(codecs), 1);
+  cr_assert_str_eq(json_string_value(json_array_get(codecs, 0)), "PCMU");
+  json_decref(diff);
+  json_decref(patch);
+  end(r);
+}
+
+Test(doctor, no_sound_is_one_failure) {
+  struct run *r = begin();
+  char names[2048];
+  peer.is_mute = true;
+  drive(r, 300);
+  cr_assert_eq(count(r, FINDING_FAILED, names, sizeof names), 1, "failed:%s", names);
+  cr_assert_str_eq(names, " rtp_in");
+  end(r);
+}
+
+Test(doctor, a_silent_number_ends_the_run_early) {
+  struct run *r = begin();
+  char names[2048];
+  peer.is_silent = true;
+  drive(r, 300);
+  cr_assert_eq(r->state, RUN_DONE);
+  cr_assert_eq(peer.n_invites, 1);
+  cr_assert_eq(count(r, FINDING_FAILED, names, sizeof names), 1, "failed:%s", names);
+  cr_assert_str_eq(names, " answered");
+  end(r);
+}
+
+Test(doctor, without_a_number_nothing_is_called) {
+  struct run *r = begin();
+  r->trunk.doctor.number[0] = 0;
+  drive(r, 300);
+  cr_assert_eq(r->state, RUN_DONE);
+  cr_assert_eq(peer.n_invites, 0);
+  cr_assert_eq(r->findings[CHECK_options_out].result, FINDING_PASSED);
+  cr_assert_eq(r->findings[CHECK_answered].result, FINDING_SKIPPED);
+  cr_assert(strstr(r->findings[CHECK_answered].advice, "doctor.number"));
+  end(r);
+}
+
+Test(doctor, a_slow_peer_is_given_five_minutes) {
+  struct run *r = begin();
+  char names[2048];
+  peer.is_slow = true;
+  drive(r, 400);
+  cr_assert_eq(r->state, RUN_CANCELED);
+  cr_assert_leq(r->ended_ms - r->started_ms, RUN_LIMIT_MS + 2000);
+  cr_assert_eq(count(r, FINDING_RUNNING, names, sizeof names), 0, "not judged:%s", names);
+  end(r);
+}
+
+Test(doctor, a_run_is_stopped_in_a_call) {
+  struct run *r = begin();
+  drive(r, 3);
+  cr_assert_eq(peer.n_open, 1);
+  run_cancel(r, "canceled", 1700000009000);
+  cr_assert_eq(r->state, RUN_CANCELED);
+  uint32_t n = peer.n_asks;
+  drive(r, 5);
+  run_tick(r, peer.now_us + 1000000, 0);
+  cr_assert_eq(peer.n_asks, n, "something was sent after the end");
+  end(r);
+}
+
+Test(doctor, the_page_escapes_what_peers_say) {
+  struct run *r = begin();
+  drive(r, 300);
+  char *page = report_html(r);
+  cr_assert(strstr(page, "Peer &lt;b&gt;"));
+  cr_assert_not(strstr(page, "<b>"));
+  cr_assert_not(strstr(page, "<script"));
+  free(page);
+  json_t *doc = report_json(r);
+  cr_assert_eq(json_array_size(json_object_get(doc, "checks")), CHECK_COUNT_);
+  cr_assert_str_eq(json_string_value(json_object_get(doc, "state")), "done");
+  json_decref(doc);
+  end(r);
+}
+
+/* Certificates ------------------------------------------------------------------------------------ */
+
+static struct doctor_facts tls_facts(void) {
+  static struct conf_trunk trunk;
+  struct doctor_facts f = {.trunk = &trunk, .n_targets = 1, .now_wall_ms = 1700000000000};
+  struct probe_tls *t = &f.targets[0].tls;
+  f.targets[0].has_tls = true;
+  *t = (struct probe_tls){.is_connected = true, .is_up = true, .is_trusted = true, .is_named = true,
+                          .wants_cert = true, .took_cert = true, .protocol = "TLSv1.3",
+                          .cipher = "TLS_AES_256_GCM_SHA384", .names = "sbc.example.test",
+                          .begin_s = 1690000000, .end_s = 1750000000};
+  return f;
+}
+
+static enum finding_result judged(const struct doctor_facts *f, enum check c) {
+  struct finding v = {0};
+  check_rows[c].judge(f, &v);
+  return v.result;
+}
+
+static uint32_t tls_failures(const struct doctor_facts *f) {
+  uint32_t n = 0;
+  for (int c = CHECK_tls_version; c <= CHECK_tls_client; c++)
+    n += judged(f, (enum check)c) == FINDING_FAILED;
+  return n;
+}
+
+Test(doctor, certificates) {
+  struct doctor_facts f = tls_facts();
+  cr_assert_eq(tls_failures(&f), 0);
+  f.targets[0].tls.is_named = false;
+  cr_assert_eq(judged(&f, CHECK_tls_name), FINDING_FAILED);
+  cr_assert_eq(tls_failures(&f), 1);
+  f = tls_facts();
+  f.targets[0].tls.end_s = 1699999999;
+  f.targets[0].tls.is_trusted = false; /* an expired chain does not verify either: one failure */
+  cr_assert_eq(judged(&f, CHECK_tls_expiry), FINDING_FAILED);
+  cr_assert_eq(tls_failures(&f), 1);
+  f = tls_facts();
+  f.targets[0].tls.is_trusted = false;
+  cr_assert_eq(judged(&f, CHECK_tls_chain), FINDING_FAILED);
+  cr_assert_eq(tls_failures(&f), 1);
+  f = tls_facts();
+  f.targets[0].tls.took_cert = false;
+  cr_assert_eq(judged(&f, CHECK_tls_client), FINDING_FAILED);
+  f.targets[0].tls.wants_cert = false;
+  cr_assert_eq(judged(&f, CHECK_tls_client), FINDING_NOT_OFFERED);
+  f.targets[0].has_tls = false;
+  cr_assert_eq(judged(&f, CHECK_tls_chain), FINDING_SKIPPED);
+}
