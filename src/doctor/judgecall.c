@@ -41,6 +41,8 @@ void judge_answered(const struct doctor_facts *f, struct finding *r) {
     return;
   if (said_ok(&c->invite))
     PASS(r, "after %u ms%s%s", c->invite.ms, c->agent[0] ? ", by " : "", c->agent);
+  else if (c->invite.is_own && f->targets[0].has_tls && !f->targets[0].tls.is_up)
+    SKIP(r, "the handshake fails: see tls");
   else if (c->invite.is_own || !c->invite.is_over)
     FAIL(r, "The peer is silent: look at routes, and whether it knows our address.",
          "no final answer to the INVITE");

@@ -158,10 +158,15 @@ void judge_tls_client(const struct doctor_facts *f, struct finding *r) {
 
 static bool is_alive(const struct said *s) { return s->is_over && !s->is_own && s->status != 503; }
 
+/* A handshake that fails is told as such, once. */
+static bool is_barred(const struct target_facts *t) { return t->has_tls && !t->tls.is_up; }
+
 void judge_options_out(const struct doctor_facts *f, struct finding *r) {
   const struct target_facts *t = &f->targets[0];
   if (!f->n_targets)
     SKIP(r, "no address is known");
+  else if (is_barred(t))
+    SKIP(r, "the handshake fails: see tls");
   else if (!is_alive(&t->options))
     FAIL(r, "The peer must know our address (or certificate) and answer OPTIONS; until then set "
             "trunks[].options: false.",
@@ -178,7 +183,7 @@ void judge_options_all(const struct doctor_facts *f, struct finding *r) {
   if (f->n_targets < 2)
     SKIP(r, "there are not several targets");
   for (uint32_t i = 1; i < f->n_targets && !r->result; i++)
-    if (!is_alive(&f->targets[i].options))
+    if (!is_barred(&f->targets[i]) && !is_alive(&f->targets[i].options))
       FAIL(r, "Ask the peer about that host, or take it out of trunks[].targets.", "%s: %s %d",
            addr_text(&f->targets[i].target.addr, at, sizeof at),
            f->targets[i].options.is_own ? "no answer" : "it says", f->targets[i].options.status);

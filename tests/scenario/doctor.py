@@ -3,11 +3,17 @@
 import http.client
 import json
 import os
+import shutil
+import socket
+import ssl
+import threading
 import time
 
+import direct
+from border import Certs
 from doctorpeer import Peer
 from group import Group
-from house import check, wait_for
+from house import TOP, House, check
 
 here = os.path.dirname(os.path.abspath(__file__))
 DOCTOR = Group("doctor", template=here + "/doctor.yaml.in")
@@ -99,4 +105,102 @@ def limits(house):
         check(json.loads(ask(house, "GET", "/doctor/" + first)[1])["state"] == "canceled", "not canceled")
         runs = json.loads(ask(house, "GET", "/doctor")[1])["runs"]
         check({r["id"] for r in runs} >= {first, report["id"]}, "the list: %s" % runs)
-        wait_for("no line is left", lambda: True)
+
+
+class Demo(House):
+    """The demonstration, whose trunk to baresip (TLS both ways, SRTP) has a number for tests."""
+
+    def __enter__(self):
+        with open(TOP + "/tests/demo/sallyport.yaml.in") as f:
+            text = f.read()
+        self.env["SALLYPORT_TEMPLATE"] = self.dir + "/template.yaml"
+        with open(self.env["SALLYPORT_TEMPLATE"], "w") as f:
+            f.write(text.replace("  - name: demo\n", "  - name: demo\n    doctor: {number: \"+15550199002\", caller: \"+15550100001\"}\n", 1))
+        return super().__enter__()
+
+
+BARESIP = Group("doctor and baresip", programs=["baresip"], house=Demo)
+
+
+@BARESIP.scenario("baresip over TLS with SRTP: its certificate, its suites, its codecs; nothing else is wrong")
+def baresip(house):
+    report = run(house, "demo")
+    found, passed = by_result(report, "failed"), by_result(report, "passed")
+    check(not found, "failed: %s" % found)
+    for wanted in ("tls_version", "tls_chain", "tls_name", "tls_expiry", "rtp_in", "suite_sha80", "hold_sendonly", "bye_out"):
+        check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
+
+
+# Certificates --------------------------------------------------------------------------------------
+
+
+class Shower:
+    """A TLS server that shows a certificate and says nothing."""
+
+    def __init__(self, path, root, port, asks=True):
+        self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=root)
+        self.context.verify_mode = ssl.CERT_REQUIRED if asks else ssl.CERT_NONE
+        self.context.load_cert_chain(path + ".pem", path + ".key")
+        self.listener, self.open = socket.create_server((direct.SBC, port)), []
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.shutdown(socket.SHUT_RDWR)  # else the thread's accept() keeps the port
+        for s in [self.listener] + self.open:
+            s.close()
+
+    def serve(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                s.settimeout(3)
+                self.open.append(self.context.wrap_socket(s, server_side=True))
+            except OSError:
+                s.close()
+
+
+@direct.DIRECT.scenario("Trunk Doctor: a certificate that is out of date, of another name, of a stranger; ours refused")
+def certificates(base):
+    with Certs() as certs, direct.names(base + 4):
+        trunk = direct.hub_trunk(base + 5, ", options: false")
+        hub = direct.Gateway(base, "hub", direct.HUB, certs, "DNS:sip.hub.test", base + 4, trunk, "alice", "contoso")
+        root = direct.roots_of(certs)
+        shutil.copy(root + ".pem", certs.dir + "/known.pem")
+        shutil.copy(root + ".key", certs.dir + "/known.key")
+        known = certs.dir + "/known"
+        stranger = certs.root()  # takes its place under the old name
+        with hub:
+            for name, sans, by, expired, trusts, failed in (
+                    ("old", "DNS:sbc.contoso.test", known, True, known, {"tls_expiry"}),
+                    ("other", "DNS:sbc.adatum.test", known, False, known, {"tls_name"}),
+                    ("strange", "DNS:sbc.contoso.test", stranger, False, known, {"tls_chain"}),
+                    ("strict", "DNS:sbc.contoso.test", known, False, stranger, {"tls_client"})):
+                path = certs.make(name, sans, by, expired)
+                with Shower(path, trusts + ".pem", base + 5):
+                    report = run(hub, "contoso", 40)
+                found = by_result(report, "failed")
+                check(set(found) == failed, "%s: found %s" % (name, found))
+
+
+@direct.DIRECT.scenario("Trunk Doctor: our hub against our SBC: nothing fails")
+def two_houses(base):
+    base2, keep = direct.more_ports()
+    with keep, Certs() as certs, direct.names(base + 4):
+        trunk = direct.hub_trunk(base2 + 2, ', doctor: {number: "+15550199600", caller: "+15550100001", echo: true, unknown: "+19990199404"}')
+        hub = direct.Gateway(base, "hub", direct.HUB, certs, "DNS:sip.hub.test,DNS:sip2.hub.test", base + 4, trunk, "alice", "contoso")
+        sbc = direct.Gateway(base2, "sbc", direct.SBC, certs, "DNS:sbc.contoso.test", base + 4, direct.sbc_trunk(base + 2), "bob", "service")
+        plan = open(sbc.dir + "/plan.yaml").read()
+        sbc.put("plan.yaml", plan.replace("rules:", 'rules:\n  - {name: echo, called: "+15550199600", then: echo}'))
+        with hub, sbc:
+            hub.wait_trunk("contoso", overall="online")
+            report = run(hub, "contoso")
+            found, passed = by_result(report, "failed"), by_result(report, "passed")
+            check(not found, "failed: %s" % found)
+            for wanted in ("tls_client", "rtp_in", "dtmf_echo", "suite_gcm256", "suite_sha32", "update", "session_id", "late_offer"):
+                check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
