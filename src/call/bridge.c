@@ -31,10 +31,10 @@ static MEDIUM_REPLY(on_link) {
   if (!l || leg_is_over(l) || leg_in(l)->linked != op || (m && m->h.type == MSET_OK))
     return;
   bool is_full = m && m->h.type == MSET_FAULT && m->fault.error == -EBUSY;
-  call_end(l->call,
-           is_full
-               ? cause_fault(END_CONGESTION, WHY_FAULT_TRANSCODE, "no room to transcode between the legs")
-               : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
+  call_end(
+      l->call,
+      is_full ? cause_fault(END_CONGESTION, WHY_FAULT_TRANSCODE, "no room to transcode between the legs")
+              : cause_make(END_MEDIA_FAILURE, BY_GATEWAY, "the media process could not link the legs"));
 }
 
 static int link_to(struct leg *l, uint64_t peer) {
@@ -59,7 +59,8 @@ static int link_both(struct leg *a, struct leg *b) {
   return r;
 }
 
-/* Whether the file of the leg's trunk was found wanting; NULL: it is no trunk of the configuration now. */
+/* Whether the file of the leg's trunk was found wanting; NULL: it is no trunk of the configuration now.
+ */
 static bool *has_no_music(const struct leg *l) {
   const struct conf *conf = leg_calls(l)->env.conf;
   bool is_there = l->trunk >= conf->trunks && l->trunk < conf->trunks + conf->n_trunks;
@@ -179,6 +180,8 @@ static void tell_held(struct leg *l) {
   if (leg_is_over(l) || leg_in(l)->told_held == on)
     return;
   leg_in(l)->told_held = on;
+  trace_note(l->call->trace, l->lane, TRACE_OFFER,
+             on ? "held by its far side" : "resumed by its far side");
   if (l->door->held)
     l->door->held(l->door_arg, l, on);
 }

@@ -327,6 +327,10 @@ void leg_drop_offer(struct leg *l) {
 static void tell(struct leg *l, uint64_t cookie, struct verdict v, const struct desc *local) {
   if (!verdict_is_pass(&v))
     count_one(&leg_calls(l)->counts, CALLS_OFFERS_REFUSED);
+  if (!verdict_is_pass(&v))
+    trace_note(l->call->trace, l->lane, TRACE_OFFER,
+               "the peer's new description is refused: %s; all stays as it was",
+               v.detail[0] ? v.detail : refusal_row(v.refusal)->title);
   if (l->door->reoffered)
     l->door->reoffered(l->door_arg, l, cookie, &v, verdict_is_pass(&v) ? local : NULL);
 }
@@ -416,8 +420,8 @@ static struct verdict reoffer_check(struct leg *l, const struct desc *offer) {
   return v;
 }
 
-/* An m=audio of port 0 within the call holds, whatever its profile, keys and formats (RFC 3264, 8.2): all
- * else stays as it was, and the answer's line is the peer's own one. */
+/* An m=audio of port 0 within the call holds, whatever its profile, keys and formats (RFC 3264, 8.2):
+ * all else stays as it was, and the answer's line is the peer's own one. */
 static bool is_off(const struct leg *l, const struct desc *offer) {
   uint8_t at = l->local ? l->local->audio.index : 0;
   if (l->kind != LEG_TRUNK || !l->local || !l->remote || at >= offer->n_media)
