@@ -13,7 +13,7 @@ import time
 from app import App
 from attack import ECHO, AttackGroup, figure, lab_agent
 from house import check, wait_for
-from sipua import Agent, Dialog, Rtp, audio_sdp
+from sipua import Agent, Dialog, Rtp, StreamAgent, audio_sdp
 
 G = AttackGroup("timeline")
 
@@ -85,6 +85,21 @@ def carrier_call(house):
     check(first["text"].startswith("INVITE sip:") and first["sdp"] and "m=audio" in first["text"], first)
     check(first["peer"].endswith(":%d" % sip.port) and first["data"]["local"].endswith(":%d" % house.port("lab")), first)
     figure("timeline of a call of %d items" % len(t["items"]))
+
+
+@G.scenario("over TCP the messages are whole too, with the connection's addresses; refused here, for it has no SRTP")
+def tcp_call(house):
+    with StreamAgent(0, ("127.0.0.2", house.port("lab")), "127.0.0.2") as sip:
+        sip.port = sip.listener.getsockname()[1]
+        d = Dialog(sip, ECHO, host="127.0.0.2")
+        d.invite(audio_sdp(40000, host="127.0.0.2"))
+        d.ack(d.answer(300))
+        r = house.record(lambda r: d.call_id in json.dumps(r))
+    t = wait_for("its timeline", lambda: timeline(house, r["id"]))
+    first = t["items"][0]
+    check(first["data"]["transport"] == "tcp" and first["peer"].startswith("127.0.0.2:") and "m=audio" in first["text"], first)
+    check(titles(t, kind="sip")[:1] == ["INVITE"] and any("(INVITE)" in x for x in titles(t, kind="sip", dir="out")), titles(t))
+    check(t["cause"], "no sentence says why")
 
 
 @G.scenario("a refused attempt has its timeline: the INVITE, the rule, the answer")
