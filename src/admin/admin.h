@@ -24,6 +24,9 @@ struct admin_push {
 enum admin_timeline_form { ADMIN_TIMELINE_JSON, ADMIN_TIMELINE_PCAP, ADMIN_TIMELINE_DIGITS };
 
 struct admin_settings {
+  /* A record was erased: what else is kept of that call goes. Any thread; by calls_arg. NULL: nothing
+   * is. */
+  void (*forget)(void *arg, const char *call_id);
   struct addr listen;
   const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
   const char *const *hosts;
@@ -57,7 +60,8 @@ struct admin_settings {
   unsigned streams_max; /* streams_max is how many may listen to events; 0: 1000 */
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
   json_t *(*trunks)(void *arg);
-  /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument. */
+  /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument.
+   */
   void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
   /* Trunk Doctor, on the owner thread; start NULL: there is none. Errors as in doctor/doctor.h. */
   struct {

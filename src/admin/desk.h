@@ -54,6 +54,9 @@ struct admin {
   size_t hists_n;
 };
 
+/* The metrics page on the heap (verbs.c); NULL: no memory. */
+char *desk_metrics(struct admin *a, bool open, size_t *ret_bytes);
+
 /* who.c, desk.c: hooks of web; arg is the admin */
 bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret);
 void desk_finish(void *arg, void *note, struct web_answer *answer);

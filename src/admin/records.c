@@ -4,6 +4,7 @@
 #include "admin/desk.h"
 
 #include "admin/recquery.h"
+#include "base/clock.h"
 
 static void list_answer(struct web_answer *ret, const struct record *rows, size_t n,
                         const char *cursor) {
@@ -53,4 +54,29 @@ void verb_record(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
   json_t *doc = show_record(row);
   (void)web_answer_json(ret, 200, doc);
   json_decref(doc);
+}
+
+SHAPE(erase, {"number", SHAPE_TEXT, SHAPE_SECRET, 2, 64, .help = "As the records have it"},
+      {"user", SHAPE_TEXT, SHAPE_SECRET, 2, 64});
+SHAPE(erased, {"erased", SHAPE_INT, SHAPE_MUST},
+      {"live", SHAPE_INT, SHAPE_MUST, .help = "Live calls: ask again when they are over"});
+
+/* The audit says that it was done, not whom it was about: the members are secret. */
+void verb_records_erase(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  struct store_erased done = {0};
+  const char *number = json_string_value(json_object_get(ask->body, "number"));
+  const char *user = json_string_value(json_object_get(ask->body, "user"));
+  if (!number == !user) {
+    desk_wrong(ret, "", "either a number or a user");
+    return;
+  }
+  int r = store_erase(a->store_file, number ? number : user, clock_wall_ms(), a->set.forget,
+                      a->set.calls_arg, &done);
+  if (r < 0)
+    web_answer_problem(ret, WEB_PROBLEM_overload,
+                       &(struct web_problem_info){.detail = "not all was erased: ask again"});
+  else
+    desk_json(
+        ret, 200,
+        json_pack("{s:I, s:I}", "erased", (json_int_t)done.records, "live", (json_int_t)done.live));
 }

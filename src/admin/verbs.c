@@ -32,16 +32,20 @@ static bool wants_open(const struct web_ask *ask) {
   return ask->accept.n && memmem(ask->accept.p, ask->accept.n, word, sizeof(word) - 1);
 }
 
-void verb_metrics(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+char *desk_metrics(struct admin *a, bool open, size_t *ret_bytes) {
   struct counts *tables[ADMIN_GROUPS_MAX];
   struct gauge gauges[ADMIN_GROUPS_MAX];
-  bool open = wants_open(ask->web);
   pthread_mutex_lock(&a->lock);
   struct metrics m = {tables, a->tables_n, gauges, a->gauges_n, a->hists, a->hists_n};
   memcpy(tables, a->tables, sizeof(tables));
   memcpy(gauges, a->gauges, sizeof(gauges));
   pthread_mutex_unlock(&a->lock);
-  ret->body = metrics_text(&m, open, &ret->body_bytes);
+  return metrics_text(&m, open, ret_bytes);
+}
+
+void verb_metrics(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  bool open = wants_open(ask->web);
+  ret->body = desk_metrics(a, open, &ret->body_bytes);
   ret->status = ret->body ? 200 : 500;
   ret->type = !ret->body ? NULL
               : open     ? "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -225,6 +225,7 @@ static int start_admin(struct house *h) {
                              .streams_max = c->admin.streams_max,
                              .calls_arg = h,
                              .trunks = house_trunks,
+                             .forget = house_timeline_drop,
                              .timeline = house_timeline};
   int r = house_doctor(h, &s);
   if (r == 0)

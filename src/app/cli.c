@@ -11,6 +11,7 @@
 static const struct cli_verb verbs[] = {
     {"route-test", "shows which rule of the dialplan takes a number, and why", routetest_run},
     {"completion", "what bash or zsh need to complete words: completion bash|zsh", complete_run},
+    {"restore", "puts a backup of the call records into the database's place", restore_run},
 };
 
 static void usage(FILE *to) {

@@ -24,3 +24,4 @@ const char *cli_config(const char *given);
 int routetest_run(int argc, char **argv);
 /* Words for the shell to complete with: sallyport completion bash|zsh */
 int complete_run(int argc, char **argv);
+int restore_run(int argc, char **argv);

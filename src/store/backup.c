@@ -133,3 +133,22 @@ int store_restore(const char *backup, const char *file, struct store_backup_fact
   }
   return rename(fresh, file) < 0 ? -errno : 0;
 }
+
+char *store_schema(const char *file) {
+  static const char sql[] =
+      "SELECT 'PRAGMA user_version=' || user_version || ';' FROM pragma_user_version "
+      "UNION ALL SELECT sql || ';' FROM sqlite_master WHERE sql IS NOT NULL";
+  sqlite3 *db = NULL;
+  sqlite3_stmt *st = NULL;
+  char *text = NULL;
+  size_t bytes;
+  FILE *f = open_memstream(&text, &bytes);
+  if (!f)
+    return NULL;
+  if (open_read(&db, file) == 0 && sqlite3_prepare_v2(db, sql, -1, &st, NULL) == SQLITE_OK)
+    while (sqlite3_step(st) == SQLITE_ROW)
+      fprintf(f, "%s\n", (const char *)sqlite3_column_text(st, 0));
+  sqlite3_finalize(st);
+  sqlite3_close(db);
+  return fclose(f) == 0 ? text : NULL;
+}

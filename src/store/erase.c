@@ -45,8 +45,7 @@ void record_forget(struct record *r, const char *who) {
 }
 
 /* One batch: how many were changed, -errno. Live calls are left: they are written again. */
-static int batch_erase(struct db *d, const char *who, uint64_t wall_ms) {
-  char ids[ERASE_BATCH][40];
+static int batch_erase(struct db *d, const char *who, uint64_t wall_ms, char (*ids)[40]) {
   static _Thread_local struct record rec;
   int n = db_find(d, who, ids, ERASE_BATCH), r = 0;
   for (int i = 0; r == 0 && i < n; i++) {
@@ -58,7 +57,9 @@ static int batch_erase(struct db *d, const char *who, uint64_t wall_ms) {
   return r < 0 ? r : n;
 }
 
-int store_erase(const char *file, const char *who, uint64_t wall_ms, struct store_erased *ret) {
+int store_erase(const char *file, const char *who, uint64_t wall_ms,
+                void (*gone)(void *arg, const char *id), void *arg, struct store_erased *ret) {
+  char ids[ERASE_BATCH][40];
   own(db) d = NULL;
   int n = 1;
   *ret = (struct store_erased){0};
@@ -69,13 +70,15 @@ int store_erase(const char *file, const char *who, uint64_t wall_ms, struct stor
     r = db_erase_well(d);
   while (r == 0 && n > 0) {
     r = db_begin(d);
-    n = r == 0 ? batch_erase(d, who, wall_ms) : r;
+    n = r == 0 ? batch_erase(d, who, wall_ms, ids) : r;
     if (r == 0)
       r = n < 0 ? n : db_commit(d);
     if (r < 0)
       db_rollback(d);
     else
       ret->records += (uint64_t)n;
+    for (int i = 0; gone && r == 0 && i < n; i++)
+      gone(arg, ids[i]);
   }
   if (r == 0)
     r = db_live_of(d, who, &ret->live);

@@ -166,13 +166,15 @@ int store_backup_check(const char *file, struct store_backup_facts *ret) must_ch
  * no program has it open. */
 int store_restore(const char *backup, const char *file, struct store_backup_facts *ret) must_check;
 
+char *store_schema(const char *file); /* its statements, for people; heap, NULL: no memory */
+
 struct store_erased {
   uint64_t records, live; /* live calls of that person are written again at their end: ask again then. */
 };
 /* Replaces a number or a user in all records that are over, drops their telemetry and metadata. Any
- * thread, a while. -EINVAL: shorter than 2 characters. */
+ * thread, a while. gone (may be NULL) is told each record's id. -EINVAL: shorter than 2 characters. */
 int store_erase(const char *file, const char *who, uint64_t wall_ms,
-                struct store_erased *ret) must_check;
+                void (*gone)(void *arg, const char *id), void *arg, struct store_erased *ret) must_check;
 
 /* What waits for the receiver of records, written with the records themselves. A connection of its own;
  * one thread at a time. */

@@ -6,7 +6,9 @@ import csv
 import http.client
 import io
 import json
+import os
 import sys
+import tarfile
 
 PORT, TOKEN, DIR = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 failed = 0
@@ -267,4 +269,29 @@ for body in ({}, {"user": "a"}, {"token": "x", "user": "a"}, {"user": 5, "passwo
 seen = [login({"user": u, "password": "wrong"})[0] for u in ["nobody", "sec"] * 5]
 check([a.status for a in seen][:5] == [401] * 5 and seen[-1].status == 429 and int(seen[-1].getheader("Retry-After")) >= 1, [a.status for a in seen])
 check(login({"user": "sec", "password": "y" * 12})[0].status == 429, "even the right one waits")
+
+# --- erasure, backup, bundle ----------------------------------------------------------------------------
+for body in ({}, {"number": "+14255550101", "user": "x"}, {"number": "1"}, {"who": "x"}, {"user": 5}):
+    a, j = ask("POST", "/admin/v1/records/erase", body)
+    check(a.status == 422, (body, j))
+a, j = ask("POST", "/admin/v1/system/backup")
+check(a.status == 201 and j["records"] == 12 and j["file"].startswith(DIR + "/backups/records-"), j)
+check(os.stat(j["file"]).st_mode & 0o777 == 0o600 and os.stat(DIR + "/backups").st_mode & 0o077 == 0, "modes")
+a, j = ask("POST", "/admin/v1/records/erase", {"number": "+14255550101"})
+check(a.status == 200 and j == {"erased": 6, "live": 0}, j)
+check(ask("GET", "/admin/v1/records?number=%2B14255550101")[1]["records"] == [], "they are gone")
+check([r["to"] for r in ask("GET", "/admin/v1/records")[1]["records"]].count("erased") == 6, "as erased")
+a, j = ask("GET", "/admin/v1/audit?limit=20")
+rows = [r for r in j["audit"] if r["verb"] == "records_erase" or "erase" in r["what"]]
+check(rows and "+14255550101" not in json.dumps(j["audit"]), rows)
+for query, shown in (("", False), ("?numbers=true", True)):
+    a, raw = ask("GET", "/admin/v1/system/bundle" + query, raw=True)
+    check(a.status == 200 and a.getheader("Content-Type") == "application/gzip", a.getheaders())
+    with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
+        files = {m.name: tar.extractfile(m).read().decode() for m in tar.getmembers()}
+    check({"sallyport/system.json", "sallyport/ready.json", "sallyport/overview.json", "sallyport/metrics.txt",
+           "sallyport/alarms.json", "sallyport/schema.sql"} <= set(files), sorted(files))
+    check("CREATE TABLE records" in files["sallyport/schema.sql"] and "sallyport_records_committed_total 12" in files["sallyport/metrics.txt"], "content")
+    check(TOKEN not in "".join(files.values()) and "+14255550100" not in "".join(files.values()), "secrets, numbers")
+check(ask("GET", "/admin/v1/system/bundle?numbers=x")[0].status == 400, "numbers=x")
 sys.exit(1 if failed else 0)

@@ -496,12 +496,12 @@ Test(store, a_person_is_erased) {
   }
   cr_assert_eq(store_flush(s, 5000), 0);
   struct store_erased done;
-  cr_assert_eq(store_erase(file, "+498912345", 1, &done), 0);
+  cr_assert_eq(store_erase(file, "+498912345", 1, NULL, NULL, &done), 0);
   cr_assert_eq(done.records, 300);
-  cr_assert_eq(store_erase(file, "dave", 1, &done), 0);
+  cr_assert_eq(store_erase(file, "dave", 1, NULL, NULL, &done), 0);
   cr_assert_eq(done.records, 149);
   cr_assert_eq(done.live, 1);
-  cr_assert_eq(store_erase(file, "c", 1, &done), -EINVAL);
+  cr_assert_eq(store_erase(file, "c", 1, NULL, NULL, &done), -EINVAL);
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){.number = "+498912345"}), 0);
   cr_assert_eq(list_count(rd, (struct reader_query){.number = "erased"}), 300);
