@@ -811,7 +811,7 @@ static void transcoded(bool are_apart) {
   CHECK(leg_describe(&t.b, 1, SUITE_AEAD_AES_128_GCM, 48000, MSET_SYMMETRIC_OFF));
   CHECK(link_legs(t.a.id, t.b.id));
   talk_on(&t, 75);
-  CHECK(t.to_a > 50 && t.to_b > 50, "%u to a, %u to b", t.to_a, t.to_b);
+  CHECK(t.to_a > 30 && t.to_b > 30, "%u to a, %u to b", t.to_a, t.to_b);
   CHECK(t.level_a > -15 && t.level_a < -6 && t.level_b > -15 && t.level_b < -6, "%.1f and %.1f dBm0",
         t.level_a, t.level_b);
   CHECK(!t.gaps && !t.steps_back, "%u gaps, %u steps back", t.gaps, t.steps_back);
