@@ -141,20 +141,12 @@ Test(hops, silence_is_two_seconds) {
 }
 
 /* A carrier that says 100 and nothing more. */
-<<<<<<< HEAD
 Test(hops, progress_has_time) {
-=======
-Test(hops, progress_takes_as_long_as_it_likes) {
->>>>>>> 30789cd (make dist runs no tests; a unit of hops does not depend on the order of equals)
   struct fake_leg *f = ring();
   cr_assert(heard(0));
   say(0, 100, "", "", "");
   rig_run(30000);
-<<<<<<< HEAD
   cr_assert_not(f->is_over, "as long as it likes");
-=======
-  cr_assert_not(f->is_over);
->>>>>>> 30789cd (make dist runs no tests; a unit of hops does not depend on the order of equals)
 }
 
 Test(hops, progress_is_due_in_the_time_of_its_setting) {
