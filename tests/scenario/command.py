@@ -31,7 +31,7 @@ def table(house):
     api = {(method, re.sub(r"\{\w+\}", "{}", path if "VERB_ROOT" not in flags else "/" + path))
            for method, path, flags in rows("/src/admin/verbs.def", r'^VERB\(\w+, (\w+), "([^"]*)".*, ([^,]*), "[^"]*"\)$')}
     own = rows("/src/app/cli_rows.def", r'^CLI\("([^"]*)", "(\w+)", "([^"]*)"')
-    check(len(own) > 40, "rows: %d" % len(own))
+    check(len(own) > 50, "rows: %d" % len(own))
     missing = ["%s: %s %s" % row for row in own if (row[1], re.sub(r"\{\w+\}", "{}", row[2])) not in api]
     check(not missing, "not in the API: %s" % missing)
     for words, _, _ in own:
@@ -110,6 +110,26 @@ def configuration(house):
     run(house, "config", "cancel")
     check("# a comment" not in run(house, "config", "show"), "taken back")
     check("by hand" in run(house, "config", "history"), "history")
+
+
+@G.scenario("trunks, numbers and the dialplan by the command")
+def entities(house):
+    check("srtp" in run(house, "trunks", "show", "lab"), "trunks show")
+    run(house, "trunks", "set", "lab", "max_calls=7")
+    check("max_calls: 7" in run(house, "trunks", "show", "lab"), "trunks set")
+    told = run(house, "trunks", "set", "lab", "max_calls=many", status=1)
+    check("/settings/max_calls" in told, "the field is named: %s" % told)
+    run(house, "trunks", "drain", "lab")
+    check("enabled: false" in run(house, "trunks", "show", "lab"), "drained")
+    run(house, "trunks", "undrain", "lab")
+    number = run(house, "numbers", "list").splitlines()[1].split()[0]
+    check(number.startswith("+"), number)
+    plan = house.dir + "/plan-of-the-test.yaml"
+    with open(plan, "w", encoding="utf-8") as f:
+        f.write(run(house, "routes", "show") + "\n# seen\n")
+    run(house, "routes", "set", plan)
+    check("# seen" in run(house, "routes", "show"), "routes set")
+    check("rule" in run(house, "routes", "test", "+15550100002", "--trunk", "lab"), "routes test")
 
 
 @G.scenario("wrong words exit with 2, a gateway that is away with 3, refusals with 1")
