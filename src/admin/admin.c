@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The operators' server: its life and the tables of its metrics. */
 #include "admin/desk.h"
+#include "admin/openapi.h"
 #include "admin/password.h"
 #include "admin/push.h"
 
@@ -46,8 +47,11 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   a->set = *s;
   a->is_tls = s->key_file != NULL;
   overview_init(&a->overview);
+  json_t *doc = openapi_make();
+  a->openapi = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
+  json_decref(doc);
   a->rows = verb_rows(desk_direct);
-  if (!a->rows || !a->store_file)
+  if (!a->openapi || !a->rows || !a->store_file)
     return -ENOMEM;
   why = "the admin token cannot be read, is too short, or others may read it";
   int r = gate_open(&a->gate, s->token_file);
@@ -93,6 +97,7 @@ struct admin *admin_free(struct admin *a) {
   free(a->store_file);
   free(a->pending.text);
   free(a->snapshot.text);
+  free(a->openapi);
   free(a->rows);
   free(a);
   return NULL;

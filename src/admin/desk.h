@@ -31,6 +31,7 @@ struct admin {
   bool is_tls;
   struct web *web;
   struct web_row *rows;
+  char *openapi; /* openapi is the document, made once. */
   struct ledger *ledger; /* ledger has its own lock. */
   struct gate gate;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */

@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Units of the operators' door: roles, shapes, merge patches, the throttle, Idempotency-Key, alarms, the
+ * overview's memory, and the document that the table of verbs writes. */
+#include "admin/again.h"
+#include "admin/alarms.h"
+#include "admin/openapi.h"
+#include "admin/overview.h"
+#include "admin/password.h"
+#include "admin/throttle.h"
+#include "admin/verb.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+static const char *source(const char *name) {
+  static char path[4096];
+  const char *src = getenv("SRCDIR");
+  snprintf(path, sizeof(path), "%s/%s", src ? src : SRCDIR, name);
+  return path;
+}
+
+/* SALLYPORT_WRITE_DOCS=1 writes the file anew. */
+Test(openapi, the_file_is_what_the_table_says) {
+  const char *file = source("docs/api/openapi.json");
+  json_t *doc = openapi_make();
+  cr_assert_not_null(doc, "a format of json_pack is wrong");
+  if (getenv("SALLYPORT_WRITE_DOCS"))
+    cr_assert_eq(json_dump_file(doc, file, JSON_INDENT(1) | JSON_SORT_KEYS), 0);
+  json_t *there = json_load_file(file, JSON_REJECT_DUPLICATES, NULL);
+  cr_assert(json_equal(doc, there),
+            "docs/api/openapi.json is stale: run check_admin with SALLYPORT_WRITE_DOCS=1");
+  json_decref(doc);
+  json_decref(there);
+}
+
+Test(verbs, each_is_there_once) {
+  for (size_t i = 0; i < verbs_n; i++) {
+    cr_expect(verbs[i].status >= 200 && verbs[i].status < 300, "%s", verbs[i].id);
+    cr_expect((verbs[i].status == 204) <= (verbs[i].answer == &shape_none), "%s: 204 has no body",
+              verbs[i].id);
+    cr_expect(verbs[i].method != WEB_GET || verbs[i].body == &shape_none, "%s: GET has no body",
+              verbs[i].id);
+    cr_expect(verbs[i].role != ROLE_NONE || verbs[i].flags & VERB_ROOT ||
+                  !strcmp(verbs[i].id, "login") || !strcmp(verbs[i].id, "openapi"),
+              "%s is open to anyone", verbs[i].id);
+    for (size_t k = 0; k < i; k++) {
+      cr_expect(strcmp(verbs[i].id, verbs[k].id), "%s twice", verbs[i].id);
+      cr_expect(verbs[i].method != verbs[k].method || strcmp(verbs[i].path, verbs[k].path), "%s",
+                verbs[i].path);
+    }
+  }
+}
+
+Test(role, who_may_what) {
+  static const char may[5][6] = {/* nobody viewer operator security admin, each against the same */
+                                 "10000", "11000", "11100", "11010", "11111"};
+  enum role r;
+  for (unsigned has = 0; has < 5; has++)
+    for (unsigned needed = 0; needed < 5; needed++)
+      cr_expect_eq(role_may((enum role)has, (enum role)needed), may[has][needed] == '1', "%u %u", has,
+                   needed);
+  cr_assert(role_find(SLICE("security"), &r) && r == ROLE_SECURITY);
+  cr_assert(!role_find(SLICE("nobody"), &r) && !role_find(SLICE(""), &r) &&
+            !role_find(SLICE("Admin"), &r));
+}
+
+SHAPE(inner, {"n", SHAPE_INT, SHAPE_MUST, 1, 9});
+SHAPE(outer, {"t", SHAPE_TEXT, SHAPE_MUST, 1, 4}, {"c", SHAPE_TEXT, 0, .choices = "ab|cd"},
+      {"b", SHAPE_BOOL, SHAPE_NULL}, {"at", SHAPE_TIME},
+      {"list", SHAPE_LIST, 0, 1, 2, .inner = &shape_inner}, {"words", SHAPE_LIST, SHAPE_OF_TEXT},
+      {"o", SHAPE_OBJECT, .inner = &shape_inner}, {"f", SHAPE_NUMBER}, {"x", SHAPE_ANY},
+      {"s", SHAPE_TEXT, SHAPE_SECRET});
+
+Test(shape, says_where_it_is_wrong) {
+  static const struct {
+    const char *body, *pointer; /* NULL: it is right */
+  } rows[] = {
+      {"{\"t\":\"a\"}", NULL},
+      {"{}", "/t"},
+      {"{\"t\":\"\"}", "/t"},
+      {"{\"t\":\"12345\"}", "/t"},
+      {"{\"t\":5}", "/t"},
+      {"{\"t\":null}", "/t"},
+      {"{\"t\":\"a\",\"no\":1}", "/no"},
+      {"{\"t\":\"a\",\"a/~\":1}", "/a~1~0"},
+      {"{\"t\":\"a\",\"c\":\"ab\",\"b\":null,\"at\":\"2027-01-31T23:59:59.5+02:00\",\"x\":[1]}", NULL},
+      {"{\"t\":\"a\",\"c\":\"a\"}", "/c"},
+      {"{\"t\":\"a\",\"c\":\"ab|cd\"}", "/c"},
+      {"{\"t\":\"a\",\"b\":0}", "/b"},
+      {"{\"t\":\"a\",\"at\":\"2027-01-31\"}", "/at"},
+      {"{\"t\":\"a\",\"at\":\"2027-01-31T23:59:59\"}", "/at"},
+      {"{\"t\":\"a\",\"at\":\"\"}", "/at"},
+      {"{\"t\":\"a\",\"list\":[]}", "/list"},
+      {"{\"t\":\"a\",\"list\":[{\"n\":1},{\"n\":10}]}", "/list/1/n"},
+      {"{\"t\":\"a\",\"list\":[{\"n\":1},{\"n\":2},{\"n\":3}]}", "/list"},
+      {"{\"t\":\"a\",\"list\":[{\"n\":1.5}]}", "/list/0/n"},
+      {"{\"t\":\"a\",\"list\":{}}", "/list"},
+      {"{\"t\":\"a\",\"words\":[\"a\",1]}", "/words/1"},
+      {"{\"t\":\"a\",\"o\":{}}", "/o/n"},
+      {"{\"t\":\"a\",\"o\":{\"n\":1,\"m\":1}}", "/o/m"},
+      {"{\"t\":\"a\",\"f\":1.5}", NULL},
+      {"{\"t\":\"a\",\"f\":\"1\"}", "/f"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct shape_fault f;
+    json_t *body = json_loads(rows[i].body, 0, NULL);
+    bool ok = shape_check(&shape_outer, body, &f);
+    cr_expect_eq(ok, !rows[i].pointer, "%s", rows[i].body);
+    cr_expect(ok || !strcmp(f.pointer, rows[i].pointer), "%s: %s (%s)", rows[i].body, f.pointer,
+              f.reason);
+    json_decref(body);
+  }
+}
+
+Test(shape, secrets_are_cut) {
+  json_t *body = json_loads("{\"t\":\"a\",\"s\":\"hidden\"}", 0, NULL),
+         *cut = shape_cut(&shape_outer, body);
+  cr_assert_str_eq(json_string_value(json_object_get(cut, "s")), "(cut)");
+  cr_assert_str_eq(json_string_value(json_object_get(body, "s")), "hidden");
+  json_decref(body);
+  json_decref(cut);
+}
+
+Test(desk, merge_patch_of_rfc_7396) {
+  static const char *const rows[][3] = {
+      /* target, patch, result: the RFC's appendix A */
+      {"{\"a\":\"b\"}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+      {"{\"a\":\"b\"}", "{\"b\":\"c\"}", "{\"a\":\"b\",\"b\":\"c\"}"},
+      {"{\"a\":\"b\"}", "{\"a\":null}", "{}"},
+      {"{\"a\":\"b\",\"b\":\"c\"}", "{\"a\":null}", "{\"b\":\"c\"}"},
+      {"{\"a\":[\"b\"]}", "{\"a\":\"c\"}", "{\"a\":\"c\"}"},
+      {"{\"a\":\"c\"}", "{\"a\":[\"b\"]}", "{\"a\":[\"b\"]}"},
+      {"{\"a\":{\"b\":\"c\"}}", "{\"a\":{\"b\":\"d\",\"c\":null}}", "{\"a\":{\"b\":\"d\"}}"},
+      {"{\"a\":[{\"b\":\"c\"}]}", "{\"a\":[1]}", "{\"a\":[1]}"},
+      {"[\"a\",\"b\"]", "[\"c\",\"d\"]", "[\"c\",\"d\"]"},
+      {"{\"a\":\"b\"}", "[\"c\"]", "[\"c\"]"},
+      {"{\"e\":null}", "{\"a\":1}", "{\"a\":1,\"e\":null}"},
+      {"[1,2]", "{\"a\":\"b\",\"c\":null}", "{\"a\":\"b\"}"},
+      {"{}", "{\"a\":{\"bb\":{\"ccc\":null}}}", "{\"a\":{\"bb\":{}}}"}};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    json_t *target = json_loads(rows[i][0], 0, NULL), *patch = json_loads(rows[i][1], 0, NULL);
+    json_t *want = json_loads(rows[i][2], 0, NULL), *got = desk_merge(target, patch);
+    cr_expect(json_equal(want, got), "%s + %s", rows[i][0], rows[i][1]);
+    json_t *same = json_loads(rows[i][0], 0, NULL);
+    cr_expect(json_equal(same, target), "the target of %zu was touched", i);
+    json_decref(same);
+    json_decref(target);
+    json_decref(patch);
+    json_decref(want);
+    json_decref(got);
+  }
+}
+
+Test(desk, times) {
+  uint64_t ms;
+  cr_assert(desk_time("1970-01-02T00:00:00Z", &ms) && ms == 86400000u);
+  cr_assert(desk_time("2027-01-15T08:00:00.25Z", &ms) && ms == 1800000000250u);
+  cr_assert(desk_time("2027-01-15T10:00:00+02:00", &ms) && ms == 1800000000000u);
+  cr_assert(desk_time("2027-01-15T03:00:00-05:00", &ms) && ms == 1800000000000u);
+  cr_assert(!desk_time("2027-01-15T08:00:00", &ms) && !desk_time("1960-01-01T00:00:00Z", &ms) &&
+            !desk_time("x", &ms));
+}
+
+Test(throttle, waits_grow_and_end) {
+  own(throttle) t = NULL;
+  uint64_t now_us = 1000000;
+  cr_assert_eq(throttle_new(&t, 2), 0);
+  for (int i = 0; i < 5; i++) {
+    cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 0);
+    throttle_fail(t, SLICE("a"), now_us);
+  }
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 1000000);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us + 1000000), 0);
+  for (int i = 0; i < 20; i++)
+    throttle_fail(t, SLICE("a"), now_us);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 256000000, "not for ever");
+  cr_assert_eq(throttle_wait_us(t, SLICE("b"), now_us), 0);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us + 3600000001ull), 0, "an hour forgets");
+  for (int i = 0; i < 9; i++)
+    throttle_fail(t, SLICE("a"), now_us);
+  throttle_fail(t, SLICE("b"), now_us);
+  throttle_fail(t, SLICE("c"), now_us); /* the third key: the oldest goes */
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 0);
+  throttle_clear(t, SLICE("c"));
+}
+
+Test(again, the_same_answer_once) {
+  own(again) a = NULL;
+  uint8_t k1[32] = {1}, k2[32] = {2}, k3[32] = {3}, body[32] = {9}, other[32] = {8};
+  struct web_answer got = {0}, made = {0};
+  cr_assert_eq(again_new(&a, 2, 100), 0);
+  cr_assert_eq(again_begin(a, k1, body, 0, &got), AGAIN_NEW);
+  cr_assert_eq(again_begin(a, k1, body, 0, &got), AGAIN_IN_FLIGHT);
+  cr_assert_eq(again_begin(a, k1, other, 0, &got), AGAIN_OTHER_BODY);
+  cr_assert_eq(web_answer_text(&made, 201, "text/plain", SLICE("hello")), 0);
+  again_finish(a, k1, &made);
+  cr_assert_eq(again_begin(a, k1, body, 5, &got), AGAIN_REPLAY);
+  cr_assert(got.status == 201 && got.replayed && !strcmp(got.body, "hello"));
+  web_answer_done(&got);
+  cr_assert_eq(again_begin(a, k1, body, 24 * 3600000000ull + 1, &got), AGAIN_NEW, "a day later");
+  again_drop(a, k1);
+  cr_assert_eq(again_begin(a, k1, body, 0, &got), AGAIN_NEW, "what was dropped may be tried again");
+  cr_assert_eq(again_begin(a, k2, body, 0, &got), AGAIN_NEW);
+  cr_assert_eq(again_begin(a, k3, body, 0, &got), AGAIN_FULL, "two are in flight");
+  made.status = 503;
+  again_finish(a, k1, &made);
+  cr_assert_eq(again_begin(a, k1, body, 0, &got), AGAIN_NEW, "a failure is forgotten");
+  made.status = 200;
+  again_finish(a, k1, &made);
+  cr_assert_eq(again_begin(a, k3, body, 0, &got), AGAIN_NEW, "the finished one gave way");
+  web_answer_done(&made);
+}
+
+static unsigned changes;
+static void changed(void *arg, const struct alarm *al) {
+  changes++;
+  *(uint64_t *)arg = al->cleared_ms;
+}
+
+Test(alarms, raised_once_and_cleared) {
+  static struct alarms as;
+  struct admin_alarm now[2] = {
+      {.kind = "trunk_down", .what = "a", .text = "down", .severity = "critical"},
+      {.kind = "trunk_down", .what = "b", .text = "down", .severity = "critical"}};
+  uint64_t cleared = 7;
+  alarms_feed(&as, now, 2, 1000, changed, &cleared);
+  cr_assert(changes == 2 && cleared == 0 && alarms_open(&as) == 2);
+  alarms_feed(&as, now, 2, 2000, changed, &cleared);
+  cr_assert_eq(changes, 2, "it stood before");
+  char id[20];
+  memcpy(id, as.list[1].id, sizeof(id));
+  alarms_feed(&as, now, 1, 3000, changed, &cleared);
+  cr_assert(changes == 3 && cleared == 3000 && alarms_open(&as) == 1 &&
+            alarms_find(&as, id)->cleared_ms == 3000);
+  alarms_feed(&as, now, 2, 4000, changed, &cleared);
+  cr_assert(changes == 4 && alarms_open(&as) == 2, "again: a new one");
+  alarms_feed(&as, now, 2, 3000 + 86400001u, changed, &cleared);
+  cr_assert_null(alarms_find(&as, id), "a day later");
+}
+
+Test(overview, counts_today_and_samples) {
+  static struct overview o;
+  struct admin_facts f = {
+      .live = 3, .ringing = 1, .calls = 100, .answered = 50, .refused = 5, .max = 10};
+  overview_init(&o);
+  overview_feed(&o, &f, 1000 * 86400000ull);
+  f.calls = 110;
+  f.answered = 55;
+  f.talks = 4;
+  f.talk_ms = 10000;
+  overview_feed(&o, &f, 1000 * 86400000ull + 5000);
+  json_t *j = overview_json(&o, true, "", 2), *today = json_object_get(j, "today"),
+         *s = json_object_get(j, "series");
+  cr_assert_eq(json_integer_value(json_object_get(today, "calls")), 10);
+  cr_assert_eq(json_integer_value(json_object_get(today, "answered")), 5);
+  cr_assert_eq(json_integer_value(json_object_get(today, "failed")), 5);
+  cr_assert_eq(json_number_value(json_object_get(today, "asr")), 50.0);
+  cr_assert_eq(json_number_value(json_object_get(today, "acd_s")), 2.5);
+  cr_assert_eq(json_number_value(json_array_get(json_object_get(s, "rate"), 1)), 2.0);
+  cr_assert_eq(json_integer_value(json_object_get(json_object_get(j, "alarms"), "open")), 2);
+  json_decref(j);
+  for (unsigned i = 0; i < 400; i++)
+    overview_feed(&o, &f, 1001 * 86400000ull + i * 5000u);
+  j = overview_json(&o, false, "draining", 0);
+  cr_assert_eq(json_integer_value(json_object_get(json_object_get(j, "today"), "calls")), 0,
+               "a new day");
+  cr_assert_eq(json_array_size(json_object_get(json_object_get(j, "series"), "live")), OVERVIEW_SAMPLES);
+  cr_assert_str_eq(json_string_value(json_array_get(json_object_get(j, "reasons"), 0)), "draining");
+  json_decref(j);
+}
+
+Test(password, argon2id_and_nobody) {
+  char hash[PASSWORD_HASH_BYTES], other[PASSWORD_HASH_BYTES];
+  cr_assert_eq(password_init(), 0);
+  cr_assert(password_hash(SLICE("correct horse"), hash) == 0 &&
+            password_hash(SLICE("correct horse"), other) == 0);
+  cr_assert(!strncmp(hash, "$argon2id$v=19$m=32768,t=3,p=1$", 31) && strcmp(hash, other), "%s", hash);
+  cr_assert_eq(password_check(hash, SLICE("correct horse")), 1);
+  cr_assert_eq(password_check(hash, SLICE("correct horsf")), 0);
+  cr_assert_eq(password_check(NULL, SLICE("")), 0);
+  cr_assert_eq(password_check("", SLICE("")), 0);
+}
