@@ -168,6 +168,7 @@ static int start_calls(struct house *h) {
   rand_bytes(id, sizeof(id));
   for (unsigned i = 0; i < sizeof(id); i++)
     snprintf(env.instance + 2 * i, 3, "%02x", id[i]);
+  memcpy(h->instance, env.instance, sizeof(h->instance));
   env.guard = h->guard;
   env.store = h->store;
   r = calls_new(&h->calls, &env);

@@ -48,6 +48,7 @@ struct house {
   _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
   uint64_t drain_until_us; /* drain_until_us: draining ends the process then; 0: it does not */
   uint32_t ticks;
+  char instance[33]; /* instance is new at each start. */
   int lock_fd;                                    /* lock_fd keeps other instances off the state. */
   int stop; /* stop is the signal that asked for the end, 0 while running. */
 };

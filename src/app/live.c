@@ -50,6 +50,7 @@ static void facts_make(struct house *h, struct admin_facts *f) {
   f->workers = h->conf->media.workers;
   calls_media_load(h->calls, &load);
   f->load_permille = load.busy_permille;
+  memcpy(f->instance, h->instance, sizeof h->instance);
   f->draining = atomic_load(&h->draining);
   f->config_version = h->conf->version;
   f->confirm_by_ms = revise_confirm_by_ms(h->revise);
@@ -83,7 +84,11 @@ static size_t alarms_make(struct house *h, struct admin_alarm *list) {
   uint32_t trunks_n = of_trunks ? trunks_alarms(h->trunks, of_trunks, ALARMS_MAX) : 0;
   size_t n = 0;
   char text[200];
-  if (!calls_is_ready(h->calls))
+  static uint64_t lost;
+  uint64_t lost_now = total(calls_counts(h->calls), "sallyport_media_lost_total");
+  bool was_lost = lost_now != lost; /* since the last look: it may be back already */
+  lost = lost_now;
+  if (was_lost || !calls_is_ready(h->calls))
     alarm_add(list, &n, "media_lost", true, "media",
               "The media process is not connected: no call can be made");
   if (!store_is_well(h->store))

@@ -19,18 +19,15 @@ static const char *source(const char *name) {
   return path;
 }
 
-/* SALLYPORT_WRITE_DOCS=1 writes the file anew. */
-Test(openapi, the_file_is_what_the_table_says) {
-  const char *file = source("docs/api/openapi.json");
+/* SALLYPORT_WRITE_DOCS=1 writes docs/api/openapi.json anew; the scenario "api" holds it against what is served. */
+Test(openapi, the_document_is_whole) {
   json_t *doc = openapi_make();
   cr_assert_not_null(doc, "a format of json_pack is wrong");
   if (getenv("SALLYPORT_WRITE_DOCS"))
-    cr_assert_eq(json_dump_file(doc, file, JSON_INDENT(1) | JSON_SORT_KEYS), 0);
-  json_t *there = json_load_file(file, JSON_REJECT_DUPLICATES, NULL);
-  cr_assert(json_equal(doc, there),
-            "docs/api/openapi.json is stale: run check_admin with SALLYPORT_WRITE_DOCS=1");
+    cr_assert_eq(json_dump_file(doc, source("docs/api/openapi.json"), JSON_INDENT(1) | JSON_SORT_KEYS), 0);
+  for (size_t i = 0; i < verbs_n; i++)
+    cr_expect(json_object_get(json_object_get(doc, "paths"), verbs[i].path), "%s", verbs[i].path);
   json_decref(doc);
-  json_decref(there);
 }
 
 Test(verbs, each_is_there_once) {
