@@ -10,7 +10,8 @@
 
 enum {
   REOFFER_US = 3000000, /* a key that fails so soon after a description came with it */
-  STRAYS_MAX = 512,     /* legs that are looked at for packets of this one */
+  STRAYS_AFTER_US = 2000000,
+  STRAYS_MAX = 512, /* legs that are looked at for packets of this one */
 };
 
 /* While the call is up ----------------------------------------------------------------------------- */
@@ -87,12 +88,15 @@ static struct why_flow flow_of(const struct mset_way *w, uint16_t mos_centi) {
 }
 
 /* Do its packets come to another leg's port? A few are asked, once, at the end of a call that was
- * silent. */
+ * silent for longer than its media may take to begin. */
 static void find_stray(const struct leg *l, struct why_leg *ret) {
   struct calls *cs = leg_calls(l);
   const struct addr *said = &leg_in(l)->blame.said;
   uint32_t cursor = 0, n = 0;
   struct mset_facts f;
+  uint64_t since_us = call_in(l->call)->connected_us;
+  if (!since_us || clock_now_us() - since_us < STRAYS_AFTER_US)
+    return;
   for (struct call *c = calls_next(cs, &cursor); c && n < STRAYS_MAX; c = calls_next(cs, &cursor))
     for (struct leg *k = call_next_leg(c, NULL); k; k = call_next_leg(c, k), n++)
       if (k != l && k->kind == LEG_TRUNK && leg_facts(k, &f) && addr_eq(&f.odd.stranger, said)) {

@@ -58,7 +58,10 @@ request_route {
 
 
 class Gateway(lib_gateway.Gateway):
-    """Both programs, the one under test on its core, the other beside the generator."""
+    """Both programs, the one under test on its core, the other beside the generator. Timelines are off, as no
+    other system here keeps any; BENCH_TRACE=all has them on."""
+
+    trace = os.environ.get("BENCH_TRACE", "none")
 
     def __init__(self, cores, users):
         self.cores = cores
@@ -73,6 +76,7 @@ class Gateway(lib_gateway.Gateway):
         head, tail = text.split("trunks:\n")
         users = tail[tail.index("users:\n"):]
         head = head.replace("log_level: debug", "log_level: warn, max_calls: 100000")
+        head = head.replace("records: {", "records: {trace: %s, " % self.trace)
         head = head.replace(f"trunk_port_min: {base}", "trunk_port_min: 16000")
         head = head.replace(f"native_port: {self.native_port}", "native_port: 15500")
         head = head.replace(f"trunk_port_max: {base + 399}", "trunk_port_max: 60000")
