@@ -77,4 +77,5 @@ void verb_doctor_stop(struct admin *a, struct desk_ask *ask, struct web_answer *
 }
 
 SHAPE(doctor_query, {"format", SHAPE_TEXT, 0, 0, 8, "json|html", NULL, "html: the report to print"});
-SHAPE(doctor_started, {"id", SHAPE_TEXT, SHAPE_MUST, 1, 40, NULL, NULL, "of the run, for GET /doctor/{id}"});
+SHAPE(doctor_started,
+      {"id", SHAPE_TEXT, SHAPE_MUST, 1, 40, NULL, NULL, "of the run, for GET /doctor/{id}"});

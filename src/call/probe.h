@@ -13,43 +13,43 @@ struct calls;
 enum { PROBE_TARGETS_MAX = 8, PROBE_LINES_MAX = 8, PROBE_TEXT_BYTES = 200, PROBE_NAMES_MAX = 8 };
 
 enum probe_method {
-  PROBE_INVITE,   /* the first one, or within the dialog */
+  PROBE_INVITE, /* the first one, or within the dialog */
   PROBE_UPDATE,
   PROBE_OPTIONS,
-  PROBE_INFO,     /* with digit, application/dtmf-relay */
+  PROBE_INFO, /* with digit, application/dtmf-relay */
   PROBE_BYE,
-  PROBE_CANCEL,   /* of the INVITE, once a provisional came; its final answer is the word */
-  PROBE_STRANGE,  /* a method that nobody has */
-  PROBE_PRACK,    /* in words only: ours are sent by the line itself */
+  PROBE_CANCEL,  /* of the INVITE, once a provisional came; its final answer is the word */
+  PROBE_STRANGE, /* a method that nobody has */
+  PROBE_PRACK,   /* in words only: ours are sent by the line itself */
 };
 
 /* One request of ours. Texts are copied. */
 struct probe_ask {
   enum probe_method method;
-  uint32_t target;            /* target of those that probe->targets told; of the first request */
-  const char *called, *caller; /* of the first one: numbers as the trunk writes them */
-  const struct desc *offer;   /* NULL: without a description */
+  uint32_t target;                  /* target of those that probe->targets told; of the first request */
+  const char *called, *caller;      /* of the first one: numbers as the trunk writes them */
+  const struct desc *offer;         /* NULL: without a description */
   bool rel_supported, rel_required; /* 100rel */
-  uint32_t expires_s, min_s;  /* Session-Expires and Min-SE; 0: none */
-  uint32_t padding_bytes;     /* more of it, in a header field */
+  uint32_t expires_s, min_s;        /* Session-Expires and Min-SE; 0: none */
+  uint32_t padding_bytes;           /* more of it, in a header field */
   char digit;
 };
 
 /* One message of the peer, or that none came (is_own). Pointers live as long as the call of word(). */
 struct probe_word {
   enum probe_method method;
-  int status;               /* 0: it is a request of the peer's, already answered */
-  bool is_own;              /* is_own: our own stack said the status: no answer, no connection */
-  bool has_100rel;          /* a reliable provisional */
-  uint32_t ms;              /* since the request went out */
-  bool by_stream;           /* our request went by TCP or TLS */
-  const struct desc *desc;  /* NULL: none */
-  const char *why;          /* what is wrong with the description or the route; NULL: nothing */
+  int status;              /* 0: it is a request of the peer's, already answered */
+  bool is_own;             /* is_own: our own stack said the status: no answer, no connection */
+  bool has_100rel;         /* a reliable provisional */
+  uint32_t ms;             /* since the request went out */
+  bool by_stream;          /* our request went by TCP or TLS */
+  const struct desc *desc; /* NULL: none */
+  const char *why;         /* what is wrong with the description or the route; NULL: nothing */
   const char *phrase, *allow, *supported, *contact, *agent, *warning;
   bool has_session, keeps_session; /* a Session-ID; and ours in it (RFC 7989) */
   uint32_t expires_s, min_s;
-  int q850, q850_sip;       /* of Reason */
-  char digit;               /* of an INFO */
+  int q850, q850_sip;         /* of Reason */
+  char digit;                 /* of an INFO */
   char peer[ADDR_TEXT_BYTES]; /* where it came from */
   const char *tls, *cipher;   /* of its connection; NULL: none */
 };
@@ -57,8 +57,8 @@ struct probe_word {
 struct probe_user {
   void *arg;
   void (*word)(void *arg, pool_handle line, const struct probe_word *w);
-  /* The peer offers within the dialog, by re-INVITE or UPDATE: our answer into ret, false: 488. offer NULL:
-   * it asks for ours. */
+  /* The peer offers within the dialog, by re-INVITE or UPDATE: our answer into ret, false: 488. offer
+   * NULL: it asks for ours. */
   bool (*offered)(void *arg, pool_handle line, const struct desc *offer, struct desc *ret);
 };
 
@@ -71,12 +71,12 @@ struct probe_target {
 
 /* What a handshake of ours with a target showed, apart from all connections that carry calls. */
 struct probe_tls {
-  bool is_connected, is_up;    /* the TCP connection; the handshake as our policy wants it */
-  bool is_trusted, is_named;   /* a chain to our roots; and the name that we meant is in it */
-  bool wants_cert, took_cert;  /* it asked for a certificate; and went on when it had ours */
+  bool is_connected, is_up;   /* the TCP connection; the handshake as our policy wants it */
+  bool is_trusted, is_named;  /* a chain to our roots; and the name that we meant is in it */
+  bool wants_cert, took_cert; /* it asked for a certificate; and went on when it had ours */
   char protocol[16], cipher[64], error[128], subject[128], issuer[128], names[256];
-  int64_t begin_s, end_s;      /* of the peer's certificate; 0: none seen */
-  uint32_t connect_ms, ms;     /* ms until the handshake's end, the connection's included */
+  int64_t begin_s, end_s;  /* of the peer's certificate; 0: none seen */
+  uint32_t connect_ms, ms; /* ms until the handshake's end, the connection's included */
 };
 
 /* What is known of its OPTIONS without asking. */
@@ -92,11 +92,13 @@ struct door_probe {
   bool (*heard)(void *arg, const struct conf_trunk *t, struct probe_heard *ret);
   /* A new line. 0, -ENOSPC, -ENOTCONN (the trunk's listener is gone). user is copied. */
   int (*open)(void *arg, const struct conf_trunk *t, const struct probe_user *user, pool_handle *ret);
-  /* 0; -EBUSY: another request of the line is unanswered; -ENOTCONN: the dialog does not stand; -ENOENT */
+  /* 0; -EBUSY: another request of the line is unanswered; -ENOTCONN: the dialog does not stand; -ENOENT
+   */
   int (*ask)(void *arg, pool_handle line, const struct probe_ask *a);
   /* Ends what still stands by BYE or CANCEL; no word comes any more. */
   void (*close)(void *arg, pool_handle line);
-  /* A handshake with that target, with SNI or without; done comes once, on the call thread. 0 or -errno */
+  /* A handshake with that target, with SNI or without; done comes once, on the call thread. 0 or -errno
+   */
   int (*shake)(void *arg, const struct conf_trunk *t, const struct probe_target *target, bool has_sni,
                void (*done)(void *arg, const struct probe_tls *r), void *done_arg);
 };

@@ -82,7 +82,8 @@ struct testleg *testleg_free(struct testleg *l) {
   return NULL;
 }
 
-static struct ability ability_of(const struct testleg *l, const struct conf_trunk *t, uint8_t direction) {
+static struct ability ability_of(const struct testleg *l, const struct conf_trunk *t,
+                                 uint8_t direction) {
   return (struct ability){.kind = LEG_TRUNK,
                           .trunk = t,
                           .opened = &l->media.opened,

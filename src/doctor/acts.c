@@ -10,10 +10,10 @@ enum step_kind {
   STEP_END,
   STEP_OPEN,
   STEP_INVITE,
-  STEP_RING,   /* until a provisional or the answer */
+  STEP_RING, /* until a provisional or the answer */
   STEP_CANCEL,
   STEP_ANSWER,
-  STEP_TALK,   /* arg × 100 ms */
+  STEP_TALK, /* arg × 100 ms */
   STEP_DIGITS,
   STEP_FORM,   /* arg is an enum form */
   STEP_LISTEN, /* while held */
@@ -24,19 +24,20 @@ enum step_kind {
   STEP_COUNT_
 };
 
-#define HOLD(form) {STEP_FORM, form}, {STEP_LISTEN, form}, {STEP_RESUME, form}, {STEP_HEAR, form}
+#define HOLD(form) \
+  {STEP_FORM, form}, {STEP_LISTEN, form}, {STEP_RESUME, form}, { STEP_HEAR, form }
 
-static const struct step base[] = {{STEP_OPEN, 0},     {STEP_INVITE, 0},      {STEP_ANSWER, 0},
-                                   {STEP_TALK, 65},    {STEP_DIGITS, 0},      HOLD(FORM_SENDONLY),
-                                   HOLD(FORM_INACTIVE), HOLD(FORM_RECVONLY),  HOLD(FORM_ZERO),
-                                   HOLD(FORM_PORT0),   {STEP_FORM, FORM_LATE}, {STEP_HEAR, FORM_LATE},
-                                   {STEP_UPDATE, 0},   {STEP_UPDATE, 1},      {STEP_BYE, 0},
-                                   {STEP_END, 0}};
-static const struct step brief[] = {{STEP_OPEN, 0}, {STEP_INVITE, 0}, {STEP_ANSWER, 0},
-                                    {STEP_TALK, 12}, {STEP_BYE, 0},   {STEP_END, 0}};
-static const struct step even[] = {{STEP_OPEN, 0}, {STEP_INVITE, 0}, {STEP_ANSWER, 0},
-                                   {STEP_TALK, 22}, {STEP_BYE, 0},   {STEP_END, 0}};
-static const struct step word[] = {{STEP_OPEN, 0}, {STEP_INVITE, 0}, {STEP_ANSWER, 0}, {STEP_BYE, 0}, {STEP_END, 0}};
+static const struct step base[] = {
+    {STEP_OPEN, 0},   {STEP_INVITE, 0},    {STEP_ANSWER, 0},       {STEP_TALK, 65},
+    {STEP_DIGITS, 0}, HOLD(FORM_SENDONLY), HOLD(FORM_INACTIVE),    HOLD(FORM_RECVONLY),
+    HOLD(FORM_ZERO),  HOLD(FORM_PORT0),    {STEP_FORM, FORM_LATE}, {STEP_HEAR, FORM_LATE},
+    {STEP_UPDATE, 0}, {STEP_UPDATE, 1},    {STEP_BYE, 0},          {STEP_END, 0}};
+static const struct step brief[] = {{STEP_OPEN, 0},  {STEP_INVITE, 0}, {STEP_ANSWER, 0},
+                                    {STEP_TALK, 12}, {STEP_BYE, 0},    {STEP_END, 0}};
+static const struct step even[] = {{STEP_OPEN, 0},  {STEP_INVITE, 0}, {STEP_ANSWER, 0},
+                                   {STEP_TALK, 22}, {STEP_BYE, 0},    {STEP_END, 0}};
+static const struct step word[] = {
+    {STEP_OPEN, 0}, {STEP_INVITE, 0}, {STEP_ANSWER, 0}, {STEP_BYE, 0}, {STEP_END, 0}};
 static const struct step ring[] = {{STEP_OPEN, 0},   {STEP_INVITE, 0}, {STEP_RING, 0}, {STEP_CANCEL, 0},
                                    {STEP_ANSWER, 0}, {STEP_BYE, 0},    {STEP_END, 0}};
 
@@ -395,12 +396,12 @@ static const struct step_row {
   bool (*fn)(struct run *r, bool is_first);
   uint32_t limit_ms;
 } step_rows[STEP_COUNT_] = {
-    [STEP_OPEN] = {step_open, 3000},     [STEP_INVITE] = {step_invite, 1},
-    [STEP_RING] = {step_ring, 10000},    [STEP_CANCEL] = {step_cancel, 1},
+    [STEP_OPEN] = {step_open, 3000},      [STEP_INVITE] = {step_invite, 1},
+    [STEP_RING] = {step_ring, 10000},     [STEP_CANCEL] = {step_cancel, 1},
     [STEP_ANSWER] = {step_answer, 20000}, [STEP_TALK] = {step_talk, 30000},
-    [STEP_DIGITS] = {step_digits, 4500}, [STEP_FORM] = {step_form, 8000},
-    [STEP_LISTEN] = {step_listen, 2000}, [STEP_RESUME] = {step_resume, 8000},
-    [STEP_HEAR] = {step_hear, 1500},     [STEP_UPDATE] = {step_update, 6000},
+    [STEP_DIGITS] = {step_digits, 4500},  [STEP_FORM] = {step_form, 8000},
+    [STEP_LISTEN] = {step_listen, 2000},  [STEP_RESUME] = {step_resume, 8000},
+    [STEP_HEAR] = {step_hear, 1500},      [STEP_UPDATE] = {step_update, 6000},
     [STEP_BYE] = {step_bye, 6000},
 };
 

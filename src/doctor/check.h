@@ -3,7 +3,13 @@
 #pragma once
 #include "doctor/facts.h"
 
-enum finding_result { FINDING_RUNNING, FINDING_PASSED, FINDING_FAILED, FINDING_NOT_OFFERED, FINDING_SKIPPED };
+enum finding_result {
+  FINDING_RUNNING,
+  FINDING_PASSED,
+  FINDING_FAILED,
+  FINDING_NOT_OFFERED,
+  FINDING_SKIPPED
+};
 const char *finding_word(enum finding_result r); /* running passed failed not_offered skipped */
 
 struct finding {

@@ -17,8 +17,8 @@ struct doctor *doctor_free(struct doctor *d); /* before the calls and trunks tha
 OWN_DEFINE(doctor)
 /* Runs under way are ended: what they test has changed. */
 void doctor_reload(struct doctor *d, const struct conf *conf);
-/* 0 and the run's id; -ENOENT: no such trunk; -EBUSY: one is under way there, or two are in all; -ENOTSUP;
- * -ENOMEM */
+/* 0 and the run's id; -ENOENT: no such trunk; -EBUSY: one is under way there, or two are in all;
+ * -ENOTSUP; -ENOMEM */
 int doctor_start(struct doctor *d, struct slice trunk, char ret_id[40]) must_check;
 /* -ENOENT; a run that is over is forgotten. */
 int doctor_cancel(struct doctor *d, struct slice id) must_check;

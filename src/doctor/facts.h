@@ -28,7 +28,7 @@ enum form {
 struct form_facts {
   struct said said, resume;
   bool has_answer, resume_fits;
-  uint8_t direction;               /* of the answer, as the peer says it */
+  uint8_t direction;                      /* of the answer, as the peer says it */
   uint64_t packets_held, packets_resumed; /* that came while held, after it was resumed */
   uint32_t heard_ms;
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, numbers, ends. Pure. */
+ * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, numbers, ends. Pure.
+ */
 #include "doctor/judge.h"
 
 #include <stdio.h>
@@ -47,7 +48,9 @@ void judge_answered(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "The peer is silent: look at routes, and whether it knows our address.",
          "no final answer to the INVITE");
   else
-    FAIL(r, "Look at the number in trunks[].doctor.number, its form (trunks[].numbers), and our rights there.",
+    FAIL(r,
+         "Look at the number in trunks[].doctor.number, its form (trunks[].numbers), and our rights "
+         "there.",
          "%d%s%s", c->invite.status, c->why[0] ? ": " : "", c->why);
 }
 
@@ -96,7 +99,8 @@ void judge_contact(const struct doctor_facts *f, struct finding *r) {
     return;
   bool is_ip = addr_parse(&literal, slice_of(c->contact), 0) == 0;
   if (!c->contact[0])
-    FAIL(r, "The 200 needs a Contact: without it nothing can be said within the call.", "none in the 200");
+    FAIL(r, "The 200 needs a Contact: without it nothing can be said within the call.",
+         "none in the 200");
   else if (is_ip && addr_is_private(&literal) && f->n_targets &&
            !addr_is_private(&f->targets[0].target.addr) && !addr_is_loopback(&f->targets[0].target.addr))
     FAIL(r, "Its NAT shows: set trunks[].next_hop: source.", "%s is a private address", c->contact);
@@ -121,7 +125,9 @@ void judge_answer_fits(const struct doctor_facts *f, struct finding *r) {
   if (c->fits)
     PASS(r, "%s%s", c->codecs, c->is_secured ? ", secured" : "");
   else
-    FAIL(r, "The peer has to answer what was offered; compare trunks[].codecs, suites and srtp with its own.",
+    FAIL(r,
+         "The peer has to answer what was offered; compare trunks[].codecs, suites and srtp with its "
+         "own.",
          "%s", c->why[0] ? c->why : "no description in the answer");
 }
 
@@ -159,7 +165,9 @@ static const char *direction_word(uint8_t d) {
 
 #define HOLD_ADVICE "Set trunks[].hold to a form that it takes; else callers on hold lose the call."
 
-static bool may_refuse(const struct said *s) { return s->status == 488 || s->status == 415 || s->status == 606; }
+static bool may_refuse(const struct said *s) {
+  return s->status == 488 || s->status == 415 || s->status == 606;
+}
 
 /* may_be_absent: nobody has to serve that form any more. */
 static void form_judge(const struct doctor_facts *f, enum form form, bool may_be_absent,
@@ -177,7 +185,8 @@ static void form_judge(const struct doctor_facts *f, enum form form, bool may_be
   if (r->result != FINDING_PASSED)
     return;
   if (h->resume.is_asked && !said_ok(&h->resume))
-    FAIL(r, HOLD_ADVICE, "taken with %d, but resuming was answered %d", h->said.status, h->resume.status);
+    FAIL(r, HOLD_ADVICE, "taken with %d, but resuming was answered %d", h->said.status,
+         h->resume.status);
   else if (wants_silence && h->packets_held * 40 > h->heard_ms)
     PASS_BUT(r, "", "taken (%s); it sends on all the same", direction_word(h->direction));
   else if (c->talk.rx.packets && h->resume.is_over && !h->packets_resumed)
@@ -196,7 +205,9 @@ void judge_hold_inactive(const struct doctor_facts *f, struct finding *r) {
 void judge_hold_recvonly(const struct doctor_facts *f, struct finding *r) {
   form_judge(f, FORM_RECVONLY, true, r);
 }
-void judge_hold_zero(const struct doctor_facts *f, struct finding *r) { form_judge(f, FORM_ZERO, true, r); }
+void judge_hold_zero(const struct doctor_facts *f, struct finding *r) {
+  form_judge(f, FORM_ZERO, true, r);
+}
 void judge_hold_port0(const struct doctor_facts *f, struct finding *r) {
   form_judge(f, FORM_PORT0, true, r);
 }
@@ -224,11 +235,14 @@ static void update_judge(const struct doctor_facts *f, const struct said *s, str
   else if (!is_allowed && (is_refused || !said_ok(s)))
     ABSENT(r, "", "its Allow has none%s", is_refused ? ", and it refuses it" : "");
   else
-    said_judge(s, "UPDATE", "Its Allow has UPDATE, so it must serve it: set trunks[].session_timer_s: 0 until then.",
+    said_judge(s, "UPDATE",
+               "Its Allow has UPDATE, so it must serve it: set trunks[].session_timer_s: 0 until then.",
                r);
 }
 
-void judge_update(const struct doctor_facts *f, struct finding *r) { update_judge(f, &base_of(f)->update, r); }
+void judge_update(const struct doctor_facts *f, struct finding *r) {
+  update_judge(f, &base_of(f)->update, r);
+}
 void judge_update_offer(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (c->update.is_over && !said_ok(&c->update))
@@ -244,7 +258,8 @@ void judge_session_timer(const struct doctor_facts *f, struct finding *r) {
   if (c->expires_s)
     PASS(r, "Session-Expires: %u in the answer", c->expires_s);
   else
-    ABSENT(r, "", words_have(c->supported, "timer") ? "it knows it, and asks for none" : "not in the answer");
+    ABSENT(r, "",
+           words_have(c->supported, "timer") ? "it knows it, and asks for none" : "not in the answer");
 }
 
 void judge_session_min(const struct doctor_facts *f, struct finding *r) {
@@ -256,8 +271,8 @@ void judge_session_min(const struct doctor_facts *f, struct finding *r) {
   else if (c->invite.status == 422)
     FAIL(r, "The 422 must say how much is enough.", "422 without Min-SE");
   else if (said_ok(&c->invite) && c->expires_s && c->expires_s < 90)
-    FAIL(r, "RFC 4028 allows no less than 90 s; such refreshes load both sides.",
-         "it agrees to %u s", c->expires_s);
+    FAIL(r, "RFC 4028 allows no less than 90 s; such refreshes load both sides.", "it agrees to %u s",
+         c->expires_s);
   else if (said_ok(&c->invite) && c->expires_s)
     PASS(r, "it makes %u s of it", c->expires_s);
   else if (said_ok(&c->invite))
@@ -310,8 +325,8 @@ void judge_prack(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_placed(f, CALL_RELIABLE, r))
     return;
   if (c->prack.is_asked && !said_ok(&c->prack))
-    FAIL(r, "Set trunks[].prack: off.", c->prack.is_own || !c->prack.is_over ? "no answer to our PRACK"
-                                                                              : "our PRACK got %d",
+    FAIL(r, "Set trunks[].prack: off.",
+         c->prack.is_own || !c->prack.is_over ? "no answer to our PRACK" : "our PRACK got %d",
          c->prack.status);
   else if (c->prack.is_asked && said_ok(&c->invite))
     PASS(r, "a reliable %d; PRACK %d", c->first_status, c->prack.status);
@@ -337,7 +352,8 @@ void judge_mtu(const struct doctor_facts *f, struct finding *r) {
   else if (c->invite.status == 513)
     FAIL(r, "Leave out what makes INVITEs long: trunks[].headers, codecs.", "513, message too large");
   else
-    FAIL(r, "Long INVITEs do not arrive: let fragments and TCP through, or set trunks[].udp_to_tcp: false.",
+    FAIL(r,
+         "Long INVITEs do not arrive: let fragments and TCP through, or set trunks[].udp_to_tcp: false.",
          "no answer");
 }
 
@@ -359,7 +375,9 @@ static void number_judge(const struct doctor_facts *f, enum test_call which, str
   else
     FAIL(r, "", "no answer");
 }
-void judge_number_00(const struct doctor_facts *f, struct finding *r) { number_judge(f, CALL_FORM_00, r); }
+void judge_number_00(const struct doctor_facts *f, struct finding *r) {
+  number_judge(f, CALL_FORM_00, r);
+}
 void judge_number_national(const struct doctor_facts *f, struct finding *r) {
   number_judge(f, CALL_FORM_NATIONAL, r);
 }

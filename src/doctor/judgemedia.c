@@ -14,7 +14,9 @@ enum {
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
 
-static bool has_sound(const struct call_facts *c) { return c->has_talk && c->talk.rx.packets >= PACKETS_FEW; }
+static bool has_sound(const struct call_facts *c) {
+  return c->has_talk && c->talk.rx.packets >= PACKETS_FEW;
+}
 
 bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_there(f, CALL_BASE, r))
@@ -33,8 +35,8 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "%llu packets in %u ms", (unsigned long long)rx->packets, c->talk_ms);
   else if (rx->wrong_source)
     FAIL(r, "trunks[].media_sources has to name where its sound comes from.",
-         "%llu packets from elsewhere than the description says (%s)", (unsigned long long)rx->wrong_source,
-         c->rtp_at);
+         "%llu packets from elsewhere than the description says (%s)",
+         (unsigned long long)rx->wrong_source, c->rtp_at);
   else if (rx->auth_failures)
     FAIL(r, "The keys in its answer are not those that it sends with: ask for its SRTP settings.",
          "%llu packets with a wrong tag", (unsigned long long)rx->auth_failures);
@@ -42,8 +44,10 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "It sends what was not agreed: look at codecs and payload types of its answer.",
          "%llu packets that cannot be used", (unsigned long long)(rx->dropped + rx->malformed));
   else
-    FAIL(r, "Look at firewalls for UDP to media.trunk_port_min to _max, and at media.addresses[].advertise.",
-         "nothing came to the port in our description within %u ms", c->talk_ms);
+    FAIL(
+        r,
+        "Look at firewalls for UDP to media.trunk_port_min to _max, and at media.addresses[].advertise.",
+        "nothing came to the port in our description within %u ms", c->talk_ms);
 }
 
 void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
@@ -55,7 +59,8 @@ void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
   else if (c->talk.rtt_us)
     PASS(r, "its reports know ours, %u ms ago", c->talk.rtt_us / 1000);
   else if (c->talk.rtcp_rx && c->talk.tx.packets)
-    PASS(r, "%llu packets sent; its reports tell no loss of all", (unsigned long long)c->talk.tx.packets);
+    PASS(r, "%llu packets sent; its reports tell no loss of all",
+         (unsigned long long)c->talk.tx.packets);
   else
     SKIP(r, "%llu packets sent; without reports or an echo nobody tells what arrived",
          (unsigned long long)c->talk.tx.packets);
@@ -89,8 +94,9 @@ void judge_rtcp(const struct doctor_facts *f, struct finding *r) {
   if (c->talk.rtcp_rx)
     PASS(r, "%llu", (unsigned long long)c->talk.rtcp_rx);
   else
-    FAIL(r, "Ask for RTCP: without it nobody knows how its callers hear ours. Look at the firewall for the "
-            "port after that of RTP.",
+    FAIL(r,
+         "Ask for RTCP: without it nobody knows how its callers hear ours. Look at the firewall for the "
+         "port after that of RTP.",
          "none in %u ms", c->talk_ms);
 }
 
@@ -179,12 +185,17 @@ static void ptime_judge(const struct doctor_facts *f, enum test_call which, uint
   if (off * 5 <= wanted_ms)
     PASS(r, "about %u ms between packets", ms);
   else
-    ABSENT(r, "", "asked for %u ms, it sends every %u ms (its answer says %u)", wanted_ms, ms, c->ptime_ms);
+    ABSENT(r, "", "asked for %u ms, it sends every %u ms (its answer says %u)", wanted_ms, ms,
+           c->ptime_ms);
 }
 
 void judge_ptime20(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_BASE, 20, r); }
-void judge_ptime30(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_PTIME30, 30, r); }
-void judge_ptime40(const struct doctor_facts *f, struct finding *r) { ptime_judge(f, CALL_PTIME40, 40, r); }
+void judge_ptime30(const struct doctor_facts *f, struct finding *r) {
+  ptime_judge(f, CALL_PTIME30, 30, r);
+}
+void judge_ptime40(const struct doctor_facts *f, struct finding *r) {
+  ptime_judge(f, CALL_PTIME40, 40, r);
+}
 
 /* Digits ------------------------------------------------------------------------------------------ */
 
@@ -223,8 +234,8 @@ static bool is_refused(const struct said *s) {
   return s->is_over && !s->is_own && (s->status == 488 || s->status == 415 || s->status == 606);
 }
 
-static void alone(const struct doctor_facts *f, enum test_call which, const char *what, const char *advice,
-                  struct finding *r) {
+static void alone(const struct doctor_facts *f, enum test_call which, const char *what,
+                  const char *advice, struct finding *r) {
   const struct call_facts *c = &f->calls[which];
   if (c->is_begun && !c->no_media && is_refused(&c->invite))
     ABSENT(r, "", "%s is refused with %d", what, c->invite.status);
@@ -255,7 +266,9 @@ static void suite_judge(const struct doctor_facts *f, enum test_call which, cons
 }
 
 #define SUITE(fn, call, name) \
-  void judge_suite_##fn(const struct doctor_facts *f, struct finding *r) { suite_judge(f, call, name, r); }
+  void judge_suite_##fn(const struct doctor_facts *f, struct finding *r) { \
+    suite_judge(f, call, name, r); \
+  }
 SUITE(gcm256, CALL_SUITE_GCM256, "AEAD_AES_256_GCM")
 SUITE(gcm128, CALL_SUITE_GCM128, "AEAD_AES_128_GCM")
 SUITE(sha80, CALL_SUITE_SHA80, "AES_CM_128_HMAC_SHA1_80")

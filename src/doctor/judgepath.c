@@ -13,8 +13,8 @@ void judge_resolve(const struct doctor_facts *f, struct finding *r) {
          addr_text(&f->targets[0].target.addr, at, sizeof at), f->resolve_ms);
   else
     FAIL(r, "Look at trunks[].target and node.resolvers: the name must have SRV, A or AAAA records.",
-         "no address for %s within %u ms", f->trunk->target[0] ? f->trunk->target : "the trunk (no target)",
-         f->resolve_ms);
+         "no address for %s within %u ms",
+         f->trunk->target[0] ? f->trunk->target : "the trunk (no target)", f->resolve_ms);
 }
 
 void judge_targets(const struct doctor_facts *f, struct finding *r) {
@@ -68,7 +68,8 @@ void judge_tls_version(const struct doctor_facts *f, struct finding *r) {
     if (f->targets[i].has_tls && f->targets[i].tls.is_connected)
       t = &f->targets[i].tls;
   if (!t)
-    SKIP(r, "%s", f->n_targets && f->targets[0].has_tls ? "no connection" : "the trunk is not reached by TLS");
+    SKIP(r, "%s",
+         f->n_targets && f->targets[0].has_tls ? "no connection" : "the trunk is not reached by TLS");
   else if (!t->end_s)
     FAIL(r, "The peer must speak TLS 1.2 or 1.3 on this port.", "the handshake failed: %s", t->error);
   else
@@ -107,9 +108,11 @@ void judge_tls_name(const struct doctor_facts *f, struct finding *r) {
   if (t->is_named)
     PASS(r, "%s", t->names);
   else
-    FAIL(r, "The target in trunks[].target must be a name of the certificate: use such a name, or have it "
-            "issued anew.",
-         "the certificate is of %s", t->names[0] ? t->names : "no name at all (subjectAltName is missing)");
+    FAIL(r,
+         "The target in trunks[].target must be a name of the certificate: use such a name, or have it "
+         "issued anew.",
+         "the certificate is of %s",
+         t->names[0] ? t->names : "no name at all (subjectAltName is missing)");
 }
 
 void judge_tls_expiry(const struct doctor_facts *f, struct finding *r) {
@@ -168,12 +171,13 @@ void judge_options_out(const struct doctor_facts *f, struct finding *r) {
   else if (is_barred(t))
     SKIP(r, "the handshake fails: see tls");
   else if (!is_alive(&t->options))
-    FAIL(r, "The peer must know our address (or certificate) and answer OPTIONS; until then set "
-            "trunks[].options: false.",
+    FAIL(r,
+         "The peer must know our address (or certificate) and answer OPTIONS; until then set "
+         "trunks[].options: false.",
          t->options.is_own ? "no answer (%d)" : "it says %d", t->options.status);
   else if (t->options.ms > OPTIONS_SLOW_MS)
-    PASS_BUT(r, "That is slow: look at the path.", "%d after %u ms%s%s", t->options.status, t->options.ms,
-             t->agent[0] ? ", " : "", t->agent);
+    PASS_BUT(r, "That is slow: look at the path.", "%d after %u ms%s%s", t->options.status,
+             t->options.ms, t->agent[0] ? ", " : "", t->agent);
   else
     PASS(r, "%d after %u ms%s%s", t->options.status, t->options.ms, t->agent[0] ? ", " : "", t->agent);
 }
@@ -197,7 +201,8 @@ void judge_options_in(const struct doctor_facts *f, struct finding *r) {
   if (!f->has_heard)
     SKIP(r, "nothing is known of it");
   else if (h->received && ago_s <= 3ull * h->interval_s)
-    PASS(r, "%llu so far, the last %llu s ago", (unsigned long long)h->received, (unsigned long long)ago_s);
+    PASS(r, "%llu so far, the last %llu s ago", (unsigned long long)h->received,
+         (unsigned long long)ago_s);
   else if (h->is_due)
     FAIL(r, "The peer must know our name and address: it sends nothing until then.",
          h->received ? "the last one %llu s ago" : "none since the start", (unsigned long long)ago_s);

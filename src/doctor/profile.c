@@ -18,7 +18,8 @@ static bool is(const struct run *r, enum check c, enum finding_result result) {
 }
 
 static void line_add(struct profile *p, const char *key, const char *was, const char *is_now) {
-  int n = snprintf(p->diff + p->n, sizeof p->diff - p->n, "-    %s: %s\n+    %s: %s\n", key, was, key, is_now);
+  int n = snprintf(p->diff + p->n, sizeof p->diff - p->n, "-    %s: %s\n+    %s: %s\n", key, was, key,
+                   is_now);
   if (n > 0 && p->n + (size_t)n < sizeof p->diff)
     p->n += (size_t)n;
 }
@@ -29,8 +30,9 @@ static void word_put(struct profile *p, const char *key, const char *was, const 
 }
 
 /* A list without those that failed, where at least one passed. */
-static void list_put(struct profile *p, const struct run *r, const char *key, const struct conf_names *was,
-                     const enum check *checks, const char *const *names, size_t n) {
+static void list_put(struct profile *p, const struct run *r, const char *key,
+                     const struct conf_names *was, const enum check *checks, const char *const *names,
+                     size_t n) {
   json_t *list = json_array();
   char before[256] = "[", after[256] = "[";
   size_t nb = 1, na = 1;
@@ -91,7 +93,8 @@ static void words_put(struct profile *p, const struct run *r) {
 static void others_put(struct profile *p, const struct run *r) {
   const struct conf_trunk *t = &r->trunk;
   char was[24];
-  if (t->session_timer_s && (is(r, CHECK_update, FINDING_FAILED) || is(r, CHECK_session_min, FINDING_FAILED))) {
+  if (t->session_timer_s &&
+      (is(r, CHECK_update, FINDING_FAILED) || is(r, CHECK_session_min, FINDING_FAILED))) {
     snprintf(was, sizeof was, "%u", t->session_timer_s);
     json_object_set_new(p->patch, "session_timer_s", json_integer(0));
     line_add(p, "session_timer_s", was, "0");

@@ -47,8 +47,8 @@ json_t *report_head(const struct run *r) {
 static json_t *check_json(const struct check_row *row, const struct finding *v) {
   return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:i}", "id", row->id, "group", row->group,
                    "title", row->title, "proves", row->proves, "rfc", row->rfc, "result",
-                   finding_word(v->result), "seen", text_json(v->seen), "advice", text_json(v->advice), "ms",
-                   (int)v->ms);
+                   finding_word(v->result), "seen", text_json(v->seen), "advice", text_json(v->advice),
+                   "ms", (int)v->ms);
 }
 
 json_t *report_json(const struct run *r) {
@@ -86,7 +86,11 @@ static void put(struct page *p, const char *markup) { page_add(p, markup, strlen
 
 static void put_text(struct page *p, const char *s) {
   for (; *s; s++) {
-    const char *as = *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : *s == '"' ? "&quot;" : NULL;
+    const char *as = *s == '<'   ? "&lt;"
+                     : *s == '>' ? "&gt;"
+                     : *s == '&' ? "&amp;"
+                     : *s == '"' ? "&quot;"
+                                 : NULL;
     if (as)
       put(p, as);
     else if ((unsigned char)*s >= 0x20 || *s == '\n')

@@ -26,8 +26,8 @@ struct run {
   struct calls *calls;
   const struct door_probe *probe;
   void *probe_arg;
-  struct conf_trunk trunk;       /* a copy: a reload ends the run, its report stays. */
-  struct conf_trunk variant;     /* as the present call changes it */
+  struct conf_trunk trunk;   /* a copy: a reload ends the run, its report stays. */
+  struct conf_trunk variant; /* as the present call changes it */
   struct conf_listener listener;
   struct doctor_facts facts;
   struct finding findings[CHECK_COUNT_];
@@ -49,8 +49,8 @@ struct run {
   uint64_t n_versions; /* of our descriptions in this call */
 };
 
-/* conf and wall are those of its begin. Nothing is sent before the first tick. 0, -ENOENT (no such trunk),
- * -ENOTSUP (the door has no tests), -ENOMEM */
+/* conf and wall are those of its begin. Nothing is sent before the first tick. 0, -ENOENT (no such
+ * trunk), -ENOTSUP (the door has no tests), -ENOMEM */
 int run_new(struct run **ret, struct calls *calls, const struct conf *conf, struct slice trunk,
             uint64_t now_us, uint64_t wall_ms) must_check;
 struct run *run_free(struct run *r);
@@ -62,7 +62,9 @@ void run_cancel(struct run *r, const char *why, uint64_t wall_ms);
 bool act_step(struct run *r);
 void act_begin(struct run *r);
 void act_end(struct run *r);
-static inline uint32_t run_step_ms(const struct run *r) { return (uint32_t)((r->now_us - r->step_us) / 1000); }
+static inline uint32_t run_step_ms(const struct run *r) {
+  return (uint32_t)((r->now_us - r->step_us) / 1000);
+}
 
 /* said: what came back, into the facts */
 void said_word(void *arg, pool_handle line, const struct probe_word *w);

@@ -267,8 +267,8 @@ int line_ask(void *arg, pool_handle id, const struct probe_ask *a) {
 void line_ack(struct line *l, uint32_t cseq, const char *body) {
   char text[32];
   snprintf(text, sizeof text, "%u ACK", cseq);
-  nta_outgoing_t *ack = via_create(l->agent, line_host(l), l->nta, NULL, NULL, NULL, SIP_METHOD_ACK, NULL,
-                                   SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(l->branch),
+  nta_outgoing_t *ack = via_create(l->agent, line_host(l), l->nta, NULL, NULL, NULL, SIP_METHOD_ACK,
+                                   NULL, SIPTAG_CSEQ_STR(text), NTATAG_ACK_BRANCH(l->branch),
                                    TAG_IF(body, SIPTAG_CONTENT_TYPE_STR(SDP_TYPE)),
                                    TAG_IF(body, SIPTAG_PAYLOAD_STR(body)), TAG_END());
   nta_outgoing_destroy(ack);
@@ -290,8 +290,8 @@ void line_prack(struct line *l, const sip_t *sip) {
 }
 
 static void line_bye(struct line *l) {
-  nta_outgoing_t *bye = via_create(l->agent, line_host(l), l->nta, NULL, NULL, NULL, SIP_METHOD_BYE, NULL,
-                                   SIPTAG_REASON_STR("Q.850;cause=16"), TAG_END());
+  nta_outgoing_t *bye = via_create(l->agent, line_host(l), l->nta, NULL, NULL, NULL, SIP_METHOD_BYE,
+                                   NULL, SIPTAG_REASON_STR("Q.850;cause=16"), TAG_END());
   nta_outgoing_destroy(bye);
 }
 

@@ -23,7 +23,8 @@ static void items_text(const msg_list_t *list, char *dst, size_t bytes) {
 }
 
 static void session_read(struct line *l, const sip_t *sip, struct probe_word *w) {
-  const char *value = header_unknown(sip, "Session-ID"), *remote = value ? strstr(value, "remote=") : NULL;
+  const char *value = header_unknown(sip, "Session-ID"),
+             *remote = value ? strstr(value, "remote=") : NULL;
   w->has_session = value && header_session_read(slice_of(value), l->session_remote);
   w->keeps_session = remote && !strncasecmp(remote + 7, l->session, 32);
 }
@@ -136,7 +137,8 @@ static void answer_take(struct line *l, nta_outgoing_t *orq, const sip_t *sip, s
   }
   void *magic = line_magic(l);
   if (is_up)
-    invite_up(l, sip, w->desc, contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
+    invite_up(l, sip, w->desc,
+              contact_is_sane(sip->sip_contact) && routes_are_sane(sip->sip_record_route));
   l = line_get(magic);
   if (l)
     tell(l, w);

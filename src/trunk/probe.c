@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Active tests of a trunk: its targets, what is known of its OPTIONS, handshakes apart from connections
- * that carry calls; lines are in line.c. One handshake at a time for each of a few slots. Call thread. */
+ * that carry calls; lines are in line.c. One handshake at a time for each of a few slots. Call thread.
+ */
 #include "trunk/probe.h"
 #include "trunk/hops.h"
 #include "trunk/line.h"

@@ -6,7 +6,7 @@
 
 struct creds;
 struct probetls_order {
-  struct creds *creds;         /* held by the handshake from now on, freed by it */
+  struct creds *creds; /* held by the handshake from now on, freed by it */
   struct addr addr;
   char name[CONF_NAME_BYTES * 2]; /* whom we mean: what the certificate is to say */
   char own_name[CONF_NAME_BYTES]; /* who we are */
