@@ -88,8 +88,9 @@ struct leg {
   char device[72];                /* LEG_NATIVE: the device, "" if unnamed yet */
   char peer[ADDR_TEXT_BYTES];     /* remote signaling address, for the record */
   char sip_call_id[256];
-  struct leg_media media,
-      fresh; /* fresh is a second session that is coming up (reload, new fingerprint). */
+  struct leg_media media;
+  struct leg_media
+      *fresh; /* a second session that is coming up (reload, new fingerprint); see leg_fresh() */
   struct desc *local, *remote; /* the last descriptions in force, ours and the peer's; NULL: none */
   bool offer_pending;          /* offer_pending: an offer of this leg, ours or theirs, is unanswered. */
   bool held_local;  /* held_local: this leg's own user or peer holds (hold verb, sendonly offer). */
@@ -119,6 +120,9 @@ struct call_refer {
   char by[CALL_REFER_BYTES]; /* Referred-By, "" if absent */
 };
 
+/* The session of the one that is coming up, 0: none is. */
+static inline uint64_t leg_fresh(const struct leg *l) { return l->fresh ? l->fresh->session : 0; }
+
 struct call {
   pool_handle handle;
   char id[40]; /* "c_" and 26 random characters: the id in the contract, the record, the logs */
@@ -126,9 +130,9 @@ struct call {
   char from[64], from_display[64], to[64],
       to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
-  struct lnp lnp; /* what the caller's carrier knew of the called number's */
+  struct lnp lnp;         /* what the caller's carrier knew of the called number's */
   struct history history; /* who diverted it until now; hunting adds to it */
-  bool is_voicemail; /* is_voicemail: to is the mailbox of who diverted it last. */
+  bool is_voicemail;      /* is_voicemail: to is the mailbox of who diverted it last. */
   char verified[16]; /* who vouches for from: A, B, C (SHAKEN), V (another PASSporT), or why none; "":
                         not asked */
   char session_local[33],
@@ -228,7 +232,7 @@ struct calls_env {
   struct guard *guard;
   struct store *store;
   struct traces *traces; /* NULL: no timelines */
-  char instance[33]; /* 32 hex digits, new at each start */
+  char instance[33];     /* 32 hex digits, new at each start */
 };
 int calls_new(struct calls **ret, const struct calls_env *env)
     must_check; /* connects to the media process, and again when lost */
@@ -248,7 +252,7 @@ void call_hang_up(struct call *c);                       /* an operator's order 
 void calls_end_all(struct calls *cs, enum end_reason r);
 uint32_t calls_count(const struct calls *cs); /* live */
 const struct counts *calls_counts(const struct calls *cs);
-struct hist *calls_hists(size_t *ret_n); /* tally.c: of all calls of the program */
+struct hist *calls_hists(size_t *ret_n);                   /* tally.c: of all calls of the program */
 const struct counts *calls_causes(const struct calls *cs); /* by why.def */
 /* Why a call failed or sounded bad, or, while it lives, sounds bad until now. */
 void call_why(struct call *c, struct why *ret);
@@ -371,7 +375,7 @@ struct verdict leg_check_offer(const struct calls *cs, enum leg_kind kind, const
 /* Caller of a call that was placed with verifies: who vouches for its number, as struct call says it.
  * Not pass: the call ends, unless it is an emergency call. */
 void leg_verified(struct leg *l, const char *verified, const struct verdict *v);
-void leg_ringing(struct leg *l); /* callee: 180, or POST ringing */
+void leg_ringing(struct leg *l);  /* callee: 180, or POST ringing */
 void leg_diverted(struct leg *l); /* callee: its side leads the call to another number (181) */
 void leg_early(struct leg *l,
                bool to_caller); /* callee: provisional answer taken; to_caller: becomes a 183 */

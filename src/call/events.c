@@ -18,7 +18,7 @@ static void copy_state(struct leg_media *to, const struct mset_state *s) {
 }
 
 static void on_fresh_state(struct leg *l, const struct mset_state *s) {
-  copy_state(&l->fresh, s);
+  copy_state(l->fresh, s);
   if (s->dtls == MSET_DTLS_FAILED) {
     leg_fresh_drop(l, "its DTLS failed");
     return;
@@ -44,7 +44,7 @@ static void on_trunk_state(struct leg *l, const struct mset_state *s) {
 static void on_state(struct leg *l, const union mset_any *m) {
   const struct mset_state *s = &m->state;
   timeline_media(l, s);
-  if (s->h.session == l->fresh.session) {
+  if (s->h.session == leg_fresh(l)) {
     on_fresh_state(l, s);
     return;
   }
@@ -53,7 +53,7 @@ static void on_state(struct leg *l, const union mset_any *m) {
     return;
   }
   copy_state(&l->media, s);
-  if (s->dtls == MSET_DTLS_FAILED && !l->fresh.session) {
+  if (s->dtls == MSET_DTLS_FAILED && !leg_fresh(l)) {
     leg_end(l, cause_fault(END_MEDIA_FAILURE, WHY_FAULT_DTLS, "DTLS failed"));
     return;
   }
@@ -98,12 +98,12 @@ static void on_timeout(struct leg *l, const union mset_any *m) {
 /* A session that ended by itself: its facts are in the message, no END is owed. */
 static void on_ended(struct leg *l, const union mset_any *m) {
   struct calls *cs = leg_calls(l);
-  if (m->h.session != l->fresh.session && m->h.session != l->media.session)
+  if (m->h.session != leg_fresh(l) && m->h.session != l->media.session)
     return; /* its END is on the way and will be answered */
   rec_facts(l, &m->ended.facts);
   map_del(cs->by_session, slice_from(&m->h.session, sizeof(m->h.session)));
-  if (m->h.session == l->fresh.session) {
-    l->fresh.session = 0;
+  if (m->h.session == leg_fresh(l)) {
+    l->fresh->session = 0;
     leg_fresh_drop(l, "its session ended");
     return;
   }

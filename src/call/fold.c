@@ -64,7 +64,7 @@ void fold_drop(struct leg *l) {
 
 static bool is_quiet(const struct leg *l) {
   const struct leg_inner *in = leg_in(l);
-  return l->state == LEG_LIVE && !l->offer_pending && !l->fresh.session && !in->offer && !in->asked;
+  return l->state == LEG_LIVE && !l->offer_pending && !leg_fresh(l) && !in->offer && !in->asked;
 }
 
 /* Legs that ended are on their way out already. */

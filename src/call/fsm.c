@@ -69,7 +69,8 @@ static struct verdict act_end(struct leg *l) {
   loop_disarm(cs->env.loop, &in->consent);
   loop_disarm(cs->env.loop, &in->fresh_late);
   l->offer_pending = false;
-  leg_close_session(l, &l->fresh);
+  if (l->fresh)
+    leg_close_session(l, l->fresh);
   leg_close_session(l, &l->media);
   calls_reap_later(cs, l);
   if (l->door->ended)

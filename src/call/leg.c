@@ -83,7 +83,8 @@ struct leg *call_add_callee(struct call *c, const struct door *d, void *arg, uin
   l->trunk = trunk;
   slice_copy(l->identity, sizeof(l->identity), identity);
   slice_copy(l->device, sizeof(l->device), device);
-  if (leg_open(l, leg_callee_family(in->cs->env.conf, d->kind, trunk), d->kind == LEG_TRUNK, false) < 0) {
+  if (leg_open(l, leg_callee_family(in->cs->env.conf, d->kind, trunk), d->kind == LEG_TRUNK, false) <
+      0) {
     leg_free(l);
     return NULL;
   }
@@ -105,7 +106,7 @@ static MEDIUM_REPLY(on_open) {
   bool good = m && m->h.type == MSET_OPENED && m->opened.n_addrs > 0;
   if (!l || leg_is_over(l))
     return; /* ended meanwhile: END is on its way */
-  if (op == l->fresh.session) {
+  if (op == leg_fresh(l)) {
     if (good)
       leg_on_fresh_opened(l, &m->opened);
     else
@@ -143,7 +144,9 @@ static bool can_share(const struct conf_trunk *t) {
 
 int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
   struct calls *cs = leg_calls(l);
-  struct leg_media *to = fresh ? &l->fresh : &l->media;
+  if (fresh && !l->fresh && !(l->fresh = calloc(1, sizeof(*l->fresh))))
+    return -EAGAIN;
+  struct leg_media *to = fresh ? l->fresh : &l->media;
   uint64_t session = cs->next_session++;
   union mset_any m;
   mset_init(&m, MSET_OPEN, session);
@@ -303,7 +306,7 @@ void leg_deny(struct leg *l, const struct addr *relays, uint32_t n) {
       in->deny[in->n_deny++] = relays[i];
   }
   const struct leg_media *m =
-      l->fresh.session && in->old_local ? &l->fresh : &l->media; /* whom the descriptions are of */
+      leg_fresh(l) && in->old_local ? l->fresh : &l->media; /* whom the descriptions are of */
   bool known = m->session && l->local && l->remote && in->dialogs;
   uint32_t dialog = in->local_is_offer ? in->last_dialog : in->dialog;
   if (n && known && remote_send(l, m->session, dialog, l->local, l->remote, in->is_ours_answer) < 0)

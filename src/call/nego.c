@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 /* The session that the descriptions in force speak of. */
-static struct leg_media *media_of(struct leg *l) { return l->fresh.session ? &l->fresh : &l->media; }
+static struct leg_media *media_of(struct leg *l) { return leg_fresh(l) ? l->fresh : &l->media; }
 
 /* Which codec toward an app: on a wired network the cheap one loses nothing. */
 static enum codec_policy policy_of(const struct leg *l) {
@@ -383,8 +383,9 @@ static struct verdict restart(struct leg *l, uint64_t cookie, const struct desc 
 static void forget_fresh(struct leg *l) {
   struct leg_inner *in = leg_in(l);
   loop_disarm(leg_calls(l)->env.loop, &in->fresh_late);
-  leg_close_session(l, &l->fresh);
-  memset(&l->fresh, 0, sizeof(l->fresh));
+  if (l->fresh)
+    leg_close_session(l, l->fresh);
+  free(take(l->fresh));
   if (!in->old_local)
     return;
   leg_set_desc(&l->local, in->old_local);
@@ -394,7 +395,7 @@ static void forget_fresh(struct leg *l) {
 }
 
 static struct verdict renew(struct leg *l, uint64_t cookie, const struct desc *offer) {
-  if (l->fresh.session)
+  if (leg_fresh(l))
     forget_fresh(l);
   return wait_for(l, cookie, offer, leg_open(l, AF_INET, false, true));
 }
@@ -506,7 +507,7 @@ void leg_restart_ice(struct leg *l, uint64_t cookie, const struct desc_frag *f) 
 
 void leg_on_fresh_opened(struct leg *l, const struct mset_opened *o) {
   struct leg_inner *in = leg_in(l);
-  l->fresh.opened = *o;
+  l->fresh->opened = *o;
   leg_set_desc(&in->old_local, l->local);
   leg_set_desc(&in->old_remote, l->remote);
   calls_arm(leg_calls(l), &in->fresh_late, FRESH_WAIT_US);
@@ -519,9 +520,9 @@ void leg_fresh_take_over(struct leg *l) {
   struct leg_media old = l->media;
   loop_disarm(leg_calls(l)->env.loop, &in->fresh_late);
   uint32_t codec = l->media.codec;
-  l->media = l->fresh;
+  l->media = *l->fresh;
   l->media.codec = codec;
-  memset(&l->fresh, 0, sizeof(l->fresh));
+  free(take(l->fresh));
   leg_set_desc(&in->old_local, NULL);
   leg_set_desc(&in->old_remote, NULL);
   in->linked = 0;

@@ -20,7 +20,7 @@ static bool wants_restart(const struct leg *l, const struct mset_quality *q) {
   bool is_g711 = l->media.codec == CODEC_PCMU || l->media.codec == CODEC_PCMA;
   if (q->loss <= LOSS_MAX || !is_g711 || l->state != LEG_LIVE || !l->door->restart)
     return false;
-  if (l->offer_pending || l->fresh.session || !has_opus(l->remote))
+  if (l->offer_pending || leg_fresh(l) || !has_opus(l->remote))
     return false;
   return !in->restart_us || clock_now_us() - in->restart_us >= RESTART_EACH_US;
 }

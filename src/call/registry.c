@@ -69,8 +69,10 @@ void leg_free(struct leg *l) {
   loop_disarm(cs->env.loop, &in->fresh_late);
   if (l->media.session)
     map_del(cs->by_session, slice_from(&l->media.session, sizeof(l->media.session)));
-  if (l->fresh.session)
-    map_del(cs->by_session, slice_from(&l->fresh.session, sizeof(l->fresh.session)));
+  uint64_t fresh = leg_fresh(l);
+  if (fresh)
+    map_del(cs->by_session, slice_from(&fresh, sizeof(fresh)));
+  free(l->fresh);
   bury(cs, in);
   list_del(&in->node);
   free(in->trunk_gone);

@@ -86,7 +86,7 @@ static void pair_note(const struct leg *l, const struct mset_state *s, const str
 
 void timeline_media(const struct leg *l, const struct mset_state *s) {
   struct trace *t = l->call->trace;
-  const struct leg_media *m = s->h.session == l->fresh.session ? &l->fresh : &l->media;
+  const struct leg_media *m = s->h.session == leg_fresh(l) ? l->fresh : &l->media;
   if (!t)
     return;
   if (s->ice != m->ice)

@@ -373,7 +373,7 @@ Test(mid, a_reloaded_page_takes_the_call_up) {
   eq(rig_media(), "LINK3-2 PLAY2:0 END1");
   eq(rig_log(), "B.held:1 A.restart:loss B.held:0");
   cr_assert_eq(a->media.session, rig.sessions[2]);
-  cr_assert_eq(a->fresh.session, 0);
+  cr_assert_eq(leg_fresh(a), 0);
   rig_pass(60000);
   cr_assert_eq(a->state, LEG_LIVE);
   leg_end(a, cause_make(END_COMPLETED, BY_CALLER, ""));
