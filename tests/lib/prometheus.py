@@ -22,6 +22,12 @@ def _head(line, kinds, helps, closed, bad):
     seen[name] = rest
 
 
+def _family(sample, kinds):
+    """A histogram's samples are its buckets, their sum and their count."""
+    bare = re.sub(r"_(bucket|sum|count)$", "", sample)
+    return bare if kinds.get(bare) == "histogram" else sample
+
+
 def faults(text):
     bad, kinds, helps, closed, series, last = [], {}, {}, set(), set(), None
     if text and not text.endswith("\n"):
@@ -36,16 +42,17 @@ def faults(text):
         if not found:
             bad.append("no sample: " + line)
             continue
-        name, labels, value = found.groups()
+        sample, labels, value = found.groups()
+        name = _family(sample, kinds)
         if name not in kinds:
             bad.append("no TYPE before " + name)
         if name != last and name in closed:
             bad.append("the samples of %s do not stand together" % name)
-        if (name, labels) in series:
+        if (sample, labels) in series:
             bad.append("stands twice: " + line)
         if kinds.get(name) == "counter" and (not name.endswith("_total") or value.startswith("-")):
             bad.append("a counter ends in _total and never falls below 0: " + line)
         closed.add(name)
-        series.add((name, labels))
+        series.add((sample, labels))
         last = name
     return bad

@@ -60,13 +60,37 @@ static int udp(struct addr *ret) {
   return fd;
 }
 
+static bool is_free(uint32_t port, int *ret_fd) {
+  struct addr at = loopback((uint16_t)port);
+  *ret_fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (bind(*ret_fd, &at.sa, addr_len(&at)) == 0)
+    return true;
+  close(*ret_fd);
+  return false;
+}
+
+/* A hundred ports that nobody has; the last one is kept, so that no other test takes them. */
+static uint32_t ports_take(void) {
+  for (uint32_t i = 0; i < 120; i++) {
+    uint32_t first = 20000 + ((uint32_t)getpid() + i) % 120 * 100, n = 0;
+    int keep, fd;
+    if (!is_free(first + 99, &keep))
+      continue;
+    for (; n < 99 && is_free(first + n, &fd); n++)
+      close(fd);
+    if (n == 99)
+      return first;
+    close(keep);
+  }
+  cr_assert(false, "no free ports");
+  return 0;
+}
+
 static void begin(void) {
   cr_assert_eq(suite_start(), 0);
-  options = (struct media_options){.workers = 1,
-                                   .n_addresses = 1,
-                                   .trunk_port_min = 20000 + (uint32_t)(getpid() % 200) * 100,
-                                   .dscp = 46};
-  options.trunk_port_max = options.trunk_port_min + 99;
+  options =
+      (struct media_options){.workers = 1, .n_addresses = 1, .trunk_port_min = ports_take(), .dscp = 46};
+  options.trunk_port_max = options.trunk_port_min + 97;
   options.addresses[0].bind = options.addresses[0].shown = loopback(0);
   told_ice = MSET_ICE_NONE;
   memset(peers, 0, sizeof(peers));
