@@ -25,7 +25,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .note_free = desk_note_free,
                                         .threads = 4,
                                         .connections_max = ADMIN_REQUESTS + streams,
-                                        .connections_per_address_max = 64 + streams / 4},
+                                        .connections_per_address_max = 64 + streams / 8},
                  ret_why);
 }
 
