@@ -82,6 +82,19 @@ static bool must_be_udp(msg_t *msg, const tp_name_t *name) {
          keep_find(&to);
 }
 
+/* Messages keep the bytes that they were read from (sofia_hooks.c), and what a response takes over from
+ * its request would be sent as the peer wrote it: folded, abbreviated. It is written anew, in our words.
+ */
+static void write_anew(msg_t *msg) {
+  const sip_t *sip = sip_object(msg);
+  if (!sip || !sip->sip_status || msg_is_prepared(msg))
+    return;
+  for (msg_header_t *h = *msg_chain_head(msg); h; h = h->sh_succ) {
+    h->sh_data = NULL;
+    h->sh_len = 0;
+  }
+}
+
 /* A response always counts as sent: the caller only asks whether the result is NULL. */
 __attribute__((visibility("default"))) tport_t *
 tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, tag_value_t value, ...) {
@@ -89,6 +102,7 @@ tport_tsend(tport_t *self, msg_t *msg, tp_name_t const *name, tag_type_t tag, ta
   ta_list ta;
   ta_start(ta, tag, value);
   name_own(sip_object(msg));
+  write_anew(msg);
   tport_t *used = stock()(self, msg, name, ta_tags(ta));
   ta_end(ta);
   if (!used && self && tport_is_secondary(self))
