@@ -310,7 +310,7 @@ liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ 
       assert.deepEqual(await axe(page), [], name);
       await noneRan(page);
       const problems = await page.locator('main .problem').allInnerTexts();
-      assert.deepEqual(problems.filter((p) => !/\(404\)/.test(p)), [], name);
+      assert.deepEqual(problems, [], name);
       await page.waitForTimeout(600); // a second event of the stream, figures in place
       await shot(page, `${name}-${scheme}`);
       if (name === 'call') await ladderShot(page, scheme, shot);

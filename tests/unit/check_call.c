@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of the call model: a call's life, in both directions, with all that may cross. */
+#include "call/hunt.h"
 #include "call_rig.h"
 
 #include <criterion/criterion.h>
@@ -178,6 +179,24 @@ Test(call, media_that_come_within_the_10_s_save_the_call) {
   eq(rig_log(), "A.connected B.connected");
   rig_pass(20000);
   eq(rig_log(), "");
+}
+
+Test(call, what_is_quiet_is_packed_and_comes_back) {
+  struct leg *a = rig_place_native(sdp_chromium);
+  struct call_inner *in = call_in(a->call);
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  answer('B', sdp_trunk_answer, 1);
+  struct desc *local = desc_keep(a->local), *remote = desc_keep(rig_leg('B')->remote);
+  rig_pass(1000);
+  cr_assert_not(in->is_folded);
+  rig_pass(1500);
+  cr_assert(in->is_folded && !a->local && !in->hunt);
+  cr_assert_eq(leg_get(rig.calls, a->id), a);
+  cr_assert(a->local && desc_eq(a->local, local));
+  cr_assert(desc_eq(rig_leg('B')->remote, remote));
+  cr_assert(in->hunt && in->hunt->n_tries == 1);
+  (void)desc_drop(local);
+  (void)desc_drop(remote);
 }
 
 Test(call, warm_answer_is_heard_when_it_is_final) {
@@ -423,6 +442,18 @@ static struct leg *trunk_to_trunk(void) {
   struct desc d = rig_desc(sdp_trunk_answer);
   cr_assert_eq(leg_take_answer(rig_leg('B'), 1, &d, false).refusal, REFUSE_NONE);
   return a;
+}
+
+Test(call, between_trunks_it_is_forgotten_once_recorded) {
+  struct leg *a = trunk_to_trunk();
+  char id[40];
+  snprintf(id, sizeof(id), "%s", a->call->id);
+  rig_turn();
+  cr_assert(calls_find(rig.calls, slice_of(id)));
+  leg_end(a, cause_make(END_COMPLETED, BY_CALLER, ""));
+  rig_turn();
+  cr_assert_eq(calls_find(rig.calls, slice_of(id)), NULL);
+  cr_assert_str_eq(rig.record[rig.n_records - 1].id, id);
 }
 
 /* A trunk rings by itself on a 180; once our 183 brought a description, we play it the tone. */
