@@ -69,6 +69,13 @@ static void doors_check(struct checker *k) {
     FAIL(k, k->lines->admin, "admin.listen: expected another address than service.listen");
 }
 
+static void paths_check(struct checker *k) {
+  const struct conf_names *p = &k->c->admin.paths;
+  for (uint32_t i = 0; i < p->n; i++)
+    if (p->text[i][0] != '/' || !p->text[i][1] || strstr(p->text[i], ".."))
+      FAIL(k, k->lines->admin, "admin.paths[%u]: expected a folder below /, got \"%s\"", i, p->text[i]);
+}
+
 static void listener_tls_check(struct checker *k, const struct conf_listener *l, uint32_t line) {
   if (l->transport == TRANSPORT_TLS) {
     if (!l->certificate[0] || !l->key[0])
@@ -161,6 +168,7 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
   hep_check(&k);
   media_check(&k);
   doors_check(&k);
+  paths_check(&k);
   listeners_check(&k);
   conf_trunks_check(c, errors);
   conf_attach_check(c, errors);

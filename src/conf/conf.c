@@ -177,11 +177,11 @@ static int tree_take(struct loader *l, struct slice yaml, bool with_files) {
 }
 
 static int text_parse(struct conf **ret, const char *file, struct slice yaml, bool with_files,
-                      struct conf_errors *errors) {
+                      const struct field_paths *paths, struct conf_errors *errors) {
   own(conf) c = calloc(1, sizeof(*c));
   if (!c)
     return -ENOMEM;
-  struct loader l = {.r = {.file = file, .errors = errors}, .c = c};
+  struct loader l = {.r = {.file = file, .errors = errors, .paths = paths}, .c = c};
   errors->n = 0;
   c->version = version_of(yaml);
   slice_copy(c->file, sizeof(c->file), slice_of(file));
@@ -194,12 +194,17 @@ static int text_parse(struct conf **ret, const char *file, struct slice yaml, bo
 }
 
 int conf_parse(struct conf **ret, const char *file, struct slice yaml, struct conf_errors *errors) {
-  return text_parse(ret, file, yaml, false, errors);
+  return text_parse(ret, file, yaml, false, NULL, errors);
 }
 
 int conf_judge(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
                struct conf_errors *errors) {
-  return text_parse(ret, file, yaml, !skip_files, errors);
+  return text_parse(ret, file, yaml, !skip_files, NULL, errors);
+}
+
+int conf_judge_within(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
+                      const struct field_paths *paths, struct conf_errors *errors) {
+  return text_parse(ret, file, yaml, !skip_files, paths, errors);
 }
 
 int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) {
@@ -226,7 +231,7 @@ int conf_load(struct conf **ret, const char *file, bool skip_files, struct conf_
   size_t n = 0;
   errors->n = 0;
   int r = conf_file_read(&text, &n, file, errors);
-  return r < 0 ? r : text_parse(ret, file, slice_from(text, n), !skip_files, errors);
+  return r < 0 ? r : text_parse(ret, file, slice_from(text, n), !skip_files, NULL, errors);
 }
 
 struct conf *conf_free(struct conf *c) {

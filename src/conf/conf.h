@@ -276,6 +276,7 @@ struct conf {
     struct addr listen;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
     uint32_t streams_max;
+    struct conf_names paths; /* folders whose files an operator's commit may name */
     char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */
   } admin;
   struct {
@@ -330,9 +331,13 @@ int conf_load(struct conf **ret, const char *file, bool skip_files,
               struct conf_errors *errors) must_check;
 int conf_parse(struct conf **ret, const char *file, struct slice yaml,
                struct conf_errors *errors) must_check;
-/* conf_load() of a text that does not stand in the file yet. */
+/* conf_load() of a text that does not stand in the file yet. conf_judge_within: paths (conf/field.h) says
+ * which files it may name; NULL: any. */
+struct field_paths;
 int conf_judge(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
                struct conf_errors *errors) must_check;
+int conf_judge_within(struct conf **ret, const char *file, struct slice yaml, bool skip_files,
+                      const struct field_paths *paths, struct conf_errors *errors) must_check;
 struct conf *conf_free(struct conf *c);
 OWN_DEFINE(conf)
 const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name);

@@ -126,6 +126,21 @@ static bool is_fqdn(struct slice s) {
   return s.n <= 63 && host_is_name(s) && memchr(s.p, '.', s.n) && s.p[s.n - 1] != '.';
 }
 
+/* One that may not be named is told the same way whether it is there or not. */
+static bool path_store(const struct value *v, char *to) {
+  const struct field_paths *p = v->r->paths;
+  char got[GOT_BYTES];
+  if (field_path(to, v->f->bytes, v->r->file, v->text) < 0)
+    return false;
+  if (!p || p->may(p->arg, to))
+    return true;
+  conf_error_add(v->r->errors, v->r->file, v->line,
+                 "%s: expected a file under the configuration's own folder or one of admin.paths, got \"%s\"",
+                 v->path, slice_escape(got, sizeof(got), v->text));
+  to[0] = 0;
+  return true; /* told */
+}
+
 static bool text_store(const struct value *v, void *to) {
   const struct field *f = v->f;
   if (f->type == FIELD_NAME && v->text.n && !field_is_name(v->text))
@@ -139,7 +154,7 @@ static bool text_store(const struct value *v, void *to) {
   if (v->text.n == 0 && (f->flags & FIELD_REQUIRED))
     return false;
   if (f->type == FIELD_PATH && v->text.n)
-    return field_path(to, f->bytes, v->r->file, v->text) == 0;
+    return path_store(v, to);
   if (f->type == FIELD_TEXT || f->type == FIELD_NAME)
     if (v->text.n < f->min || v->text.n > f->max)
       return false;

@@ -40,6 +40,12 @@ struct field_default { /* another default than the row's, in some place */
   const char *key, *def;
 };
 
+/* Which files a text may name, where somebody else than the machine's owner wrote it. */
+struct field_paths {
+  bool (*may)(void *arg, const char *path);
+  void *arg;
+};
+
 struct field_reader {
   const char *file; /* file is shown in errors; its folder is where paths begin. */
   struct conf_errors *errors;
@@ -47,6 +53,7 @@ struct field_reader {
   const struct field_default *defaults;
   size_t n_defaults;
   uint8_t kind; /* kind: whose defaults hold. */
+  const struct field_paths *paths; /* NULL: all paths are good. */
 };
 
 void conf_error_add(struct conf_errors *e, const char *file, uint32_t line, const char *format, ...)

@@ -37,6 +37,7 @@ static const char *rule_of(struct slice message) {
                {"stands twice", "twice"},
                {"already", "twice"},
                {"\"", "twice"},
+               {"expected a file under", "file"},
                {"expected", "value"},
                {"there is no", "name"},
                {"cannot be read", "file"},

@@ -44,13 +44,14 @@ static bool errors_forgive(struct conf_errors *e, const struct judge_with *w) {
   return n < before;
 }
 
-static int conf_take(const struct judge_with *w, const char *text, struct candidate *c) {
+static int conf_take(const struct judge_with *w, const char *text, const struct field_paths *paths,
+                     struct candidate *c) {
   own_mem struct conf_errors *e = errors_new(), *again = errors_new();
   if (!e || !again)
     return -ENOMEM;
-  int r = conf_judge(&c->conf, w->file, slice_of(text), false, e);
+  int r = conf_judge_within(&c->conf, w->file, slice_of(text), false, paths, e);
   if (r == -EINVAL && (w->is_lenient || (errors_forgive(e, w) && e->n == 0))) {
-    r = conf_judge(&c->conf, w->file, slice_of(text), true, again);
+    r = conf_judge_within(&c->conf, w->file, slice_of(text), true, paths, again);
     c->is_forgiven = r == 0;
     if (w->is_lenient)
       memcpy(e, again, sizeof(*e));
@@ -61,15 +62,23 @@ static int conf_take(const struct judge_with *w, const char *text, struct candid
 }
 
 static int plan_take(const struct judge_with *w, const char *text, const char *plan_text,
-                     struct candidate *c) {
+                     const struct field_paths *paths, struct candidate *c) {
   char path[CONF_PATH_BYTES];
   own_mem struct conf_errors *e = errors_new();
+  own_mem char *read = NULL;
+  size_t n = plan_text ? strlen(plan_text) : 0;
+  int r = 0;
   if (!e)
     return -ENOMEM;
   plan_path_of(w->file, text, path);
   if (!path[0])
     return 0; /* told already */
-  int r = plan_text ? plan_parse(&c->plan, path, slice_of(plan_text), e) : plan_load(&c->plan, path, e);
+  if (paths && !paths->may(paths->arg, path))
+    return 0; /* told already */
+  if (!plan_text)
+    r = conf_file_read(&read, &n, path, e);
+  if (r == 0)
+    r = plan_parse_within(&c->plan, path, slice_from(plan_text ? plan_text : read, n), paths, e);
   if (r == 0 && c->conf)
     r = plan_check(c->plan, c->conf, e);
   if (r == -EINVAL)
@@ -91,10 +100,20 @@ static void doors_ask(const struct judge_with *w, struct candidate *c) {
 }
 
 int judge(const struct judge_with *w, const char *text, const char *plan_text, struct candidate *c) {
-  int r = conf_take(w, text, c);
+  own(paths) paths = NULL;
+  struct field_paths rule;
+  const struct field_paths *bound = w->is_bound ? &rule : NULL;
+  int r = w->is_bound ? paths_new(&paths, w) : 0;
+  if (r < 0)
+    return r;
+  rule = paths_rule(paths);
+  r = conf_take(w, text, bound, c);
   c->is_lenient = w->is_lenient || c->is_forgiven;
+  if (c->conf && paths && !paths_same(paths, c->conf))
+    faults_put(&c->faults, "/admin/paths", "file",
+               "expected the folders in force: they are changed in the file only");
   if (r == 0)
-    r = plan_take(w, text, plan_text, c);
+    r = plan_take(w, text, plan_text, bound, c);
   if (r == 0 && !c->faults.n)
     doors_ask(w, c);
   if (r < 0 || c->faults.n) {

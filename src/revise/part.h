@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What the rooms of revise share. Inside revise. */
 #pragma once
+#include "conf/field.h"
 #include "conf/shape.h"
 #include "revise/revise.h"
 
@@ -59,7 +60,17 @@ struct judge_with {
   const char *current; /* current is the text in force; NULL: none. */
   int (*look)(const struct conf *c, char *why, size_t why_bytes);
   bool is_lenient; /* is_lenient: files that cannot be read are no fault (a reload by hand). */
+  /* is_bound: it may name only files that paths.c lets it, since it does not come from the machine. */
+  bool is_bound;
+  const char *current_plan; /* with is_bound: the dialplan in force */
 };
+/* paths.c */
+struct paths;
+int paths_new(struct paths **ret, const struct judge_with *w) must_check;
+struct paths *paths_free(struct paths *p);
+OWN_DEFINE(paths)
+struct field_paths paths_rule(struct paths *p);
+bool paths_same(const struct paths *p, const struct conf *c); /* it has the admin.paths in force */
 int judge(const struct judge_with *w, const char *text, const char *plan_text,
           struct candidate *c) must_check;
 /* The dialplan's path as the text has it, "" if it cannot be read. */

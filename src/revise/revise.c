@@ -212,9 +212,14 @@ static void state_dir_check(const struct revise *r, struct candidate *c) {
                "expected the folder in force: the history is in it; edit the file and restart");
 }
 
-static int candidate_judge(struct revise *r, struct candidate *c) {
+/* is_bound: it comes from somebody who need not be the machine's owner; what was in force once does not. */
+static int candidate_judge(struct revise *r, struct candidate *c, bool is_bound) {
   char path[CONF_PATH_BYTES];
-  struct judge_with w = {.file = r->file, .current = r->text, .look = r->env.look};
+  struct judge_with w = {.file = r->file,
+                         .current = r->text,
+                         .look = r->env.look,
+                         .is_bound = is_bound,
+                         .current_plan = r->plan_text};
   plan_path_check(r, c);
   state_dir_check(r, c);
   if (c->faults.n)
@@ -240,7 +245,7 @@ int revise_judge(struct revise *r, struct slice text, struct slice plan_text, st
     faults_put(&c->faults, "", "syntax", "expected a text without NUL");
   pthread_mutex_lock(&r->lock);
   c->text = secrets_put_back(conf_fields, conf_fields_n, given, r->text, &c->faults);
-  int x = !c->text ? -ENOMEM : c->faults.n ? 0 : candidate_judge(r, c);
+  int x = !c->text ? -ENOMEM : c->faults.n ? 0 : candidate_judge(r, c, true);
   pthread_mutex_unlock(&r->lock);
   if (x == 0)
     *ret = take(c);
@@ -353,7 +358,7 @@ struct revise_outcome revise_rollback(struct revise *r, uint32_t n, const struct
   pthread_mutex_lock(&r->lock);
   int x = book_text(r->book, n, &c->text, &c->plan_text);
   if (x == 0)
-    x = candidate_judge(r, c);
+    x = candidate_judge(r, c, false);
   if (x == 0)
     o = commit(r, c, w, "rollback", n);
   else

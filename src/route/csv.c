@@ -14,12 +14,16 @@ struct csv {
   const char *file;
   uint32_t line, room;
   struct conf_errors *errors;
+  bool is_mute;
 };
 
 static void bad(const struct csv *c, const char *expected, struct slice got) {
   char text[64];
-  conf_error_add(c->errors, c->file, c->line, "expected %s, got \"%s\"", expected,
-                 slice_escape(text, sizeof(text), got));
+  if (c->is_mute)
+    conf_error_add(c->errors, c->file, c->line, "expected %s", expected);
+  else
+    conf_error_add(c->errors, c->file, c->line, "expected %s, got \"%s\"", expected,
+                   slice_escape(text, sizeof(text), got));
 }
 
 static int label_add(struct csv *c, struct slice name, uint16_t *ret) {
@@ -124,12 +128,12 @@ static void rows_check(struct csv *c) {
     same = a->key == b->key ? same + 1 : 0;
     if (same == PREFIX_SAME_MAX)
       conf_error_add(c->errors, c->file, c->line, "a prefix has more than %d lines, one is of %s",
-                     PREFIX_SAME_MAX, p->labels[b->label]);
+                     PREFIX_SAME_MAX, c->is_mute ? "(not told)" : p->labels[b->label]);
   }
 }
 
-int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
-                   struct conf_errors *errors) {
+static int csv_parse(struct prefixes **ret, const char *file, struct slice csv, bool is_mute,
+                     struct conf_errors *errors) {
   own(prefixes) p = calloc(1, sizeof(*p));
   own(map) labels = NULL;
   uint32_t before = errors->n;
@@ -138,7 +142,7 @@ int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
   int r = map_new(&labels, PREFIX_LABELS_MAX);
   if (r < 0)
     return r;
-  struct csv c = {.p = p, .labels = labels, .file = file, .errors = errors};
+  struct csv c = {.p = p, .labels = labels, .file = file, .errors = errors, .is_mute = is_mute};
   r = lines_read(&c, csv);
   if (r < 0)
     return r;
@@ -174,12 +178,17 @@ static int file_read(char **ret, size_t *ret_n, const char *file) {
   return 0;
 }
 
-int prefixes_load(struct prefixes **ret, const char *file, struct conf_errors *errors) {
+int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
+                   struct conf_errors *errors) {
+  return csv_parse(ret, file, csv, false, errors);
+}
+
+int prefixes_load(struct prefixes **ret, const char *file, bool is_mute, struct conf_errors *errors) {
   own_mem char *text = NULL;
   size_t n = 0;
   int r = file_read(&text, &n, file);
   if (r == 0)
-    return prefixes_parse(ret, file, slice_from(text, n), errors);
+    return csv_parse(ret, file, slice_from(text, n), is_mute, errors);
   conf_error_add(errors, file, 0, "%s",
                  r == -EFBIG ? "expected a file of at most 256 MiB" : strerror(-r));
   return -EINVAL;

@@ -34,7 +34,7 @@ static int table_read(struct plan_reader *p, const struct tree_node *node) {
       part_fail(p, node->line, "name", "a name of its own");
   if (!t->file[0] || p->r.errors->n)
     return 0;
-  int r = prefixes_load(&t->prefixes, t->file, p->r.errors);
+  int r = prefixes_load(&t->prefixes, t->file, p->r.paths != NULL, p->r.errors);
   return r == -EINVAL ? 0 : r;
 }
 
@@ -74,6 +74,11 @@ static int rules_read(struct plan_reader *p, const struct tree_node *list) {
 }
 
 int plan_parse(struct plan **ret, const char *file, struct slice yaml, struct conf_errors *errors) {
+  return plan_parse_within(ret, file, yaml, NULL, errors);
+}
+
+int plan_parse_within(struct plan **ret, const char *file, struct slice yaml,
+                      const struct field_paths *paths, struct conf_errors *errors) {
   own(plan) plan = calloc(1, sizeof(*plan));
   own(tree) t = NULL;
   if (!plan)
@@ -83,7 +88,7 @@ int plan_parse(struct plan **ret, const char *file, struct slice yaml, struct co
   int r = tree_new(&t, plan->file, yaml, errors);
   if (r < 0)
     return r;
-  struct plan_reader p = {.r = {plan->file, errors}, .plan = plan};
+  struct plan_reader p = {.r = {.file = plan->file, .errors = errors, .paths = paths}, .plan = plan};
   if (!t->root || t->root->kind != TREE_MAP)
     conf_error_add(errors, plan->file, 1, "expected a map with rules");
   else

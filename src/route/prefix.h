@@ -25,7 +25,9 @@ struct prefixes;
  * error for each bad line, -ENOMEM. */
 int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
                    struct conf_errors *errors) must_check;
-int prefixes_load(struct prefixes **ret, const char *file, struct conf_errors *errors) must_check;
+/* is_mute: errors tell the line, not what stands there: who asks need not be one who may read the file. */
+int prefixes_load(struct prefixes **ret, const char *file, bool is_mute,
+                  struct conf_errors *errors) must_check;
 struct prefixes *prefixes_free(struct prefixes *p);
 OWN_DEFINE(prefixes)
 /* The rows of the longest prefix of the number (a + in front counts for nothing): how many, 0 to

@@ -85,6 +85,11 @@ struct plan;
 int plan_load(struct plan **ret, const char *file, struct conf_errors *errors) must_check;
 int plan_parse(struct plan **ret, const char *file, struct slice yaml,
                struct conf_errors *errors) must_check;
+/* paths (conf/field.h; NULL: any) says which files it may name; what stands in those is then not told in
+ * errors. */
+struct field_paths;
+int plan_parse_within(struct plan **ret, const char *file, struct slice yaml,
+                      const struct field_paths *paths, struct conf_errors *errors) must_check;
 struct plan *plan_free(struct plan *p);
 OWN_DEFINE(plan)
 /* Cross-check with the configuration: users and trunks named exist, their rules for numbers are taken up. 0 or -EINVAL with errors. */

@@ -771,3 +771,101 @@ Test(revise, secrets_are_kept) {
   own_mem char *lost = secrets_put_back(rows, COUNT_OF(rows), renamed, text, f);
   cr_assert_eq(f->n, 2);
 }
+
+/* ---- files that a commit may name ---- */
+
+static bool refused_at(struct revise *r, const char *text, const char *plan, const char *pointer) {
+  own(candidate) c = judged(r, text, plan);
+  for (uint32_t i = 0; i < c->faults.n; i++) {
+    cr_assert(!strstr(c->faults.list[i].message, "root:"), "%s", c->faults.list[i].message);
+    cr_assert(!strstr(c->faults.list[i].message, "canary"), "%s", c->faults.list[i].message);
+  }
+  for (uint32_t i = 0; i < c->faults.n; i++)
+    if (c->faults.n > 1 || strcmp(c->faults.list[i].pointer, pointer) != 0)
+      fprintf(stderr, "%s: %s\n", c->faults.list[i].pointer, c->faults.list[i].message);
+  return c->faults.n == 1 && strcmp(c->faults.list[0].pointer, pointer) == 0 &&
+         strcmp(c->faults.list[0].rule, "file") == 0 && !c->conf && !c->plan;
+}
+
+#define TABLE(path) \
+  "tables: [{name: far, file: \"" path "\"}]\n" \
+  "rules:\n" \
+  "  - {name: help, called: \"112\", emergency: true, then: {trunk: carrier}}\n" \
+  "  - {name: out, called: {table: far}, then: [{trunks: table}]}\n"
+
+Test(revise, a_table_lies_beside_the_configuration) {
+  own(revise) r = begin();
+  char link[200], inner[200];
+  snprintf(link, sizeof(link), "%s/link.csv", dir);
+  snprintf(inner, sizeof(inner), "%s/sub", dir);
+  cr_assert_eq(symlink("/etc/passwd", link), 0);
+  cr_assert_eq(mkdir(inner, 0755), 0);
+  put("sub/far.csv", "1,carrier\n", 0644);
+  cr_assert(refused_at(r, good, TABLE("/etc/shadow"), "/tables/0/file"));
+  cr_assert(refused_at(r, good, TABLE("/etc/passwd"), "/tables/0/file"));
+  cr_assert(refused_at(r, good, TABLE("/etc/there-is-none"), "/tables/0/file"));
+  cr_assert(refused_at(r, good, TABLE("../../etc/passwd"), "/tables/0/file"));
+  cr_assert(refused_at(r, good, TABLE("link.csv"), "/tables/0/file"));
+  cr_assert(refused_at(r, good, TABLE("sub/none/../../../x.csv"), "/tables/0/file"));
+  own(candidate) c = judged(r, good, TABLE("sub/far.csv"));
+  cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
+}
+
+Test(revise, what_stands_in_a_table_is_not_told) {
+  own(revise) r = begin();
+  put("a.key", "canary-of-a-key\ncanary=\n", 0600);
+  own(candidate) c = judged(r, good, TABLE("a.key"));
+  cr_assert_gt(c->faults.n, 1);
+  for (uint32_t i = 0; i < c->faults.n; i++)
+    cr_assert(!strstr(c->faults.list[i].message, "canary"), "%s", c->faults.list[i].message);
+}
+
+Test(revise, a_commit_names_files_of_ours_only) {
+  own(revise) r = begin();
+  static const struct {
+    const char *from, *to, *pointer;
+  } cases[] = {
+      {"certificate: a.pem", "certificate: /etc/passwd", "/service/certificate"},
+      {"key: a.key", "key: /etc/shadow", "/service/key"},
+      {"addresses: [{", "hold_music: /etc/shadow\n  addresses: [{", "/media/hold_music"},
+      {"node: {", "records: {file: /var/tmp/x.db}\nnode: {", "/records/file"},
+      {"node: {", "admin: {token_file: ../token}\nnode: {", "/admin/token_file"},
+      {"node: {", "admin: {paths: [/etc]}\nnode: {", "/admin/paths"},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    own_mem char *text = edit(good, cases[i].from, cases[i].to);
+    cr_assert(refused_at(r, text, NULL, cases[i].pointer), "case %zu", i);
+  }
+}
+
+/* By hand the machine's owner may name any; what stands there is no news for a commit. */
+Test(revise, what_is_in_force_may_stay) {
+  char out[] = "/tmp/check_paths.XXXXXX", path[64], more[80], to[200];
+  cr_assert(mkdtemp(out));
+  snprintf(path, sizeof(path), "%s/far.pem", out);
+  snprintf(more, sizeof(more), "%s/more.pem", out);
+  for (int i = 0; i < 2; i++) {
+    FILE *f = fopen(i ? more : path, "w");
+    cr_assert(f && fputs("x", f) >= 0);
+    fclose(f);
+  }
+  snprintf(to, sizeof(to), "certificate: %s", path);
+  own_mem char *far = edit(good, "certificate: a.pem", to);
+  put("s.yaml", far, 0640);
+  {
+    own(revise) r = begin();
+    own_mem char *text = edit(far, "workers: 2", "workers: 3");
+    own(candidate) c = judged(r, text, NULL);
+    cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
+    own_mem char *another = edit(far, "far.pem", "more.pem");
+    cr_assert(refused_at(r, another, NULL, "/service/certificate"));
+  }
+  snprintf(to, sizeof(to), "admin: {paths: [%s]}\nnode: {", out);
+  own_mem char *open = edit(far, "node: {", to);
+  put("s.yaml", open, 0640);
+  own(revise) r = begin();
+  own_mem char *another = edit(open, "far.pem", "more.pem");
+  own(candidate) c = judged(r, another, NULL);
+  cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
+  cr_assert(unlink(path) == 0 && unlink(more) == 0 && rmdir(out) == 0);
+}
