@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * make bench-records: a database of a million records as the store writes them, then pages of 50 for
- * each kind of question, as an operator asks them. It ends with the JSON line of the benches. */
+ * each kind of question, as an operator asks them. It ends with the JSON line of the benches.
+ * bench_records N FILE only makes the database. */
 #include "base/clock.h"
 #include "store/db.h"
 
@@ -202,6 +203,8 @@ int main(int argc, char **argv) {
   struct stat st;
   own(reader) rd = NULL;
   records = argc > 1 ? (unsigned)atoi(argv[1]) : 1000000;
+  if (argc > 2)
+    return file_make(argv[2]) > 0 ? 0 : 1;
   if (!mkdtemp(dir))
     return 1;
   snprintf(file, sizeof(file), "%s/records.db", dir);

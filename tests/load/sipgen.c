@@ -3,8 +3,11 @@
  * system under test. One thread is caller and callee; the last eight digits of the number say which
  * call a request is of, so that delays are measured whatever the system does to Call-ID and tags.
  * Nothing is sent twice: a call that is not whole within --timeout is lost.
- * Prints one JSON object. --hold-all: prints "held" when all were answered, then waits for its end. */
+ * Prints one JSON object. --hold-all: prints "held" when all were answered, then waits for its end;
+ * --media N gives the first N calls audio, and each line of input ends a window of it (sipmedia.h). */
 #define _GNU_SOURCE
+#include "sipmedia.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
@@ -43,6 +46,7 @@ static struct options {
   char target_text[32], uac_text[32], uas_text[32];
   unsigned rate, seconds, hold_ms, timeout_s;
   bool hold_all, is_secured;
+  unsigned media; /* so many calls have audio */
   unsigned users; /* native users: there is no callee of ours */
 } o = {.rate = 10, .seconds = 5, .hold_ms = 1000, .timeout_s = 5};
 
@@ -114,8 +118,14 @@ static void copy(char *dst, size_t bytes, const char *src, size_t n) {
   dst[n] = 0;
 }
 
-static void put_sdp(struct text *t, const char *ip, unsigned port, bool answers) {
+static void put_sdp(struct text *t, unsigned i, bool answers) {
   struct text body = {.n = 0};
+  bool speaks = i < o.media;
+  char ip[INET_ADDRSTRLEN] = "127.0.0.1";
+  unsigned port = speaks ? media_port(answers ? MEDIA_CALLEE : MEDIA_CALLER)
+                         : (answers ? 40000 : 20000) + 2 * (i % 10000);
+  if (speaks)
+    (void)inet_ntop(AF_INET, answers ? &o.uas.sin_addr : &o.uac.sin_addr, ip, sizeof(ip));
   put(&body,
       "v=0\r\no=gen 1 1 IN IP4 %s\r\ns=-\r\nc=IN IP4 %s\r\nt=0 0\r\nm=audio %u RTP/%s 0 8 101\r\n"
       "a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
@@ -149,7 +159,7 @@ static void invite(unsigned i) {
       "Contact: <sip:gen@%s>\r\nUser-Agent: sipgen\r\n",
       number, o.target_text, o.uac_text, nonce, i, i % 1000, o.uac_text, nonce, i, number, o.target_text,
       i, nonce, o.uac_text);
-  put_sdp(&t, "127.0.0.1", 20000 + 2 * (i % 10000), false);
+  put_sdp(&t, i, false);
   calls[i].sent_us = now_us();
   calls[i].state = CALLING;
   send_to(uac_fd, &t, &o.target);
@@ -204,6 +214,8 @@ static void on_answer(unsigned i, const char *head) {
     c->state = ANSWERED;
     n_answered++;
     dialog_take(c, head);
+    if (i < o.media)
+      media_learn(i, MEDIA_CALLER, head);
     if (n_delays < DELAYS_MAX && c->arrived_us)
       delays[n_delays++] = (uint32_t)(c->arrived_us - c->sent_us + c->answered_us - c->taken_us);
   }
@@ -266,7 +278,7 @@ static void respond(const char *head, const char *status, const struct sockaddr_
   }
   put(&t, "Contact: <sip:gen@%s>\r\n", o.uas_text);
   if (with_sdp)
-    put_sdp(&t, "127.0.0.1", 40000 + 2 * (i % 10000), true);
+    put_sdp(&t, i, true);
   else
     put(&t, "Content-Length: 0\r\n\r\n");
   send_to(uas_fd, &t, to);
@@ -304,6 +316,8 @@ static void on_request(char *head, const struct sockaddr_in *from) {
     struct call *c = &calls[i];
     if (!c->arrived_us)
       c->arrived_us = now_us();
+    if (i < o.media)
+      media_learn(i, MEDIA_CALLEE, head);
     respond(head, "180 Ringing", from, i, false);
     if (!c->taken_us)
       c->taken_us = now_us();
@@ -384,11 +398,23 @@ static void check_due(uint64_t now) {
     fail(n_checked++, 0);
 }
 
+/* A line of input ends a window. */
+static void media_look(uint64_t now) {
+  struct pollfd p = {.fd = 0, .events = POLLIN};
+  char line[64];
+  media_turn(now);
+  if (poll(&p, 1, 0) > 0 && read(0, line, sizeof(line)) > 0)
+    media_mark(now);
+}
+
 static void run(void) {
   uint64_t begin = now_us();
   bool told = false;
   while (n_checked < n_calls) {
-    struct pollfd p[2] = {{uac_fd, POLLIN, 0}, {uas_fd, POLLIN, 0}};
+    struct pollfd p[4] = {{uac_fd, POLLIN, 0},
+                          {uas_fd, POLLIN, 0},
+                          {media_fd(MEDIA_CALLER), POLLIN, 0},
+                          {media_fd(MEDIA_CALLEE), POLLIN, 0}};
     uint64_t now = now_us();
     place_due(begin, now);
     if (!o.hold_all) {
@@ -400,7 +426,9 @@ static void run(void) {
       printf("held %u\n", n_answered);
       fflush(stdout);
     }
-    poll(p, 2, 1);
+    if (o.media)
+      media_look(now);
+    poll(p, o.media ? 4 : 2, 1);
     for (unsigned k = 0; k < 8 && receive(uas_fd) + receive(uac_fd) > 0; k++)
       ;
   }
@@ -453,17 +481,10 @@ static int bound(const struct sockaddr_in *at) {
 }
 
 static void take_options(int argc, char **argv) {
-  static const struct option names[] = {{"target", 1, 0, 't'},
-                                        {"uac", 1, 0, 'c'},
-                                        {"uas", 1, 0, 's'},
-                                        {"rate", 1, 0, 'r'},
-                                        {"seconds", 1, 0, 'n'},
-                                        {"hold", 1, 0, 'h'},
-                                        {"timeout", 1, 0, 'o'},
-                                        {"hold-all", 0, 0, 'a'},
-                                        {"srtp", 0, 0, 'x'},
-                                        {"native", 1, 0, 'u'},
-                                        {0, 0, 0, 0}};
+  static const struct option names[] = {
+      {"target", 1, 0, 't'},  {"uac", 1, 0, 'c'},    {"uas", 1, 0, 's'},     {"rate", 1, 0, 'r'},
+      {"seconds", 1, 0, 'n'}, {"hold", 1, 0, 'h'},   {"timeout", 1, 0, 'o'}, {"hold-all", 0, 0, 'a'},
+      {"srtp", 0, 0, 'x'},    {"native", 1, 0, 'u'}, {"media", 1, 0, 'm'},   {0, 0, 0, 0}};
   for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (c) {
     case 't':
@@ -489,6 +510,9 @@ static void take_options(int argc, char **argv) {
       break;
     case 'a':
       o.hold_all = true;
+      break;
+    case 'm':
+      o.media = (unsigned)atoi(optarg);
       break;
     case 'u':
       o.users = (unsigned)atoi(optarg);
@@ -518,6 +542,8 @@ int main(int argc, char **argv) {
     die("calls");
   uac_fd = bound(&o.uac);
   uas_fd = bound(&o.uas);
+  if (o.media && media_open(o.media, &o.uac, &o.uas) < 0)
+    die("media");
   run();
   tell();
   return 0;

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""make bench-admin: what operators cost and what they get. Both programs, 1,000 live calls (some with audio), a
+database of 1,000,000 records; then 10,000 event streams. Sallyportd and the operators' generators are on one core,
+sallyport-media and the generator of calls and audio on the other. Measured: plain requests for each CPU-second
+beside a bare libmicrohttpd reply (alternately, before the load); delay and loss of audio without and with
+operators, at the same few new calls a second; with operators: p50 and p95 of /metrics and of each page's data, of
+searches, how old an overview is when it arrives, memory of a stream. BENCH_QUICK=1: fewer of all.
+BENCH_STREAMS, BENCH_MEDIA: other numbers of streams and of calls with audio."""
+import contextlib
+import http.client
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+import time
+
+import benchline as b
+import bench_signaling
+
+STREAMS = int(os.environ.get("BENCH_STREAMS", 2000 if b.QUICK else 10000))
+CALLS = 200 if b.QUICK else 1000
+SPEAKING = int(os.environ.get("BENCH_MEDIA", 50 if b.QUICK else 200))
+RECORDS = 50000 if b.QUICK else 1000000
+ROUNDS = 8 if b.QUICK else 40
+ASKS = 40 if b.QUICK else 200
+RUNS, RUN_S = (1, 2) if b.QUICK else (5, 3)
+WINDOW_S = 5 if b.QUICK else 15
+CHURN = 5  # new calls a second meanwhile, of 2 s each
+PLAIN, CONNECTIONS = "/admin/v1/me", 32
+PORT = 15060
+SPREAD = 20  # addresses that the streams come from
+
+
+def figures(values_ms):
+    """(p50, p95, the longest)"""
+    values = sorted(values_ms)
+    return statistics.median(values), values[(len(values) - 1) * 95 // 100], values[-1]
+
+
+class Gateway(bench_signaling.Gateway):
+    """Sallyportd on the first core, sallyport-media on the second; addresses of this run alone."""
+
+    trace = "all"
+
+    def __init__(self, cores, records):
+        self.records, self.here, self.uac, self.uas = records, b.address(1), b.address(2), b.address(3)
+        super().__init__(cores, {})
+
+    def _configuration(self, users, service, base):
+        text = super()._configuration(users, service, base)
+        for old, new in ((f"127.0.0.1:{self.sip_port}", f"{self.here}:{self.sip_port}"),
+                         ("addresses: [{address: 127.0.0.1}]", f"addresses: [{{address: {self.here}}}]"),
+                         (bench_signaling.UAC, self.uac), (bench_signaling.UAS, self.uas),
+                         ("suites: [AES_CM_128_HMAC_SHA1_80]", "srtp: off, media_timeout_s: 86400"),
+                         (f"file: {self.dir}/state/records.db", f"file: {self.records}"),
+                         (f"token_file: {self.dir}", f"streams_max: {STREAMS + 16}, token_file: {self.dir}")):
+            assert old in text, old
+            text = text.replace(old, new)
+        return text
+
+
+class Client:
+    """One operator's connection, kept."""
+
+    def __init__(self, gateway):
+        self.host = http.client.HTTPConnection("127.0.0.1", gateway.admin_port, timeout=60)
+        self.head = {"Authorization": "Bearer " + gateway.admin_token, "Content-Type": "application/json"}
+
+    def ask(self, method, path, body=None):
+        """(milliseconds, the answer's bytes)"""
+        began = time.monotonic()
+        self.host.request(method, path, body=None if body is None else json.dumps(body), headers=self.head)
+        answer = self.host.getresponse()
+        text = answer.read()
+        ms = (time.monotonic() - began) * 1000
+        if answer.status != 200:
+            raise RuntimeError(f"{method} {path}: {answer.status} {text[:300]}")
+        return ms, text
+
+    def json(self, path):
+        return json.loads(self.ask("GET", path)[1])
+
+
+def pages(client):
+    """name: (method, path, body) of what the console's pages ask for."""
+    v1 = "/admin/v1/"
+    call, record = client.json(v1 + "calls?limit=1")["calls"][0]["id"], client.json(v1 + "records?limit=1")["records"][0]["id"]
+    text = client.json(v1 + "config")["text"]
+    got = {name: ("GET", v1 + path, None) for name, path in (
+        ("overview", "overview"), ("trunks", "trunks"), ("trunk", "trunks/near"), ("calls", "calls"), ("call", f"calls/{call}"),
+        ("timeline", f"calls/{call}/timeline"), ("records", "records?limit=50"), ("record", f"records/{record}"),
+        ("routes", "routes"), ("numbers", "numbers"), ("bans", "bans"), ("refusals", "refusals"), ("certificates", "certificates"),
+        ("config", "config"), ("history", "config/history?limit=50"), ("alarms", "alarms"), ("audit", "audit?limit=100"),
+        ("users", "users"), ("api-tokens", "api-tokens"), ("doctor", "doctor"), ("system", "system"), ("openapi", "openapi.json"))}
+    got["metrics"], got["console"] = ("GET", "/metrics", None), ("GET", "/", None)
+    got["number-test"] = ("POST", v1 + "routes/test", {"called": "+155500000001", "caller": "+14440000001", "trunk": "near"})
+    got["diff"] = ("POST", v1 + "config/diff", {"text": text.replace("log_level: warn", "log_level: info")})
+    return got
+
+
+def ask_pages(client, wanted):
+    """name: (p50, p95, the longest, bytes), asked in turn with pauses as long as an answer took."""
+    took, size = {name: [] for name in wanted}, {}
+    for _ in range(ROUNDS):
+        for name, (method, path, body) in wanted.items():
+            ms, text = client.ask(method, path, body)
+            took[name].append(ms)
+            size[name] = len(text)
+            time.sleep(min(ms, 20) / 1000)
+    return {name: (*figures(ms), size[name]) for name, ms in took.items()}
+
+
+def ask_records(client):
+    """Milliseconds of pages of 50, by what bench_records made."""
+    draw, skewed = random.Random(1).randrange, lambda n: min(draw(n), draw(n)) ** 2 // n
+    questions = (lambda: f"number=%2B1425{skewed(300000):07d}", lambda: f"trunk=carrier{draw(40)}", lambda: f"user=user{skewed(20000)}",
+                 lambda: "reason=media_failure", lambda: f"trunk=carrier{draw(40)}&reason=busy", lambda: f"q=%2B1425{skewed(3000):05d}",
+                 lambda: f"q={draw(1 << 18):05x}", lambda: f"tenant=tenant{draw(50)}&state=refused", lambda: "limit=50")
+    return [client.ask("GET", "/admin/v1/records?" + questions[i % len(questions)]())[0] for i in range(ASKS)]
+
+
+def generator(core, arguments, token=None):
+    env = dict(os.environ, **({"HTTPGEN_TOKEN": token} if token else {}))
+    process = subprocess.Popen(b.pinned(core, [os.path.join(b.BUILD, "tests/load", arguments[0]), *arguments[1:]]),
+                               stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env, preexec_fn=b.go_ahead)
+    b.PROCESSES.append(process)
+    return process
+
+
+def plain(cores, gateway, floor_port, body_bytes):
+    """Requests for each CPU-second of the server, ours and the floor's in turn: medians."""
+    floor = generator(cores[0], ["mhd_floor", str(floor_port), str(body_bytes)])
+    if floor.stdout.readline() != "ready\n":
+        raise RuntimeError("mhd_floor did not start")
+    found = {"ours": [], "floor": []}
+    for _ in range(RUNS):
+        for name, port, pid in (("ours", gateway.admin_port, gateway.programs["sallyportd"].pid), ("floor", floor_port, floor.pid)):
+            before = bench_signaling.cpu_s([pid])
+            asked = generator(cores[1], ["httpgen", "--target", f"127.0.0.1:{port}", "--connections", str(CONNECTIONS),
+                                         "--seconds", str(RUN_S), "--path", PLAIN], gateway.admin_token)
+            line = json.loads(asked.communicate()[0].splitlines()[-1])
+            b.PROCESSES.remove(asked)
+            if line["failed"] or line["refused"]:
+                raise RuntimeError(f"{name}: {line}")
+            found[name].append({"requests_cpu_s": line["answers"] / (bench_signaling.cpu_s([pid]) - before),
+                                "requests_s": line["answers"] / line["seconds"], "request_p95_ms": line["p95_ms"]})
+    b.end(floor)
+    return b.medians(found["ours"]), b.medians(found["floor"])
+
+
+class Calls:
+    """CALLS held calls of which SPEAKING have audio; a line of input ends a window of it."""
+
+    def __init__(self, cores, gateway):
+        self.process = generator(cores[1], [
+            "sipgen", "--target", f"{gateway.here}:{gateway.sip_port}", "--uac", f"{gateway.uac}:{PORT + 1}", "--uas",
+            f"{gateway.uas}:{PORT}", "--rate", "50", "--seconds", str(CALLS // 50), "--hold-all", "--media", str(SPEAKING)])
+        held = int(self.process.stdout.readline().split()[1])
+        if held != CALLS:
+            raise RuntimeError(f"{held} of {CALLS} calls were answered")
+
+    def mark(self):
+        """Figures of the window that ends now."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+
+@contextlib.contextmanager
+def churn(cores, gateway):
+    """A few calls that come and go, so that there is something to tell."""
+    process = generator(cores[1], ["sipgen", "--target", f"{gateway.here}:{gateway.sip_port}", "--uac", f"{gateway.uac}:{PORT + 3}",
+                                   "--uas", f"{gateway.uas}:{PORT + 2}", "--rate", str(CHURN), "--seconds", "600", "--hold", "2000"])
+    try:
+        yield
+    finally:
+        b.end(process)
+
+
+def window(calls, client, wanted):
+    """Audio and pages of one stretch of time."""
+    calls.mark()
+    began = time.monotonic()
+    found = ask_pages(client, wanted)
+    time.sleep(max(0, WINDOW_S - (time.monotonic() - began)))
+    audio = calls.mark()
+    audio["lost"] = audio["sent"] - audio["received"]
+    return found, audio
+
+
+def open_streams(cores, gateway):
+    process = generator(cores[0], ["httpgen", "--target", f"127.0.0.1:{gateway.admin_port}", "--streams", str(STREAMS),
+                                   "--spread", str(SPREAD), "--from", str(1 + os.getpid() % 250)], gateway.admin_token)
+    began = time.monotonic()
+    n = int(process.stdout.readline().split()[1])
+    return process, n, time.monotonic() - began
+
+
+def measure(cores, where):
+    records = os.path.join(where, "records.db")
+    subprocess.run([os.path.join(b.BUILD, "tests/load/bench_records"), str(RECORDS), records], check=True)
+    with Gateway(cores, records) as gateway, contextlib.ExitStack() as last:
+        last.callback(gateway.remove)
+        last.callback(lambda: print("".join(f"# {fault}\n" for fault in gateway.stop()), end=""))
+        pid = gateway.programs["sallyportd"].pid
+        client = Client(gateway)
+        ours, floor = plain(cores, gateway, bench_signaling.lib_gateway.free_port(), len(client.ask("GET", PLAIN)[1]))
+        print(f"# plain: ours {ours}, floor {floor}", flush=True)
+        calls = Calls(cores, gateway)
+        with churn(cores, gateway):
+            wanted = pages(client)
+            quiet, audio_quiet = window(calls, client, wanted)
+            small = bench_signaling.rss_kb(pid)
+            streams, n_open, open_s = open_streams(cores, gateway)
+            time.sleep(3)
+            cpu, began = bench_signaling.cpu_s([pid]), time.monotonic()
+            busy, audio_busy = window(calls, client, wanted)
+            searches = ask_records(client)
+            cpu = (bench_signaling.cpu_s([pid]) - cpu) / (time.monotonic() - began)
+            large = bench_signaling.rss_kb(pid)
+            told = json.loads(streams.communicate("")[0].splitlines()[-1])
+            b.PROCESSES.remove(streams)
+        b.end(calls.process)
+        for process in gateway.programs.values():
+            b.PROCESSES.remove(process)
+    print(f"# streams: {n_open} opened in {open_s:.1f} s; {told}\n# audio without: {audio_quiet}\n# audio with: {audio_busy}")
+    print(f"{'a page, with ' + str(n_open) + ' streams':26} {'p50 ms':>8} {'p95 ms':>8} {'max ms':>8} {'bytes':>9} {'p95 without':>12}")
+    for name, (p50, p95, longest, size) in busy.items():
+        print(f"{name:26} {p50:8.2f} {p95:8.2f} {longest:8.2f} {size:9} {quiet[name][1]:12.2f}")
+    slowest = max(busy, key=lambda name: busy[name][1])
+    search = figures(searches)
+    ours.update({"streams": n_open - told["lost"], "streams_lost": told["lost"], "calls": CALLS, "calls_with_audio": SPEAKING,
+                 "stream_kb": (large - small) / n_open if n_open else None, "stream_bytes_s": told["bytes"] / told["seconds"] / max(n_open, 1),
+                 "overview_age_p50_ms": told["p50_ms"], "overview_age_p95_ms": told["p95_ms"], "sallyportd_cpu": cpu,
+                 "metrics_p95_ms": busy["metrics"][1], "slowest_page": slowest, "page_p95_ms": busy[slowest][1],
+                 "search_p50_ms": search[0], "search_p95_ms": search[1],
+                 "audio_lost": audio_busy["lost"], "audio_p99_us": audio_busy["p99_us"], "audio_behind": audio_busy["behind"],
+                 "audio_quiet_lost": audio_quiet["lost"], "audio_quiet_p99_us": audio_quiet["p99_us"]})
+    return ours, floor
+
+
+def main():
+    cores = b.cores()
+    b.prepare()
+    with b.workshop() as where:
+        ours, floor = measure(cores, where)
+    b.table(list(ours), {"ours": ours, "bare MHD": floor})
+    ratios = {"plain_of_floor": b.ratio(ours["requests_cpu_s"], floor["requests_cpu_s"]),
+              "audio_p99_of_quiet": b.ratio(ours["audio_p99_us"], ours["audio_quiet_p99_us"])}
+    goals = {"streams": {"min": STREAMS}, "metrics_p95_ms": {"max": 200}, "page_p95_ms": {"max": 200}, "search_p95_ms": {"max": 100},
+             "plain_of_floor": {"min": 0.8}, "audio_lost": {"max": 0}, "audio_p99_of_quiet": {"max": 1.5}, "overview_age_p95_ms": {"max": 1000}}
+    b.finish("admin", ours, {}, floor, ratios, goals)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
