@@ -265,6 +265,8 @@ void verb_config_validate(struct admin *a, struct desk_ask *ask, struct web_answ
     return;
   own(candidate) c = judge(a, &w, ret);
   if (c)
+    revise_gates(a->set.revise, c);
+  if (c)
     desk_json(ret, 200,
               json_pack("{s:b, s:o}", "ok", c->faults.n == 0, "errors", config_fault_list(&c->faults)));
   revise_state_done(&w.now);

@@ -226,7 +226,7 @@ static int start_admin(struct house *h) {
                              .streams_max = c->admin.streams_max,
                              .calls_arg = h,
                              .trunks = house_trunks,
-                             .forget = house_timeline_drop,
+                             .forget = house_timeline_erase,
                              .timeline = house_timeline};
   int r = house_doctor(h, &s);
   if (r == 0)

@@ -84,7 +84,7 @@ void house_trunk_count(struct house *h); /* makes them true */
 int house_caps(struct house *h) must_check; /* once guard stands */
 void house_caps_tick(struct house *h);      /* four times a second */
 void house_caps_stop(struct house *h);
-void house_timeline_drop(void *arg, const char *id); /* any thread */
+void house_timeline_erase(void *arg, const char *id); /* any thread */
 /* timeline: the book of the calls' timelines, where it is kept and who asks for it */
 int house_timelines(struct house *h) must_check;
 void house_timelines_stop(struct house *h);

@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <unistd.h>
 
 static const struct cli_verb verbs[] = {
     {"route-test", "shows which rule of the dialplan takes a number, and why", routetest_run},
@@ -40,7 +41,25 @@ const char *cli_config(const char *given) {
   return SYSCONFDIR "/sallyport/sallyport.yaml";
 }
 
-int main(int argc, char **argv) {
+/* The verbs that begin with that word; else where to look. */
+static int not_a_verb(int argc, char **argv) {
+  size_t n = strlen(argv[1]);
+  bool is_any = false;
+  fputs("sallyport: there is no verb '", stderr);
+  for (int i = 1; i < argc && i < 3 && argv[i][0] != '-'; i++)
+    fprintf(stderr, "%s%.40s", i > 1 ? " " : "", argv[i]);
+  fputs("'\n", stderr);
+  for (size_t i = 0; i < cli_rows_n; i++)
+    if (strncmp(cli_rows[i].words, argv[1], n) == 0 && cli_rows[i].words[n] == ' ') {
+      fprintf(stderr, "  %-18s %s\n", cli_rows[i].words, cli_rows[i].about);
+      is_any = true;
+    }
+  if (!is_any)
+    fputs("sallyport --help lists them\n", stderr);
+  return CLI_USAGE;
+}
+
+static int run(int argc, char **argv) {
   const char *word = argc > 1 ? argv[1] : "";
   for (size_t i = 0; i < COUNT_OF(verbs); i++)
     if (strcmp(word, verbs[i].name) == 0)
@@ -54,6 +73,18 @@ int main(int argc, char **argv) {
     return CLI_OK;
   }
   bool is_help = strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+  if (argc > 1 && word[0] != '-')
+    return not_a_verb(argc, argv);
   usage(is_help ? stdout : stderr);
   return is_help ? CLI_OK : CLI_USAGE;
+}
+
+/* What could not be written (a full disk, a closed pipe) was not done. */
+int main(int argc, char **argv) {
+  int status = run(argc, argv);
+  bool is_written = !ferror(stdout) && fflush(stdout) == 0;
+  if (is_written)
+    return status;
+  fprintf(stderr, "sallyport: the standard output cannot be written: %s\n", strerror(errno));
+  return CLI_NO;
 }

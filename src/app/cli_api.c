@@ -7,9 +7,10 @@
 #include "conf/conf.h"
 
 #include <curl/curl.h>
+#include <signal.h>
 #include <stdio.h>
 
-enum { URL_BYTES = 2048, TOKEN_BYTES = 256, BODY_MAX = 256 << 20, PEM_BYTES = 16384 };
+enum { URL_BYTES = 2048, TOKEN_BYTES = 256, BODY_MAX = 256 << 20, SILENT_S = 60L, PEM_BYTES = 16384 };
 
 struct api {
   CURL *curl;
@@ -129,9 +130,19 @@ bool api_escape(struct api *a, const char *text, char *dst, size_t bytes) {
   return n >= 0 && (size_t)n < bytes;
 }
 
+/* libcurl holds SIGPIPE back: a reader that has enough ends us as the signal would. */
+static size_t to_put(const char *data, size_t bytes, FILE *to) {
+  size_t n = fwrite(data, 1, bytes, to);
+  if (n < bytes && errno == EPIPE)
+    _exit(128 + SIGPIPE);
+  return n;
+}
+
 static size_t on_body(char *data, size_t size, size_t n, void *arg) {
   struct api_answer *r = arg;
   size_t bytes = size * n;
+  if (r->to && r->status == 200)
+    return to_put(data, bytes, r->to);
   char *grown = r->bytes + bytes < BODY_MAX ? realloc(r->body, r->bytes + bytes + 1) : NULL;
   if (!grown)
     return 0;
@@ -144,6 +155,8 @@ static size_t on_body(char *data, size_t size, size_t n, void *arg) {
 
 static size_t on_head(char *data, size_t size, size_t n, void *arg) {
   struct api_answer *r = arg;
+  if (size * n > 12 && strncmp(data, "HTTP/", 5) == 0)
+    r->status = strtol(data + strcspn(data, " "), NULL, 10);
   if (size * n > 6 && strncasecmp(data, "etag: ", 6) == 0)
     snprintf(r->etag, sizeof(r->etag), "%.*s", (int)strcspn(data + 6, "\r\n"), data + 6);
   return size * n;
@@ -178,7 +191,7 @@ void api_ask(struct api *a, const char *method, const char *path, const json_t *
              struct api_answer *ret) {
   char url[2 * URL_BYTES], why[CURL_ERROR_SIZE] = "";
   own_mem char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
-  *ret = (struct api_answer){.body = strdup("")};
+  *ret = (struct api_answer){.body = strdup(""), .to = ret->to};
   bool is_root = path[0] == '/' && path[1] == '/';
   snprintf(url, sizeof(url), "%s%s%s", a->root, is_root ? "" : "/admin/v1", is_root ? path + 1 : path);
   struct curl_slist *heads = heads_of(a, etag, text != NULL);
@@ -189,7 +202,10 @@ void api_ask(struct api *a, const char *method, const char *path, const json_t *
   curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, heads);
   curl_easy_setopt(a->curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(a->curl, CURLOPT_NOPROXY, "*");
+  curl_easy_setopt(a->curl, CURLOPT_PATH_AS_IS, 1L); /* ".." is a name like any other */
   curl_easy_setopt(a->curl, CURLOPT_CONNECTTIMEOUT, 10L);
+  curl_easy_setopt(a->curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(a->curl, CURLOPT_LOW_SPEED_TIME, SILENT_S);
   curl_easy_setopt(a->curl, CURLOPT_ERRORBUFFER, why);
   curl_easy_setopt(a->curl, CURLOPT_WRITEFUNCTION, on_body);
   curl_easy_setopt(a->curl, CURLOPT_WRITEDATA, ret);

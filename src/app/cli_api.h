@@ -5,6 +5,7 @@
 #include "base/own.h"
 
 #include <jansson.h>
+#include <stdio.h>
 
 struct api_settings {
   const char *url; /* url is "http://127.0.0.1:8081"; NULL: by $SALLYPORT_URL or the configuration. */
@@ -24,9 +25,11 @@ struct api_answer {
   char *body;  /* bytes long, and a NUL */
   size_t bytes;
   char etag[160];
+  FILE *to; /* to takes the bytes of a 200 as they come, none of them stays in body; NULL: body */
 };
 void api_answer_done(struct api_answer *r);
-/* path stands below /admin/v1, with // below the root; body NULL: none; etag "" or NULL: no If-Match. */
+/* path stands below /admin/v1, with // below the root; body NULL: none; etag "" or NULL: no If-Match. Of ret
+ * only to is read. */
 void api_ask(struct api *a, const char *method, const char *path, const json_t *body, const char *etag,
              struct api_answer *ret);
 /* Text with what a URL may not hold as it is escaped, in the bounded dst; false: no room. */

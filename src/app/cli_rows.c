@@ -63,7 +63,7 @@ void cli_row_usage(const struct cli_row *row, FILE *to) {
                                              : " <%s>",
             n.name);
   for (const char *at = row->options; cli_name_next(&at, &n);)
-    fprintf(to, n.kind == 'b' ? " [--%s]" : n.kind == '@' ? " [--%s FILE]" : " [--%s …]", n.name);
+    fprintf(to, n.kind == 'b' ? " [--%s[=no]]" : n.kind == '@' ? " [--%s FILE]" : " [--%s …]", n.name);
   fprintf(
       to,
       " [--json]\n  %s\n\nOf every verb: --json the API's document as it is; --url URL, --token-file "
@@ -255,6 +255,8 @@ static bool words_take(struct ask *a, int argc, char **argv) {
       return false;
     i++;
   }
+  if (i < m)
+    fprintf(stderr, "sallyport: '%.80s' is a word too many\n", free_words[i]);
   return i == m;
 }
 
@@ -324,18 +326,6 @@ static int status_exit(long status) {
   return status < 300 ? CLI_OK : CLI_NO;
 }
 
-static bool etag_get(struct ask *a, char *dst, size_t bytes) {
-  char path[PATH_BYTES];
-  struct api_answer r = {.body = NULL};
-  if (!a->row->match[0])
-    return true;
-  if (!path_fill(a, a->row->match, path, sizeof(path), false))
-    return false;
-  api_ask(a->api, "GET", path, NULL, NULL, &r);
-  snprintf(dst, bytes, "%s", r.etag);
-  api_answer_done(&r);
-  return true; /* without one the gateway says what is missing */
-}
 
 /* The answer --------------------------------------------------------------------------------------- */
 
@@ -346,10 +336,12 @@ static void table_show(const json_t *doc, const char *view) {
   view_table(doc, noun, view + n + 1);
 }
 
-static void show(const struct ask *a, const struct api_answer *r) {
+/* false: the document itself says that not all is well. */
+static bool show(const struct ask *a, const struct api_answer *r) {
   const char *view = a->row->view;
   json_t *doc =
       strcmp(view, "raw") == 0 || !r->bytes ? NULL : json_loads(r->body, JSON_DECODE_ANY, NULL);
+  bool is_well = !json_is_false(json_object_get(doc, "ok"));
   if (!doc)
     fwrite(r->body, 1, r->bytes, stdout);
   else if (a->is_json)
@@ -361,26 +353,52 @@ static void show(const struct ask *a, const struct api_answer *r) {
   else
     view_object(doc);
   json_decref(doc);
+  return is_well;
+}
+
+static int too_long(void) {
+  fputs("sallyport: a word is too long\n", stderr);
+  return CLI_USAGE;
+}
+
+static int answer_show(const struct ask *a, struct api_answer *r) {
+  if (r->status >= 300)
+    a->is_json ? (void)fprintf(stdout, "%s\n", r->body) : view_problem(r->status, r->body);
+  else if (r->status)
+    return show(a, r) ? CLI_OK : CLI_NO;
+  return status_exit(r->status);
+}
+
+/* The ETag of what is changed; a thing that is not there is told here. */
+static int etag_get(struct ask *a, char *dst, size_t bytes) {
+  char path[PATH_BYTES];
+  struct api_answer r = {.body = NULL};
+  if (!a->row->match[0])
+    return CLI_OK;
+  if (!path_fill(a, a->row->match, path, sizeof(path), false))
+    return too_long();
+  api_ask(a->api, "GET", path, NULL, NULL, &r);
+  int status = r.status == 200 ? CLI_OK : answer_show(a, &r);
+  snprintf(dst, bytes, "%s", r.etag);
+  api_answer_done(&r);
+  return status;
 }
 
 static int ask_run(struct ask *a) {
   char path[2 * PATH_BYTES], etag[160] = "";
-  struct api_answer r = {.body = NULL};
+  struct api_answer r = {.to = strcmp(a->row->view, "raw") == 0 ? stdout : NULL};
   bool has_body = strcmp(a->row->method, "GET") != 0 && strcmp(a->row->method, "DELETE") != 0;
-  if (!etag_get(a, etag, sizeof(etag)) || !path_fill(a, a->row->path, path, sizeof(path), true) ||
-      (!has_body && !query_add(a, path, sizeof(path)))) {
-    fputs("sallyport: a word is too long\n", stderr);
-    return CLI_USAGE;
-  }
+  int status = etag_get(a, etag, sizeof(etag));
+  if (status != CLI_OK)
+    return status;
+  if (!path_fill(a, a->row->path, path, sizeof(path), true) ||
+      (!has_body && !query_add(a, path, sizeof(path))))
+    return too_long();
   json_t *body = has_body ? body_make(a) : NULL;
   bool is_empty = body && !json_object_size(body) && !a->row->fixed[0];
   api_ask(a->api, a->row->method, path, is_empty ? NULL : body, etag, &r);
   json_decref(body);
-  if (r.status >= 300)
-    a->is_json ? (void)fprintf(stdout, "%s\n", r.body) : view_problem(r.status, r.body);
-  else if (r.status)
-    show(a, &r);
-  int status = status_exit(r.status);
+  status = answer_show(a, &r);
   api_answer_done(&r);
   return status;
 }

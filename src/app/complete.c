@@ -62,7 +62,7 @@ int complete_run(int argc, char **argv) {
     return CLI_USAGE;
   }
   fputs(bash_head, stdout);
-  fputs("    \"\") COMPREPLY=($(compgen -W \"route-test completion ", stdout);
+  fputs("    \"\") COMPREPLY=($(compgen -W \"route-test completion restore ", stdout);
   firsts_put();
   puts("\" -- \"$cur\")) ;;");
   cases_put();

@@ -28,7 +28,9 @@ static void put(void *arg, const char *id, uint32_t part, bool is_last, uint64_t
   (void)tracebook_put(h->tracebook, id, part, is_last, started_ms, blob); /* it counts what it loses */
 }
 
-void house_timeline_drop(void *arg, const char *id) { tracebook_drop(((struct house *)arg)->tracebook, id); }
+void house_timeline_erase(void *arg, const char *id) { tracebook_erase(((struct house *)arg)->tracebook, id); }
+
+static void drop(void *arg, const char *id) { tracebook_drop(((struct house *)arg)->tracebook, id); }
 
 /* A collector that is slow or gone loses datagrams; calls do not wait for it. */
 static void wire(void *arg, const struct trace_wire *w) {
@@ -122,7 +124,7 @@ int house_timelines(struct house *h) {
                               .sample = c->records.trace_sample,
                               .kb = c->records.trace_kb,
                               .key_file = key,
-                              .keeper = {h, put, house_timeline_drop, hep_fd >= 0 ? wire : NULL}};
+                              .keeper = {h, put, drop, hep_fd >= 0 ? wire : NULL}};
   return traces_new(&h->traces, &s);
 }
 

@@ -260,21 +260,30 @@ static struct revise_outcome outcome(enum revise_result result, const char *why)
   return o;
 }
 
-static void gates_pass(struct revise *r, struct candidate *c, const struct conf *old,
-                       const struct plan *plan) {
+static void gates_pass(struct revise *r, struct candidate *c) {
+  own(conf) old = NULL;
+  own(plan) plan = NULL;
+  own_mem struct conf_errors *e = errors_new();
+  if (!e || conf_judge(&old, r->file, slice_of(r->text), true, e) < 0 ||
+      plan_parse(&plan, r->plan_path, slice_of(r->plan_text), e) < 0 || plan_check(plan, old, e) < 0)
+    return;
   struct replay_worlds w = {old, c->conf, plan, c->plan};
   gate_check(c, plan, old, &c->faults);
   if (!c->faults.n && strcmp(c->plan_text, r->plan_text) != 0)
     gate_replay(&w, r->env.store_file, &c->faults);
 }
 
+void revise_gates(struct revise *r, struct candidate *c) {
+  pthread_mutex_lock(&r->lock);
+  if (!c->faults.n && c->conf && c->plan)
+    gates_pass(r, c);
+  pthread_mutex_unlock(&r->lock);
+}
+
 /* What stands against it before anything is touched. */
 static struct revise_outcome may_commit(struct revise *r, struct candidate *c,
                                         const struct revise_wish *w) {
   char etag[REVISE_ETAG_BYTES];
-  own(conf) old = NULL;
-  own(plan) plan = NULL;
-  own_mem struct conf_errors *e = errors_new();
   etag_write(r, etag);
   if (c->faults.n || !c->conf || !c->plan)
     return outcome(REVISE_FAULTY, "it has errors");
@@ -287,9 +296,7 @@ static struct revise_outcome may_commit(struct revise *r, struct candidate *c,
   if (!files_same(r))
     return outcome(REVISE_EDITED,
                    "the files were edited by hand since they were loaded: reload them first");
-  if (e && conf_judge(&old, r->file, slice_of(r->text), true, e) == 0 &&
-      plan_parse(&plan, r->plan_path, slice_of(r->plan_text), e) == 0 && plan_check(plan, old, e) == 0)
-    gates_pass(r, c, old, plan);
+  gates_pass(r, c);
   return outcome(c->faults.n ? REVISE_FAULTY : REVISE_DONE, "");
 }
 

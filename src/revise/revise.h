@@ -103,6 +103,9 @@ struct candidate {
 /* 0 with or without faults; -ENOMEM, -E2BIG. */
 int revise_judge(struct revise *r, struct slice text, struct slice plan_text,
                  struct candidate **ret) must_check;
+/* Adds to the faults what a commit would refuse without force: a plan that refuses everything, emergency
+ * numbers that lead nowhere. Such a candidate can be looked at, replayed and forced. */
+void revise_gates(struct revise *r, struct candidate *c);
 struct candidate *candidate_free(struct candidate *c);
 OWN_DEFINE(candidate)
 

@@ -7,11 +7,13 @@
 #include "store/schema.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
 #define SQL_BYTES 24576
 #define PURGE_ROWS 500
+enum { BUSY_MS = 1000, FOLD_TRY_MS = 300, FOLD_TRIES = 8 };
 
 struct db {
   sqlite3 *sql;
@@ -74,9 +76,10 @@ int db_open(struct db **ret_db, const char *file) {
     return r;
   if (sqlite3_open_v2(file, &d->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return -EIO;
-  sqlite3_busy_timeout(d->sql, 1000);
+  sqlite3_busy_timeout(d->sql, BUSY_MS);
   r = sql_exec(d->sql, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;"
-                       "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;");
+                       "PRAGMA journal_size_limit=67108864; PRAGMA cache_size=-16384;"
+                       "PRAGMA secure_delete=ON;"); /* what is written over is gone: see store_erase */
   if (r == 0)
     r = schema_open(d->sql);
   if (r == 0)
@@ -275,4 +278,16 @@ int db_live_of(struct db *d, const char *who, uint64_t *ret_n) {
   return r;
 }
 
-int db_erase_well(struct db *d) { return sql_exec(d->sql, "PRAGMA secure_delete=ON"); }
+/* A reader may hold the log: short tries, so that the writer does not wait long behind one. */
+int db_fold(struct db *d) {
+  int busy = 1;
+  sqlite3_busy_timeout(d->sql, FOLD_TRY_MS);
+  for (int i = 0; i < FOLD_TRIES && busy; i++) {
+    int64_t said = 1;
+    if (i)
+      (void)poll(NULL, 0, FOLD_TRY_MS);
+    busy = sql_number(d->sql, "PRAGMA wal_checkpoint(TRUNCATE)", &said) < 0 || said;
+  }
+  sqlite3_busy_timeout(d->sql, BUSY_MS);
+  return busy ? -EBUSY : 0;
+}

@@ -21,6 +21,7 @@ int db_get(struct db *d, const char *id, struct record *ret) must_check; /* -ENO
 /* Records that are over and have that number or user, at most max ids: their number. */
 int db_find(struct db *d, const char *who, char (*ret_ids)[40], int max) must_check;
 int db_live_of(struct db *d, const char *who, uint64_t *ret_n) must_check; /* live ones of that person */
-int db_erase_well(struct db *d) must_check; /* from now on what is deleted is overwritten */
+/* Folds the log into the file and empties it: 0, or -EBUSY while a reader holds it. */
+int db_fold(struct db *d) must_check;
 
 void record_forget(struct record *r, const char *who); /* erase.c */

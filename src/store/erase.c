@@ -66,8 +66,6 @@ int store_erase(const char *file, const char *who, uint64_t wall_ms,
   if (strlen(who) < 2)
     return -EINVAL;
   int r = db_open(&d, file);
-  if (r == 0)
-    r = db_erase_well(d);
   while (r == 0 && n > 0) {
     r = db_begin(d);
     n = r == 0 ? batch_erase(d, who, wall_ms, ids) : r;
@@ -82,5 +80,5 @@ int store_erase(const char *file, const char *who, uint64_t wall_ms,
   }
   if (r == 0)
     r = db_live_of(d, who, &ret->live);
-  return r;
+  return r == 0 ? db_fold(d) : r; /* the log beside the file has the old rows still */
 }

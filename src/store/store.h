@@ -172,7 +172,8 @@ struct store_erased {
   uint64_t records, live; /* live calls of that person are written again at their end: ask again then. */
 };
 /* Replaces a number or a user in all records that are over, drops their telemetry and metadata. Any
- * thread, a while. gone (may be NULL) is told each record's id. -EINVAL: shorter than 2 characters. */
+ * thread, a while. gone (may be NULL) is told each record's id. -EINVAL: shorter than 2 characters;
+ * -EBUSY: erased, but a long read keeps the old rows in the log: ask again. */
 int store_erase(const char *file, const char *who, uint64_t wall_ms,
                 void (*gone)(void *arg, const char *id), void *arg, struct store_erased *ret) must_check;
 

@@ -18,7 +18,7 @@
 enum { TURN_MS = 100, QUEUE_BYTES = 32 << 20, ASKS_MAX = 256, ID_BYTES = 40 };
 #define PURGE_US 60000000ULL
 
-enum job_kind { JOB_PUT, JOB_DROP, JOB_ASK };
+enum job_kind { JOB_PUT, JOB_DROP, JOB_ERASE, JOB_ASK };
 struct job {
   struct list node;
   enum job_kind kind;
@@ -57,6 +57,7 @@ struct tracebook {
   size_t waiting_bytes;      /* lock */
   unsigned n_asks;           /* lock: asked and not yet told */
   bool stopping;             /* lock */
+  bool is_erasing;           /* is_erasing: the log has bytes still that must go. */
   int wake_fd;
   struct watch watch; /* watch is of the answers' eventfd. */
   struct loop *loop;
@@ -78,7 +79,7 @@ static void ring_bell(int fd) {
 
 static int job_add(struct tracebook *b, struct job *j) {
   pthread_mutex_lock(&b->lock);
-  bool has_room = j->kind == JOB_DROP || (b->waiting_bytes + j->n <= b->set.queue_bytes &&
+  bool has_room = j->kind == JOB_DROP || j->kind == JOB_ERASE || (b->waiting_bytes + j->n <= b->set.queue_bytes &&
                                           (j->kind != JOB_ASK || b->n_asks < ASKS_MAX));
   if (has_room) {
     list_add_tail(&b->jobs, &j->node);
@@ -124,11 +125,14 @@ int tracebook_put(struct tracebook *b, const char *call_id, uint32_t part, bool 
   return -EAGAIN;
 }
 
-void tracebook_drop(struct tracebook *b, const char *call_id) {
-  struct job *j = job_new(JOB_DROP, call_id, slice_from(NULL, 0));
+static void end_add(struct tracebook *b, enum job_kind kind, const char *call_id) {
+  struct job *j = job_new(kind, call_id, slice_from(NULL, 0));
   if (j && job_add(b, j) < 0)
     job_free(j);
 }
+
+void tracebook_drop(struct tracebook *b, const char *call_id) { end_add(b, JOB_DROP, call_id); }
+void tracebook_erase(struct tracebook *b, const char *call_id) { end_add(b, JOB_ERASE, call_id); }
 
 int tracebook_ask(struct tracebook *b, const char *call_id, uint64_t cookie) {
   struct job *j = job_new(JOB_ASK, call_id, slice_from(NULL, 0));
@@ -164,6 +168,11 @@ static bool put_run(struct tracebook *b, const struct job *j) {
 
 static bool drop_run(struct tracebook *b, const struct job *j) {
   return is_done(b->drop, sqlite3_bind_text(b->drop, 1, j->id, -1, SQLITE_STATIC));
+}
+
+static bool erase_run(struct tracebook *b, const struct job *j) {
+  b->is_erasing = true;
+  return drop_run(b, j);
 }
 
 /* One more row; its bytes go behind those of the rows before. */
@@ -226,7 +235,7 @@ static bool run_sql(struct tracebook *b, const char *sql) {
 
 static void batch_run(struct tracebook *b, struct list *batch) {
   static bool (*const rows[])(struct tracebook *, const struct job *) = {
-      [JOB_PUT] = put_run, [JOB_DROP] = drop_run, [JOB_ASK] = ask_run};
+      [JOB_PUT] = put_run, [JOB_DROP] = drop_run, [JOB_ERASE] = erase_run, [JOB_ASK] = ask_run};
   bool ok = run_sql(b, "BEGIN IMMEDIATE");
   LIST_EACH_SAFE(batch, node) {
     struct job *j = CONTAINER_OF(node, struct job, node);
@@ -248,6 +257,12 @@ static int64_t number_of(struct tracebook *b, const char *sql) {
     v = sqlite3_column_int64(st, 0);
   sqlite3_finalize(st);
   return v;
+}
+
+/* The log folded into the file and emptied; this connection is the only one. */
+static void log_fold(struct tracebook *b) {
+  if (b->is_erasing && number_of(b, "PRAGMA wal_checkpoint(TRUNCATE)") == 0)
+    b->is_erasing = false;
 }
 
 /* Too old, or too much: the oldest thousand at a time. */
@@ -285,6 +300,7 @@ static void *thread_run(void *arg) {
     (void)!read(b->wake_fd, &n, sizeof(n));
     if (jobs_take(b, &batch, &stopping))
       batch_run(b, &batch);
+    log_fold(b);
     if (!stopping)
       old_purge(b);
   }
@@ -338,7 +354,7 @@ static int file_open(struct tracebook *b) {
     return -EIO;
   sqlite3_busy_timeout(b->sql, 1000);
   return run_sql(b, "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-                    "PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=16777216;"
+                    "PRAGMA trusted_schema=OFF; PRAGMA journal_size_limit=16777216; PRAGMA secure_delete=ON;"
                     "CREATE TABLE IF NOT EXISTS parts (id INTEGER PRIMARY KEY, call_id TEXT NOT NULL,"
                     "part INTEGER NOT NULL, started_ms INTEGER NOT NULL, is_last INTEGER NOT NULL,"
                     "bytes BLOB NOT NULL, UNIQUE (call_id, part));"

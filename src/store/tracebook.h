@@ -35,6 +35,8 @@ OWN_DEFINE(tracebook)
 int tracebook_put(struct tracebook *b, const char *call_id, uint32_t part, bool is_last,
                   uint64_t started_ms, struct slice blob);
 void tracebook_drop(struct tracebook *b, const char *call_id);
+/* The same, and no byte of it stays in the files. */
+void tracebook_erase(struct tracebook *b, const char *call_id);
 /* Answers come to fn on that loop's thread. */
 int tracebook_attach(struct tracebook *b, struct loop *l, tracebook_fn *fn, void *arg) must_check;
 /* What was put before is in the answer. 0 or -EAGAIN. */

@@ -36,7 +36,8 @@ def sallyport():
             ".Ev SALLYPORT_URL ,\n.Ev SALLYPORT_TOKEN_FILE\nand\n.Ev SALLYPORT_CONFIG .\n"
             ".Bl -tag -width indent\n"
             ".It Ic route\\-test Ar number\nWhich rule of the dialplan takes a number, and why; no program is asked.\n"
-            ".It Ic completion Cm bash | zsh\nWhat the shell needs to complete words.\n")
+            ".It Ic completion Cm bash | zsh\nWhat the shell needs to complete words.\n"
+            ".It Ic restore Ar FILE\nPuts a backup of the call records into the database's place, while the gateway is stopped.\n")
     for words, arguments, options, about in re.findall(
             r'^CLI\("([^"]*)", "\w+", "[^"]*", "([^"]*)", "([^"]*)", (?:"(?:[^"\\]|\\.)*", ){3}"([^"]*)"\)$', read("src/app/cli_rows.def"), re.M):
         out += ".It Ic %s" % word(words)
@@ -44,7 +45,7 @@ def sallyport():
             out += " Ar %s" % (word(re.split(r"[:.+*]", name)[0]) if ":" not in name or name[-2:] == ":i" else "FILE")
         for name in options.split():
             bare, _, kind = name.partition(":")
-            out += " Oo Fl \\-%s%s Oc" % (word(bare), "" if kind == "b" else " Ar FILE" if kind == "@" else " Ar value")
+            out += " Oo Fl \\-%s%s Oc" % (word(bare), " Ns Op =no" if kind == "b" else " Ar FILE" if kind == "@" else " Ar value")
         out += "\n%s.\n" % text(about[0].upper() + about[1:])
     return out + (".El\n.Sh EXIT STATUS\n.Bl -tag -width indent -compact\n.It 0\nDone.\n.It 1\nRefused, or the answer is no.\n.It 2\nWrong words.\n"
                   ".It 3\nThe gateway cannot be reached.\n.It 4\nWho asks is not known, or may not.\n.El\n"

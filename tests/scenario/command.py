@@ -98,7 +98,7 @@ def staff(house):
 def configuration(house):
     text = run(house, "config", "show")
     check("trunks:" in text, text[:200])
-    bad = run(house, "config", "validate", "-", stdin=text.replace("trunks:", "trunkz:", 1))
+    bad = run(house, "config", "validate", "-", stdin=text.replace("trunks:", "trunkz:", 1), status=1)
     check("trunkz" in bad, bad)
     file = house.dir + "/next.yaml"
     with open(file, "w", encoding="utf-8") as f:
@@ -139,8 +139,22 @@ def exits(house):
     run(house, "calls", "list", "--limit", "ten", status=2)
     run(house, "calls", "hangup", status=2)
     run(house, "status", "--url", "http://127.0.0.1:1", status=3)
-    told = run(house, "calls", "hangup", "c_none", status=1)
-    check("404" in told, told)
+    for words in (("calls", "hangup", "c_none"), ("users", "rm", "nobody"), ("trunks", "set", "none", "max_calls=1"), ("calls", "show", "..")):
+        told = run(house, *words, status=1)
+        check("404" in told, told)
+    check("there is no verb 'openapi'" in run(house, "openapi", status=2), "a word that is none is named")
+    check("'list'" in run(house, "refusals", "list", status=2), "a word too many is named")
+
+
+@G.scenario("what cannot be written was not done; a reader that has enough is no fault")
+def outputs(house):
+    line = PROGRAM + " %s --config " + house.dir + "/sallyport.yaml"
+    for words in ("records export", "status", "metrics --json"):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run(line % words, shell=True, stdout=full, stderr=subprocess.PIPE, text=True, timeout=30)
+        check(done.returncode == 1 and "No space" in done.stderr, "%s: %s" % (words, done))
+    done = subprocess.run("set -o pipefail; " + line % "metrics" + " | head -1", shell=True, executable="/bin/bash", capture_output=True, text=True, timeout=30)
+    check(done.stderr == "" and done.stdout.startswith("# HELP"), "a closed pipe: %s" % done)
 
 
 @G.scenario("completion for bash: verbs, their second words, options")

@@ -377,6 +377,12 @@ Test(revise, a_plan_that_refuses_everything_takes_force) {
   cr_assert_eq(c->faults.n, 2);
   cr_assert_str_eq(c->faults.list[0].rule, "refuses");
   cr_assert_str_eq(c->faults.list[1].rule, "emergency");
+  own(candidate) looked = judged(r, good, nothing);
+  revise_gates(r, looked);
+  cr_assert_eq(looked->faults.n, 2, "who only looks is told the same");
+  own(candidate) fine = judged(r, good, plan_text);
+  revise_gates(r, fine);
+  cr_assert_eq(fine->faults.n, 0);
   own(candidate) d = judged(r, good, no_help);
   cr_assert_eq(revise_commit(r, d, &(struct revise_wish){0}).result, REVISE_FAULTY);
   own(candidate) e = judged(r, good, nothing);

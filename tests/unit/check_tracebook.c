@@ -99,3 +99,35 @@ Test(tracebook, what_is_old_or_too_much_goes, .init = setup, .fini = teardown) {
   cr_assert_lt(got.a.n, 8);
   tracebook_free(b);
 }
+
+static bool files_have(const char *text) {
+  static const char *const ends[] = {"", "-wal"};
+  static char all[1 << 20];
+  char path[128];
+  for (size_t i = 0; i < COUNT_OF(ends); i++) {
+    snprintf(path, sizeof(path), "%s%s", file, ends[i]);
+    FILE *f = fopen(path, "r");
+    size_t n = f ? fread(all, 1, sizeof(all), f) : 0;
+    if (f)
+      fclose(f);
+    if (memmem(all, n, text, strlen(text)))
+      return true;
+  }
+  return false;
+}
+
+Test(tracebook, what_is_erased_stands_in_no_file, .init = setup, .fini = teardown) {
+  struct tracebook *b = book(0, 0);
+  uint64_t now = clock_wall_ms();
+  cr_assert_eq(tracebook_put(b, "hers", 0, true, now, SLICE("From: +15550123456 her whole call")), 0);
+  cr_assert_eq(tracebook_put(b, "his", 0, true, now, SLICE("From: +15550999999")), 0);
+  (void)ask(b, "his");
+  cr_assert(files_have("+15550123456"));
+  tracebook_erase(b, "hers");
+  cr_assert_str_eq(ask(b, "hers"), "");
+  for (int i = 0; i < 100 && files_have("+15550123456"); i++)
+    (void)ask(b, "his");
+  cr_assert_not(files_have("+15550123456"));
+  cr_assert_str_eq(ask(b, "his"), "0:From: +15550999999 ");
+  tracebook_free(b);
+}
