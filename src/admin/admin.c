@@ -23,6 +23,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .who = desk_who,
                                         .finish = desk_finish,
                                         .note_free = desk_note_free,
+                                        .still = desk_still,
                                         .threads = 4,
                                         .connections_max = ADMIN_REQUESTS + streams,
                                         .connections_per_address_max = 64 + streams / 8},
@@ -46,6 +47,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   a->store_file = slice_dup(slice_of(s->store_file));
   a->set = *s;
   a->is_tls = s->key_file != NULL;
+  a->session_idle_ms = (s->session_idle_s ? s->session_idle_s : 28800) * UINT64_C(1000);
+  a->session_life_ms = (s->session_life_s ? s->session_life_s : 86400) * UINT64_C(1000);
   overview_init(&a->overview);
   json_t *doc = openapi_make();
   a->openapi = json_dumps(doc, JSON_COMPACT | JSON_SORT_KEYS);
@@ -75,6 +78,10 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = server_start(a, s, &why);
   if (r == 0)
     r = admin_count(a, web_counts(a->web));
+  if (r == 0) {
+    why = "no thread";
+    r = keeper_start(a);
+  }
   if (ret_why)
     *ret_why = r < 0 ? why : NULL;
   if (r == 0)
@@ -85,6 +92,7 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
 struct admin *admin_free(struct admin *a) {
   if (!a)
     return NULL;
+  keeper_stop(a);
   web_free(a->web);
   push_free(a->push);
   reader_free(a->reader);

@@ -23,7 +23,7 @@ enum { ADMIN_STREAMS = 1000, ADMIN_REQUESTS = 256 };
 /* What a credential was found to be, for a second (who.c). */
 struct known {
   struct web_asker who;
-  uint64_t generation, until_us;
+  uint64_t until_us;
 };
 enum { KNOWN_MAX = 256 };
 
@@ -34,6 +34,8 @@ struct admin {
   char *openapi; /* openapi is the document, made once. */
   struct ledger *ledger; /* ledger has its own lock. */
   struct gate gate;
+  uint64_t session_idle_ms, session_life_ms;
+  struct keeper *keeper;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   struct pending pending,
       snapshot; /* owner thread: what goes out with the next tick; what new ones get */
@@ -65,10 +67,14 @@ void desk_note_free(void *note);
 web_direct_fn desk_direct;
 web_ask_fn desk_asked; /* the owner's side */
 
-/* who.c: sessions and tokens live so long */
-#define SESSION_IDLE_MS (8u * 3600000u)
-#define SESSION_LIFE_MS (24u * 3600000u)
-bool who_session_ok(struct admin *a, const struct staff_session *s, struct web_asker *ret);
+bool desk_still(void *arg, struct web_asker *who);
+
+/* keeper.c: the thread that ends streams with their sessions. */
+int keeper_start(struct admin *a) must_check;
+void keeper_stop(struct admin *a);
+
+/* who.c */
+uint64_t who_session_until_ms(const struct admin *a, const struct staff_session *s);
 bool who_token(struct admin *a, struct slice token,
                struct web_asker *ret); /* of the file, or an API token */
 

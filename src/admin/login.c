@@ -96,11 +96,11 @@ static int session_open(struct admin *a, const struct web_asker *who, char cooki
     memcpy(s.origin, who->credential, sizeof s.origin);
   snprintf(cookie, WEB_COOKIE_BYTES,
            "sallyport_session=%s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%u%s", text,
-           SESSION_LIFE_MS / 1000u, a->is_tls ? "; Secure" : "");
+           (unsigned)(a->session_life_ms / 1000u), a->is_tls ? "; Secure" : "");
   explicit_bzero(random, sizeof random);
   explicit_bzero(text, sizeof text);
-  return staff_session_add(a->ledger, &s, s.created_ms - SESSION_IDLE_MS,
-                           s.created_ms - SESSION_LIFE_MS);
+  return staff_session_add(a->ledger, &s, s.created_ms - a->session_idle_ms,
+                           s.created_ms - a->session_life_ms);
 }
 
 static void session_answer(struct admin *a, struct desk_ask *ask, const struct web_asker *who,
@@ -159,8 +159,7 @@ static uint64_t expires_ms(struct admin *a, const struct web_asker *who) {
     return staff_token_find(a->ledger, who->credential, &t) == 0 ? t.expires_ms : 0;
   if (who->by != BY_COOKIE || staff_session_find(a->ledger, who->credential, &s) < 0)
     return 0;
-  uint64_t idle_ms = s.used_ms + SESSION_IDLE_MS, life_ms = s.created_ms + SESSION_LIFE_MS;
-  return idle_ms < life_ms ? idle_ms : life_ms;
+  return who_session_until_ms(a, &s);
 }
 
 void verb_self(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -86,6 +86,16 @@ static json_t *success(const struct verb *v) {
   return j;
 }
 
+static json_t *request_body(const struct verb *v) {
+  json_t *content = json_object();
+  if (v->method == WEB_PATCH)
+    json_object_set_new(content, "application/merge-patch+json",
+                        json_pack("{s:o}", "schema", ref("schemas", v->body->name)));
+  json_object_set_new(content, "application/json",
+                      json_pack("{s:o}", "schema", ref("schemas", v->body->name)));
+  return json_pack("{s:b, s:o}", "required", 1, "content", content);
+}
+
 static json_t *operation(const struct verb *v) {
   char status[8];
   snprintf(status, sizeof status, "%u", v->status);
@@ -96,9 +106,7 @@ static json_t *operation(const struct verb *v) {
     json_object_set(j, "parameters", list);
   json_decref(list);
   if (v->method != WEB_GET && v->body != &shape_none)
-    json_object_set_new(j, "requestBody",
-                        json_pack("{s:b, s:{s:{s:o}}}", "required", 1, "content", "application/json",
-                                  "schema", ref("schemas", v->body->name)));
+    json_object_set_new(j, "requestBody", request_body(v));
   json_object_set_new(j, "responses",
                       json_pack("{s:o, s:o}", status, success(v), "4XX", ref("responses", "Problem")));
   if (v->role == ROLE_NONE)

@@ -18,6 +18,9 @@ enum verb_flag {
   VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
 };
 
+/* A PATCH is a merge patch (RFC 7396), whichever of its two names it bears. */
+#define VERB_PATCH_TYPES "application/merge-patch+json, application/json"
+
 enum asker_by { BY_NOBODY, BY_TOKEN, BY_COOKIE, BY_CERTIFICATE };
 
 struct admin;

@@ -20,7 +20,7 @@ static bool known_get(struct admin *a, const uint8_t digest[32], struct web_aske
   struct known *k = known_slot(a, digest);
   uint64_t now_us = clock_now_us();
   pthread_mutex_lock(&a->lock);
-  bool ok = k->until_us > now_us && k->generation == staff_generation(a->ledger) &&
+  bool ok = k->until_us > now_us && k->who.generation == staff_generation(a->ledger) &&
             memcmp(k->who.credential, digest, 32) == 0;
   if (ok)
     *ret = k->who;
@@ -28,11 +28,14 @@ static bool known_get(struct admin *a, const uint8_t digest[32], struct web_aske
   return ok;
 }
 
-static void known_put(struct admin *a, const struct web_asker *who, uint64_t generation) {
+static void known_put(struct admin *a, const struct web_asker *who) {
   pthread_mutex_lock(&a->lock);
-  *known_slot(a, who->credential) = (struct known){*who, generation, clock_now_us() + KNOWN_US};
+  *known_slot(a, who->credential) = (struct known){*who, clock_now_us() + KNOWN_US};
   pthread_mutex_unlock(&a->lock);
 }
+
+/* Where a credential's worth ends by itself. */
+#define NEVER_MS UINT64_MAX
 
 static bool role_take(const char *name, struct web_asker *ret) {
   enum role r;
@@ -49,6 +52,7 @@ static bool api_token_ok(struct admin *a, const uint8_t digest[32], struct web_a
     return false;
   if (wall_ms > t.last_used_ms + TOUCH_MS)
     staff_token_seen(a->ledger, digest, wall_ms);
+  ret->until_ms = t.expires_ms ? t.expires_ms : NEVER_MS;
   memcpy(ret->name, t.name, sizeof ret->name);
   return true;
 }
@@ -57,6 +61,7 @@ static bool file_token_ok(struct admin *a, const uint8_t digest[32], struct web_
   if (!slice_eq_secret(slice_from(digest, 32), slice_from(a->gate.digest, 32)))
     return false;
   memcpy(ret->name, "admin-token", sizeof "admin-token");
+  ret->until_ms = NEVER_MS;
   ret->role = ROLE_ADMIN;
   return true;
 }
@@ -78,26 +83,33 @@ static bool origin_ok(struct admin *a, const struct staff_session *s, struct web
   if (staff_user_get(a->ledger, s->user, &u) < 0 || u.locked || !role_take(u.role, ret))
     return false;
   memcpy(ret->name, u.name, sizeof ret->name);
+  ret->until_ms = NEVER_MS;
   return true;
 }
 
-bool who_session_ok(struct admin *a, const struct staff_session *s, struct web_asker *ret) {
-  uint64_t wall_ms = clock_wall_ms();
-  if (wall_ms > s->used_ms + SESSION_IDLE_MS || wall_ms > s->created_ms + SESSION_LIFE_MS)
-    return false;
-  memset(ret, 0, sizeof *ret);
-  ret->by = BY_COOKIE;
-  memcpy(ret->credential, s->digest, 32);
-  if (!origin_ok(a, s, ret))
-    return false;
-  if (wall_ms > s->used_ms + TOUCH_MS)
-    staff_session_seen(a->ledger, s->digest, wall_ms);
-  return true;
+uint64_t who_session_until_ms(const struct admin *a, const struct staff_session *s) {
+  uint64_t idle_ms = s->used_ms + a->session_idle_ms, life_ms = s->created_ms + a->session_life_ms;
+  return idle_ms < life_ms ? idle_ms : life_ms;
 }
 
-static bool session_find(struct admin *a, const uint8_t digest[32], struct web_asker *ret) {
+/* is_use: somebody asks with it now, so that it is not idle. */
+static bool session_find(struct admin *a, const uint8_t digest[32], bool is_use, struct web_asker *ret) {
   struct staff_session s;
-  return staff_session_find(a->ledger, digest, &s) == 0 && who_session_ok(a, &s, ret);
+  uint64_t wall_ms = clock_wall_ms();
+  memset(ret, 0, sizeof *ret);
+  if (staff_session_find(a->ledger, digest, &s) < 0 || wall_ms > who_session_until_ms(a, &s) ||
+      !origin_ok(a, &s, ret))
+    return false;
+  uint64_t touch_ms = a->session_idle_ms / 8 < TOUCH_MS ? a->session_idle_ms / 8 : TOUCH_MS;
+  if (is_use && wall_ms > s.used_ms + touch_ms) {
+    s.used_ms = wall_ms;
+    staff_session_seen(a->ledger, digest, wall_ms);
+  }
+  uint64_t until_ms = who_session_until_ms(a, &s);
+  ret->until_ms = ret->until_ms < until_ms ? ret->until_ms : until_ms;
+  ret->by = BY_COOKIE;
+  memcpy(ret->credential, digest, 32);
+  return true;
 }
 
 static bool who_find(struct admin *a, const struct web_knock *k, struct web_asker *ret) {
@@ -109,9 +121,34 @@ static bool who_find(struct admin *a, const struct web_knock *k, struct web_aske
   hash_sha256(shown, digest);
   if (known_get(a, digest, ret))
     return ret->by == (k->bearer.p ? BY_TOKEN : BY_COOKIE);
-  if (!(k->bearer.p ? who_token(a, shown, ret) : session_find(a, digest, ret)))
+  if (!(k->bearer.p ? who_token(a, shown, ret) : session_find(a, digest, true, ret)))
     return false;
-  known_put(a, ret, generation);
+  ret->generation = generation;
+  known_put(a, ret);
+  return true;
+}
+
+/* What opened a long answer, looked up again by its digest. */
+static bool who_again(struct admin *a, const struct web_asker *was, struct web_asker *ret) {
+  memset(ret, 0, sizeof *ret);
+  if (was->by == BY_COOKIE)
+    return session_find(a, was->credential, false, ret);
+  ret->by = was->by;
+  memcpy(ret->credential, was->credential, 32);
+  return was->by == BY_TOKEN &&
+         (file_token_ok(a, was->credential, ret) || api_token_ok(a, was->credential, ret));
+}
+
+bool desk_still(void *arg, struct web_asker *who) {
+  struct admin *a = arg;
+  struct web_asker now;
+  uint64_t generation = staff_generation(a->ledger);
+  if (who->by == BY_NOBODY || (who->generation == generation && clock_wall_ms() < who->until_ms))
+    return true;
+  if (!who_again(a, who, &now) || now.role != who->role || strcmp(now.name, who->name) != 0)
+    return false;
+  now.generation = generation;
+  *who = now;
   return true;
 }
 
@@ -123,11 +160,13 @@ static bool refuse(struct web_answer *ret, enum web_problem id, const char *deta
 bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret) {
   const struct verb *v = &verbs[k->row->id];
   char detail[96];
-  if (!who_find(arg, k, ret_who)) {
+  bool known = who_find(arg, k, ret_who), changes = k->method != WEB_GET && k->method != WEB_HEAD;
+  if (!known)
     memset(ret_who, 0, sizeof *ret_who);
+  if (changes && k->is_foreign && ret_who->by != BY_TOKEN)
+    return refuse(ret, WEB_PROBLEM_origin, NULL); /* another page's script or form, by our browser */
+  if (!known)
     return v->role == ROLE_NONE || refuse(ret, WEB_PROBLEM_unauthorized, NULL);
-  }
-  bool changes = k->method != WEB_GET && k->method != WEB_HEAD;
   if (ret_who->by == BY_COOKIE && changes && !slice_eq(k->sallyport, SLICE("1")))
     return refuse(ret, WEB_PROBLEM_forbidden, "a change by cookie needs the header X-Sallyport: 1");
   if (role_may((enum role)ret_who->role, v->role))

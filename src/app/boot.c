@@ -197,10 +197,17 @@ static int start_native(struct house *h) {
 
 static int start_admin(struct house *h) {
   const struct conf *c = h->conf;
+  const char *hosts[CONF_LIST_MAX];
   const char *why = NULL;
   char ledger[CONF_PATH_BYTES + 16];
   snprintf(ledger, sizeof(ledger), "%s/operators.db", c->node.state_dir);
+  for (uint32_t i = 0; i < c->admin.hosts.n; i++)
+    hosts[i] = c->admin.hosts.text[i];
   struct admin_settings s = {.listen = c->admin.listen,
+                             .hosts = hosts,
+                             .hosts_n = c->admin.hosts.n,
+                             .session_idle_s = c->admin.session_idle_s,
+                             .session_life_s = c->admin.session_life_s,
                              .files = console_files,
                              .files_n = console_files_count,
                              .cert_file = c->admin.certificate[0] ? c->admin.certificate : NULL,

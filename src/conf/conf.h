@@ -275,8 +275,9 @@ struct conf {
   struct {
     struct addr listen;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
-    uint32_t streams_max;
     struct conf_names paths; /* folders whose files an operator's commit may name */
+    uint32_t streams_max, session_idle_s, session_life_s;
+    struct conf_names hosts; /* Host values accepted besides the address */
     char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */
   } admin;
   struct {

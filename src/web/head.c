@@ -113,12 +113,38 @@ bool head_host_ok(struct slice host, const char *const *hosts, size_t n, const s
   for (size_t i = 0; i < n; i++)
     if (slice_ieq(host, slice_of(hosts[i])))
       return true;
+  if (slice_ieq(host, SLICE("localhost")) && addr_is_loopback(local))
+    return true; /* a name that nobody's DNS gives away (RFC 6761 6.3) */
   return addr_parse(&a, host, 0) == 0 && addr_eq_ip(&a, local);
 }
 
-bool head_type_is(struct slice content_type, const char *type) {
-  struct slice rest = content_type;
-  return slice_ieq(slice_trim(slice_cut(&rest, ';')), slice_of(type));
+bool head_origin_own(struct slice origin, struct slice host, bool is_tls, const char *const *hosts,
+                     size_t n) {
+  struct slice https = SLICE("https://"), http = SLICE("http://");
+  bool is_https = slice_istarts(origin, https);
+  if (!is_https && !slice_istarts(origin, http))
+    return false;
+  size_t cut = is_https ? https.n : http.n;
+  struct slice rest = slice_from(origin.p + cut, origin.n - cut);
+  if (is_https == is_tls && slice_ieq(rest, host))
+    return true;
+  if (!host_cut(&rest))
+    return false;
+  for (size_t i = 0; i < n; i++)
+    if (slice_ieq(rest, slice_of(hosts[i])))
+      return true;
+  return false;
+}
+
+bool head_type_listed(struct slice content_type, const char *types) {
+  struct slice rest = slice_of(types), own = content_type;
+  struct slice type = slice_trim(slice_cut(&own, ';'));
+  while (rest.p) {
+    struct slice one = slice_trim(slice_cut(&rest, ','));
+    if (slice_eq(one, SLICE("*")) || slice_ieq(type, one))
+      return true;
+  }
+  return false;
 }
 
 uint64_t head_length(const struct head *h) {

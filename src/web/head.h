@@ -41,6 +41,9 @@ bool head_target_ok(struct slice target);
 enum web_problem head_judge(const struct head *h, bool has_body_method, const char **ret_why);
 /* Host is one of the names (any port, case ignored) or the literal of the local address. */
 bool head_host_ok(struct slice host, const char *const *hosts, size_t n, const struct addr *local);
-/* "application/json; charset=utf-8" is of type "application/json". */
-bool head_type_is(struct slice content_type, const char *type);
+/* Origin is a page of this server: scheme and Host of the request itself, or one of the names at any port. */
+bool head_origin_own(struct slice origin, struct slice host, bool is_tls, const char *const *hosts,
+                     size_t n);
+/* "application/json; charset=utf-8" is one of "application/json, text/plain"; "*" is any. */
+bool head_type_listed(struct slice content_type, const char *types);
 uint64_t head_length(const struct head *h); /* Content-Length, 0 if absent */

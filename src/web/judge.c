@@ -101,6 +101,9 @@ static bool who_ok(struct req *q) {
                         .cookie = q->head.field[HEAD_COOKIE],
                         .sallyport = q->head.field[HEAD_SALLYPORT],
                         .peer = q->conn->peer};
+  struct slice origin = q->head.field[HEAD_ORIGIN];
+  k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->cert != NULL,
+                                              (const char *const *)q->web->hosts, q->web->hosts_n);
   (void)bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer);
   if (q->web->who(q->web->direct_arg, &k, &q->who, &q->answer))
     return true;
@@ -136,10 +139,13 @@ bool req_judge(struct req *q, const char *method) {
   return true;
 }
 
-/* Once the body is here: a body has the row's type, an absent one needs none. */
+/* Once the body is here: a body has one of the row's types, an absent one needs none. The refusal names
+ * them (RFC 9110 15.5.16, RFC 5789 3.1). */
 bool req_type_ok(struct req *q) {
-  const char *type = q->row->type ? q->row->type : "application/json";
-  if (!q->body_bytes || strcmp(type, "*") == 0 || head_type_is(q->head.field[HEAD_CONTENT_TYPE], type))
+  const char *types = q->row->type ? q->row->type : "application/json";
+  if (!q->body_bytes || head_type_listed(q->head.field[HEAD_CONTENT_TYPE], types))
     return true;
-  return refuse(q, SERVER_framing, WEB_PROBLEM_media_type, type);
+  refuse(q, SERVER_framing, WEB_PROBLEM_media_type, types);
+  q->answer.extra[0] = (struct web_header){q->method == WEB_PATCH ? "Accept-Patch" : "Accept", types};
+  return false;
 }

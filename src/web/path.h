@@ -39,7 +39,7 @@ struct web_row {
   int id;                  /* id is the door's own name of the row. */
   uint32_t flags;          /* flags are of enum web_row_flag. */
   const char *scope;       /* scope is required of the token; NULL: any. */
-  const char *type;        /* type is the body's media type; NULL: application/json; "*": any. */
+  const char *type;        /* type lists the body's media types by commas; NULL: application/json; "*": any. */
   uint32_t body_max_bytes; /* body_max_bytes: past it 413; 0: the server's default (64 KiB). */
   web_direct_fn *direct;   /* direct, if set, answers on the web thread; else the owner is asked. */
 };

@@ -8,18 +8,34 @@
 
 #define SEND_DEADLINE_US 60000000u
 
+#define STILL_US 500000u
+
 /* The library's context of a body that is made while it is sent. */
 struct sending {
   struct web_source source;
   struct conn *conn;
+  struct web *web;
+  struct web_asker who;
+  uint64_t judged_us;
 };
+
+/* A long answer ends with the session that asked for it. */
+static bool sending_still(struct sending *s, uint64_t now_us) {
+  if (!s->web->still || now_us < s->judged_us + STILL_US)
+    return true;
+  s->judged_us = now_us;
+  return s->web->still(s->web->direct_arg, &s->who);
+}
 
 /* A reader that takes something may go on. */
 static ssize_t sending_read(void *cls, uint64_t at, char *dst, size_t max) {
   struct sending *s = cls;
+  uint64_t now_us = clock_now_us();
   (void)at;
+  if (!sending_still(s, now_us))
+    return MHD_CONTENT_READER_END_WITH_ERROR;
   ssize_t n = s->source.fn(s->source.arg, dst, max);
-  atomic_store(&s->conn->deadline_us, clock_now_us() + SEND_DEADLINE_US);
+  atomic_store(&s->conn->deadline_us, now_us + SEND_DEADLINE_US);
   return n > 0 ? n : n == 0 ? MHD_CONTENT_READER_END_OF_STREAM : MHD_CONTENT_READER_END_WITH_ERROR;
 }
 
@@ -29,11 +45,12 @@ static void sending_free(void *cls) {
   free(s);
 }
 
-static struct MHD_Response *response_sending(struct web_answer *a, struct conn *conn) {
+static struct MHD_Response *response_sending(struct req *q) {
+  struct web_answer *a = &q->answer;
   struct sending *s = malloc(sizeof(*s));
   if (!s)
     return NULL;
-  *s = (struct sending){a->source, conn};
+  *s = (struct sending){a->source, q->conn, q->web, q->who, clock_now_us()};
   struct MHD_Response *r =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 65536, sending_read, s, sending_free);
   if (r)
@@ -43,9 +60,10 @@ static struct MHD_Response *response_sending(struct web_answer *a, struct conn *
   return r;
 }
 
-static struct MHD_Response *response_new(struct web_answer *a, struct conn *conn) {
+static struct MHD_Response *response_new(struct req *q) {
+  struct web_answer *a = &q->answer;
   if (a->source.fn)
-    return response_sending(a, conn);
+    return response_sending(q);
   if (a->fixed.p)
     return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p,
                                            MHD_RESPMEM_PERSISTENT);
@@ -106,7 +124,7 @@ enum MHD_Result answer_send(struct req *q) {
   if (!q->answer.status)
     web_answer_problem(&q->answer, WEB_PROBLEM_internal, NULL);
   unsigned status = q->answer.status;
-  struct MHD_Response *r = response_new(&q->answer, q->conn);
+  struct MHD_Response *r = response_new(q);
   if (!r)
     return MHD_NO;
   headers_own(r, &q->answer);

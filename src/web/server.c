@@ -173,6 +173,7 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   w->who = s->who;
   w->finish = s->finish;
   w->note_free = s->note_free;
+  w->still = s->still;
   w->body_max_bytes = or_default(s->body_max_bytes, 65536);
   w->request_us = or_default(s->request_deadline_ms, 10000) * 1000ull;
   w->answer_us = or_default(s->answer_deadline_ms, 10000) * 1000ull;

@@ -87,6 +87,7 @@ struct stream {
   uint64_t cast_at; /* cast_at is how far it has read the cast, where it listens. */
   uint64_t beat_us;  /* beat_us is when the next comment is due. */
   uint64_t moved_us; /* moved_us is when the reader last took something. */
+  struct web_asker who; /* who asked for it, as judged last. */
 };
 
 struct note {
@@ -106,6 +107,7 @@ struct web {
   bool (*who)(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret);
   void (*finish)(void *arg, void *note, struct web_answer *answer);
   void (*note_free)(void *note);
+  bool (*still)(void *arg, struct web_asker *who);
   unsigned body_max_bytes;
   uint64_t request_us, answer_us, beat_us;
   size_t stream_max_bytes;

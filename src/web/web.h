@@ -21,6 +21,7 @@ struct web_asker {
   char name[65];
   uint8_t role, by;
   uint8_t credential[32]; /* credential is a digest of what was shown, never the thing itself. */
+  uint64_t generation, until_ms; /* what it was judged by, and when it ends (wall clock); its words too */
 };
 
 /* What a judge sees: the header of a request, before its body. Slices live for the call. */
@@ -30,6 +31,7 @@ struct web_knock {
   struct slice bearer;        /* of Authorization: Bearer; p NULL: none */
   struct slice cookie;        /* the header as it came; see web_cookie() */
   struct slice sallyport;     /* X-Sallyport; p NULL: none */
+  bool is_foreign;            /* Origin is there, and is no page of this server. */
   struct slice peer_names[4]; /* of a client certificate that verified: its common name and DNS names */
   struct addr peer;
 };
@@ -57,6 +59,9 @@ struct web_settings {
    * handler left in *ask->note; note_free always gets it. All with direct_arg. */
   void (*finish)(void *arg, void *note, struct web_answer *answer);
   void (*note_free)(void *note);
+  /* Is who asked still welcome? Asked again while an answer is long (by direct_arg; web threads, and who
+   * calls web_streams_judge()); may write into who. False: the answer is cut. NULL: always. */
+  bool (*still)(void *arg, struct web_asker *who);
   unsigned threads;                     /* 0: 4 for each address */
   unsigned connections_max;             /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
@@ -136,6 +141,9 @@ uint64_t web_cast(struct web *w, struct slice bytes);
 int web_stream_listen(struct web *w, web_handle stream, uint64_t from) must_check; /* 0, -ENOENT, -ENOMEM */
 void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
 size_t web_stream_count(struct web *w);
+/* Ends each stream whose asker is no longer welcome (web_settings.still); any thread, to be called twice
+ * a second. Returns how many. */
+unsigned web_streams_judge(struct web *w);
 
 /* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence. */
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;

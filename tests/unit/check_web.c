@@ -116,6 +116,36 @@ Test(head, hosts) {
   for (size_t i = 0; i < COUNT_OF(bad); i++)
     cr_assert_not(head_host_ok(slice_of(bad[i]), names, 1, &local), "%s", bad[i]);
   cr_assert(head_host_ok(SLICE("[2001:db8::1]:443"), names, 1, &six));
+  cr_assert_not(head_host_ok(SLICE("localhost"), names, 1, &local));
+  cr_assert_eq(addr_parse(&local, SLICE("127.0.0.1"), 443), 0);
+  cr_assert(head_host_ok(SLICE("LOCALHOST:8081"), names, 1, &local));
+  cr_assert_not(head_host_ok(SLICE("rebound.localhost"), names, 1, &local));
+}
+
+Test(head, origins) {
+  static const char *const names[] = {"ops.example"};
+  static const struct {
+    const char *origin, *host;
+    bool is_tls, is_own;
+  } cases[] = {
+      {"https://192.0.2.1:8081", "192.0.2.1:8081", true, true},
+      {"http://192.0.2.1:8081", "192.0.2.1:8081", true, false},
+      {"http://127.0.0.1:8081", "127.0.0.1:8081", false, true},
+      {"http://127.0.0.1:3000", "127.0.0.1:8081", false, false},
+      {"https://OPS.example", "127.0.0.1:8081", false, true}, /* behind a proxy */
+      {"https://ops.example:8443", "ops.example", true, true},
+      {"https://ops.example.evil", "ops.example", true, false},
+      {"https://evil.example", "ops.example", true, false},
+      {"https://ops.example/x", "ops.example", true, false},
+      {"null", "ops.example", true, false},
+      {"", "", true, false},
+      {"ops.example", "ops.example", true, false},
+      {"file://ops.example", "ops.example", true, false},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++)
+    cr_expect_eq(head_origin_own(slice_of(cases[i].origin), slice_of(cases[i].host), cases[i].is_tls,
+                                 names, 1),
+                 cases[i].is_own, "%s at %s", cases[i].origin, cases[i].host);
 }
 
 Test(head, targets_and_types) {
@@ -124,9 +154,12 @@ Test(head, targets_and_types) {
   cr_assert_not(head_target_ok(SLICE("http://a/")));
   cr_assert_not(head_target_ok(SLICE("/a\\b")));
   cr_assert_not(head_target_ok(SLICE("/a\x7f")));
-  cr_assert(head_type_is(SLICE("application/JSON ; charset=utf-8"), "application/json"));
-  cr_assert_not(head_type_is(SLICE("application/json2"), "application/json"));
-  cr_assert_not(head_type_is((struct slice){0}, "application/json"));
+  cr_assert(head_type_listed(SLICE("application/JSON ; charset=utf-8"), "application/json"));
+  cr_assert_not(head_type_listed(SLICE("application/json2"), "application/json"));
+  cr_assert_not(head_type_listed((struct slice){0}, "application/json"));
+  cr_assert(head_type_listed(SLICE("application/json;charset=utf-8"), "text/csv, application/json"));
+  cr_assert(head_type_listed(SLICE("x/y"), "*"));
+  cr_assert_not(head_type_listed(SLICE("text/csv, application/json"), "text/csv, application/json"));
 }
 
 static json_t *body_of(const struct web_answer *a) {

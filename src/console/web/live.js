@@ -2,6 +2,7 @@
 // What changes by itself: one event stream fills these signals, whatever page is shown.
 
 import { computed, signal } from '@preact/signals';
+import { get, me } from './api.js';
 
 export const overview = signal(null);
 export const calls = signal(new Map());
@@ -41,17 +42,29 @@ function clear() {
   for (const store of [calls, trunks, alarms]) store.value = new Map();
 }
 
+/** The stream ends with the session: without one, back to the login (api.js); with another role, show that. */
+async function ask() {
+  try {
+    me.value = await get('me');
+  } catch {
+    // Refused: api.js has seen to it. Not reached: the stream tries again.
+  }
+}
+
 export function open() {
   close();
   link.value = 'waiting';
   source = new EventSource('/admin/v1/events');
   source.onopen = () => {
     clear(); // a snapshot of everything comes first
+    if (link.value === 'lost') ask();
     link.value = 'open';
   };
   source.onerror = () => {
     link.value = 'lost';
-    if (source?.readyState === EventSource.CLOSED) timer = setTimeout(open, 3000);
+    if (source?.readyState !== EventSource.CLOSED) return;
+    timer = setTimeout(open, 3000);
+    ask();
   };
   for (const [name, handler] of Object.entries(HANDLERS)) {
     source.addEventListener(name, (event) => {

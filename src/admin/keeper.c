@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A thread for what must happen though nobody asks: twice a second, streams end whose session, token or
+ * certificate has ended. */
+#include "admin/desk.h"
+
+#include <signal.h>
+#include <time.h>
+
+enum { TURN_MS = 500 };
+
+struct keeper {
+  struct admin *admin;
+  pthread_t thread;
+  pthread_mutex_t lock;
+  pthread_cond_t cond;
+  bool is_over; /* lock */
+};
+
+/* False when it is over. */
+static bool keeper_wait(struct keeper *k) {
+  struct timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  until.tv_nsec += TURN_MS * 1000000L;
+  until.tv_sec += until.tv_nsec / 1000000000L;
+  until.tv_nsec %= 1000000000L;
+  pthread_mutex_lock(&k->lock);
+  while (!k->is_over && pthread_cond_timedwait(&k->cond, &k->lock, &until) == 0)
+    ;
+  bool goes_on = !k->is_over;
+  pthread_mutex_unlock(&k->lock);
+  return goes_on;
+}
+
+static void *keeper_run(void *arg) {
+  struct keeper *k = arg;
+  while (keeper_wait(k))
+    (void)web_streams_judge(k->admin->web);
+  return NULL;
+}
+
+static int thread_start(struct keeper *k) {
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, &before);
+  int r = pthread_create(&k->thread, NULL, keeper_run, k);
+  pthread_sigmask(SIG_SETMASK, &before, NULL);
+  return -r;
+}
+
+int keeper_start(struct admin *a) {
+  pthread_condattr_t monotonic;
+  struct keeper *k = calloc(1, sizeof *k);
+  if (!k)
+    return -ENOMEM;
+  k->admin = a;
+  pthread_mutex_init(&k->lock, NULL);
+  pthread_condattr_init(&monotonic);
+  pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+  pthread_cond_init(&k->cond, &monotonic);
+  pthread_condattr_destroy(&monotonic);
+  int r = thread_start(k);
+  if (r == 0)
+    a->keeper = k;
+  else
+    free(k);
+  return r;
+}
+
+void keeper_stop(struct admin *a) {
+  struct keeper *k = a->keeper;
+  if (!k)
+    return;
+  pthread_mutex_lock(&k->lock);
+  k->is_over = true;
+  pthread_cond_signal(&k->cond);
+  pthread_mutex_unlock(&k->lock);
+  pthread_join(k->thread, NULL);
+  pthread_cond_destroy(&k->cond);
+  pthread_mutex_destroy(&k->lock);
+  free(k);
+  a->keeper = NULL;
+}

@@ -1,0 +1,182 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Speaks to the admin server of tests/thread/gate.c: who may ask, and until when."""
+import http.client
+import json
+import sys
+import time
+
+PORT, TOKEN, DIR = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+ADMIN = {"Authorization": "Bearer " + TOKEN}
+ENDS_S = 1.5  # a second, and what a loaded machine adds
+failed = 0
+
+
+def check(ok, what):
+    global failed
+    if not ok:
+        failed += 1
+        print("FAILED: %s" % (what,))
+
+
+def ask(method, path, body=None, head=None, door=None):
+    c = door or http.client.HTTPConnection("127.0.0.1", PORT, timeout=8)
+    h = {"Content-Type": "application/json"} if body is not None else {}
+    h.update(head or {})
+    c.request(method, "/admin/v1" + path, body if body is None or isinstance(body, (str, bytes)) else json.dumps(body), h)
+    a = c.getresponse()
+    text = a.read()
+    if not door:
+        c.close()
+    return a, json.loads(text) if text and "json" in (a.getheader("Content-Type") or "") else None
+
+
+def cookie_of(answer):
+    return (answer.getheader("Set-Cookie") or "").split(";")[0]
+
+
+def login(body, head=None):
+    a, j = ask("POST", "/login", body, head)
+    check(a.status == 200, (body, a.status, j))
+    return {"Cookie": cookie_of(a), "X-Sallyport": "1"}
+
+
+class Stream:
+    """An open stream of events."""
+
+    def __init__(self, head):
+        self.door = http.client.HTTPConnection("127.0.0.1", PORT, timeout=8)
+        self.door.request("GET", "/admin/v1/events", None, head)
+        self.answer = self.door.getresponse()
+        check(self.answer.status == 200, self.answer.status)
+        while self.answer.readline() not in (b"event: overview\n", b""):
+            pass
+
+    def seconds_to_end(self):
+        began = time.monotonic()
+        try:
+            while self.answer.readline():
+                pass
+        except (ConnectionError, http.client.HTTPException):
+            pass
+        except TimeoutError:
+            return 99
+        finally:
+            self.door.close()
+        return time.monotonic() - began
+
+    def is_open(self):
+        self.door.sock.settimeout(1.2)
+        try:
+            while self.answer.readline():
+                pass
+            return False
+        except TimeoutError:
+            return True
+
+
+def etag(path):
+    return ask("GET", path, head=ADMIN)[0].getheader("ETag")
+
+
+def user(name, role):
+    a, j = ask("POST", "/users", {"name": name, "role": role, "password": "correct horse " + name}, ADMIN)
+    check(a.status == 201, j)
+
+
+def patch(name, body):
+    a, j = ask("PATCH", "/users/" + name, body, dict(ADMIN, **{"If-Match": etag("/users/" + name)}))
+    check(a.status == 200, j)
+
+
+# --- a stream ends with what opened it -------------------------------------------------------------------
+for name in ("out", "gone", "locked", "word", "role", "own"):
+    user(name, "operator")
+token = ask("POST", "/api-tokens", {"name": "t", "role": "viewer"}, ADMIN)[1]
+TESTS = {
+    "out": lambda head: ask("POST", "/logout", head=head),
+    "gone": lambda head: ask("DELETE", "/users/gone", head=dict(ADMIN, **{"If-Match": etag("/users/gone")})),
+    "locked": lambda head: patch("locked", {"locked": True}),
+    "word": lambda head: patch("word", {"password": "another horse 1"}),
+    "role": lambda head: patch("role", {"role": "viewer"}),
+    "own": lambda head: ask("POST", "/me/password", {"old": "correct horse own", "new": "another horse 2"}, head),
+}
+other = Stream(ADMIN)
+for name, end in TESTS.items():
+    mine = login({"user": name, "password": "correct horse " + name})
+    stream = Stream(mine)
+    end(mine)
+    took = stream.seconds_to_end()
+    check(took < ENDS_S, "%s: the stream ended after %.1f s" % (name, took))
+    check(ask("GET", "/events" if name != "role" else "/users", head=mine)[0].status == (401 if name != "role" else 403), name + ": afterwards")
+bearer = {"Authorization": "Bearer " + token["token"]}
+mine = login({"token": token["token"]})
+streams = [Stream(bearer), Stream(mine)]
+check(ask("DELETE", "/api-tokens/" + token["id"], head=ADMIN)[0].status == 204, "revoked")
+for stream in streams:
+    check(stream.seconds_to_end() < ENDS_S, "a stream outlived its token")
+soon = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 3))
+token = ask("POST", "/api-tokens", {"name": "short", "role": "viewer", "expires_at": soon}, ADMIN)[1]
+streams = [Stream({"Authorization": "Bearer " + token["token"]})]
+user("idle", "viewer")
+mine = login({"user": "idle", "password": "correct horse idle"})
+streams.append(Stream(mine))  # sessions idle for three seconds
+for stream in streams:
+    took = stream.seconds_to_end()
+    check(1 < took < 3 + ENDS_S or stream is streams[1] and took < ENDS_S, "expired: ended after %.1f s" % took)
+check(ask("GET", "/events", head=mine)[0].status == 401, "an idle session")
+check(other.is_open(), "the stream of another went too")
+
+# --- bodies ------------------------------------------------------------------------------------------------
+user("body", "viewer")
+for kind, ok in (("application/json", True), ("application/merge-patch+json", True), ("application/merge-patch+json; charset=utf-8", True),
+                 ("APPLICATION/JSON;charset=UTF-8", True), ("text/plain", False), ("application/json-patch+json", False), ("", False)):
+    a, j = ask("PATCH", "/users/body", b'{"locked":false}', dict(ADMIN, **{"If-Match": etag("/users/body"), "Content-Type": kind}))
+    check(a.status == (200 if ok else 415), (kind, a.status, j))
+    check(ok or a.getheader("Accept-Patch") == "application/merge-patch+json, application/json", a.getheaders())
+a, j = ask("POST", "/login", b"{}", {"Content-Type": "application/merge-patch+json"})
+check(a.status == 415 and a.getheader("Accept") == "application/json", (a.status, a.getheaders()))
+
+# --- a browser that is led astray -----------------------------------------------------------------------
+user("web", "security")
+mine = login({"user": "web", "password": "correct horse web"})
+here = "http://127.0.0.1:%d" % PORT
+
+
+def change(head):
+    return ask("POST", "/bans", {"addr": "x"}, head)[0].status
+
+
+check(change(dict(mine, Origin=here)) == 422, "a page of ours")
+for origin in ("http://evil.example", "null", "http://127.0.0.1:1", "https://127.0.0.1:%d" % PORT, "http://localhost:%d" % PORT):
+    check(change(dict(mine, Origin=origin)) == 403, origin)
+    check(ask("POST", "/login", {"user": "web", "password": "correct horse web"}, {"Origin": origin})[0].status == 403, "login from " + origin)
+    check(change(dict(ADMIN, Origin=origin)) == 422, "a token is no cookie: " + origin)
+check(change({"Cookie": mine["Cookie"]}) == 403, "without X-Sallyport")
+check(change(dict(mine, **{"X-Sallyport": "2"})) == 403, "with another")
+for host, ok in (("127.0.0.1:%d" % PORT, True), ("127.0.0.1", True), ("localhost:%d" % PORT, True), ("rebound.example:%d" % PORT, False),
+                 ("127.0.0.1.rebound.example", False), ("127.0.0.2", False), ("", False)):
+    check(ask("GET", "/me", head=dict(mine, Host=host))[0].status in ((200,) if ok else (400, 421)), "Host " + host)
+
+# --- a token is for the header only ----------------------------------------------------------------------
+for query in ("token", "access_token", "authorization", "sallyport_session"):
+    check(ask("GET", "/me?%s=%s" % (query, TOKEN))[0].status == 401, "in the address: " + query)
+for head in ({"Authorization": "Basic " + TOKEN}, {"Authorization": TOKEN}, {"Cookie": "sallyport_session=" + TOKEN}, {"X-Sallyport": TOKEN},
+             {"Cookie": "token=" + TOKEN}, {"Authorization": "Bearer " + mine["Cookie"].split("=", 1)[1]},
+             {"Cookie": "%s; %s" % (mine["Cookie"], mine["Cookie"])}):
+    check(ask("GET", "/me", head=head)[0].status == 401, head)
+
+# --- methods -----------------------------------------------------------------------------------------------
+for method in ("HEAD", "TRACE", "CONNECT", "PROPFIND", "get", "POST"):
+    status = ask(method, "/users")[0].status
+    check(status in (400, 401, 405, 501), (method, status))
+    status = ask(method, "/users", head=dict(mine))[0].status
+    check(status == (200 if method == "HEAD" else status) and (method == "HEAD" or status in (400, 405, 422, 501)), (method, status))
+check(ask("HEAD", "/users", head=login({"user": "idle", "password": "correct horse idle"}))[0].status == 403, "HEAD asks for the role too")
+a, _ = ask("OPTIONS", "/users", head={"Origin": "http://evil.example", "Access-Control-Request-Method": "POST"})
+check(a.status == 403 and not a.getheader("Access-Control-Allow-Origin"), "a preflight")
+for path in ("/me", "/users", "/api-tokens", "/config", "/login", "/none"):
+    a, _ = ask("GET", path, head=ADMIN)
+    check(a.getheader("Cache-Control") == "no-store" and not a.getheader("Access-Control-Allow-Origin"), (path, a.getheaders()))
+
+sys.exit(1 if failed else 0)
