@@ -23,7 +23,7 @@ static json_t *row_json(const struct record *r) {
                    clock_text(r->started_ms, at), "rule", text_json(r->rule[0] ? r->rule : r->reason),
                    "status", (int)r->sip_status, "trunk", text_json(r->caller.peer), "source",
                    text_json(r->caller.remote_addr), "from", text_json(r->from), "to", text_json(r->to),
-                   "detail", text_json(r->detail), "count", 1);
+                   "detail", text_json(r->detail), "count", (int)r->repeats + 1);
 }
 
 /* Without the port: a scanner has many. */
@@ -54,7 +54,7 @@ static json_t *rows_json(const struct record *rows, size_t n, const char *rule) 
     } else {
       json_t *row = json_array_get(list, k);
       json_object_set_new(row, "count",
-                          json_integer(json_integer_value(json_object_get(row, "count")) + 1));
+                          json_integer(json_integer_value(json_object_get(row, "count")) + 1 + rows[i].repeats));
     }
   }
   return list;

@@ -104,6 +104,7 @@ json_t *show_record(const struct record *r) {
   json_object_set_new(j, "cause", text_or_null(r->cause_id));
   json_object_set_new(j, "cause_text", text_or_null(r->cause_text));
   json_object_set_new(j, "interim", json_integer(r->interim));
+  json_object_set_new(j, "repeats", json_integer(r->repeats));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));
   json_object_set_new(j, "metadata", stored_json(r->metadata));
   snprintf(version, sizeof(version), "%016" PRIx64, r->config_version);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 enum { SEEN_MAX = 4096, ALARMS_MAX = 64 };
+#define DROPPED_US 300000000u
 
 /* A call that listeners know of. */
 struct seen {
@@ -78,6 +79,23 @@ static void alarm_add(struct admin_alarm *list, size_t *n, const char *kind, boo
   ++*n;
 }
 
+/* Stands five minutes after the last one that was lost. */
+static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
+  static uint64_t seen, until_us;
+  const struct counts *c = store_counts(h->store);
+  uint64_t calls = count_get(c, STORE_DROPPED), refused = count_get(c, STORE_DROPPED_REFUSED);
+  char text[200];
+  if (calls + refused != seen)
+    until_us = clock_now_us() + DROPPED_US;
+  seen = calls + refused;
+  if (clock_now_us() >= until_us)
+    return;
+  snprintf(text, sizeof text,
+           "Records were given up because too many waited: %llu of calls, %llu of refused attempts since the start",
+           (unsigned long long)calls, (unsigned long long)refused);
+  alarm_add(list, n, "records_dropped", calls > 0, "records", text);
+}
+
 /* What stands now; the operators' door knows what of it is new and what is over. */
 static size_t alarms_make(struct house *h, struct admin_alarm *list) {
   struct trunk_alarm *of_trunks = calloc(ALARMS_MAX, sizeof *of_trunks);
@@ -93,6 +111,7 @@ static size_t alarms_make(struct house *h, struct admin_alarm *list) {
               "The media process is not connected: no call can be made");
   if (!store_is_well(h->store))
     alarm_add(list, &n, "records_failing", true, "records", "Records cannot be written to the disk");
+  dropped_alarm(h, list, &n);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
     struct trunk_health t;
     const char *name = h->conf->trunks[i].name;

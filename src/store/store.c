@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "store/db.h"
+#include "store/gather.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -15,9 +16,13 @@
 
 #define PURGE_US 60000000ull
 #define STOP_TRIES 5
+#define GROWS_MS 1000
+#define GATHER_ROWS 1024
+#define REFUSED_SHARE 4 /* of the queue may be refused attempts */
 
 struct item {
   struct list node;
+  bool is_refused;
   bool is_old; /* is_old: the same record comes again in this batch; that one is written. */
   struct record record;
 };
@@ -29,8 +34,11 @@ struct store {
   _Atomic uint64_t keep_ms, keep_bytes;
   _Atomic uint64_t purge_us; /* purge_us is when it is looked at age and size again. */
   pthread_mutex_t lock;
-  struct list queue; /* queue is what waits, oldest first (lock). */
-  size_t waiting;    /* waiting counts queue and the writer's batch (lock). */
+  struct list queue;   /* queue is what waits of calls, oldest first (lock). */
+  struct list refused; /* refused is what waits of refused attempts; it gives way (lock). */
+  size_t waiting;      /* waiting counts both and the writer's batch (lock). */
+  size_t refused_n;    /* refused_n counts refused (lock). */
+  struct gather *gather; /* lock */
   uint64_t put_n,
       settled_n; /* put_n records came; settled_n of them are committed or given up (lock). */
   bool stopping; /* lock */
@@ -47,59 +55,104 @@ static const struct count_row count_rows[STORE_COUNT_] = {
                          COUNT_COUNTER},
     [STORE_FAILED] = {"sallyport_records_commit_failures_total", "",
                       "Commits that failed and are tried again.", COUNT_COUNTER},
-    [STORE_DROPPED] = {"sallyport_records_dropped_total", "",
+    [STORE_DROPPED] = {"sallyport_records_dropped_total", "kind=\"call\"",
                        "Records given up because too many waited.", COUNT_COUNTER},
+    [STORE_DROPPED_REFUSED] = {"sallyport_records_dropped_total", "kind=\"refused\"", "",
+                               COUNT_COUNTER},
+    [STORE_GATHERED] = {"sallyport_records_gathered_total", "",
+                        "Refused attempts that were counted in the record of one like them.",
+                        COUNT_COUNTER},
     [STORE_EXPIRED] = {"sallyport_records_expired_total", "", "Records deleted by age or size.",
                        COUNT_COUNTER},
     [STORE_WAITING] = {"sallyport_records_waiting", "", "Records that wait for the disk.", COUNT_GAUGE},
 };
 
-/* Under the lock. */
+/* Under the lock. Refused attempts go before calls. */
 static void oldest_drop(struct store *s) {
-  struct item *i = CONTAINER_OF(s->queue.next, struct item, node);
+  bool is_refused = !list_is_empty(&s->refused);
+  struct item *i = CONTAINER_OF(is_refused ? s->refused.next : s->queue.next, struct item, node);
   list_del(&i->node);
   free(i);
   s->waiting--;
+  s->refused_n -= is_refused;
   s->settled_n++;
-  count_one(&s->counts, STORE_DROPPED);
+  count_one(&s->counts, is_refused ? STORE_DROPPED_REFUSED : STORE_DROPPED);
+}
+
+/* Under the lock; the record is its own from then on. False: too many wait. */
+static bool item_queue(struct store *s, struct item *i) {
+  i->is_old = false;
+  i->is_refused = i->record.state == RECORD_REFUSED;
+  list_add_tail(i->is_refused ? &s->refused : &s->queue, &i->node);
+  s->refused_n += i->is_refused;
+  s->put_n++;
+  s->waiting++;
+  bool fits = s->waiting <= s->queue_max && s->refused_n <= s->queue_max / REFUSED_SHARE + 1;
+  if (!fits)
+    oldest_drop(s);
+  count_set(&s->counts, STORE_WAITING, s->waiting);
+  return fits;
+}
+
+/* Under the lock. True: it is done with, as one of many. */
+static bool is_gathered(struct store *s, const struct record *r, int *ret) {
+  if (r->state != RECORD_REFUSED)
+    return false;
+  enum gather_how how = gather_take(s->gather, r, clock_now_us());
+  if (how == GATHER_ALONE)
+    return false;
+  count_one(&s->counts, how == GATHER_COUNTED ? STORE_GATHERED : STORE_DROPPED_REFUSED);
+  *ret = how == GATHER_COUNTED ? 0 : -EAGAIN;
+  return true;
 }
 
 int store_put(struct store *s, const struct record *r) {
   int result = 0;
-  struct item *i = malloc(sizeof(*i));
-  if (!i) {
-    count_one(&s->counts, STORE_DROPPED);
-    return -EAGAIN;
-  }
-  i->record = *r;
-  i->is_old = false;
+  struct item *i = NULL;
   pthread_mutex_lock(&s->lock);
-  bool was_empty = list_is_empty(&s->queue);
-  list_add_tail(&s->queue, &i->node);
-  s->put_n++;
-  s->waiting++;
-  if (s->waiting > s->queue_max) {
-    oldest_drop(s);
-    result = -EAGAIN;
+  bool was_idle = list_is_empty(&s->queue) && list_is_empty(&s->refused) && !gather_has(s->gather);
+  if (!is_gathered(s, r, &result)) {
+    i = malloc(sizeof(*i));
+    if (i)
+      i->record = *r;
+    else
+      count_one(&s->counts, r->state == RECORD_REFUSED ? STORE_DROPPED_REFUSED : STORE_DROPPED);
+    result = i && item_queue(s, i) ? 0 : -EAGAIN;
   }
-  count_set(&s->counts, STORE_WAITING, s->waiting);
   pthread_mutex_unlock(&s->lock);
   uint64_t one = 1;
-  if (was_empty) /* else the writer knows */
+  if (was_idle) /* else the writer knows */
     (void)!write(s->wake_fd, &one, sizeof(one));
   return result;
 }
 
-/* Moves the whole queue; the number of records. */
-static size_t batch_take(struct store *s, struct list *batch) {
-  size_t n = 0;
-  pthread_mutex_lock(&s->lock);
-  while (!list_is_empty(&s->queue)) {
-    struct list *node = s->queue.next;
-    list_del(node);
-    list_add_tail(batch, node);
-    n++;
+/* Rows of many attempts that are due, as items like others. Under the lock. */
+static void gathered_queue(struct store *s, bool all) {
+  const struct record *r;
+  struct item *i;
+  while ((i = malloc(sizeof(*i))) && (r = gather_due(s->gather, clock_now_us(), all))) {
+    i->record = *r;
+    (void)item_queue(s, i);
   }
+  free(i);
+}
+
+static size_t all_move(struct list *from, struct list *to) {
+  size_t n = 0;
+  for (; !list_is_empty(from); n++) {
+    struct list *node = from->next;
+    list_del(node);
+    list_add_tail(to, node);
+  }
+  return n;
+}
+
+/* Moves all that waits, calls first; the number of records. */
+static size_t batch_take(struct store *s, struct list *batch, bool is_last) {
+  pthread_mutex_lock(&s->lock);
+  gathered_queue(s, is_last);
+  size_t n = all_move(&s->queue, batch) + all_move(&s->refused, batch);
+  s->refused_n = 0;
   pthread_mutex_unlock(&s->lock);
   return n;
 }
@@ -121,8 +174,10 @@ static void batch_return(struct store *s, struct list *batch) {
   pthread_mutex_lock(&s->lock);
   while (!list_is_empty(batch)) {
     struct list *node = batch->prev;
+    bool is_refused = CONTAINER_OF(node, struct item, node)->is_refused;
     list_del(node);
-    list_add_tail(s->queue.next, node); /* before the first */
+    list_add_head(is_refused ? &s->refused : &s->queue, node);
+    s->refused_n += is_refused;
   }
   while (s->waiting > s->queue_max)
     oldest_drop(s);
@@ -160,10 +215,10 @@ static int batch_write(struct store *s, struct list *batch) {
 }
 
 /* False when the disk refuses. */
-static bool queue_write(struct store *s) {
+static bool queue_write(struct store *s, bool is_last) {
   struct list batch;
   list_init(&batch);
-  size_t n = batch_take(s, &batch);
+  size_t n = batch_take(s, &batch, is_last);
   if (!n)
     return true;
   batch_thin(&batch, n);
@@ -211,6 +266,14 @@ static bool is_stopping(struct store *s) {
   return yes;
 }
 
+/* Rows that grow are looked at every second. */
+static int rest_ms(struct store *s) {
+  pthread_mutex_lock(&s->lock);
+  bool grows = gather_has(s->gather);
+  pthread_mutex_unlock(&s->lock);
+  return grows ? GROWS_MS : 60000;
+}
+
 static void *writer_run(void *arg) {
   struct store *s = arg;
   bool ok = true, more = false;
@@ -219,13 +282,13 @@ static void *writer_run(void *arg) {
     uint64_t n;
     struct pollfd p = {s->wake_fd, POLLIN, 0};
     if (ok && !more)
-      (void)poll(&p, 1, 60000);
+      (void)poll(&p, 1, rest_ms(s));
     (void)!read(s->wake_fd, &n, sizeof(n));
     (void)poll(NULL, 0, (int)(ok ? s->commit_ms : s->retry_ms));
-    ok = queue_write(s);
+    ok = queue_write(s, false);
     more = ok && old_purge(s);
   }
-  (void)queue_write(s);
+  (void)queue_write(s, true);
   return NULL;
 }
 
@@ -245,6 +308,16 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
     return -ENOMEM;
   pthread_mutex_init(&s->lock, NULL);
   list_init(&s->queue);
+  list_init(&s->refused);
+  const struct gather_limits limits = {
+      .alone = set->refused_alone ? set->refused_alone : 20,
+      .alone_known = set->refused_alone ? set->refused_alone : 600,
+      .strangers_all = set->strangers_all ? set->strangers_all : 300,
+      .window_ms = set->refused_window_ms ? set->refused_window_ms : 60000,
+      .write_ms = set->refused_write_ms ? set->refused_write_ms : 10000,
+      .rows_max = GATHER_ROWS};
+  if (gather_new(&s->gather, &limits) < 0)
+    return -ENOMEM;
   s->queue_max = set->queue_max ? set->queue_max : 4096;
   s->commit_ms = set->commit_ms ? set->commit_ms : 50;
   s->retry_ms = set->retry_ms ? set->retry_ms : 1000;
@@ -277,8 +350,11 @@ struct store *store_free(struct store *s) {
     (void)!write(s->wake_fd, &one, sizeof(one));
     pthread_join(s->writer, NULL);
   }
+  if (s->refused.next)
+    (void)all_move(&s->refused, &s->queue);
   LIST_EACH_SAFE(&s->queue, node)
     free(CONTAINER_OF(node, struct item, node));
+  gather_free(s->gather);
   db_free(s->db);
   if (s->wake_fd > 0)
     close(s->wake_fd);

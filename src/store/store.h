@@ -72,6 +72,7 @@ struct record {
   /* What the plan was asked, as the caller's side wrote it: for replay. */
   char asked_called[65], asked_caller[65];
   uint8_t asked_flags; /* of enum record_asked */
+  uint32_t repeats;    /* refused: so many more of that source, trunk and rule are told by this row */
 };
 
 enum record_asked {
@@ -96,6 +97,10 @@ struct store_settings {
   unsigned retry_ms;         /* 0: 1,000: after a failed commit (disk full, locked) */
   uint64_t keep_ms;          /* 0: for ever; else ended records older than this are deleted */
   bool spool, spool_interim; /* each record that is over (interim: live ones too) waits for a receiver */
+  /* What a flood of refused attempts is held to; 0: of one source, trunk and rule in 60 s 600 are records
+   * of their own, 20 where no trunk or user is known, 300 of all such; the rest is counted in rows that
+   * are written every 10 s. */
+  unsigned refused_alone, strangers_all, refused_window_ms, refused_write_ms;
   uint64_t keep_bytes;       /* 0: any; else the oldest ended records go while the file holds more */
 };
 
@@ -105,8 +110,8 @@ struct store;
 int store_new(struct store **ret_store, const struct store_settings *s) must_check;
 struct store *store_free(struct store *s); /* writes what waits (at most 5 s), ends the thread */
 OWN_DEFINE(store)
-/* Copies and queues; any thread; never blocks on the disk. 0, or -EAGAIN: the ring is full, the oldest
- * record that waits was given up (counted). */
+/* Copies and queues; any thread; never blocks on the disk. Refused attempts give way to calls, and many
+ * alike are one row (repeats). 0, or -EAGAIN: too many wait, the oldest was given up (counted). */
 int store_put(struct store *s, const struct record *r);
 /* Waits until what was put before is committed; 0 or -ETIMEDOUT. For tests and clean shutdown. */
 int store_flush(struct store *s, unsigned timeout_ms) must_check;
@@ -117,7 +122,9 @@ bool store_is_well(const struct store *s); /* the last commit succeeded */
 enum store_count {
   STORE_COMMITTED,
   STORE_FAILED,
-  STORE_DROPPED,
+  STORE_DROPPED,         /* calls */
+  STORE_DROPPED_REFUSED, /* refused attempts */
+  STORE_GATHERED,
   STORE_WAITING,
   STORE_EXPIRED,
   STORE_COUNT_
