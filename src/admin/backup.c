@@ -65,6 +65,10 @@ static void backup_make(struct admin *a, struct web_answer *ret) {
                       f.newest_ms ? json_string(clock_text(f.newest_ms, newest)) : json_null()));
 }
 
+SHAPE(backup_made, {"file", SHAPE_TEXT, SHAPE_MUST}, {"records", SHAPE_INT, SHAPE_MUST},
+      {"bytes", SHAPE_INT, SHAPE_MUST}, {"schema", SHAPE_INT, SHAPE_MUST},
+      {"newest_at", SHAPE_TIME, SHAPE_MUST | SHAPE_NULL, .help = "Of the newest record"});
+
 void verb_backup(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   (void)ask;
   if (atomic_exchange(&busy, true)) {

@@ -4,6 +4,7 @@
 
 SHAPE(ban_new, {"addr", SHAPE_TEXT, SHAPE_MUST, 2, 64, .help = "An address; IPv6 counts by its /64"},
       {"ttl_s", SHAPE_INT, 0, 1, 31536000, .help = "Absent: an hour"}, {"why", SHAPE_TEXT, 0, 1, 64});
+SHAPE(ban_made, {"addr", SHAPE_TEXT, SHAPE_MUST}, {"ttl_s", SHAPE_INT, SHAPE_MUST});
 SHAPE(ban, {"addr", SHAPE_TEXT, SHAPE_MUST}, {"why", SHAPE_TEXT, SHAPE_MUST},
       {"until", SHAPE_TIME, SHAPE_MUST}, {"by", SHAPE_TEXT, SHAPE_MUST},
       {"hits", SHAPE_INT, SHAPE_MUST});

@@ -11,7 +11,8 @@ enum { TEXT_MAX = 4 << 20, CONFIRM_MAX_S = 86400 };
 
 static const struct shape_member file_members[] = {{"name", SHAPE_TEXT, SHAPE_MUST, 1, 255},
                                                    {"text", SHAPE_TEXT, SHAPE_MUST, 0, TEXT_MAX}};
-static const struct shape config_file = {"config_file", file_members, COUNT_OF(file_members), false};
+static const struct shape config_file = {"config_file", file_members, COUNT_OF(file_members), false,
+                                         NULL};
 
 #define FILES \
   { \
@@ -122,13 +123,13 @@ void config_faults(struct web_answer *ret, const struct revise_faults *f,
 }
 
 void config_refused(struct web_answer *ret, const struct revise_outcome *o) {
-  struct web_problem_info info = {.status = 409, .detail = o->why};
+  struct web_problem_info info = {.detail = o->why};
   if (o->result == REVISE_STALE)
     web_answer_problem(ret, WEB_PROBLEM_etag, NULL);
   else if (o->result == REVISE_ABSENT)
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
   else
-    web_answer_problem(ret, WEB_PROBLEM_unprocessable, &info);
+    web_answer_problem(ret, WEB_PROBLEM_conflict, &info);
 }
 
 /* ---- reading ---- */
@@ -348,9 +349,8 @@ static void replay_answer(struct admin *a, struct desk_ask *ask, const struct ca
   if (r == -EINVAL)
     config_faults(ret, &c->faults, NULL);
   else if (r == -EBUSY)
-    web_answer_problem(
-        ret, WEB_PROBLEM_unprocessable,
-        &(struct web_problem_info){.status = 409, .detail = "another replay is under way"});
+    web_answer_problem(ret, WEB_PROBLEM_conflict,
+                       &(struct web_problem_info){.detail = "another replay is under way"});
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});

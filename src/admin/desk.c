@@ -46,6 +46,27 @@ static bool tag_listed(struct slice list, const char *etag) {
   return false;
 }
 
+/* A read of what the client has already (RFC 9110 13.1.2: here a weak tag matches too). */
+static void none_match(const struct desk_ask *ask, struct web_answer *ret) {
+  struct slice list = ask->web->if_none_match;
+  bool same = slice_eq(slice_trim(list), SLICE("*"));
+  if (ret->status != 200 || !ret->etag[0] || !list.p)
+    return;
+  while (list.p && !same) {
+    struct slice tag = slice_trim(slice_cut(&list, ','));
+    if (slice_starts(tag, SLICE("W/")))
+      tag = slice_from(tag.p + 2, tag.n - 2);
+    same = slice_eq(tag, slice_of(ret->etag));
+  }
+  if (!same)
+    return;
+  free(ret->body);
+  ret->body = NULL;
+  ret->body_bytes = 0;
+  ret->type = NULL;
+  ret->status = 304;
+}
+
 bool desk_match(const struct desk_ask *ask, const char *etag, struct web_answer *ret) {
   if (!ask->web->if_match.p)
     web_answer_problem(ret, WEB_PROBLEM_etag_missing, NULL);
@@ -261,9 +282,10 @@ void desk_direct(void *arg, const struct web_ask *ask, struct web_answer *ret) {
   }
   d.body = body_read(d.verb, ask, ret);
   bool is_read = d.verb->method == WEB_GET && !(d.verb->flags & VERB_TOLD);
-  if (d.body && is_read && d.verb->thread == VERB_WEB)
+  if (d.body && is_read && d.verb->thread == VERB_WEB) {
     d.verb->fn(arg, &d, ret);
-  else if (d.body && !is_read)
+    none_match(&d, ret);
+  } else if (d.body && !is_read)
     desk_run(arg, &d, ret);
   ask_done(&d);
 }

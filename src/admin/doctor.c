@@ -22,7 +22,7 @@ void verb_doctor_start(struct admin *a, struct desk_ask *ask, struct web_answer 
   else
     web_answer_problem(ret,
                        r == -ENOENT  ? WEB_PROBLEM_not_found
-                       : r == -EBUSY ? WEB_PROBLEM_wrong_state
+                       : r == -EBUSY ? WEB_PROBLEM_conflict
                                      : WEB_PROBLEM_overload,
                        r == -EBUSY ? &busy : NULL);
 }

@@ -47,6 +47,8 @@ json_t *desk_overview(struct admin *a) {
   return doc;
 }
 
+SHAPE(event_config, {"version", SHAPE_TEXT, SHAPE_MUST, .help = "Now in force: read /config"});
+
 static json_t *config_json(const struct admin_facts *f) {
   char version[20];
   snprintf(version, sizeof version, "%016llx", (unsigned long long)f->config_version);

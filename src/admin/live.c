@@ -36,6 +36,8 @@ SHAPE(drain, {"on", SHAPE_BOOL, SHAPE_MUST},
       {"deadline_s", SHAPE_INT, SHAPE_NULL, 1, 86400,
        .help = "The process ends when it is idle, at the latest then; absent: it stays"});
 
+SHAPE(drained, {"draining", SHAPE_BOOL, SHAPE_MUST}, {"deadline_s", SHAPE_INT, SHAPE_MUST | SHAPE_NULL});
+
 void verb_system_drain(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   bool on = json_is_true(json_object_get(ask->body, "on"));
   json_int_t deadline_s = json_integer_value(json_object_get(ask->body, "deadline_s"));
@@ -48,6 +50,16 @@ void verb_system_drain(struct admin *a, struct desk_ask *ask, struct web_answer 
             json_pack("{s:b, s:o}", "draining", on, "deadline_s",
                       deadline_s ? json_integer(deadline_s) : json_null()));
 }
+
+enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
+static SHAPE(certificate, {"use", SHAPE_TEXT, M, .choices = "service|admin|listener|trunk"},
+             {"trunk", SHAPE_TEXT, N, .help = "The trunk's name, or the listener's"},
+             {"file", SHAPE_TEXT, M}, {"subject", SHAPE_TEXT, N}, {"issuer", SHAPE_TEXT, N},
+             {"names", SHAPE_LIST, M | SHAPE_OF_TEXT, .help = "Alternative names"},
+             {"not_before", SHAPE_TIME, N}, {"not_after", SHAPE_TIME, N}, {"days_left", SHAPE_INT, N},
+             {"state", SHAPE_TEXT, M, .choices = "ok|soon|expired|unreadable"});
+SHAPE(certificates, {"certificates", SHAPE_LIST, M, .inner = &shape_certificate},
+      {"cursor", SHAPE_TEXT, N});
 
 /* The listeners' and trunks' certificates; files are small and warm. */
 void verb_certificates(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

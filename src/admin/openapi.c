@@ -4,6 +4,7 @@
 #include "admin/openapi.h"
 
 #include "admin/desk.h"
+#include "admin/docpart.h"
 
 #include <config.h> /* not our neighbour of that name */
 #include <stdio.h>
@@ -17,24 +18,11 @@ static const char about[] = "Configure, watch and steer the gateway. Who asks sh
                             "412 stale). A POST with Idempotency-Key is carried out once in 24 hours. "
                             "Lists come in pages: limit, cursor.";
 
-static json_t *ref(const char *where, const char *name) {
-  char text[120];
-  snprintf(text, sizeof text, "#/components/%s/%s", where, name);
-  return json_pack("{s:s}", "$ref", text);
-}
-
 static const char *const methods[] = {[WEB_GET] = "get",
                                       [WEB_POST] = "post",
                                       [WEB_PUT] = "put",
                                       [WEB_PATCH] = "patch",
                                       [WEB_DELETE] = "delete"};
-
-/* The noun behind /admin/v1/, else the first segment. */
-static json_t *tag_json(const struct verb *v) {
-  struct slice rest = slice_of(v->path + (v->flags & VERB_ROOT ? 1 : sizeof("/admin/v1/") - 1));
-  struct slice noun = slice_cut(&rest, '/');
-  return noun.n ? json_pack("[s%]", noun.p, noun.n) : json_pack("[s]", "console");
-}
 
 static void path_parameters(json_t *list, const char *path) {
   for (const char *p = path; (p = strchr(p, '{')); p++) {
@@ -61,56 +49,133 @@ static void query_parameters(json_t *list, const struct shape *s) {
   json_decref(schema);
 }
 
+static bool takes_key(const struct verb *v) { return v->method == WEB_POST && v->role != ROLE_NONE; }
+
+static bool is_conditional(const struct verb *v) {
+  return v->method == WEB_GET && v->flags & VERB_TAGGED;
+}
+
 static json_t *parameters(const struct verb *v) {
   json_t *list = json_array();
   path_parameters(list, v->path);
   query_parameters(list, v->query);
   if (v->flags & VERB_MATCH)
-    json_array_append_new(list, ref("parameters", "IfMatch"));
-  if (v->method == WEB_POST && v->role != ROLE_NONE)
-    json_array_append_new(list, ref("parameters", "IdempotencyKey"));
+    json_array_append_new(list, docpart_ref("parameters", "IfMatch"));
+  if (is_conditional(v))
+    json_array_append_new(list, docpart_ref("parameters", "IfNoneMatch"));
+  if (takes_key(v))
+    json_array_append_new(list, docpart_ref("parameters", "IdempotencyKey"));
   return list;
+}
+
+static bool has_pages(const struct verb *v) {
+  for (size_t i = 0; i < v->query->n; i++)
+    if (!strcmp(v->query->members[i].name, "cursor"))
+      return true;
+  return false;
+}
+
+static json_t *headers(const struct verb *v) {
+  json_t *all = json_object();
+  if (v->flags & VERB_TAGGED)
+    json_object_set_new(all, "ETag", docpart_ref("headers", "ETag"));
+  if (v->flags & VERB_PLACED)
+    json_object_set_new(all, "Location", docpart_ref("headers", "Location"));
+  if (has_pages(v))
+    json_object_set_new(all, "Link", docpart_ref("headers", "Link"));
+  if (takes_key(v))
+    json_object_set_new(all, "Idempotent-Replayed", docpart_ref("headers", "IdempotentReplayed"));
+  if (!strcmp(v->id, "login") || !strcmp(v->id, "logout"))
+    json_object_set_new(all, "Set-Cookie", docpart_ref("headers", "SetCookie"));
+  return all;
+}
+
+static json_t *typed(const char *type, json_t *schema) {
+  return json_pack("{s:{s:o}}", type, "schema", schema);
+}
+
+/* What is answered beside JSON, by the verb. */
+static json_t *other_content(const struct verb *v) {
+  static const struct {
+    const char *id, *types;
+  } rows[] = {{"health", "text/plain"},
+              {"metrics", "text/plain|application/openmetrics-text"},
+              {"page", "text/html"},
+              {"file", "*/*"},
+              {"pcap", "application/vnd.tcpdump.pcap"},
+              {"records_export", "text/csv|application/jsonl"},
+              {"bundle", "application/gzip"},
+              {"doctor_show", "text/html"}};
+  json_t *all = json_object();
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct slice rest = strcmp(rows[i].id, v->id) ? (struct slice){0} : slice_of(rows[i].types);
+    while (rest.p) {
+      char type[64];
+      (void)!slice_copy(type, sizeof type, slice_cut(&rest, '|'));
+      json_object_set_new(all, type, json_pack("{s:{s:s}}", "schema", "type", "string"));
+    }
+  }
+  return all;
 }
 
 static json_t *success(const struct verb *v) {
   json_t *j = json_pack("{s:s}", "description", v->status == 204 ? "Done" : v->summary);
-  if (v->status == 204)
-    return j;
-  const char *type = v->flags & VERB_STREAM ? "text/event-stream" : "application/json";
-  if (v->answer == &shape_none && !(v->flags & VERB_STREAM))
-    type = "*/*";
-  json_t *content = v->answer == &shape_none
-                        ? json_object()
-                        : json_pack("{s:o}", "schema", ref("schemas", v->answer->name));
-  json_object_set_new(j, "content", json_pack("{s:o}", type, content));
+  json_t *content = other_content(v), *heads = headers(v);
+  if (v->flags & VERB_STREAM)
+    json_object_update_new(content, typed("text/event-stream", docpart_ref("schemas", "event")));
+  else if (v->answer != &shape_none)
+    json_object_update_new(content, typed("application/json", docpart_ref("schemas", v->answer->name)));
+  if (json_object_size(content))
+    json_object_set(j, "content", content);
+  if (json_object_size(heads))
+    json_object_set(j, "headers", heads);
+  json_decref(content);
+  json_decref(heads);
   return j;
 }
 
+static json_t *responses(const struct verb *v) {
+  char status[8];
+  snprintf(status, sizeof status, "%u", v->status);
+  json_t *all = json_pack("{s:o}", status, success(v));
+  if (is_conditional(v))
+    json_object_set_new(all, "304",
+                        json_pack("{s:s}", "description", "It is still that of If-None-Match"));
+  if (!strcmp(v->id, "ready"))
+    json_object_set_new(all, "503",
+                        json_pack("{s:s, s:o}", "description", "Not now, and why", "content",
+                                  typed("application/json", docpart_ref("schemas", v->answer->name))));
+  docpart_problems(v, all);
+  return all;
+}
+
+/* A change by cookie needs a header too. */
+static json_t *security(const struct verb *v) {
+  if (v->role == ROLE_NONE)
+    return json_array();
+  if (v->method == WEB_GET)
+    return json_pack("[{s:[]}, {s:[]}]", "token", "session");
+  return json_pack("[{s:[]}, {s:[], s:[]}]", "token", "session", "sallyport");
+}
+
 static json_t *request_body(const struct verb *v) {
-  json_t *content = json_object();
+  json_t *content = typed("application/json", docpart_ref("schemas", v->body->name));
   if (v->method == WEB_PATCH)
-    json_object_set_new(content, "application/merge-patch+json",
-                        json_pack("{s:o}", "schema", ref("schemas", v->body->name)));
-  json_object_set_new(content, "application/json",
-                      json_pack("{s:o}", "schema", ref("schemas", v->body->name)));
+    json_object_update_new(content,
+                           typed("application/merge-patch+json", docpart_ref("schemas", v->body->name)));
   return json_pack("{s:b, s:o}", "required", 1, "content", content);
 }
 
 static json_t *operation(const struct verb *v) {
-  char status[8];
-  snprintf(status, sizeof status, "%u", v->status);
-  json_t *j = json_pack("{s:s, s:s, s:o, s:s}", "operationId", v->id, "summary", v->summary, "tags",
-                        tag_json(v), "x-role", role_text(v->role));
+  json_t *j = json_pack("{s:s, s:s, s:[s], s:s, s:o, s:o}", "operationId", v->id, "summary", v->summary,
+                        "tags", docpart_tag(v), "x-role", role_text(v->role), "security", security(v),
+                        "responses", responses(v));
   json_t *list = parameters(v);
   if (json_array_size(list))
     json_object_set(j, "parameters", list);
   json_decref(list);
   if (v->method != WEB_GET && v->body != &shape_none)
     json_object_set_new(j, "requestBody", request_body(v));
-  json_object_set_new(j, "responses",
-                      json_pack("{s:o, s:o}", status, success(v), "4XX", ref("responses", "Problem")));
-  if (v->role == ROLE_NONE)
-    json_object_set_new(j, "security", json_array());
   return j;
 }
 
@@ -127,53 +192,12 @@ static json_t *paths(void) {
   return all;
 }
 
-static json_t *schemas(void) {
-  json_t *all = json_object();
-  for (size_t i = 0; i < verbs_n; i++) {
-    const struct shape *of[] = {verbs[i].body, verbs[i].answer};
-    for (size_t k = 0; k < COUNT_OF(of); k++)
-      if (of[k] != &shape_none)
-        json_object_set_new(all, of[k]->name, shape_schema(of[k]));
-  }
-  json_object_set_new(all, "problem",
-                      json_pack("{s:s, s:[s,s,s,s], s:{s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, s:{s:s}, "
-                                "s:{s:s}, s:{s:s, s:{s:s, s:{s:{s:s}, "
-                                "s:{s:s}}}}}}",
-                                "type", "object", "required", "type", "title", "status", "code",
-                                "properties", "type", "type", "string", "title", "type", "string",
-                                "status", "type", "integer", "detail", "type", "string", "code", "type",
-                                "string", "retry_after", "type", "integer", "errors", "type", "array",
-                                "items", "type", "object", "properties", "pointer", "type", "string",
-                                "reason", "type", "string"));
-  return all;
-}
-
-static json_t *header_json(const char *name, bool must, const char *help) {
-  return json_pack("{s:s, s:s, s:b, s:s, s:{s:s, s:i, s:i}}", "name", name, "in", "header", "required",
-                   (int)must, "description", help, "schema", "type", "string", "minLength", 1,
-                   "maxLength", 128);
-}
-
-static json_t *components(void) {
-  json_t *problem =
-      json_pack("{s:s, s:{s:{s:o}}}", "description", "It was refused: a problem document says why",
-                "content", "application/problem+json", "schema", ref("schemas", "problem"));
-  return json_pack("{s:o, s:{s:o}, s:{s:o, s:o}, s:{s:{s:s, s:s}, s:{s:s, s:s, s:s}}}", "schemas",
-                   schemas(), "responses", "Problem", problem, "parameters", "IfMatch",
-                   header_json("If-Match", true, "The ETag of the thing as it was read"),
-                   "IdempotencyKey",
-                   header_json("Idempotency-Key", false,
-                               "The same key with the same body is carried out once in 24 hours"),
-                   "securitySchemes", "token", "type", "http", "scheme", "bearer", "session", "type",
-                   "apiKey", "in", "cookie", "name", "sallyport_session");
-}
-
 json_t *openapi_make(void) {
-  return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s}], s:[{s:[]}, {s:[]}], s:o, s:o}",
-                   "openapi", "3.1.0", "info", "title", "Sallyport: operators' door", "version",
-                   PACKAGE_VERSION, "description", about, "license", "name", "Apache-2.0", "identifier",
-                   "Apache-2.0", "servers", "url", "/", "security", "token", "session", "paths", paths(),
-                   "components", components());
+  return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:o, s:o, s:o}", "openapi",
+                   "3.1.0", "info", "title", "Sallyport: operators' door", "version", PACKAGE_VERSION,
+                   "description", about, "license", "name", "Apache-2.0", "identifier", "Apache-2.0",
+                   "servers", "url", "/", "description", "This gateway", "tags", docpart_tags(), "paths",
+                   paths(), "components", docpart_components());
 }
 
 void verb_openapi(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

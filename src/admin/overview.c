@@ -2,6 +2,7 @@
  * GET /admin/v1/overview: the owner's facts of each second, today's totals, and a ring of samples 5 s
  * apart. Owner thread writes, web threads read. */
 #include "admin/overview.h"
+#include "admin/shape.h"
 
 #include <config.h> /* not our neighbour of that name */
 
@@ -41,6 +42,35 @@ void overview_feed(struct overview *o, const struct admin_facts *f, uint64_t wal
   o->last = *f;
   o->sampled_ms = wall_ms;
 }
+
+enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
+static SHAPE(overview_config, {"version", SHAPE_TEXT, M}, {"confirm_by", SHAPE_TIME, N});
+static SHAPE(overview_calls, {"live", SHAPE_INT, M}, {"max", SHAPE_INT, M},
+             {"rate_s", SHAPE_INT, M, .help = "New ones in the last second"});
+static SHAPE(overview_today, {"calls", SHAPE_INT, M}, {"answered", SHAPE_INT, M},
+             {"failed", SHAPE_INT, M}, {"refused", SHAPE_INT, M},
+             {"asr", SHAPE_NUMBER, N, .help = "Answered, in percent"},
+             {"acd_s", SHAPE_NUMBER, N, .help = "Mean duration"}, {"pdd_ms", SHAPE_INT, N});
+static SHAPE(overview_media, {"connected", SHAPE_BOOL, M}, {"backend", SHAPE_TEXT, N},
+             {"workers", SHAPE_INT, M},
+             {"load", SHAPE_NUMBER, M, .help = "Of the busiest worker, 0 to 1"});
+static SHAPE(overview_trunks, {"online", SHAPE_INT, M}, {"total", SHAPE_INT, M});
+static SHAPE(overview_alarms, {"open", SHAPE_INT, M});
+static SHAPE(overview_series, {"step_s", SHAPE_INT, M},
+             {"at", SHAPE_TIME, N, .help = "Of the last sample"},
+             {"live", SHAPE_LIST, M | SHAPE_OF_NUMBER}, {"rate", SHAPE_LIST, M | SHAPE_OF_NUMBER},
+             {"failed", SHAPE_LIST, M | SHAPE_OF_NUMBER}, {"mos", SHAPE_LIST, M | SHAPE_OF_NUMBER});
+SHAPE(overview, {"now", SHAPE_TIME, M}, {"version", SHAPE_TEXT, M}, {"instance", SHAPE_TEXT, N},
+      {"started_at", SHAPE_TIME, N}, {"ready", SHAPE_BOOL, M},
+      {"reasons", SHAPE_LIST, M | SHAPE_OF_TEXT}, {"draining", SHAPE_BOOL, M},
+      {"config", SHAPE_OBJECT, M, .inner = &shape_overview_config},
+      {"calls", SHAPE_OBJECT, M, .inner = &shape_overview_calls},
+      {"today", SHAPE_OBJECT, M, .inner = &shape_overview_today},
+      {"media", SHAPE_OBJECT, M, .inner = &shape_overview_media},
+      {"trunks", SHAPE_OBJECT, M, .inner = &shape_overview_trunks},
+      {"alarms", SHAPE_OBJECT, M, .inner = &shape_overview_alarms},
+      {"series", SHAPE_OBJECT, M, .inner = &shape_overview_series,
+       .help = "The last quarter of an hour"});
 
 static json_t *time_json(uint64_t ms) {
   char text[CLOCK_TEXT_BYTES];

@@ -5,8 +5,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const struct shape shape_none = {"none", NULL, 0, false};
-const struct shape shape_any = {"any", NULL, 0, true};
+const struct shape shape_none = {"none", NULL, 0, false, NULL};
+const struct shape shape_any = {"any", NULL, 0, true, NULL};
 
 enum { TEXT_MAX = 4096, LIST_MAX = 1000 };
 
@@ -88,9 +88,20 @@ static bool time_ok(const char *p) {
 
 static bool object_ok(const struct shape *s, const json_t *v, struct shape_fault *f);
 
+/* One entry of a list. */
+static bool entry_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
+  static const struct shape_member text = {.kind = SHAPE_TEXT};
+  if (m->flags & SHAPE_OF_TEXT)
+    return text_ok(&text, v, f);
+  if (m->flags & SHAPE_OF_NUMBER)
+    return json_is_number(v) || json_is_null(v) || fault(f, "a number is expected");
+  if (m->flags & SHAPE_OF_POINT)
+    return json_is_array(v) || fault(f, "a list is expected");
+  return !m->inner || object_ok(m->inner, v, f);
+}
+
 static bool list_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
   size_t n = json_array_size(v), max = m->max ? (size_t)m->max : LIST_MAX;
-  const struct shape_member text = {.kind = SHAPE_TEXT};
   if (!json_is_array(v))
     return fault(f, "a list is expected");
   if (n < (size_t)m->min || n > max)
@@ -100,7 +111,7 @@ static bool list_ok(const struct shape_member *m, const json_t *v, struct shape_
     const json_t *e = json_array_get(v, i);
     snprintf(at, sizeof at, "%zu", i);
     size_t was = pointer_push(f, at);
-    if (m->flags & SHAPE_OF_TEXT ? !text_ok(&text, e, f) : m->inner && !object_ok(m->inner, e, f))
+    if (!entry_ok(m, e, f))
       return false;
     f->pointer[was] = 0;
   }
@@ -203,9 +214,35 @@ static void limits_schema(json_t *j, const struct shape_member *m) {
   json_object_set_new(j, names[m->kind][1], json_integer(m->max));
 }
 
+static json_t *inner_ref(const struct shape *s) {
+  return json_sprintf("#/components/schemas/%s", s->name);
+}
+
+static json_t *items_schema(const struct shape_member *m) {
+  json_t *number = json_pack("{s:[s, s]}", "type", "number", "null");
+  json_t *one = NULL;
+  if (m->flags & SHAPE_OF_TEXT)
+    one = json_pack("{s:s}", "type", "string");
+  else if (m->flags & SHAPE_OF_NUMBER)
+    one = json_incref(number);
+  else if (m->flags & SHAPE_OF_POINT)
+    one = json_pack("{s:s, s:O}", "type", "array", "items", number);
+  else
+    one = m->inner ? json_pack("{s:o}", "$ref", inner_ref(m->inner)) : json_object();
+  json_decref(number);
+  return one;
+}
+
+/* Of an object of its own name: a reference, or null. */
+static json_t *inner_schema(const struct shape_member *m) {
+  if (m->flags & SHAPE_NULL)
+    return json_pack("{s:[{s:o}, {s:s}]}", "anyOf", "$ref", inner_ref(m->inner), "type", "null");
+  return json_pack("{s:o}", "$ref", inner_ref(m->inner));
+}
+
 static json_t *member_schema(const struct shape_member *m) {
   bool refers = m->kind == SHAPE_OBJECT && m->inner;
-  json_t *j = refers ? shape_schema(m->inner) : json_object();
+  json_t *j = refers ? inner_schema(m) : json_object();
   const char *type = refers ? NULL : type_of(m);
   if (type)
     json_object_set_new(j, "type",
@@ -220,16 +257,15 @@ static json_t *member_schema(const struct shape_member *m) {
     json_object_set_new(j, "enum", list);
   }
   if (m->kind == SHAPE_LIST)
-    json_object_set_new(j, "items",
-                        m->flags & SHAPE_OF_TEXT ? json_pack("{s:s}", "type", "string")
-                        : m->inner               ? shape_schema(m->inner)
-                                                 : json_object());
+    json_object_set_new(j, "items", items_schema(m));
   if (m->help)
     json_object_set_new(j, "description", json_string(m->help));
   return j;
 }
 
 json_t *shape_schema(const struct shape *s) {
+  if (s->schema)
+    return s->schema();
   json_t *properties = json_object(), *must = json_array();
   for (size_t i = 0; i < s->n; i++) {
     json_object_set_new(properties, s->members[i].name, member_schema(&s->members[i]));

@@ -13,15 +13,17 @@ enum shape_kind {
   SHAPE_BOOL,
   SHAPE_TIME,   /* RFC 3339 */
   SHAPE_OBJECT, /* of inner; inner NULL: any object */
-  SHAPE_LIST,   /* of at most max (0: 1000) objects of inner, or texts (of_text) */
+  SHAPE_LIST,   /* of at most max (0: 1000) objects of inner, or SHAPE_OF_… */
   SHAPE_ANY,
 };
 
 enum shape_flag {
-  SHAPE_MUST = 1,    /* absent is a fault */
-  SHAPE_NULL = 2,    /* null is as good as a value */
-  SHAPE_OF_TEXT = 4, /* a list of texts */
-  SHAPE_SECRET = 8,  /* cut out of the audit */
+  SHAPE_MUST = 1,       /* absent is a fault */
+  SHAPE_NULL = 2,       /* null is as good as a value */
+  SHAPE_OF_TEXT = 4,    /* a list of texts */
+  SHAPE_SECRET = 8,     /* cut out of the audit */
+  SHAPE_OF_NUMBER = 16, /* a list of numbers; null where one is not known */
+  SHAPE_OF_POINT = 32,  /* a list of lists of such numbers */
 };
 
 struct shape;
@@ -40,13 +42,15 @@ struct shape {
   const struct shape_member *members;
   size_t n;
   bool open; /* open: other members are fine, whatever they hold. */
+  json_t *(*schema)(
+      void); /* schema makes what the document says of it instead; NULL: the members say. */
 };
 
 /* Defines shape_<name> of the members that follow. */
 #define SHAPE(shape_name, ...) \
   const struct shape shape_##shape_name = { \
       #shape_name, (const struct shape_member[]){__VA_ARGS__}, \
-      sizeof((const struct shape_member[]){__VA_ARGS__}) / sizeof(struct shape_member), false}
+      sizeof((const struct shape_member[]){__VA_ARGS__}) / sizeof(struct shape_member), false, NULL}
 
 extern const struct shape shape_none; /* nothing: a body must be empty */
 extern const struct shape shape_any;  /* any object */
@@ -59,4 +63,5 @@ struct shape_fault {
 bool shape_check(const struct shape *s, const json_t *body, struct shape_fault *ret_fault) must_check;
 /* A copy without what is secret (SHAPE_SECRET members become "(cut)"); NULL without memory. */
 json_t *shape_cut(const struct shape *s, const json_t *body);
-json_t *shape_schema(const struct shape *s); /* JSON Schema 2020-12; new reference */
+/* JSON Schema 2020-12, new reference; what a member holds is $ref'd as #/components/schemas/<name>. */
+json_t *shape_schema(const struct shape *s);

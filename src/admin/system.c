@@ -11,6 +11,25 @@
 #include <sys/statvfs.h>
 #include <sys/utsname.h>
 
+enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
+static SHAPE(system_build, {"version", SHAPE_TEXT, M}, {"compiler", SHAPE_TEXT, M},
+             {"kernel", SHAPE_TEXT, M}, {"machine", SHAPE_TEXT, M});
+static SHAPE(system_process, {"pid", SHAPE_INT, M}, {"threads", SHAPE_INT, M},
+             {"memory_bytes", SHAPE_INT, M}, {"memory_peak_bytes", SHAPE_INT, M},
+             {"files_max", SHAPE_INT, M},
+             {"seccomp", SHAPE_BOOL, M, .help = "System calls are filtered"});
+static SHAPE(system_disk, {"free_bytes", SHAPE_INT, M}, {"size_bytes", SHAPE_INT, M});
+static SHAPE(system_media, {"connected", SHAPE_BOOL, M}, {"backend", SHAPE_TEXT, M},
+             {"workers", SHAPE_INT, M});
+static SHAPE(system_limits, {"calls", SHAPE_INT, M}, {"streams", SHAPE_INT, M}, {"users", SHAPE_INT, M},
+             {"api_tokens", SHAPE_INT, M}, {"streams_open", SHAPE_INT, M, .help = "Now"});
+SHAPE(system, {"build", SHAPE_OBJECT, M, .inner = &shape_system_build}, {"started_at", SHAPE_TIME, M},
+      {"process", SHAPE_OBJECT, M, .inner = &shape_system_process},
+      {"disk", SHAPE_OBJECT, N, .inner = &shape_system_disk, .help = "Where the records are"},
+      {"draining", SHAPE_BOOL, M}, {"audit_writable", SHAPE_BOOL, M},
+      {"media", SHAPE_OBJECT, M, .inner = &shape_system_media},
+      {"limits", SHAPE_OBJECT, M, .inner = &shape_system_limits});
+
 static json_t *build_json(void) {
   struct utsname u;
   return json_pack("{s:s, s:s, s:s, s:s}", "version", PACKAGE_VERSION, "compiler", __VERSION__, "kernel",

@@ -16,6 +16,11 @@ enum verb_flag {
   VERB_LARGE = 16, /* the body may have 4 MiB */
   VERB_TOLD = 64,  /* a GET of what is not everybody's: in the audit */
   VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
+  VERB_COMMITS =
+      128,         /* another configuration into force: 409 where it can't be now, 422 with its errors */
+  VERB_SLOW = 256, /* a password is computed: 429 where too many are, or too many failed */
+  VERB_TAGGED = 512,  /* the answer has the thing's ETag; of a GET: If-None-Match is heard */
+  VERB_PLACED = 1024, /* the answer has the new thing's Location */
 };
 
 /* A PATCH is a merge patch (RFC 7396), whichever of its two names it bears. */

@@ -35,6 +35,63 @@ Test(openapi, the_document_is_whole) {
   json_decref(doc);
 }
 
+/* Each shape that the document names, by its name. */
+static const struct shape *shape_named(const struct shape *s, const char *name) {
+  const struct shape *found = strcmp(s->name, name) ? NULL : s;
+  for (size_t i = 0; i < s->n && !found; i++)
+    found = s->members[i].inner ? shape_named(s->members[i].inner, name) : NULL;
+  return found;
+}
+
+Test(openapi, examples_fit_their_shapes) {
+  static const struct {
+    const char *name, *text;
+  } rows[] = {
+#define EXAMPLE(name, ...) {#name, #__VA_ARGS__},
+#include "admin/example.def"
+#undef EXAMPLE
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct shape_fault f;
+    const struct shape *s = NULL;
+    json_t *j = json_loads(rows[i].text, 0, NULL);
+    cr_assert(j, "%s is no JSON", rows[i].name);
+    for (size_t k = 0; k < verbs_n && !s; k++) {
+      s = shape_named(verbs[k].body, rows[i].name);
+      s = s ? s : shape_named(verbs[k].answer, rows[i].name);
+    }
+    cr_expect(s || !strcmp(rows[i].name, "call_gone") || !strcmp(rows[i].name, "event_config"),
+              "no verb has %s", rows[i].name);
+    cr_expect(!s || shape_check(s, j, &f), "%s: %s %s", rows[i].name, f.pointer, f.reason);
+    json_decref(j);
+  }
+}
+
+/* Two shapes of one name would be one in the document. */
+static void names_take(const struct shape *s, const struct shape **seen, size_t *n) {
+  for (size_t i = 0; i < *n; i++) {
+    cr_expect(seen[i] == s || strcmp(seen[i]->name, s->name), "two shapes are named %s", s->name);
+    if (seen[i] == s)
+      return;
+  }
+  cr_assert(*n < 400);
+  seen[(*n)++] = s;
+  for (size_t i = 0; i < s->n; i++)
+    if (s->members[i].inner)
+      names_take(s->members[i].inner, seen, n);
+}
+
+Test(openapi, each_name_is_one_shape_and_nothing_is_any) {
+  const struct shape *seen[400];
+  size_t n = 0;
+  for (size_t i = 0; i < verbs_n; i++) {
+    names_take(verbs[i].body, seen, &n);
+    names_take(verbs[i].answer, seen, &n);
+    cr_expect(verbs[i].body != &shape_any && verbs[i].answer != &shape_any, "%s: anything is no shape",
+              verbs[i].id);
+  }
+}
+
 Test(verbs, each_is_there_once) {
   for (size_t i = 0; i < verbs_n; i++) {
     cr_expect(verbs[i].status >= 200 && verbs[i].status < 300, "%s", verbs[i].id);
