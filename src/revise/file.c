@@ -100,6 +100,8 @@ static int over_write(int fd, struct slice text) {
   if (fstat(fd, &st) < 0)
     return -errno;
   size_t bytes = text.n > (size_t)st.st_size ? text.n : (size_t)st.st_size;
+  if (fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, (off_t)bytes) < 0 && errno != EOPNOTSUPP)
+    return -errno; /* a full disk: before anything of it is touched */
   own_mem char *padded = malloc(bytes + 1);
   if (!padded)
     return -ENOMEM;
@@ -111,9 +113,18 @@ static int over_write(int fd, struct slice text) {
   return r < 0 || fsync(fd) == 0 ? r : -errno;
 }
 
+/* The file that stands there now: an editor may have put another one in the place of ours. */
+static bool held_is(const struct held *h, const char *path) {
+  struct stat ours, there;
+  return h->fd >= 0 && strcmp(path, h->path) == 0 && fstat(h->fd, &ours) == 0 &&
+         stat(path, &there) == 0 && ours.st_ino == there.st_ino && ours.st_dev == there.st_dev;
+}
+
 int held_write(struct held *h, const char *path, struct slice text) {
   int r = file_write(path, text);
-  if ((r == -EACCES || r == -EPERM || r == -EROFS) && h->fd >= 0 && strcmp(path, h->path) == 0)
-    return over_write(h->fd, text);
-  return r;
+  bool may_over = r == -EACCES || r == -EPERM || r == -EROFS || r == -ENOSPC || r == -EDQUOT;
+  own_fd fd = may_over ? open(path, O_RDWR | O_CLOEXEC) : -1;
+  if (fd >= 0)
+    return over_write(fd, text);
+  return may_over && held_is(h, path) ? over_write(h->fd, text) : r;
 }

@@ -39,10 +39,12 @@ void pending_end(struct revise *r) {
 }
 
 void pending_keep(struct revise *r, const struct book_mark *m) {
+  struct book_mark there;
+  bool is_there = book_marked(r->book, &there) && there.to == m->to && there.back == m->back;
   r->mark = *m;
   r->is_pending = true;
   atomic_store(&r->confirm_by_ms, m->until_ms);
-  if (book_mark(r->book, m) < 0)
+  if (!is_there && book_mark(r->book, m) < 0)
     log_error(conf, "the mark of the pending commit cannot be written");
 }
 
@@ -86,20 +88,53 @@ static void back_out(struct revise *r, const char *plan_path, const char *plan_b
   book_drop(r->book, n);
 }
 
+/* What a hand made of the files meanwhile is written over, and kept in the history first. */
+void edits_keep(struct book *b, const char *text, const char *plan) {
+  struct revise_entry e = {.how = "edited", .comment = "edited by hand, was not in force"};
+  if (book_add(b, &e, text, plan) < 0)
+    log_warn(conf, "files that were edited by hand are written over, and the history has no room for them");
+}
+
+static void edits_look(struct revise *r, const struct candidate *c) {
+  own_mem char *text = NULL, *plan = NULL;
+  if (file_read(r->file, &text) < 0 || file_read(r->plan_path, &plan) < 0)
+    return;
+  bool is_text = strcmp(text, r->text) == 0 || strcmp(text, c->text) == 0,
+       is_plan = strcmp(plan, r->plan_text) == 0 || strcmp(plan, c->plan_text) == 0;
+  if (!is_text || !is_plan)
+    edits_keep(r->book, text, plan);
+}
+
+/* Into the history; the way back is gone without it too. */
+static int entry_add(struct revise *r, struct force *f) {
+  int e = book_add(r->book, &f->e, f->c->text, f->c->plan_text);
+  if (e == 0 || !f->is_back)
+    return e;
+  log_warn(conf, "the history cannot be written: %s", strerror(-e));
+  f->e.n = f->e.of;
+  return 0;
+}
+
 int revise_force(struct revise *r, struct force *f) {
   struct candidate *c = f->c;
+  int unwritten = 0;
   char path[CONF_PATH_BYTES];
   own_mem char *before = NULL;
   slice_copy(path, sizeof(path), slice_of(plan_file(c)));
   uint64_t version = f->e.version = c->conf->version;
   (void)(file_read(path, &before) < 0); /* absent: there is nothing to put back */
-  int e = book_add(r->book, &f->e, c->text, c->plan_text);
+  edits_look(r, c);
+  int e = entry_add(r, f);
   if (e == 0 && f->confirm_s)
     e = pending_begin(r, f->e.n, f->confirm_s);
   if (e < 0)
     snprintf(f->why, REVISE_WHY_BYTES, "the history cannot be written: %s", strerror(-e));
   if (e == 0)
     e = files_write(r, c->text, path, c->plan_text, f->why);
+  if (f->is_back) {
+    unwritten = e;
+    e = 0;
+  }
   if (e == 0)
     e = doors_take(r, c, f->why);
   if (e < 0) {
@@ -111,7 +146,7 @@ int revise_force(struct revise *r, struct force *f) {
   r->version = version;
   r->n = f->e.n;
   log_info(conf, "configuration %u in force: %s by %s", r->n, f->e.how, f->e.who[0] ? f->e.who : "?");
-  return 0;
+  return unwritten;
 }
 
 int revise_back(struct revise *r, uint32_t n, const char *how, const char *who, char *why) {
@@ -131,7 +166,7 @@ int revise_back(struct revise *r, uint32_t n, const char *how, const char *who, 
              strerror(-e));
     return e;
   }
-  struct force f = {.c = c, .e = {.of = n}, .why = why};
+  struct force f = {.c = c, .e = {.of = n}, .is_back = true, .why = why};
   slice_copy(f.e.how, sizeof(f.e.how), slice_of(how));
   slice_copy(f.e.who, sizeof(f.e.who), slice_of(who));
   return revise_force(r, &f);

@@ -31,17 +31,20 @@ struct force {
   struct candidate *c; /* used up on success */
   struct revise_entry e;
   uint32_t confirm_s;
-  char *why; /* REVISE_WHY_BYTES */
+  bool is_back; /* is_back: a full disk is no reason to stay: what can be taken back is. */
+  char *why;    /* REVISE_WHY_BYTES */
 };
 int revise_force(struct revise *r, struct force *f) must_check;
 /* The candidate's conf and plan are the doors' on success. */
 int doors_take(struct revise *r, struct candidate *c, char *why) must_check;
 /* Both files as they are in force; false: one was edited, or cannot be read. */
 bool files_same(const struct revise *r);
+void edits_keep(struct book *b, const char *text, const char *plan);
 void pending_end(struct revise *r);
 /* What waits goes on to wait, for that mark. */
 void pending_keep(struct revise *r, const struct book_mark *m);
-/* Files and texts of an entry back into force. */
+/* Files and texts of an entry back into force. -errno and why also where it is in force and only a file of it
+ * could not be written: to be tried again. */
 int revise_back(struct revise *r, uint32_t n, const char *how, const char *who, char *why);
 /* thread.c */
 void *revise_thread(void *arg);

@@ -34,6 +34,21 @@ static int once_write(const char *path, const char *text) {
   return r;
 }
 
+/* Edited while nobody ran, in a folder where a commit waited. */
+static void crash_edits(struct book *b, const char *file, const char *back[2], uint32_t to) {
+  own_mem char *was = NULL, *was_plan = NULL, *text = NULL, *plan = NULL;
+  char path[CONF_PATH_BYTES];
+  if (book_text(b, to, &was, &was_plan) < 0 || file_read(file, &text) < 0)
+    return;
+  plan_path_of(file, text, path);
+  if (file_read(path, &plan) < 0)
+    return;
+  bool is_text = strcmp(text, was) == 0 || strcmp(text, back[0]) == 0,
+       is_plan = strcmp(plan, was_plan) == 0 || strcmp(plan, back[1]) == 0;
+  if (!is_text || !is_plan)
+    edits_keep(b, text, plan);
+}
+
 static int recover_write(struct book *b, const char *file, const struct book_mark *m, char *why,
                          size_t bytes) {
   own_mem char *text = NULL, *plan = NULL;
@@ -42,14 +57,15 @@ static int recover_write(struct book *b, const char *file, const struct book_mar
   int r = book_text(b, m->back, &text, &plan);
   if (r < 0)
     return r;
+  crash_edits(b, file, (const char *[]){text, plan}, m->to);
   e.version = book_find(b, m->back)->version;
   plan_path_of(file, text, path);
   if (path[0])
     r = once_write(path, plan);
   if (r == 0)
     r = once_write(file, text);
-  if (r == 0)
-    r = book_add(b, &e, text, plan);
+  if (r == 0 && book_add(b, &e, text, plan) < 0)
+    log_warn(conf, "going back to configuration %u is not in the history", m->back);
   if (r == 0)
     r = book_mark(b, NULL);
   snprintf(why, bytes, "configuration %u was not confirmed before the program ended: back to %u", m->to,

@@ -8,7 +8,9 @@
 
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 static char dir[64], file[96];
@@ -452,6 +454,82 @@ Test(revise, a_crash_while_it_waits_goes_back_at_the_start) {
   struct revise_entry list[8];
   cr_assert_eq(revise_history(again, list, 8), 3);
   cr_assert_str_eq(list[0].how, "crash");
+}
+
+Test(revise, what_a_hand_edited_meanwhile_is_kept) {
+  own(revise) r = begin();
+  struct revise_entry list[8];
+  struct revise_entry e;
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn"), *kept = NULL, *plan = NULL;
+  own_mem char *by_hand = edit(good, "log_level: info", "log_level: error");
+  cr_assert_eq(commit_text(r, text, (struct revise_wish){.confirm_s = 1}).result, REVISE_DONE);
+  put("s.yaml", by_hand, 0640);
+  cr_assert(waited(good));
+  uint32_t n = 0;
+  for (int i = 0; i < 200 && n < 4; i++, usleep(10000))
+    n = revise_history(r, list, 8);
+  cr_assert_eq(n, 4);
+  cr_assert_str_eq(list[0].how, "timeout");
+  cr_assert_str_eq(list[1].how, "edited");
+  cr_assert_eq(revise_history_text(r, list[1].n, &e, &kept, &plan), 0);
+  cr_assert_str_eq(kept, by_hand);
+}
+
+/* History and files have no room: what was in force before the commit is again. */
+Test(revise, a_full_disk_does_not_keep_what_nobody_confirmed) {
+  char folder[200], path[200];
+  snprintf(folder, sizeof(folder), "%s/state/config", dir);
+  snprintf(path, sizeof(path), "%s/s.yaml", dir);
+  own(revise) r = begin();
+  struct revise_state s;
+  own_mem char *text = edit(good, "log_level: info", "log_level: warn");
+  cr_assert_eq(commit_text(r, text, (struct revise_wish){.confirm_s = 1}).result, REVISE_DONE);
+  cr_assert_eq(applied, 1);
+  const struct rlimit none = {0, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+  signal(SIGXFSZ, SIG_IGN);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+  for (int i = 0; i < 400 && applied < 2; i++)
+    usleep(10000);
+  cr_assert_eq(setrlimit(RLIMIT_FSIZE, &all), 0);
+  cr_assert_eq(applied, 2, "the doors have what was before");
+  cr_assert_eq(revise_state(r, &s), 0);
+  cr_assert_str_eq(s.text, good);
+  revise_state_done(&s);
+  for (int i = 0; i < 900; i++) {
+    own_mem char *now = got("s.yaml");
+    if (strcmp(now, good) == 0)
+      break;
+    usleep(10000);
+  }
+  own_mem char *now = got("s.yaml");
+  cr_assert_str_eq(now, good, "written when there is room again");
+}
+
+/* A folder that we may not write, as after root was given up. */
+Test(revise, a_file_that_an_editor_replaced_is_not_missed) {
+  char path[200];
+  struct held h;
+  snprintf(path, sizeof(path), "%s/file", dir);
+  put("file", "old text\n", 0444);
+  held_open(&h, path);
+  cr_assert_eq(chmod(dir, 0555), 0);
+  if (geteuid() == 0) {
+    cr_assert_eq(seteuid(65534), 0);
+    cr_assert_eq(held_write(&h, path, SLICE("ours\n")), 0, "by what was opened before");
+    own_mem char *ours = got("file");
+    cr_assert_str_eq(ours, "ours\n");
+    cr_assert_eq(seteuid(0), 0);
+  }
+  cr_assert_eq(chmod(dir, 0755), 0);
+  unlink(path);
+  put("file", "an editor's\n", 0444);
+  cr_assert_eq(chmod(dir, 0555), 0);
+  if (geteuid() == 0)
+    cr_assert_eq(seteuid(65534), 0);
+  cr_assert_eq(held_write(&h, path, SLICE("ours\n")), -EACCES);
+  own_mem char *theirs = got("file");
+  cr_assert_str_eq(theirs, "an editor's\n");
+  held_close(&h);
 }
 
 Test(revise, edited_by_hand_is_in_the_history) {
