@@ -139,16 +139,33 @@ static struct seen *seen_take(struct map *m, const char *id) {
   return s;
 }
 
-static void seen_gone(void *arg, struct slice key, void *value) {
-  struct house *h = arg;
-  struct seen *s = value;
+/* What was not seen this time is gone. */
+static bool seen_still(struct map *m, struct slice key, struct seen *s) {
   if (s->alive) {
     s->alive = false;
-    return;
+    return true;
   }
-  admin_tell(h->admin, "call.gone", json_pack("{s:s}", "id", s->id));
-  map_del(live.calls, key);
+  map_del(m, key);
   free(s);
+  return false;
+}
+
+static void call_gone(void *arg, struct slice key, void *value) {
+  struct house *h = arg;
+  json_t *what = json_pack("{s:s}", "id", ((struct seen *)value)->id);
+  if (seen_still(live.calls, key, value))
+    json_decref(what);
+  else
+    admin_tell(h->admin, "call.gone", what);
+}
+
+static void trunk_gone(void *arg, struct slice key, void *value) {
+  struct house *h = arg;
+  json_t *what = json_pack("{s:s}", "name", ((struct seen *)value)->id);
+  if (seen_still(live.trunks, key, value))
+    json_decref(what);
+  else
+    admin_tell(h->admin, "trunk.gone", what);
 }
 
 static void seen_drop(void *arg, struct slice key, void *value) {
@@ -168,7 +185,7 @@ static void calls_tell(struct house *h) {
       s->alive = true;
     }
   }
-  map_each(live.calls, seen_gone, h);
+  map_each(live.calls, call_gone, h);
 }
 
 static uint64_t text_mark(const char *p) {
@@ -189,7 +206,10 @@ static void trunks_tell(struct house *h) {
       s->mark = text_mark(text);
       admin_tell(h->admin, "trunk", json_incref(row));
     }
+    if (s)
+      s->alive = true;
   }
+  map_each(live.trunks, trunk_gone, h);
   json_decref(doc);
 }
 

@@ -41,7 +41,7 @@ export async function watched(context, faults) {
 
 export async function settle(page) {
   await page.waitForFunction(() => document.querySelector('main h1') && ![...document.querySelectorAll('main [role=status]')].some((e) => e.textContent === 'Loading…'), null, { timeout: 8000 });
-  await page.waitForTimeout(150);
+  await page.waitForTimeout(250); // what comes by the stream is drawn every 200 ms
 }
 
 export async function visit(page, base, path) {
@@ -122,6 +122,7 @@ tests['the keyboard goes all the way'] = async ({ page, mock }) => {
   await visit(page, mock.base, '/calls');
   await page.reload();
   await settle(page);
+  await page.locator('main tbody a').first().waitFor();
   await page.keyboard.press('Tab');
   assert.equal(await page.evaluate(() => document.activeElement.className), 'skip');
   await page.keyboard.press('Enter');
@@ -153,6 +154,11 @@ tests['the call page: differences of descriptions, cause'] = async ({ page, mock
   await page.locator('.ladder button', { hasText: 're-INVITE 2' }).click();
   await page.locator('button', { hasText: 'SDP against the one before' }).click();
   assert.match(await page.locator('.diff .come').innerText(), /\+ a=sendonly/);
+  await page.locator('button', { hasText: "SDP against the other side's" }).click();
+  assert.match(await page.locator('.diff .gone').first().innerText(), /- .*30010/);
+  assert.deepEqual(await axe(page), []);
+  const told = page.locator('table', { hasText: 'What the app measured' });
+  assert.match(await told.innerText(), /31 ms[\s\S]*1\.0 %[\s\S]*-14 dB[\s\S]*silent/);
   assert.equal(await page.locator('.plot canvas').count(), 3);
   assert.ok((await page.locator('.cell.bad').count()) > 5);
 };
@@ -203,6 +209,74 @@ tests['the configuration: errors, changes, replay, commit with If-Match'] = asyn
   const sent = mock.asked.find((a) => a.verb === 'POST config/commit');
   assert.equal(sent.headers['if-match'], '"e1"');
   assert.equal(sent.body.confirm_s, 300);
+};
+
+tests['a trunk is added and changed by a form that shows what was refused at its field'] = async ({ page, mock, shot }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/trunks');
+  await page.getByRole('link', { name: 'Add a trunk' }).click();
+  await page.locator('input[name=name]').fill('second');
+  await page.locator('textarea[name=peers]').fill('192.0.2.7\n192.0.2.8');
+  await page.getByLabel('One more setting').selectOption('max_calls');
+  await page.getByRole('button', { name: 'Put it in' }).click();
+  await page.locator('input[name=max_calls]').fill('7');
+  await page.getByRole('button', { name: 'Add the trunk' }).click();
+  await page.locator('input[name=listener][aria-invalid=true]').waitFor();
+  assert.deepEqual(await axe(page), []);
+  await shot(page, 'trunk-form');
+  await page.locator('input[name=listener]').fill('public');
+  await page.getByRole('button', { name: 'Add the trunk' }).click();
+  await page.locator('.said', { hasText: 'in force' }).waitFor();
+  assert.deepEqual(mock.asked.filter((a) => a.verb === 'POST trunks').at(-1).body, { name: 'second', kind: 'carrier', listener: 'public', target: '', peers: ['192.0.2.7', '192.0.2.8'], max_calls: 7 });
+  await visit(page, mock.base, '/trunks/carrier');
+  await page.getByRole('button', { name: 'Edit', exact: true }).click();
+  await page.getByRole('button', { name: 'Take out note' }).click();
+  await page.locator('select[name=kind]').selectOption('direct-routing');
+  await page.locator('input[name=listener]').fill('public');
+  await page.getByRole('button', { name: 'Save' }).click();
+  await page.locator('.said', { hasText: 'was changed' }).waitFor();
+  const sent = mock.asked.find((a) => a.verb === 'PATCH trunks/carrier');
+  assert.deepEqual([sent.body, sent.headers['if-match']], [{ note: null, kind: 'direct-routing', listener: 'public' }, '"t1"']);
+};
+
+tests['numbers are given and taken, a person is erased, times are told in UTC'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/routing');
+  await page.locator('input[name=number]').fill('+49777');
+  await page.locator('input[name=user]').last().fill('bob');
+  await page.getByRole('button', { name: 'Give the number' }).click();
+  await page.locator('.said', { hasText: 'rings its user' }).waitFor();
+  await page.getByRole('button', { name: 'Take away +4989555' }).click();
+  await page.locator('dialog[open]').waitFor();
+  assert.deepEqual(await axe(page), []);
+  await page.getByRole('button', { name: 'Take away', exact: true }).click();
+  await page.locator('.said', { hasText: 'leads nowhere' }).waitFor();
+  await visit(page, mock.base, '/records');
+  await page.locator('input[name=value]').fill('+49777');
+  await page.getByRole('button', { name: 'Erase…' }).click();
+  await page.getByRole('button', { name: 'Erase', exact: true }).click();
+  await page.getByText('3 records were cleared').waitFor();
+  assert.deepEqual(mock.asked.find((a) => a.verb === 'POST records/erase').body, { number: '+49777' });
+  await page.getByLabel('Times').selectOption('utc');
+  const time = page.locator('main tbody time').first();
+  assert.equal(await time.innerText(), (await time.getAttribute('datetime')).slice(0, 19).replace('T', ' '));
+};
+
+tests['a thousand calls that change are one list that can be used'] = async ({ page, mock }) => {
+  mock.crowd(1000);
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/calls');
+  await page.getByText('1,000 alive').waitFor();
+  await page.evaluate(() => {
+    window.slow = [];
+    new window.PerformanceObserver((list) => window.slow.push(...list.getEntries().map((e) => e.duration))).observe({ entryTypes: ['longtask'] });
+  });
+  await page.locator('input[type=search]').fill('+49100999');
+  await page.waitForFunction(() => document.querySelectorAll('main tbody tr').length === 1);
+  await page.waitForTimeout(2500);
+  const slow = await page.evaluate(() => window.slow);
+  console.log(`# 1,000 calls, each told again every second: ${slow.length} tasks over 50 ms in 2.5 s, the longest ${Math.round(Math.max(0, ...slow))} ms`);
+  assert.equal(await page.locator('nav .count').first().textContent(), '1000 alive');
 };
 
 tests['an etag of a header is used where the body has none'] = async ({ page, mock }) => {

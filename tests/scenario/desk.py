@@ -103,6 +103,11 @@ def live(base):
         check(house.ask_desk("DELETE", "/calls/" + row["id"])[0] == 404, "twice")
         record = house.record(lambda r: r["call"] == row["id"] or r["id"] == row["id"])
         check(record["end"]["reason"] == "operator", str(record["end"]))
+        listener = house.good("GET", "/trunks/lab")["settings"]["listener"]
+        made = house.good("POST", "/trunks", {"name": "shortly", "listener": listener, "peers": ["192.0.2.77"]}, status=201)
+        late.wait("a trunk that comes", lambda t: t["name"] == "shortly", "trunk")
+        house.good("DELETE", "/trunks/shortly", etag=made["etag"], status=204)
+        late.wait("and goes", lambda t: t["name"] == "shortly", "trunk.gone")
         series = wait_for("a sample", lambda: house.good("GET", "/overview")["series"]["live"], 8)
         check(len(series) <= 180, "the ring")
         for e in (events, late):

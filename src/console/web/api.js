@@ -80,11 +80,12 @@ export async function login(body) {
   me.value = await get('me');
 }
 
+/** Asks again; a gateway that cannot be reached says nothing about who is logged in. */
 export async function whoAmI() {
   try {
     me.value = await get('me');
-  } catch {
-    me.value = null;
+  } catch (problem) {
+    if (me.value === undefined || problem.status === 401) me.value = null;
   }
 }
 

@@ -29,15 +29,26 @@ export function toneOf(item) {
 
 export const stamp = (us) => `${(us / 1e6).toFixed(3)}`;
 
-/** Each item with what the page needs: its place, its tone, and the description before it from the same side. */
+/** Whom the descriptions of a message can be held against: the one before of the same side, the offer or
+ * answer that it belongs to (same leg, other side), and the last one of the other leg. */
+function comparisons(item, before) {
+  const other = Object.entries(before).filter(([k]) => !k.startsWith(`${item.lane} `)).map(([, v]) => v).sort((a, b) => b.at - a.at)[0];
+  const list = [
+    ['the one before', before[`${item.lane} ${item.dir}`]],
+    ["the other side's", before[`${item.lane} ${item.dir === 'in' ? 'out' : 'in'}`]],
+    ["the other leg's", other],
+  ];
+  return list.filter(([, v]) => v).map(([label, v]) => ({ label, text: v.text }));
+}
+
+/** Each item with what the page needs: its place, its tone, and what its description can be held against. */
 export function itemsOf(timeline) {
   const lanes = lanesOf(timeline), before = {};
   const sorted = timeline.items.map((item, index) => ({ ...item, index })).sort((a, b) => a.t_us - b.t_us || a.index - b.index);
   return sorted.map((item, at) => {
     const sdp = item.text ? sdpOf(item.text) : '';
-    const side = `${item.lane} ${item.dir}`;
-    const row = { ...item, at, tone: toneOf(item), lane_at: Math.max(0, lanes.indexOf(item.lane)), sdp_text: sdp, sdp_before: sdp ? before[side] : undefined };
-    if (sdp) before[side] = sdp;
+    const row = { ...item, at, tone: toneOf(item), lane_at: Math.max(0, lanes.indexOf(item.lane)), sdp_text: sdp, sdp_against: sdp ? comparisons(item, before) : [] };
+    if (sdp) before[`${item.lane} ${item.dir}`] = { at, text: sdp };
     return row;
   });
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // What changes by itself: one event stream fills these signals, whatever page is shown.
 
-import { computed, signal } from '@preact/signals';
-import { get, me } from './api.js';
+import { batch, computed, signal } from '@preact/signals';
+import { whoAmI } from './api.js';
 
 export const overview = signal(null);
 export const calls = signal(new Map());
@@ -14,41 +14,39 @@ export const link = signal('waiting');
 
 export const openAlarms = computed(() => [...alarms.value.values()].filter((a) => !a.cleared_at));
 
+/** The clock of every running figure: one tick a second for the whole page. */
+export const now = signal(Date.now());
+setInterval(() => (now.value = Date.now()), 1000);
+
+const FLUSH_MS = 200; // what came meanwhile is drawn at once: a thousand calls change faster than a page should
+const STORES = { call: calls, trunk: trunks, alarm: alarms };
+const KEYS = { call: 'id', trunk: 'name', alarm: 'id' };
+
 let source = null;
-let timer = 0;
+let timer = 0, flushTimer = 0;
+let waiting = []; // [kind, key, row or null]
+let isFresh = false; // a snapshot begins: what was shown before it goes with the first flush
 
-function keep(store, key, row) {
-  const next = new Map(store.value);
-  next.set(key, row);
-  store.value = next;
+function flush() {
+  flushTimer = 0;
+  const next = {};
+  const open = (kind) => (next[kind] ??= new Map(isFresh ? [] : STORES[kind].value));
+  if (isFresh) Object.keys(STORES).forEach(open);
+  for (const [kind, key, row] of waiting) row ? open(kind).set(key, row) : open(kind).delete(key);
+  waiting = [];
+  isFresh = false;
+  batch(() => Object.entries(next).forEach(([kind, map]) => (STORES[kind].value = map)));
 }
 
-function drop(store, key) {
-  const next = new Map(store.value);
-  if (next.delete(key)) store.value = next;
+function put(kind, key, row) {
+  waiting.push([kind, key, row]);
+  flushTimer ||= setTimeout(flush, FLUSH_MS);
 }
 
-const HANDLERS = {
-  overview: (row) => (overview.value = row),
-  call: (row) => keep(calls, row.id, row),
-  'call.gone': (row) => drop(calls, row.id),
-  trunk: (row) => keep(trunks, row.name, row),
-  'trunk.gone': (row) => drop(trunks, row.name),
-  alarm: (row) => keep(alarms, row.id, row),
-  config: (row) => (config.value = row),
-};
-
-function clear() {
-  for (const store of [calls, trunks, alarms]) store.value = new Map();
-}
-
-/** The stream ends with the session: without one, back to the login (api.js); with another role, show that. */
-async function ask() {
-  try {
-    me.value = await get('me');
-  } catch {
-    // Refused: api.js has seen to it. Not reached: the stream tries again.
-  }
+const HANDLERS = { overview: (row) => (overview.value = row), config: (row) => (config.value = row) };
+for (const [kind, key] of Object.entries(KEYS)) {
+  HANDLERS[kind] = (row) => put(kind, row[key], row);
+  HANDLERS[`${kind}.gone`] = (row) => put(kind, row[key], null);
 }
 
 export function open() {
@@ -56,15 +54,17 @@ export function open() {
   link.value = 'waiting';
   source = new EventSource('/admin/v1/events');
   source.onopen = () => {
-    clear(); // a snapshot of everything comes first
-    if (link.value === 'lost') ask();
+    waiting = [];
+    isFresh = true; // a snapshot of everything comes first
+    flushTimer ||= setTimeout(flush, FLUSH_MS);
+    if (link.value === 'lost') whoAmI(); // meanwhile it may be another role's
     link.value = 'open';
   };
   source.onerror = () => {
     link.value = 'lost';
-    if (source?.readyState !== EventSource.CLOSED) return;
+    if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    whoAmI(); // the stream ends with the session: then the login page stands instead
     timer = setTimeout(open, 3000);
-    ask();
   };
   for (const [name, handler] of Object.entries(HANDLERS)) {
     source.addEventListener(name, (event) => {
@@ -79,6 +79,8 @@ export function open() {
 
 export function close() {
   clearTimeout(timer);
+  clearTimeout(flushTimer);
+  flushTimer = 0;
   source?.close();
   source = null;
 }

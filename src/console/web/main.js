@@ -6,8 +6,9 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { login, logout, me, takeToken, whoAmI } from './api.js';
 import * as live from './live.js';
 import { look, place } from './router.js';
-import { ThemeSwitch } from './theme.js';
-import { Badge, Empty, Peer, Said, html } from './ui.js';
+import { ThemeSwitch, ZoneSwitch } from './theme.js';
+import { Badge, Empty, Peer, Said, html, say } from './ui.js';
+import { plain } from './words.js';
 import { Alarms } from './pages/alarms.js';
 import { Api } from './pages/api.js';
 import { Audit } from './pages/audit.js';
@@ -44,7 +45,7 @@ const Link = () => html`<span class="link-state" role="status"><${Badge} tone=${
 
 function Bar({ isOpen, onMenu }) {
   return html`<header class="bar"><button type="button" class="menu" aria-expanded=${isOpen} aria-controls="nav" onClick=${onMenu}>Menu</button>
-    <a class="brand" href="#/">Sallyport</a><${Link} /><span class="grow"></span><${ThemeSwitch} />
+    <a class="brand" href="#/">Sallyport</a><${Link} /><span class="grow"></span><${ZoneSwitch} /><${ThemeSwitch} />
     <span class="who"><${Peer} text=${me.value.user} /> <small class="soft">${me.value.role}</small></span><button type="button" class="small" onClick=${logout}>Log out</button></header>`;
 }
 
@@ -67,10 +68,23 @@ function useArrival(main) {
   }, [page, thing]);
 }
 
+/** A new alarm is said once, on whatever page; those that stood before the page was opened are not. */
+function useAlarmBell() {
+  const known = useRef(null);
+  const open = live.openAlarms.value;
+  useEffect(() => {
+    if (live.link.value !== 'open') return;
+    const fresh = known.current && open.filter((a) => !known.current.has(a.id));
+    if (fresh?.length) say(fresh.length === 1 ? `Alarm: ${plain(fresh[0].text)}` : `${fresh.length} new alarms`);
+    if (known.current || open.length || live.overview.value) known.current = new Set([...(known.current ?? []), ...open.map((a) => a.id)].slice(-1000));
+  }, [open]);
+}
+
 function Frame() {
   const [isOpen, setOpen] = useState(false);
   const main = useRef();
   useArrival(main);
+  useAlarmBell();
   useEffect(() => {
     live.open();
     return live.close;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What was clicked in the ladder: the message as it was captured (secrets were cut out when it was), and how
-// its description differs from the one before of the same side.
+// its description differs from others of the call.
 
 import { useState } from 'preact/hooks';
 import { lines } from './diff.js';
@@ -29,20 +29,20 @@ function Text({ text }) {
 }
 
 export function Message({ item, onClose }) {
-  const [view, setView] = useState('message');
-  const differs = item.sdp_before !== undefined;
+  const [view, setView] = useState(-1);
+  const against = item.sdp_against[view];
   return html`<aside class="card message-pane" aria-labelledby="message-title">
     <header><h2 id="message-title"><${Peer} text=${item.title} /></h2>
       <div class="tools">${item.text && html`<${Copy} text=${item.text} />`}<button type="button" class="small" onClick=${onClose}>Close</button></div></header>
     <p class="soft">${stamp(item.t_us)} s · ${laneTitle(item.lane)}${item.dir ? (item.dir === 'in' ? ' → Sallyport' : ' ← Sallyport') : ''}${item.peer && html` · <${Peer} text=${item.peer} />`}</p>
     ${item.data && html`<${Data} data=${item.data} />`}
-    ${differs && html`<div class="row tabs" role="group" aria-label="View">
-      <button type="button" class="small" aria-pressed=${view === 'message'} onClick=${() => setView('message')}>Message</button>
-      <button type="button" class="small" aria-pressed=${view === 'diff'} onClick=${() => setView('diff')}>SDP against the one before</button></div>`}
-    ${differs && view === 'diff'
-      ? item.sdp_before === item.sdp_text
-        ? html`<p>The description is the same as before.</p>`
-        : html`<${Diff} before=${item.sdp_before} after=${item.sdp_text} label="Differences of the descriptions" />`
+    ${item.sdp_against.length > 0 && html`<div class="row tabs" role="group" aria-label="View">
+      <button type="button" class="small" aria-pressed=${view < 0} onClick=${() => setView(-1)}>Message</button>
+      ${item.sdp_against.map((c, i) => html`<button type="button" class="small" key=${c.label} aria-pressed=${view === i} onClick=${() => setView(i)}>SDP against ${c.label}</button>`)}</div>`}
+    ${against
+      ? against.text === item.sdp_text
+        ? html`<p>The description is the same.</p>`
+        : html`<${Diff} before=${against.text} after=${item.sdp_text} label=${`Differences against ${against.label}`} />`
       : item.text ? html`<${Text} text=${item.text} />` : !item.data && html`<p class="soft">There is no more to it than its title.</p>`}
   </aside>`;
 }

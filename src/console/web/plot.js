@@ -23,7 +23,8 @@ function colour(host, name) {
 function axes(host, { clock, unit }) {
   const ink = colour(host, 'soft'), line = colour(host, 'line');
   const common = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
-  const values = (_, ticks) => ticks.map((s) => (clock ? hours(s * 1000).slice(0, 5) : `${s} s`));
+  // A short stretch has several ticks in a minute: then the seconds are said, too.
+  const values = (_, ticks) => ticks.map((s) => (clock ? hours(s * 1000).slice(0, ticks.length > 1 && ticks[1] - ticks[0] < 60 ? 8 : 5) : `${s} s`));
   return [
     { ...common, size: 28, values },
     { ...common, size: 48, values: (_, ticks) => ticks.map((v) => `${+v.toFixed(2)}${unit ?? ''}`) },
@@ -32,7 +33,11 @@ function axes(host, { clock, unit }) {
 
 function optionsOf(host, props) {
   const { series, clock, sync, range, unit } = props;
-  const value = (_, v) => (v === null || v === undefined ? '–' : `${+v.toFixed(2)}${unit ?? ''}`);
+  // Where no cursor stands, the last value is told.
+  const value = (u, v, i, at) => {
+    const told = at === null || at === undefined ? u.data[i].findLast((y) => y !== null && y !== undefined) : v;
+    return told === null || told === undefined ? '–' : `${+told.toFixed(2)}${unit ?? ''}`;
+  };
   return {
     width: host.clientWidth || 320,
     height: props.height ?? HEIGHT,
@@ -41,7 +46,10 @@ function optionsOf(host, props) {
     scales: { x: { time: Boolean(clock), ...(props.span && { range: () => props.span }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
     axes: axes(host, props),
     series: [
-      { label: clock ? 'at' : 's', value: (_, s) => (s === null || s === undefined ? '–' : clock ? hours(s * 1000) : s.toFixed(0)) },
+      { label: clock ? 'at' : 's', value: (u, s) => {
+        const told = s ?? u.data[0].at(-1);
+        return told === undefined ? '–' : clock ? hours(told * 1000) : told.toFixed(0);
+      } },
       ...series.map((s, i) => ({ label: s.label, stroke: colour(host, s.ink), width: 1.75, dash: DASHES[i % DASHES.length], points: { show: false }, value, spanGaps: false })),
     ],
   };

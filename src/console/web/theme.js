@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
-// Light, dark, or as the system has it; kept in this browser.
+// Light, dark, or as the system has it; local time or UTC. Kept in this browser.
 
 import { signal } from '@preact/signals';
 import { html } from './ui.js';
+import { isUtc } from './words.js';
 
-const KEY = 'sallyport.theme';
+const KEY = 'sallyport.theme', ZONE = 'sallyport.zone';
 const NAMES = ['system', 'light', 'dark'];
+const LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/^.*\//, '').replace(/_/g, ' ') === 'UTC' ? 'Local time' : `${new Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/^.*\//, '').replace(/_/g, ' ')} time`;
 const systemDark = matchMedia('(prefers-color-scheme: dark)');
 
-function stored() {
+function stored(key) {
   try {
-    const name = localStorage.getItem(KEY);
-    return NAMES.includes(name) ? name : 'system';
+    return localStorage.getItem(key);
   } catch {
-    return 'system';
+    return null;
   }
 }
 
-const chosen = signal(stored());
+function store(key, name) {
+  try {
+    localStorage.setItem(key, name);
+  } catch {
+    // A browser that keeps nothing: it holds until the page is closed.
+  }
+}
+
+const chosen = signal(NAMES.includes(stored(KEY)) ? stored(KEY) : 'system');
+isUtc.value = stored(ZONE) === 'utc';
 /** 'light' or 'dark': what is shown now. */
 export const theme = signal('light');
 
@@ -32,13 +42,17 @@ apply();
 
 function choose(name) {
   chosen.value = name;
-  try {
-    localStorage.setItem(KEY, name);
-  } catch {
-    // A browser that keeps nothing: it holds until the page is closed.
-  }
+  store(KEY, name);
   apply();
 }
+
+function chooseZone(name) {
+  isUtc.value = name === 'utc';
+  store(ZONE, name);
+}
+
+export const ZoneSwitch = () => html`<label class="theme"><span class="unseen">Times</span>
+  <select onChange=${(e) => chooseZone(e.target.value)}><option value="local" selected=${!isUtc.value}>${LOCAL}</option><option value="utc" selected=${isUtc.value}>UTC</option></select></label>`;
 
 export const ThemeSwitch = () => html`<label class="theme"><span class="unseen">Colours</span>
   <select onChange=${(e) => choose(e.target.value)}>${NAMES.map((n) => html`<option value=${n} selected=${n === chosen.value}>${n === 'system' ? 'As the system' : n === 'light' ? 'Light' : 'Dark'}</option>`)}</select></label>`;

@@ -40,7 +40,8 @@ export function ProblemBox({ problem }) {
   if (!problem) return null;
   return html`<div class="problem" role="alert">
     <p><strong>${problem.title ?? 'That did not work'}</strong>${problem.status ? html` <span class="soft">(${problem.status})</span>` : ''}</p>
-    ${problem.message && problem.message !== problem.title && html`<p><${Peer} text=${problem.message} /></p>`}
+    ${problem.message && problem.message !== problem.title && !problem.errors?.some((e) => e.reason === problem.message) && html`<p><${Peer} text=${problem.message} /></p>`}
+    ${problem.status === 412 && html`<p>Somebody else changed it meanwhile: the audit log says who. What you wrote is still here; load what is there now before you try again.</p>`}
     ${problem.errors?.length > 0 && html`<ul>${problem.errors.map((e) => html`<li><code><${Peer} text=${e.pointer ?? (e.line ? `${e.file ?? ''}:${e.line}` : '/')} /></code> <${Peer} text=${e.reason ?? e.message} /></li>`)}</ul>`}
   </div>`;
 }
@@ -76,7 +77,9 @@ export function Field({ label, hint, name, value, onInput, type = 'text', option
       ? html`<select ...${common} value=${value} onChange=${(e) => onInput(e.target.value)}>${options.map(([v, t]) => html`<option value=${v} selected=${v === value}>${t ?? v}</option>`)}</select>`
       : type === 'checkbox'
         ? html`<input ...${common} type="checkbox" checked=${value} onChange=${(e) => onInput(e.target.checked)} />`
-        : html`<input ...${common} type=${type} value=${value} onInput=${(e) => onInput(e.target.value)} />`}
+        : type === 'lines'
+          ? html`<textarea ...${common} class="code" spellcheck="false" value=${value} onInput=${(e) => onInput(e.target.value)}></textarea>`
+          : html`<input ...${common} type=${type} value=${value} onInput=${(e) => onInput(e.target.value)} />`}
     ${hint && html`<small id=${`${id}-hint`} class="soft">${hint}</small>`}
     ${error && html`<small id=${`${id}-error`} class="error">${error.reason}</small>`}
   </div>`;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Figures and times as people read them. Absent is a dash.
 
+import { signal } from '@preact/signals';
+
 export const DASH = '–';
 const absent = (v) => v === null || v === undefined || v === '';
 
@@ -35,14 +37,25 @@ export function span(ms) {
 
 export const instant = (v) => (absent(v) ? null : typeof v === 'number' ? new Date(v) : new Date(v));
 
-export function clock(v) {
+/** Whether times are shown in UTC; else in the zone of this browser. */
+export const isUtc = signal(false);
+
+/** The six parts of an instant in the zone that is chosen, two digits each. */
+function parts(v) {
   const d = instant(v);
-  return d && !Number.isNaN(+d) ? `${two(d.getHours())}:${two(d.getMinutes())}:${two(d.getSeconds())}` : DASH;
+  if (!d || Number.isNaN(+d)) return null;
+  const of = (name) => d[`get${isUtc.value ? 'UTC' : ''}${name}`]();
+  return [of('FullYear'), two(of('Month') + 1), two(of('Date')), two(of('Hours')), two(of('Minutes')), two(of('Seconds'))];
+}
+
+export function clock(v) {
+  const p = parts(v);
+  return p ? p.slice(3).join(':') : DASH;
 }
 
 export function day(v) {
-  const d = instant(v);
-  return d && !Number.isNaN(+d) ? `${d.getFullYear()}-${two(d.getMonth() + 1)}-${two(d.getDate())}` : DASH;
+  const p = parts(v);
+  return p ? p.slice(0, 3).join('-') : DASH;
 }
 
 export const moment = (v) => (instant(v) ? `${day(v)} ${clock(v)}` : DASH);

@@ -52,7 +52,7 @@ function state(t) {
     trunks: [trunk('carrier', true), trunk('tenant-a', false)],
     alarms: [{ id: 'a_1', kind: 'trunk_down', severity: 'critical', text: `The trunk does not answer: ${t}`, what: 'tenant-a', raised_at: ago(320), cleared_at: null, acked_by: null }, { id: 'a_2', kind: 'certificate', severity: 'warning', text: 'A certificate ends in 12 days', what: 'carrier', raised_at: ago(9000), cleared_at: ago(600), acked_by: 'eve' }],
     records: Array.from({ length: 12 }, (_, i) => record(i)),
-    timeline: { call: 'c_live', started_at: ago(74), state: 'live', truncated: false, config_version: '00000000000000a1', cause: `Carrier sends to port 30012 but our SDP said 30010`, lanes: ['caller', 'gateway', 'callee', 'media'], items: ladder(t), media: [{ leg: 'caller', direction: 'rx', step_ms: 1000, points: points(0, true) }, { leg: 'caller', direction: 'tx', step_ms: 1000, points: points(0, false) }, { leg: 'callee', direction: 'rx', step_ms: 1000, points: points(0, false) }, { leg: 'callee', direction: 'tx', step_ms: 1000, points: points(0, false) }], client: [{ t_s: 4, device: t, rtt_ms: 31 }] },
+    timeline: { call: 'c_live', started_at: ago(74), state: 'live', truncated: false, config_version: '00000000000000a1', cause: `Carrier sends to port 30012 but our SDP said 30010`, lanes: ['caller', 'gateway', 'callee', 'media'], items: ladder(t), media: [{ leg: 'caller', direction: 'rx', step_ms: 1000, points: points(0, true) }, { leg: 'caller', direction: 'tx', step_ms: 1000, points: points(0, false) }, { leg: 'callee', direction: 'rx', step_ms: 1000, points: points(0, false) }, { leg: 'callee', direction: 'tx', step_ms: 1000, points: points(0, false) }], client: [{ t_us: 4e6, leg: 'callee', data: { selected_pair: 'P1', stats: [{ type: 'inbound-rtp', kind: 'audio', packetsReceived: 200, packetsLost: 3, jitter: 0.004, totalSamplesReceived: 96000, concealedSamples: 960, audioLevel: 0.2 }, { type: 'remote-inbound-rtp', kind: 'audio', roundTripTime: 0.031 }, { type: 'media-source', kind: 'audio', audioLevel: 0 }, { type: 'codec', mimeType: t }] } }] },
     refusals: Array.from({ length: 6 }, (_, i) => ({ at: ago(30 * i), rule: ['unknown_source', 'not_dialable', 'rate'][i % 3], status: [403, 404, 503][i % 3], trunk: i % 2 ? 'carrier' : null, source: `203.0.113.${i}:5060`, from: t, to: '+4989555', detail: t, count: 1 + i * 7 })),
     bans: [{ addr: '203.0.113.9', why: t, until: ago(-3000), by: 'guard', hits: 4211 }],
     certificates: [{ use: 'service', trunk: null, file: '/etc/sallyport/service.pem', subject: 'CN=gw.example', names: ['gw.example', 'sip.example'], issuer: 'CN=Example CA', not_before: ago(8e6), not_after: ago(-3e6), days_left: 34, state: 'ok' }, { use: 'trunk', trunk: 'carrier', file: '/etc/sallyport/trunk.pem', subject: `CN=${t}`, names: [t], issuer: t, not_before: ago(8e6), not_after: ago(-1e6), days_left: 11, state: 'soon' }],
@@ -63,10 +63,12 @@ function state(t) {
     config: { version: '00a1', etag: '"e1"', text: `# The demonstration\nnode:\n  name: gw\ntrunks:\n  - name: carrier\n    kind: carrier\n    password: (kept)\n`, files: [], pending: { confirm_by: ago(-200) } },
     history: [{ n: 3, at: ago(60), who: 'eve', comment: t, version: '00a1' }, { n: 2, at: ago(6000), who: 'eve', comment: 'first', version: '009f' }],
     routes: { etag: '"r"', file: 'plan.yaml', text: 'rules: []', rules: [{ name: 'inbound-to-users', line: 14, summary: 'Numbers of users ring them' }] },
-    numbers: [{ number: '+4989555', user: 'alice' }],
+    numbers: [{ number: '+4989555', user: 'alice', display: 'Alice', tenant: null }],
     doctor: { id: 'd_1', trunk: 'carrier', state: 'done', started_at: ago(90), ended_at: ago(20), checks: [{ id: 'tls_chain', group: 'TLS', title: 'Certificate chain', result: 'passed', seen: t, advice: null, ms: 41 }, { id: 'rtp_in', group: 'Media', title: 'RTP reaches us', result: 'failed', seen: `From ${t}`, advice: 'Open ports 30000 to 30999', ms: 2100 }, { id: 'prack', group: 'SIP', title: 'PRACK', result: 'not_offered', seen: null, advice: null, ms: 12 }], summary: { passed: 1, failed: 1, not_offered: 1 }, profile: { diff: '+  prack: false\n', patch: {} } },
   };
 }
+
+const SCHEMA = { properties: { trunks: { items: { type: 'object', required: ['name', 'listener'], properties: { name: { type: 'string', description: 'Name of the trunk.' }, kind: { type: 'string', enum: ['carrier', 'direct-routing'], default: 'carrier', description: 'Whose rules hold.' }, listener: { type: 'string', description: 'The listener that its calls come to.' }, target: { type: 'string', description: 'SIP URI of outgoing calls.' }, peers: { type: 'array', items: { type: 'string' }, description: 'The peer itself.' }, max_calls: { type: 'integer', minimum: 1, maximum: 100000, default: 100, description: 'Live calls of the trunk.' }, options: { type: 'boolean', default: false, description: 'Whether we ask for its health.' }, doctor: { type: 'object', description: 'Numbers that tests may call.' }, note: { type: 'string', description: 'A note.' } } } } } };
 
 const OPENAPI = { openapi: '3.1.0', info: { title: 'Sallyport', version: '1' }, paths: { '/admin/v1/calls': { get: { summary: 'Live calls', 'x-role': 'viewer', responses: { 200: { description: 'Calls' } } } }, '/admin/v1/calls/{id}': { delete: { summary: 'Ends a call', parameters: [{ name: 'id', in: 'path', schema: { type: 'string' } }], responses: { 204: { description: 'Done' } } } }, '/admin/v1/bans': { post: { summary: 'Bans an address', requestBody: { content: { 'application/json': { schema: { type: 'object', required: ['addr'], properties: { addr: { type: 'string', description: 'The address' } } } } } }, responses: { 201: { description: 'Made' } } } } } };
 
@@ -87,6 +89,12 @@ export class Operators {
     Object.assign(s, { doctor: null, routes: { rules: [] } });
     s.overview.today = { calls: 0, answered: 0, failed: 0, refused: 0, asr: null, acd_s: null, pdd_ms: null };
     this.s = s;
+  }
+
+  /** Many calls, each of them told again once a second. */
+  crowd(n) {
+    this.s.calls = Array.from({ length: n }, (_, i) => ({ ...this.s.calls[0], id: `c_${i}`, to: `+49100${String(i).padStart(3, '0')}` }));
+    this.beats = true;
   }
 
   async listen() {
@@ -126,6 +134,9 @@ export class Operators {
     for (const t of this.s.trunks) tell('trunk', t);
     for (const a of this.s.alarms) tell('alarm', a);
     tell('config', { version: '00a1', confirm_by: this.s.config.pending?.confirm_by ?? null });
+    if (!this.beats) return;
+    const beat = setInterval(() => this.s.calls.forEach((c) => tell('call', { ...c, mos: 4 + Math.random() / 4 })), 1000);
+    reply.on('close', () => clearInterval(beat));
   }
 
   answer(verb, body, request) {
@@ -139,7 +150,9 @@ export class Operators {
       'GET trunks': () => list('trunks', s.trunks), 'GET records': () => list('records', s.records), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
       'GET certificates': () => list('certificates', s.certificates), 'GET alarms': () => list('alarms', s.alarms), 'GET audit': () => list('audit', s.audit), 'GET audit/verify': () => [200, { ok: true, rows: 2, broken_at: null }],
       'GET users': () => list('users', s.users), 'GET api-tokens': () => list('tokens', s.tokens), 'GET system': () => [200, s.system], 'GET config': () => [200, s.config, { ETag: '"e1"' }], 'GET config/history': () => list('history', s.history),
-      'GET routes': () => [200, s.routes], 'GET numbers': () => list('numbers', s.numbers), 'GET doctor': () => list('doctor', s.doctor ? [s.doctor] : []), 'GET doctor/d_1': () => [200, s.doctor], 'GET openapi.json': () => [200, OPENAPI],
+      'GET routes': () => [200, s.routes], 'GET numbers': () => list('numbers', s.numbers), 'GET doctor': () => list('doctor', s.doctor ? [s.doctor] : []), 'GET doctor/d_1': () => [200, s.doctor], 'GET openapi.json': () => [200, OPENAPI], 'GET config/schema': () => [200, SCHEMA],
+      'POST trunks': () => (body.listener ? [201, { name: body.name, etag: '"t9"', settings: body, status: null }] : [422, { title: 'Well-formed, but it cannot be served', status: 422, detail: 'is missing', errors: [{ pointer: '/listener', reason: 'is missing' }] }]),
+      'PUT numbers/%2B49777': () => [200, { number: '+49777', user: body.user }], 'POST records/erase': () => [200, { erased: 3, live: 1 }],
       'POST config/validate': () => [200, { errors: body.text.includes('bogus') ? [{ file: 'sallyport.yaml', line: 3, pointer: '/node/bogus', rule: 'unknown', message: 'no such setting' }] : [] }],
       'POST config/diff': () => [200, { unified: '+', changes: [{ path: '/node/name', old: 'gw', new: 'gw2' }], reloadable: true, restart: [] }], 'POST config/replay': () => [200, { calls: 48210, changed: 312, refused: 4, list: [{ record: 'r_1', called: '+49', old: 'carrier', new: 'refused' }] }],
       'POST routes/test': () => [200, { number: body.called, rules: [{ rule: 'inbound-to-users', line: 14, fits: true, why: 'the number is +4989555' }], rule: 'inbound-to-users', called: body.called, caller: '+49', emergency: false, steps: ['ring user alice', 'then trunk carrier'] }],

@@ -3,6 +3,7 @@
 
 import { useMemo, useState } from 'preact/hooks';
 import { enc, mayOperate, maySecure, get, remove } from '../api.js';
+import { BrowserStats } from '../browserstats.js';
 import { Ladder, itemsOf } from '../ladder.js';
 import { calls } from '../live.js';
 import { endOf, sumOf, wayName, waysOf } from '../media.js';
@@ -10,7 +11,7 @@ import { Message } from '../message.js';
 import { Plot } from '../plot.js';
 import { go } from '../router.js';
 import { Strip } from '../strip.js';
-import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, Pre, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
+import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
 const INKS = ['one', 'two', 'three', 'four'];
@@ -125,7 +126,7 @@ function Timeline({ timeline }) {
 function Rest({ row, timeline }) {
   return html`${row && html`<${Section} title="Facts"><${Facts} rows=${factsOf(row, timeline?.config_version ?? row.config_version)} /><//>`}
     ${row?.legs?.length > 0 && html`<${Section} title="Legs"><div class="legs">${row.legs.map((leg, i) => html`<${LegFacts} key=${i} leg=${leg} />`)}</div><//>`}
-    ${timeline?.client?.length > 0 && html`<${Section} title="What the browser measured"><${Pre} label="Statistics of the browser" text=${JSON.stringify(timeline.client, null, 1)} /><//>`}`;
+    ${timeline?.client?.length > 0 && html`<${Section} title="What the browser measured"><${BrowserStats} client=${timeline.client} /><//>`}`;
 }
 
 export function Call({ id, params }) {

@@ -1,25 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // The calls that are alive, as they change.
 
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import { enc } from '../api.js';
-import { calls } from '../live.js';
+import { calls, now } from '../live.js';
 import { Badge, Empty, Head, Peer, Section, Table, Time, html } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
+const SHOWN = 200;
 const TONES = { answered: 'good', connected: 'good', live: 'good', ringing: 'idle', ended: 'idle', held: 'warn' };
 export const stateOf = (c) => c.state ?? (c.answered ? 'answered' : 'ringing');
 export const CallState = ({ call }) => html`<${Badge} tone=${TONES[stateOf(call)] ?? 'idle'}>${words(stateOf(call))}<//>`;
 
-/** Seconds go on between two events; once a second is enough. */
-function Running({ call }) {
-  const [now, set] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => set(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return duration(call.answered_at ? now - Date.parse(call.answered_at) : call.duration_ms);
-}
+/** Seconds go on between two events. */
+const Running = ({ call }) => duration(call.answered_at ? now.value - Date.parse(call.answered_at) : call.duration_ms);
 
 const trunkOf = (c) => c.trunk ?? c.legs?.find((l) => l.door === 'trunk')?.peer;
 
@@ -44,5 +38,5 @@ export function Calls() {
   const rows = wanted ? all.filter((c) => JSON.stringify([c.id, c.from, c.to, c.trunk, c.user, c.legs]).toLowerCase().includes(wanted.toLowerCase())) : all;
   return html`<${Head} title="Live calls" lead=${`${number(all.length)} alive. The list follows by itself.`} />
     <${Section} title="Calls" tools=${html`<label class="inline">Filter <input type="search" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /></label>`}>
-      <${CallTable} rows=${rows.slice(0, 500)} />${rows.length > 500 && html`<p class="soft">500 of ${number(rows.length)} are shown: filter.</p>`}<//>`;
+      <${CallTable} rows=${rows.slice(0, SHOWN)} />${rows.length > SHOWN && html`<p class="soft">The latest ${SHOWN} of ${number(rows.length)} are shown: filter for the others.</p>`}<//>`;
 }

@@ -3,18 +3,12 @@
 
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { get, mayAdmin, mayOperate, post, send } from '../api.js';
+import { now } from '../live.js';
 import { Diff } from '../message.js';
 import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { number } from '../words.js';
 
-function Left({ until }) {
-  const [now, set] = useState(Date.now());
-  useEffect(() => {
-    const timer = setInterval(() => set(Date.now()), 1000);
-    return () => clearInterval(timer);
-  }, []);
-  return html`${number(Math.max(0, Math.round((Date.parse(until) - now) / 1000)))} s`;
-}
+const Left = ({ until }) => `${number(Math.max(0, Math.round((Date.parse(until) - now.value) / 1000)))} s`;
 
 function Pending({ until, onDone }) {
   const { act, problem, busy } = useAct();
@@ -54,7 +48,12 @@ const MOVED = [
 const Replay = ({ replay }) => replay && html`<h3>Replay</h3><p role="status"><${Badge} tone=${replay.refused ? 'bad' : replay.changed ? 'warn' : 'good'}>${number(replay.changed)} of ${number(replay.calls)} calls would go another way, ${number(replay.refused)} would be refused${replay.emergency ? `; ${number(replay.emergency)} emergency calls among them` : ''}<//></p>
   ${replay.list?.length > 0 && html`<${Table} caption="Calls that would go another way" columns=${MOVED} rows=${replay.list.slice(0, 100)} id=${(r, i) => i} />`}`;
 
-function CommitForm({ candidate, etag, onDone }) {
+/** Somebody else was faster: their text becomes what is compared with, ours stays in the field. */
+function Overtaken({ onLook }) {
+  return html`<div class="row"><button type="button" onClick=${onLook}>Compare with what is in force now, keep my text</button></div>`;
+}
+
+function CommitForm({ candidate, etag, onDone, onLook }) {
   const [form, set] = useState({ comment: '', minutes: '5', force: false });
   const { act, problem, busy } = useAct();
   const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
@@ -69,13 +68,15 @@ function CommitForm({ candidate, etag, onDone }) {
   return html`<form class="grid" onSubmit=${submit}><${Field} label="Comment" ...${field('comment')} />
     <${Field} label="Minutes on probation" type="number" min="0" max="1440" hint="It is taken back unless confirmed. 0: at once for good" pointer="/confirm_s" ...${field('minutes')} />
     ${(problem?.status === 422 || form.force) && html`<${Field} label="Commit although calls would be refused" type="checkbox" ...${field('force')} />`}
-    <div class="row end"><button class="primary" disabled=${busy}>Commit</button></div></form><${ProblemBox} problem=${problem} />`;
+    <div class="row end"><button class="primary" disabled=${busy}>Commit</button></div></form><${ProblemBox} problem=${problem} />${problem?.status === 412 && html`<${Overtaken} onLook=${onLook} />`}`;
 }
 
 /** The file and the dialplans that it names, as one candidate. */
+const textsOf = (config) => ({ main: config.text, ...Object.fromEntries((config.files ?? []).map((f) => [f.name, f.text])) });
+
 function useCandidate(config) {
   const files = config.files ?? [];
-  const first = { main: config.text, ...Object.fromEntries(files.map((f) => [f.name, f.text])) };
+  const first = textsOf(config);
   const [texts, setTexts] = useState(first);
   const changed = files.filter((f) => texts[f.name] !== f.text);
   const isChanged = texts.main !== config.text || changed.length > 0;
@@ -99,7 +100,8 @@ function Text({ c, shown, setShown, area, onInput }) {
     <textarea id="config-text" ref=${area} class="code" rows="24" spellcheck="false" wrap="off" readonly=${!mayAdmin()} value=${c.texts[shown]} onInput=${(e) => onInput(e.target.value)}></textarea>`;
 }
 
-function Editor({ config, onDone }) {
+function Editor({ config: opened, onDone }) {
+  const [config, setConfig] = useState(opened);
   const c = useCandidate(config);
   const [shown, setShown] = useState('main');
   const [seen, setSeen] = useState({});
@@ -117,13 +119,17 @@ function Editor({ config, onDone }) {
     c.undo();
     setSeen({});
   };
+  const look = () => act(async () => {
+    setConfig(await get('config'));
+    setSeen({ diff: await post('config/diff', c.candidate) });
+  });
   return html`<${Text} c=${c} shown=${shown} setShown=${setShown} area=${area} onInput=${edit} />
     ${mayOperate() && html`<div class="row"><button type="button" disabled=${busy} onClick=${() => ask('validate')}>Validate</button><button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('diff')}>What changes?</button>
       <button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('replay', { hours: 24 })}>Replay yesterday's calls</button>${c.isChanged && html`<button type="button" onClick=${undo}>Undo the edit</button>`}</div>`}
     <${ProblemBox} problem=${problem} />
     <${Errors} errors=${seen.validate?.errors ?? seen.diff?.errors} onLine=${(line) => showLine(area.current, line)} />
     <${Changes} diff=${seen.diff} before=${c.first[shown]} after=${c.texts[shown]} /><${Replay} replay=${seen.replay} />
-    ${c.isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} candidate=${c.candidate} etag=${config.etag} onDone=${onDone} />`}`;
+    ${c.isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} key=${config.etag} candidate=${c.candidate} etag=${config.etag} onDone=${onDone} onLook=${look} />`}`;
 }
 
 function History({ current, etag, onDone, turn }) {

@@ -2,9 +2,9 @@
 // Records of calls: search, export.
 
 import { useState } from 'preact/hooks';
-import { enc, mayOperate, query } from '../api.js';
+import { enc, mayOperate, maySecure, post, query } from '../api.js';
 import { go } from '../router.js';
-import { Badge, Empty, Field, Head, Loaded, Peer, Section, Table, Time, html, useList } from '../ui.js';
+import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useList } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
 const FIELDS = ['q', 'number', 'trunk', 'user', 'state', 'reason', 'since', 'until', 'min_mos', 'cause'];
@@ -19,7 +19,7 @@ const COLUMNS = [
   { head: 'From', cell: (r) => html`<${Peer} text=${party(r.from)} />` },
   { head: 'To', cell: (r) => html`<${Peer} text=${party(r.to)} />` },
   { head: 'End', cell: (r) => (r.end ? html`<${Badge} tone=${r.answered_at ? 'good' : bad(r) ? 'bad' : 'idle'}>${words(r.end.reason)}${r.end.sip ? ` ${r.end.sip}` : ''}<//>` : html`<${Badge} tone="info">${words(r.state)}<//>`) },
-  { head: 'Cause', cell: (r) => html`<${Peer} text=${r.cause_text} />` },
+  { head: 'Cause', cell: (r) => html`<${Peer} text=${r.cause_text} />${r.cause_text && r.cause && html` <a class="soft" href=${`#/records${query({ cause: r.cause })}`}>all such<span class="unseen">: ${r.cause}</span></a>`}` },
   { head: 'Setup', right: true, cell: (r) => (r.setup_ms ? `${number(r.setup_ms)} ms` : '–') },
   { head: 'Length', right: true, cell: (r) => duration(r.duration_ms) },
   { head: 'MOS', right: true, cell: (r) => number(mosOf(r), 2) },
@@ -44,9 +44,32 @@ function Search({ params }) {
     <${Field} label="Reason" ...${field('reason')} />
     <${Field} label="Since" type="datetime-local" ...${field('since')} />
     <${Field} label="Until" type="datetime-local" ...${field('until')} />
+    <${Field} label="Cause" hint="Its code: choose one in a row below" ...${field('cause')} />
     <${Field} label="MOS below or at" type="number" min="1" max="5" step="0.1" ...${field('min_mos')} />
     <div class="row end"><a class="button" href="#/records">Clear</a><button class="primary">Search</button></div>
   </form>`;
+}
+
+/** A person's wish to be forgotten. What is written to the audit log is that it was done, not whom it was about. */
+function Erase() {
+  const [form, set] = useState({ what: 'number', value: '' });
+  const [asks, setAsks] = useState(false);
+  const [done, setDone] = useState(null);
+  const { act, problem, busy } = useAct();
+  const submit = (event) => {
+    event.preventDefault();
+    setAsks(true);
+  };
+  const erase = () => {
+    setAsks(false);
+    act(async () => setDone(await post('records/erase', { [form.what]: form.value.trim() })));
+  };
+  return html`<${Section} title="Erase a person"><p class="soft">A number or a user is taken out of every record that is over; timelines of the calls go with it. It cannot be undone.</p>
+    <form class="grid" onSubmit=${submit}><${Field} label="By" options=${[['number', 'Number'], ['user', 'User']]} name="what" value=${form.what} onInput=${(v) => set({ ...form, what: v })} />
+      <${Field} label="Which" required name="value" value=${form.value} problem=${problem} pointer=${`/${form.what}`} onInput=${(v) => set({ ...form, value: v })} />
+      <div class="row end"><button class="danger" disabled=${busy}>Erase…</button></div></form><${ProblemBox} problem=${problem} />
+    ${done && html`<p role="status"><${Badge} tone="good">${number(done.erased)} records were cleared<//>${done.live > 0 && ` ${number(done.live)} calls are alive: erase again when they are over.`}</p>`}
+    ${asks && html`<${Confirm} title="Erase for good?" action="Erase" danger onYes=${erase} onNo=${() => setAsks(false)}>All records of <${Peer} text=${form.value} /> lose who it was.<//>`}<//>`;
 }
 
 export function Records({ params }) {
@@ -62,5 +85,6 @@ export function Records({ params }) {
     <${Section} title="Calls"><${Loaded} of=${list}>
       <${Table} caption="Records of calls" columns=${COLUMNS} rows=${list.rows} tone=${(r) => (bad(r) ? 'bad' : '')}
         empty=${isFiltered ? html`<${Empty} title="No record fits">Take something out of the search.<//>` : html`<${Empty} title="No call was recorded yet">The first call leaves its record here as soon as it begins.<//>`} />
-      ${list.more && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//><//>`;
+      ${list.more && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//><//>
+    ${maySecure() && html`<${Erase} />`}`;
 }

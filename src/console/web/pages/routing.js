@@ -2,9 +2,9 @@
 // Where calls go, and a test of one number before anybody dials it.
 
 import { useState } from 'preact/hooks';
-import { post } from '../api.js';
+import { enc, mayAdmin, post, send } from '../api.js';
 import { trunks } from '../live.js';
-import { Badge, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
+import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
 
 const TRIALS = [
   { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
@@ -49,18 +49,49 @@ const RULES = [
   { head: 'Line', right: true, cell: (r) => r.line },
   { head: 'What it does', cell: (r) => html`<${Peer} text=${r.summary ?? r.text ?? (r.steps ? JSON.stringify(r.steps) : null)} />` },
 ];
-const numberColumns = [
-  { head: 'Number', cell: (n) => html`<code><${Peer} text=${n.number} /></code>` },
-  { head: 'User', cell: (n) => html`<${Peer} text=${n.user} />` },
-];
+function GiveNumber({ etag, onDone }) {
+  const [form, set] = useState({ number: '', user: '' });
+  const { act, problem, busy } = useAct();
+  const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
+  const submit = (event) => {
+    event.preventDefault();
+    act(async () => {
+      await send('PUT', `numbers/${enc(form.number.trim())}`, { body: { user: form.user.trim() }, etag });
+      set({ number: '', user: '' });
+      onDone();
+    }, 'The number rings its user.');
+  };
+  return html`<form class="grid" onSubmit=${submit}>
+    <${Field} label="Number" required placeholder="+49301234567" ...${field('number')} /><${Field} label="User" required ...${field('user')} />
+    <div class="row end"><button class="primary" disabled=${busy}>Give the number</button></div></form><${ProblemBox} problem=${problem} />`;
+}
+
+function Numbers() {
+  const list = useData('numbers');
+  const [asks, setAsks] = useState(null);
+  const { act, problem } = useAct();
+  const etag = list.data?.etag;
+  const drop = () => {
+    setAsks(null);
+    act(() => send('DELETE', `numbers/${enc(asks)}`, { etag }).finally(list.reload), `${asks} leads nowhere now.`);
+  };
+  const columns = [
+    { head: 'Number', cell: (n) => html`<code><${Peer} text=${n.number} /></code>` },
+    { head: 'User', cell: (n) => html`<${Peer} text=${n.user} />` },
+    { head: 'Name', cell: (n) => html`<${Peer} text=${n.display} />` },
+    ...(mayAdmin() ? [{ head: '', cell: (n) => html`<button type="button" class="small danger" onClick=${() => setAsks(n.number)}>Take away<span class="unseen"> ${n.number}</span></button>` }] : []),
+  ];
+  return html`<${Section} title="Numbers">${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
+      <${Table} caption="Numbers" columns=${columns} rows=${list.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} /><//>
+    ${asks && html`<${Confirm} title=${`Take ${asks} away?`} action="Take away" danger onYes=${drop} onNo=${() => setAsks(null)}>Calls to it are refused or go where the dialplan says.<//>`}<//>`;
+}
 
 export function Routing() {
-  const plan = useData('routes'), numbers = useData('numbers');
+  const plan = useData('routes');
   return html`<${Head} title="Routing" lead="Which way a call goes." tools=${html`<a class="button" href="#/config">Edit in the configuration</a>`} />
     <${NumberTest} />
     <${Section} title="Dialplan" tools=${plan.data?.file && html`<code>${plan.data.file}</code>`}><${Loaded} of=${plan}>
       ${plan.data?.rules?.length > 0 && html`<${Table} caption="Rules of the dialplan" columns=${RULES} rows=${plan.data.rules} id=${(r, i) => i} />`}
       ${plan.data?.text ? html`<details><summary>The file</summary><${Pre} label="The dialplan" text=${plan.data.text} /></details>` : !plan.data?.rules?.length && html`<${Empty} title="No dialplan of your own">Numbers of the users ring them; everything else goes to the first trunk. Name a file under <code>routing.plan</code> to say more.<//>`}<//><//>
-    <${Section} title="Numbers"><${Loaded} of=${numbers}>
-      <${Table} caption="Numbers" columns=${numberColumns} rows=${numbers.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">Give users their <code>numbers</code> in the configuration.<//>`} /><//><//>`;
+    <${Numbers} />`;
 }

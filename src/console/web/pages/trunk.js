@@ -4,7 +4,9 @@
 import { useEffect, useState } from 'preact/hooks';
 import { enc, mayAdmin, mayOperate, get, post, remove, send } from '../api.js';
 import { calls, trunks } from '../live.js';
-import { Badge, Confirm, Copy, Empty, Facts, Figure, Figures, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { go } from '../router.js';
+import { SettingsForm, useTrunkSchema } from '../settingsform.js';
+import { Badge, Confirm, Copy, Empty, Facts, Figure, Figures, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, Time, html, say, useAct, useData } from '../ui.js';
 import { number, words } from '../words.js';
 import { CallTable } from './calls.js';
 import { TrunkState, expiry } from './trunks.js';
@@ -32,12 +34,17 @@ function Status({ row }) {
       { head: 'Contact', cell: (b) => html`<code><${Peer} text=${b.contact} /></code>` }, { head: 'From', cell: (b) => b.source }, { head: 'Until', cell: (b) => html`<${Time} at=${b.until_ms} />` }]} />`}`;
 }
 
-/** Settings as JSON; what is changed goes as a merge patch, so that the rest stays as it is. */
-function Settings({ name }) {
-  const one = useData(`trunks/${enc(name)}`);
-  const [text, setText] = useState(null);
+/** What differs, as a merge patch (RFC 7396): what stays keeps its comments in the file. */
+function patchOf(before, after) {
+  const patch = {};
+  for (const key of Object.keys(before)) if (!(key in after)) patch[key] = null;
+  for (const [key, value] of Object.entries(after)) if (JSON.stringify(value) !== JSON.stringify(before[key])) patch[key] = value;
+  return patch;
+}
+
+function JsonForm({ settings, onSave, onCancel }) {
+  const [text, setText] = useState(JSON.stringify(settings, null, 2));
   const { act, problem, busy } = useAct();
-  const settings = one.data?.settings;
   const save = () => act(async () => {
     let body;
     try {
@@ -45,18 +52,44 @@ function Settings({ name }) {
     } catch (error) {
       throw Object.assign(new Error(error.message), { title: 'This is not JSON' });
     }
-    await send('PUT', `trunks/${enc(name)}`, { body, etag: one.data.etag });
-    setText(null);
+    await onSave(body);
+  });
+  return html`<${ProblemBox} problem=${problem} /><label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label>
+    <textarea id="settings-text" class="code" rows="18" spellcheck="false" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
+    <div class="row end"><button type="button" onClick=${onCancel}>Cancel</button><button type="button" class="primary" disabled=${busy} onClick=${save}>Save</button></div>`;
+}
+
+function Remove({ name, etag, onProblem }) {
+  const [asks, setAsks] = useState(false);
+  const { act, busy } = useAct();
+  const gone = () => {
+    setAsks(false);
+    act(() => send('DELETE', `trunks/${enc(name)}`, { etag }).then(() => go('/trunks'), onProblem), 'The trunk was taken out.');
+  };
+  return html`<button type="button" class="danger" disabled=${busy} onClick=${() => setAsks(true)}>Take the trunk out</button>
+    ${asks && html`<${Confirm} title=${`Take ${name} out of the configuration?`} action="Take out" danger onYes=${gone} onNo=${() => setAsks(false)}>Its calls go on, no new ones come or go. The history of the configuration can bring it back.<//>`}`;
+}
+
+/** What is changed goes as a merge patch, so that the rest stays as it is. */
+function Settings({ name }) {
+  const one = useData(`trunks/${enc(name)}`), schema = useTrunkSchema();
+  const [how, setHow] = useState(null);
+  const [refused, setRefused] = useState(null);
+  const settings = one.data?.settings;
+  const close = () => {
+    setHow(null);
     one.reload();
-  }, 'The trunk was changed.');
-  return html`<${Section} title="Settings" tools=${settings && mayAdmin() && text === null && html`<button type="button" onClick=${() => setText(JSON.stringify(settings, null, 2))}>Edit</button>`}>
-    <${Loaded} of=${one}>
-      <${ProblemBox} problem=${problem} />
-      ${text === null
-        ? html`<${Pre} label="Settings of this trunk" text=${JSON.stringify(settings ?? {}, null, 2)} />`
-        : html`<label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label><textarea id="settings-text" class="code" rows="18" spellcheck="false" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
-          <div class="row end"><button type="button" onClick=${() => setText(null)}>Cancel</button><button type="button" class="primary" disabled=${busy} onClick=${save}>Save</button></div>`}
-    <//><//>`;
+  };
+  const save = async (after) => {
+    await send('PATCH', `trunks/${enc(name)}`, { body: patchOf(settings, after), etag: one.data.etag });
+    say('The trunk was changed.');
+    close();
+  };
+  const tools = settings && mayAdmin() && how === null && html`${schema && html`<button type="button" onClick=${() => setHow('form')}>Edit</button>`}<button type="button" onClick=${() => setHow('json')}>Edit as JSON</button><${Remove} name=${name} etag=${one.data.etag} onProblem=${setRefused} />`;
+  return html`<${Section} title="Settings" tools=${tools}><${ProblemBox} problem=${refused} /><${Loaded} of=${one}>
+      ${how === 'form' ? html`<${SettingsForm} schema=${schema} settings=${settings} action="Save" onSave=${save} onCancel=${close} />`
+        : how === 'json' ? html`<${JsonForm} settings=${settings} onSave=${save} onCancel=${close} />`
+          : html`<${Pre} label="Settings of this trunk" text=${JSON.stringify(settings ?? {}, null, 2)} />`}<//><//>`;
 }
 
 const CHECKS = [

@@ -108,11 +108,42 @@ function ServiceTokens() {
     <form class="grid" onSubmit=${submit}><${Field} label="User" required pointer="/identity" ...${field('identity', problem)} />
       <${Field} label="Hours" type="number" min="0.1" max="24" step="0.1" pointer="/ttl_s" ...${field('hours', problem)} />
       <div class="row end"><button class="primary" disabled=${busy}>Make</button></div></form>
-    <${ProblemBox} problem=${problem} />${token && html`<${Secret} token=${token.token} />`}<//>`;
+    <${ProblemBox} problem=${problem} />${token && html`<${Secret} token=${token.token} />`}
+    <${Revoke} /><//>`;
+}
+
+function Revoke() {
+  const { form, field, clear } = useForm({ jti: '' });
+  const { act, problem, busy } = useAct();
+  const submit = (event) => {
+    event.preventDefault();
+    act(() => remove(`tokens/${enc(form.jti.trim())}`).then(clear), 'The token is void.');
+  };
+  return html`<h3>Revoke one</h3><form class="grid" onSubmit=${submit}><${Field} label="Its id" hint="The member jti" required ...${field('jti', problem)} />
+    <div class="row end"><button class="danger" disabled=${busy}>Revoke</button></div></form><${ProblemBox} problem=${problem} />`;
+}
+
+/** Only who logged in by name has a password to change; all sessions of the name end with it. */
+function MyPassword() {
+  const { form, field, clear } = useForm({ old: '', new: '' });
+  const { act, problem, busy } = useAct();
+  const submit = (event) => {
+    event.preventDefault();
+    act(async () => {
+      await post('me/password', form);
+      clear();
+      me.value = null;
+    }, 'The password is changed: log in with it.');
+  };
+  return html`<${Section} title="Your password"><form class="grid" onSubmit=${submit}>
+    <${Field} label="The old one" type="password" required autocomplete="current-password" ...${field('old', problem)} />
+    <${Field} label="A new one" type="password" required autocomplete="new-password" ...${field('new', problem)} />
+    <div class="row end"><button class="primary" disabled=${busy}>Change it</button></div></form><${ProblemBox} problem=${problem} /><//>`;
 }
 
 export function Users() {
   return html`<${Head} title="Users and tokens" lead=${html`You are <strong><${Peer} text=${me.value?.user} /></strong>, ${me.value?.role}.`} />
     ${maySecure() ? html`<${Operators} /><${ApiTokens} />` : html`<${Empty} title="Your role does not manage operators">That is for the roles security and admin.<//>`}
-    ${mayOperate() && html`<${ServiceTokens} />`}`;
+    ${mayOperate() && html`<${ServiceTokens} />`}
+    ${me.value?.by === 'cookie' && me.value.user !== 'admin-token' && html`<${MyPassword} />`}`;
 }
