@@ -64,6 +64,9 @@ struct admin_settings {
   /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument.
    */
   void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
+  /* The headers of its packets are all kept for so long: 0, -ENOENT (no such live call), -ENODATA (it has
+   * no timeline), -EBUSY (too many at a time). */
+  int (*capture)(void *arg, const char *call_id, uint32_t seconds);
   /* Trunk Doctor, on the owner thread; start NULL: there is none. Errors as in doctor/doctor.h. */
   struct {
     void *arg;

@@ -27,6 +27,27 @@ void verb_digits(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
   asked(a, ask, ADMIN_TIMELINE_DIGITS, ret);
 }
 
+SHAPE(capture, {"seconds", SHAPE_INT, SHAPE_MUST, 1, 60});
+SHAPE(captured, {"call", SHAPE_TEXT, SHAPE_MUST}, {"until", SHAPE_TEXT, SHAPE_MUST});
+
+void verb_capture(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  json_int_t seconds = json_integer_value(json_object_get(ask->body, "seconds"));
+  int r = a->set.capture ? a->set.capture(a->set.calls_arg, ask->web->params.text[0], (uint32_t)seconds)
+                         : -ENOENT;
+  char until[CLOCK_TEXT_BYTES];
+  if (r == 0)
+    desk_json(ret, 202,
+              json_pack("{s:s, s:s}", "call", ask->web->params.text[0], "until",
+                        clock_text(clock_wall_ms() + (uint64_t)seconds * 1000, until)));
+  else if (r == -ENOENT)
+    web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+  else
+    web_answer_problem(ret, r == -ENODATA ? WEB_PROBLEM_wrong_state : WEB_PROBLEM_rate,
+                       &(struct web_problem_info){
+                           .detail = r == -ENODATA ? "this call has no timeline (records.trace)"
+                                                   : "too many captures run: wait for one to end"});
+}
+
 /* JSON --------------------------------------------------------------------------------------------- */
 
 struct page {
@@ -107,7 +128,7 @@ static int item_take(void *arg, const struct trace_item *i) {
     points_show(p, i);
   else if (i->kind == TRACE_CAUSE)
     snprintf(p->cause, sizeof(p->cause), "%s", i->title);
-  else if (i->kind != TRACE_SEALED)
+  else if (i->kind != TRACE_SEALED && i->kind != TRACE_PACKETS)
     item_show(p, i);
   if (i->kind == TRACE_NATIVE && i->dir == TRACE_IN && strstr(i->title, "/telemetry"))
     telemetry_show(p, i);

@@ -234,7 +234,8 @@ static int start_admin(struct house *h) {
                              .calls_arg = h,
                              .trunks = house_trunks,
                              .forget = house_timeline_erase,
-                             .timeline = house_timeline};
+                             .timeline = house_timeline,
+                             .capture = house_capture};
   int r = house_doctor(h, &s);
   if (r == 0)
     r = admin_new(&h->admin, &s, &why);

@@ -86,6 +86,7 @@ void house_caps_tick(struct house *h);      /* four times a second */
 void house_caps_stop(struct house *h);
 void house_timeline_erase(void *arg, const char *id); /* any thread */
 /* timeline: the book of the calls' timelines, where it is kept and who asks for it */
+int house_capture(void *arg, const char *call_id, uint32_t seconds);
 int house_timelines(struct house *h) must_check;
 void house_timelines_stop(struct house *h);
 void house_timeline(void *arg, const char *call_id, enum admin_timeline_form form,

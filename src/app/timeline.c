@@ -104,6 +104,11 @@ void house_timeline(void *arg, const char *call_id, enum admin_timeline_form for
                        &(struct admin_timeline){.ask = handle, .form = form, .call_id = call_id});
 }
 
+int house_capture(void *arg, const char *call_id, uint32_t seconds) {
+  struct call *c = calls_find(((struct house *)arg)->calls, slice_of(call_id));
+  return c ? call_capture(c, seconds) : -ENOENT;
+}
+
 int house_timelines(struct house *h) {
   const struct conf *c = h->conf;
   char file[CONF_PATH_BYTES + 32], key[CONF_PATH_BYTES + 32];

@@ -256,6 +256,9 @@ struct hist *calls_hists(size_t *ret_n);                   /* tally.c: of all ca
 const struct counts *calls_causes(const struct calls *cs); /* by why.def */
 /* Why a call failed or sounded bad, or, while it lives, sounds bad until now. */
 void call_why(struct call *c, struct why *ret);
+/* The headers of its media packets are all kept in its timeline for so long, at most 60 s: 0, -ENOENT (it
+ * is over), -ENODATA (it has no timeline), -EBUSY (too many calls at a time), -EAGAIN (not now). */
+int call_capture(struct call *c, uint32_t seconds) must_check;
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */

@@ -121,6 +121,10 @@ void events_take(void *arg, const union mset_any *m) {
       [MSET_ENDED] = on_ended,          [MSET_ONEWAY] = quality_oneway,
       [MSET_PLAY_DONE] = bridge_played,
   };
+  if (m->h.type == MSET_HEADERS) {
+    captured_take(arg, &m->headers);
+    return;
+  }
   struct leg *l = calls_leg_of_session(arg, m->h.session);
   if (!l)
     testleg_event(arg, m);

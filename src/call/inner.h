@@ -58,6 +58,13 @@ struct sampler { /* a round over the calls, see samples.c */
   bool is_on, has_any;
 };
 
+/* Whose packets' headers are all kept until then. */
+struct capturing {
+  uint64_t until_us; /* 0, or past: free */
+  char id[40];
+};
+enum { CAPTURING_MAX = 8 };
+
 struct calls {
   struct calls_env env;
   bool has_no_music[CONF_TRUNKS_MAX]; /* by trunk: its file of music could not be read or played. */
@@ -82,6 +89,7 @@ struct calls {
   struct counts causes;
   _Atomic uint64_t cause_values[CAUSE_COUNT_];
   struct sampler sampler;
+  struct capturing capturing[CAPTURING_MAX];
 };
 
 /* Bytes of an object, packed; bytes NULL: none. */
@@ -168,6 +176,7 @@ struct leg_inner {
   uint8_t network;       /* enum place_network, as the client said */
   struct blame_leg blame;
   struct sampled sampled;
+  uint64_t drops_told;                /* drops_told has a bit for each reason in the timeline. */
   uint32_t reoffers;                  /* reoffers counts descriptions that came within the call, */
   uint64_t reoffer_us[REOFFERS_KEPT]; /* and when the first of them did. */
 };
@@ -285,6 +294,9 @@ void timeline_digit(const struct leg *l, char digit, const char *by);
 void timeline_digits(const struct leg *l, struct slice digits); /* that it has sent to the far side */
 void timeline_codec(const struct leg *l);                       /* offer and answer are complete */
 void timeline_end(struct call *c, const struct record *r);      /* the record is complete */
+
+/* captured: headers of packets */
+void captured_take(struct calls *cs, const struct mset_headers *m);
 
 /* samples */
 void samples_begin(struct call *c); /* its media stand; without a timeline nothing is done */

@@ -158,6 +158,8 @@ int leg_open(struct leg *l, int family, bool rtcp_pair, bool fresh) {
     m.open.flags = trunkice_flags(l->trunk, l->role == LEG_CALLER ? l->remote : NULL);
   if (can_share(l->trunk))
     m.open.flags |= MSET_OPEN_SHARED;
+  if (l->call->trace)
+    m.open.flags |= MSET_OPEN_TRACED;
   if (call_in(l->call)->emergency)
     m.open.flags |= MSET_OPEN_URGENT;
   m.open.media_timeout_s = l->trunk ? l->trunk->media_timeout_s : 0;

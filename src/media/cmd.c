@@ -4,6 +4,7 @@
 #include "media/cmd.h"
 
 #include "media/bridge.h"
+#include "media/capture.h"
 #include "media/path.h"
 
 enum { CMD_LATER = 1 }; /* not -errno: the reply comes later */
@@ -76,8 +77,10 @@ static int cmd_open(struct worker *w, struct session *s, const union mset_any *m
 static int cmd_remote(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
   (void)w, (void)reply;
   int error = session_set_remote(s, &m->remote);
-  if (!error)
+  if (!error) {
     link_retarget(s);
+    capture_renew(s);
+  }
   return error;
 }
 
@@ -222,6 +225,11 @@ static int cmd_end(struct worker *w, struct session *s, const union mset_any *m,
   return 0;
 }
 
+static int cmd_capture(struct worker *w, struct session *s, const union mset_any *m, union up *reply) {
+  (void)w, (void)reply;
+  return capture_ask(s, &m->capture);
+}
+
 static cmd_fn *const rows[MSET_COUNT_] = {
     [MSET_OPEN] = cmd_open,
     [MSET_REMOTE] = cmd_remote,
@@ -237,6 +245,7 @@ static cmd_fn *const rows[MSET_COUNT_] = {
     [MSET_ROOM_SET] = cmd_room_set,
     [MSET_ROOM_LEAVE] = cmd_room_leave,
     [MSET_TAP] = cmd_tap,
+    [MSET_CAPTURE] = cmd_capture,
     [MSET_RECORD] = cmd_record,
     [MSET_RECORD_STOP] = cmd_record_stop,
 };

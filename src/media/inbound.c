@@ -2,6 +2,7 @@
  * What a session receives: whose it is (by source, then by tag), its statistics, then to its sinks
  * (link.h). Nothing changes before a packet verified. See session.h. */
 #include "codec/level.h"
+#include "media/capture.h"
 #include "media/path.h"
 
 #include "wire/classify.h"
@@ -239,8 +240,25 @@ static enum drop take_opened(struct session *s, struct remote *r, struct packet 
   return d;
 }
 
-enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) {
+static enum drop take_any(struct session *s, struct packet *p, struct remote *from, bool is_rtcp) {
   struct remote *r = NULL;
+  if (p->port->kind == PORT_RTCP && !is_rtcp) {
+    s->odd.wrong_port++;
+    return DROP_WRONG_PORT;
+  }
+  enum drop d = open_any(s, p, is_rtcp, from, &r);
+  return d ? d : take_opened(s, r, p, is_rtcp);
+}
+
+/* bytes: what came, with its tag. */
+static enum drop told(struct session *s, const struct packet *p, size_t bytes, bool is_rtcp,
+                      enum drop d) {
+  if (s->capture)
+    capture_take(s, &(struct capture_packet){&p->from, p->port, p->bytes, bytes, false, is_rtcp, d});
+  return d;
+}
+
+enum drop session_input(struct session *s, struct packet *p, struct remote *from_remote) {
   enum drop d;
   if (s->path && path_takes(s, p, &d))
     return d;
@@ -250,12 +268,9 @@ enum drop session_input(struct session *s, struct packet *p, struct remote *from
     return keying_input(s, p);
   if (kind != PACKET_RTP && kind != PACKET_RTCP)
     return DROP_NOT_FOR_US;
-  if (p->port->kind == PORT_RTCP && !is_rtcp) {
-    s->odd.wrong_port++;
-    return DROP_WRONG_PORT;
-  }
-  d = open_any(s, p, is_rtcp, from_remote, &r);
-  return d ? d : take_opened(s, r, p, is_rtcp);
+  size_t bytes = p->n;
+  d = take_any(s, p, from_remote, is_rtcp);
+  return told(s, p, bytes, is_rtcp, d);
 }
 
 enum drop session_input_first(struct session *const *list, unsigned n, struct packet *p) {
@@ -264,6 +279,7 @@ enum drop session_input_first(struct session *const *list, unsigned n, struct pa
   struct remote *r = NULL;
   enum drop worst = DROP_AUTH;
   unsigned whose = 0;
+  size_t bytes = p->n;
   if (kind != PACKET_RTP && kind != PACKET_RTCP)
     return DROP_NOT_FOR_US;
   if (p->port->kind == PORT_RTCP && !is_rtcp)
@@ -271,11 +287,11 @@ enum drop session_input_first(struct session *const *list, unsigned n, struct pa
   for (unsigned i = 0; i < n; i++) {
     enum drop d = try_any(list[i], p, is_rtcp, NULL, &r);
     if (!d)
-      return take_opened(list[i], r, p, is_rtcp);
+      return told(list[i], p, bytes, is_rtcp, take_opened(list[i], r, p, is_rtcp));
     if (d != DROP_AUTH && d != DROP_MKI) { /* more telling than that it is not his */
       worst = d;
       whose = i;
     }
   }
-  return count_refused(list[whose], worst);
+  return told(list[whose], p, bytes, is_rtcp, count_refused(list[whose], worst));
 }

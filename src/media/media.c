@@ -11,6 +11,8 @@
 #include "base/loop.h"
 #include "codec/tone.h"
 #include "media/backlog.h"
+#include "media/capture.h"
+#include "media/certs.h"
 #include "media/listener.h"
 #include "media/options.h"
 #include "media/prompts.h"
@@ -30,7 +32,6 @@ enum {
   TICK_US = 500000,
   DSP_FULL_PERMILLE = 800, /* from here on transcoding is told as full, */
   DSP_ROOM_PERMILLE = 700, /* below this no more */
-  CERTS_MAX = 16,          /* certificates kept for the sessions that were opened with them */
 };
 
 struct known { /* a session as the control thread sees it */
@@ -65,9 +66,9 @@ struct media {
   struct list sessions;
   uint8_t instance[16];
   struct backlog backlog;
-  struct dtlscert *certs[CERTS_MAX];
+  struct certs certs;
   uint8_t verdicts[64]; /* verdicts are what each worker said last. */
-  uint64_t n_certs, cert_us, log_us;
+  uint64_t log_us;
   uint64_t logged[DROP_COUNT_];
 };
 
@@ -230,9 +231,16 @@ static void tell_dsp(struct media *m) {
   }
 }
 
+/* A controller that does not read loses them: they never wait. */
+static void send_headers(struct media *m, struct worker *w) {
+  capture_send(w, m->is_greeted && !m->backlog.n ? m->controller.fd : -1);
+}
+
 static void on_up(struct media *m, const union up *u) {
   bool is_over = u->h.type == MSET_ENDED || (u->h.type == MSET_FAULT && u->fault.command == MSET_OPEN);
   struct known *k = known_find(m, u->h.session);
+  if (k && u->h.type == MSET_ENDED)
+    send_headers(m, m->workers[k->worker]); /* while it is known above */
   if (is_over)
     known_free(m, k);
   else if (k && u->h.type == MSET_FAULT && u->fault.command == MSET_ROOM_JOIN)
@@ -252,6 +260,9 @@ static void on_events(void *arg, uint32_t events) {
   for (uint32_t i = 0; i < m->options.workers; i++)
     while (worker_get(m->workers[i], &u))
       on_up(m, &u);
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    if (capture_is_due(m->workers[i]))
+      send_headers(m, m->workers[i]);
   recorder_results(m->recorder);
 }
 
@@ -473,20 +484,6 @@ static void end_orphans(struct media *m, uint64_t now_us) {
   }
 }
 
-static int renew_cert(struct media *m, uint64_t now_us) {
-  struct dtlscert *cert;
-  int error = dtlscert_new(&cert);
-  if (error)
-    return error;
-  uint64_t at = m->n_certs++ % CERTS_MAX;
-  dtlscert_free(m->certs[at]); /* 16 days old: nobody begins an association with it */
-  m->certs[at] = cert;
-  m->cert_us = now_us;
-  for (uint32_t i = 0; i < m->options.workers; i++)
-    atomic_store(&m->workers[i]->cert, cert);
-  return 0;
-}
-
 const char *media_backend(const struct media *m) { return m->workers[0]->io->ops->name; }
 
 uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_text) {
@@ -531,9 +528,12 @@ static void on_tick(void *arg) {
   struct media *m = arg;
   tell_drops(m);
   tell_dsp(m);
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    send_headers(m, m->workers[i]);
   uint64_t now_us = loop_now_us(m->loop);
   end_orphans(m, now_us);
-  if (now_us - m->cert_us > (uint64_t)DTLSCERT_RENEW_S * 1000000u && renew_cert(m, now_us) < 0)
+  if (certs_are_due(&m->certs, now_us) &&
+      certs_renew(&m->certs, m->workers, m->options.workers, now_us) < 0)
     log_error(media, "no new DTLS certificate: the old one stays");
   if (now_us - m->log_us > 60000000u) {
     log_drops(m, m->logged, "in the last minute");
@@ -586,7 +586,7 @@ static int make_workers(struct media *m, const char **ret_text) {
   for (uint32_t i = 0; i < m->options.workers; i++)
     worker_share(m->workers[i], m->xlinks, m->disk);
   *ret_text = "media: the DTLS certificate";
-  return renew_cert(m, clock_now_us());
+  return certs_renew(&m->certs, m->workers, m->options.workers, clock_now_us());
 }
 
 static int make_loop(struct media *m) {
@@ -687,8 +687,7 @@ struct media *media_free(struct media *m) {
   loop_free(m->loop);
   map_free(m->by_id);
   facts_done(&m->facts);
-  for (unsigned i = 0; i < CERTS_MAX; i++)
-    dtlscert_free(m->certs[i]);
+  certs_done(&m->certs);
   if (m->is_bound)
     unlink(m->options.socket);
   own_fd_close(&m->listen_fd);

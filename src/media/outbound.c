@@ -3,6 +3,7 @@
 #include "media/session.h"
 
 #include "base/rand.h"
+#include "media/capture.h"
 #include "media/path.h"
 
 enum { PAYLOAD_MAX = IO_DATAGRAM_MAX - 200 };
@@ -86,7 +87,9 @@ static enum drop may_reach(struct session *s, struct remote *r) {
 }
 
 static void put(struct session *s, const struct remote *r, const struct port *port,
-                const struct addr *to, uint8_t *slot, size_t n) {
+                const struct addr *to, uint8_t *slot, size_t n, bool is_rtcp) {
+  if (s->capture)
+    capture_take(s, &(struct capture_packet){to, port, slot, n, true, is_rtcp, DROP_NONE});
   if (s->path)
     path_send(s, r, port, to, slot, n);
   else
@@ -118,7 +121,7 @@ enum drop session_send(struct session *s, struct remote *r, const struct out *o)
   enum drop d = seal_rtp(s->sealer, p, &n, IO_PACKET_BYTES);
   if (d)
     return d;
-  put(s, r, port, &to, p, n);
+  put(s, r, port, &to, p, n, false);
   s->tx.packets++;
   s->tx.bytes += o->n;
   if (o->is_event)
@@ -146,7 +149,7 @@ void session_send_report(struct session *s, bool bye) {
   if (d)
     worker_drop(s->w, d);
   else
-    put(s, r, port, &to, p, n);
+    put(s, r, port, &to, p, n, true);
 }
 
 void session_refused(struct worker *w, uint64_t owner, const struct addr *to, int error) {

@@ -3,6 +3,7 @@
 #include "media/session.h"
 
 #include "base/rand.h"
+#include "media/capture.h"
 #include "media/path.h"
 #include "media/shared.h"
 #include "media/trunkport.h"
@@ -84,6 +85,8 @@ int session_open(struct worker *w, const struct mset_open *m, struct session **r
   int error = map_put(w->by_id, key_of(&s->id), s);
   if (!error)
     error = s->kind == MSET_NATIVE_LEG ? assoc_open(s) : open_ports(s, m);
+  if (!error && (m->flags & MSET_OPEN_TRACED))
+    error = capture_open(s);
   if (!error && s->kind == MSET_TRUNK_LEG && (m->flags & MSET_OPEN_ICE))
     error = path_open(s, m);
   if (error) {
@@ -119,6 +122,7 @@ void session_close(struct session *s) {
   if (s->strms != s->first)
     free(s->strms);
   digits_done(&s->digits);
+  capture_close(s);
   if (s->is_shared)
     shared_close(s);
   trunkport_close(w, &s->rtp);

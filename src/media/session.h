@@ -89,6 +89,7 @@ struct session {
   struct port rtp;        /* of a trunk leg; fd -1 else */
   struct mset_way rx, tx; /* figures that no engine counts */
   struct digits digits;
+  struct capture *capture; /* capture is NULL where the session is not traced. */
   struct ear *ear; /* ear is NULL on legs whose digits come as events. */
   struct strm first[SESSION_STRMS];
   /* Between packets: */

@@ -192,6 +192,7 @@ static int make_parts(struct worker *w) {
   uint32_t max = w->sessions_max;
   if (ring_init(&w->commands, sizeof(union mset_any), WORKER_COMMANDS) < 0 ||
       ring_init(&w->events, sizeof(union up), WORKER_EVENTS) < 0 ||
+      ring_init(&w->headers, sizeof(struct mset_header), WORKER_HEADERS) < 0 ||
       pool_new(&w->sessions, sizeof(struct session), max) < 0 || map_new(&w->by_id, max) < 0 ||
       map_new(&w->by_ufrag, 2 * (size_t)max) < 0 ||
       map_new(&w->by_tuple, ICE_PAIRS_MAX * (size_t)max) < 0 ||
@@ -282,6 +283,7 @@ struct worker *worker_free(struct worker *w) {
   map_free(w->by_source);
   ring_done(&w->commands);
   ring_done(&w->events);
+  ring_done(&w->headers);
   if (w->wake_fd >= 0)
     close(w->wake_fd);
   free(w);

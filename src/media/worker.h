@@ -23,6 +23,7 @@
 enum {
   WORKER_COMMANDS = 128,     /* ring of commands; full: FAULT -EAGAIN */
   WORKER_EVENTS = 1024,      /* ring of events and replies */
+  WORKER_HEADERS = 2048,     /* ring of captured headers (capture.h) */
   WORKER_EVENTS_SPARE = 512, /* so many are kept for replies and critical events */
 };
 
@@ -83,14 +84,15 @@ struct worker {
   int wake_fd;           /* wake_fd wakes this worker, events_fd the control thread. */
   int events_fd;
   bool has_told; /* has_told: something went up in this turn. */
-  struct ring commands, events;
+  struct ring commands, events, headers;
   _Atomic uint64_t drops[DROP_COUNT_];
-  _Atomic uint64_t lost_events; /* lost_events went nowhere: the ring upward was full. */
+  _Atomic uint64_t lost_events;  /* lost_events went nowhere: the ring upward was full. */
+  _Atomic uint64_t lost_headers; /* and so these */
 };
 
 int worker_new(struct worker **ret, const struct media_options *o, uint32_t index, struct facts *facts,
                struct dsps *dsps,
-               int events_fd) must_check;              /* sockets are bound; the thread is not started */
+               int events_fd) must_check; /* sockets are bound; the thread is not started */
 void worker_share(struct worker *w, struct xlinks *x, struct disk *d); /* before it starts */
 int worker_start(struct worker *w) must_check;
 void worker_stop(struct worker *w);           /* ends the thread; it can still be told things */

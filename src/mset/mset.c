@@ -73,6 +73,15 @@ static bool record_is_sound(const struct mset_record *r) {
          (r->rate_hz == 0 || r->rate_hz == 8000 || r->rate_hz == 16000);
 }
 
+static bool headers_are_sound(const struct mset_headers *m) {
+  for (uint32_t i = 0; m->n <= MSET_HEADERS_MAX && i < m->n; i++) {
+    const struct mset_header *h = &m->header[i];
+    if (!is_addr(&h->from) || !is_addr(&h->to) || h->n > MSET_HEADER_BYTES || h->n > h->bytes)
+      return false;
+  }
+  return m->n <= MSET_HEADERS_MAX;
+}
+
 /* What the length alone does not say, of the messages that have more to check. */
 static bool is_sound(const union mset_any *m) {
   switch ((enum mset_type)m->h.type) {
@@ -100,6 +109,10 @@ static bool is_sound(const union mset_any *m) {
     return m->room.room && m->room.flags <= MSET_ROOM_ALL_;
   case MSET_ROOM_SPEAKER:
     return m->speaker.level <= 127;
+  case MSET_CAPTURE:
+    return m->capture.ms <= MSET_CAPTURE_MAX_MS && m->capture.packets <= MSET_CAPTURE_MAX;
+  case MSET_HEADERS:
+    return headers_are_sound(&m->headers);
   case MSET_RECORD:
     return record_is_sound(&m->record);
   case MSET_RECORD_PAUSE:

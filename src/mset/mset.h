@@ -10,7 +10,7 @@
 #include "wire/srtpkey.h"
 
 enum {
-  MSET_VERSION = 3,
+  MSET_VERSION = 4,
   MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
@@ -72,7 +72,8 @@ enum mset_open_flag {
   MSET_OPEN_CONTROLLING = 4, /* with ICE: we make the offer */
   MSET_OPEN_URGENT = 8,      /* an emergency call: opened however busy the worker is */
   MSET_OPEN_SHARED = 16, /* trunk leg without ICE: its worker's shared port; takes SDES remotes only */
-  MSET_OPEN_ALL_ = 31,
+  MSET_OPEN_TRACED = 32, /* HEADERS are told of its packets */
+  MSET_OPEN_ALL_ = 63,
 };
 struct mset_open { /* command; reply: OPENED. Takes ports, SSRC, CNAME, ICE credentials. */
   struct mset_head h;
@@ -239,6 +240,11 @@ struct mset_ice { /* command ICE_RESTART (text ignored); reply ICE with the new 
   struct mset_head h;
   char ufrag[16], pwd[40];
 };
+enum { MSET_CAPTURE_MAX_MS = 60000, MSET_CAPTURE_MAX = 20000 };
+struct mset_capture { /* command: HEADERS of all packets of h.session from now on; reply OK */
+  struct mset_head h;
+  uint32_t ms, packets; /* for so long and so many, at most the two limits above; 0: no more */
+};
 struct mset_fault { /* the reply to a command that could not be done; h.seq is the command's */
   struct mset_head h;
   int32_t error; /* error is -errno: -ENOENT no such session, -EMFILE no ports, … */
@@ -290,6 +296,24 @@ struct mset_room_speaker { /* ROOM_SPEAKER: h.session is loudest of those that s
 struct mset_oneway { /* nothing comes from a linked, not held leg while the other direction flows */
   struct mset_head h;
   uint32_t active, since_ms; /* active: told after 3.5 s and each second; else it comes again */
+};
+
+enum { MSET_HEADER_BYTES = 48, MSET_HEADERS_MAX = 12 };
+enum mset_header_flag { MSET_HEADER_OUT = 1, MSET_HEADER_RTCP = 2 };
+struct mset_header {       /* of one packet, as it was on the wire: never of its payload */
+  uint64_t session, at_us; /* at_us is CLOCK_MONOTONIC, of the turn that it came or went in. */
+  struct addr from, to;    /* ours as peers are told it */
+  uint16_t bytes;          /* bytes is the datagram's length, n how many of them are here: of RTP the */
+  uint8_t n, flags;        /* header with sources and extension, of RTCP the first 8. */
+  uint8_t drop, pad[3];    /* drop is an enum drop of flow: why it went no further; 0: it did. */
+  uint8_t header[MSET_HEADER_BYTES];
+};
+/* event: of sessions that are traced the first packets of each way, some after each change and some of
+ * those that were dropped; all after CAPTURE. Can be spared. */
+struct mset_headers {
+  struct mset_head h; /* no session */
+  uint32_t n, lost;   /* lost are those of this worker that found no room, since its start. */
+  struct mset_header header[MSET_HEADERS_MAX];
 };
 
 /* Facts: counted by the media process, in a memfd that signaling maps read-only. A reader copies the
@@ -371,6 +395,8 @@ union mset_any {
   struct mset_digits digits;
   struct mset_ice ice;
   struct mset_fault fault;
+  struct mset_capture capture;
+  struct mset_headers headers;
   struct mset_state state;
   struct mset_flow flow;
   struct mset_digit digit;

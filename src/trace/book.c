@@ -53,9 +53,7 @@ void traces_set(struct traces *ts, enum trace_policy policy, uint32_t sample) {
   ts->set.sample = sample;
 }
 
-bool traces_is_on(const struct traces *ts) {
-  return ts && (ts->n || ts->set.policy != TRACE_NONE);
-}
+bool traces_is_on(const struct traces *ts) { return ts && (ts->n || ts->set.policy != TRACE_NONE); }
 
 struct counts *traces_counts(struct traces *ts) {
   return &ts->counts;
@@ -152,6 +150,7 @@ static void trace_free(struct trace *t) {
   list_del(&t->node);
   digits_free(t);
   samples_free(t);
+  packets_free(t);
   lines_done(&t->lines);
   free(t);
   count_set(&ts->counts, COUNT_LIVE, --ts->n);
@@ -210,6 +209,8 @@ void trace_end(struct trace *t, bool is_bad, const char *cause) {
   if (!t || t->is_over)
     return;
   struct traces *ts = t->ts;
+  packets_write(t);
+  packets_free(t);
   samples_write(t);
   samples_free(t);
   seal_digits(t);
@@ -243,6 +244,7 @@ int trace_copy(struct trace *t, char **ret_blob, size_t *ret_n, uint32_t *ret_pa
   struct lines_mark m = lines_mark(&t->lines);
   uint64_t before_us = t->before_us;
   t->is_copying = true;
+  packets_write(t);
   samples_write(t);
   char *copy = malloc(t->lines.n + 1);
   if (copy && t->lines.n)

@@ -32,6 +32,7 @@ struct digits {
 };
 
 struct samples;
+struct packets;
 
 struct trace {
   struct list node; /* node is in traces.live or .over. */
@@ -47,6 +48,8 @@ struct trace {
   uint32_t n_binds;
   struct digits *digits;
   struct samples *samples;
+  struct packets *packets;
+  uint32_t n_packet_bytes; /* n_packet_bytes are what headers of packets took. */
 };
 
 enum trace_count { COUNT_LIVE, COUNT_BEGUN, COUNT_KEPT, COUNT_LOST, COUNT_FULL, COUNT_BYTES, COUNTS_ };
@@ -83,3 +86,6 @@ void digits_free(struct trace *t);
 /* samples */
 void samples_write(struct trace *t); /* what was collected as items; it stays */
 void samples_free(struct trace *t);
+/* packets */
+void packets_write(struct trace *t); /* the same */
+void packets_free(struct trace *t);

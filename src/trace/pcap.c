@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The SIP messages of a timeline as a pcap file that every analyser reads: microseconds, link type raw
- * IP (101), each message one UDP datagram with its true addresses and time, whatever carried it. Pure.
+ * A timeline as a pcap file that every analyser reads: microseconds, link type raw IP (101). Each SIP
+ * message is one UDP datagram with its true addresses and time, whatever carried it; of media packets
+ * the header stands there, with the length that they had. In the order of time. Pure.
  */
 #include "trace/trace.h"
 
@@ -10,10 +11,20 @@ enum {
   UDP_BYTES = 8,
   IP4_BYTES = 20,
   IP6_BYTES = 40,
+  FILE_BYTES = 24,
   DATAGRAM_MAX = 60000,
 };
 
+struct frame { /* a packet, with its pcap head, at at of n bytes */
+  uint64_t at_us;
+  size_t at;
+  uint32_t n;
+  bool is_out;
+};
+
 struct trace_pcap {
+  struct frame *frames;
+  size_t n_frames, room_frames;
   uint8_t *p;
   size_t n, room;
   bool is_short; /* is_short: there was no memory for all. */
@@ -56,6 +67,8 @@ int trace_pcap_new(struct trace_pcap **ret) {
 struct trace_pcap *trace_pcap_free(struct trace_pcap *c) {
   if (c)
     free(c->p);
+  if (c)
+    free(c->frames);
   free(c);
   return NULL;
 }
@@ -99,12 +112,14 @@ static size_t ip6_head(uint8_t *h, const struct addr *from, const struct addr *t
   return IP6_BYTES;
 }
 
-static void udp_head(uint8_t *u, const struct addr *from, const struct addr *to, struct slice text) {
-  size_t n = UDP_BYTES + text.n;
+/* bytes are of the payload, of which text is what is there. */
+static void udp_head(uint8_t *u, const struct addr *from, const struct addr *to, struct slice text,
+                     size_t bytes) {
+  size_t n = UDP_BYTES + bytes;
   put16(u, addr_port(from));
   put16(u + 2, addr_port(to));
   put16(u + 4, n);
-  put16(u + 6, 0); /* none over IPv4; over IPv6 one is due */
+  put16(u + 6, 0); /* none over IPv4; over IPv6 one is due, and nobody can check that of a part */
   if (addr_family(from) != AF_INET6)
     return;
   uint32_t sum = sum_of((const uint8_t *)&from->in6.sin6_addr, 16) +
@@ -114,25 +129,63 @@ static void udp_head(uint8_t *u, const struct addr *from, const struct addr *to,
   put16(u + 6, check ? check : 0xffff);
 }
 
-static void datagram(struct trace_pcap *c, const struct addr *from, const struct addr *to,
-                     uint64_t wall_us, struct slice text) {
+static void frame_begin(struct trace_pcap *c, uint64_t at_us, bool is_out) {
+  if (c->n_frames == c->room_frames) {
+    size_t room = c->room_frames * 2 + 64;
+    struct frame *more = reallocarray(c->frames, room, sizeof(*more));
+    if (!more) {
+      c->is_short = true;
+      return;
+    }
+    c->frames = more;
+    c->room_frames = room;
+  }
+  c->frames[c->n_frames++] = (struct frame){.at_us = at_us, .at = c->n, .is_out = is_out};
+}
+
+struct datagram {
+  const struct addr *from, *to;
+  uint64_t at_us; /* since the call began */
+  bool is_out;
+  struct slice text;
+  size_t bytes; /* bytes is the length that it had. */
+};
+
+static void datagram_add(struct trace_pcap *c, const struct datagram *d) {
   uint8_t head[IP6_BYTES + UDP_BYTES] = {0};
-  bool is_six = addr_family(from) == AF_INET6;
-  size_t n = is_six ? ip6_head(head, from, to, UDP_BYTES + text.n)
-                    : ip4_head(head, from, to, UDP_BYTES + text.n);
-  udp_head(head + n, from, to, text);
+  uint64_t wall_us = c->started_us + d->at_us;
+  bool is_six = addr_family(d->from) == AF_INET6;
+  size_t n = is_six ? ip6_head(head, d->from, d->to, UDP_BYTES + d->bytes)
+                    : ip4_head(head, d->from, d->to, UDP_BYTES + d->bytes);
+  frame_begin(c, wall_us, d->is_out);
+  if (c->is_short)
+    return;
+  udp_head(head + n, d->from, d->to, d->text, d->bytes);
   n += UDP_BYTES;
   add32(c, (uint32_t)(wall_us / 1000000));
   add32(c, (uint32_t)(wall_us % 1000000));
-  add32(c, (uint32_t)(n + text.n));
-  add32(c, (uint32_t)(n + text.n));
+  add32(c, (uint32_t)(n + d->text.n));
+  add32(c, (uint32_t)(n + d->bytes));
   add(c, head, n);
-  add(c, text.p, text.n);
+  add(c, d->text.p, d->text.n);
+  c->frames[c->n_frames - 1].n = (uint32_t)(c->n - c->frames[c->n_frames - 1].at);
+}
+
+static int packet_add(void *arg, const struct trace_packet *p) {
+  struct trace_pcap *c = arg;
+  if (addr_family(&p->from) == addr_family(&p->to))
+    datagram_add(c, &(struct datagram){&p->from, &p->to, p->at_us, p->is_out, slice_from(p->head, p->n),
+                                       p->bytes});
+  return c->is_short ? -ENOMEM : 0;
 }
 
 static int item_add_to(void *arg, const struct trace_item *i) {
   struct trace_pcap *c = arg;
   struct addr peer, local;
+  if (i->kind == TRACE_PACKETS) {
+    (void)!trace_packets(i, packet_add, c); /* what came before damage is good */
+    return c->is_short ? -ENOMEM : 0;
+  }
   if (i->kind != TRACE_SIP || !i->text_n || i->text_n > DATAGRAM_MAX || !i->peer || !i->local ||
       addr_parse_port(&peer, slice_of(i->peer)) < 0)
     return 0;
@@ -143,8 +196,8 @@ static int item_add_to(void *arg, const struct trace_item *i) {
     addr_set_port(&local, 5060);
   }
   bool is_in = i->dir == TRACE_IN;
-  datagram(c, is_in ? &peer : &local, is_in ? &local : &peer, c->started_us + i->t_us,
-           slice_from(i->text, i->text_n));
+  datagram_add(c, &(struct datagram){is_in ? &peer : &local, is_in ? &local : &peer, i->t_us, !is_in,
+                                     slice_from(i->text, i->text_n), i->text_n});
   return c->is_short ? -ENOMEM : 0;
 }
 
@@ -157,10 +210,28 @@ int trace_pcap_add(struct trace_pcap *c, struct slice blob) {
   return trace_read(blob, &head, item_add_to, c);
 }
 
+/* What was forwarded came first. */
+static int frame_order(const void *x, const void *y) {
+  const struct frame *a = x, *b = y;
+  if (a->at_us != b->at_us)
+    return a->at_us < b->at_us ? -1 : 1;
+  if (a->is_out != b->is_out)
+    return a->is_out ? 1 : -1;
+  return a->at < b->at ? -1 : a->at > b->at;
+}
+
 char *trace_pcap_take(struct trace_pcap *c, size_t *ret_n) {
-  if (c->is_short)
+  char *file = c->is_short ? NULL : malloc(c->n);
+  if (!file)
     return NULL;
-  *ret_n = c->n;
-  c->n = c->room = 0;
-  return (char *)take(c->p);
+  size_t at = FILE_BYTES;
+  memcpy(file, c->p, FILE_BYTES);
+  if (c->n_frames)
+    qsort(c->frames, c->n_frames, sizeof(*c->frames), frame_order);
+  for (size_t i = 0; i < c->n_frames; i++) {
+    memcpy(file + at, c->p + c->frames[i].at, c->frames[i].n);
+    at += c->frames[i].n;
+  }
+  *ret_n = at;
+  return file;
 }

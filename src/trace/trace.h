@@ -100,6 +100,18 @@ enum trace_way { TRACE_RX, TRACE_TX };
  * anomalies. */
 void trace_media(struct trace *t, unsigned lane, enum trace_way way, const struct trace_point *p);
 
+/* The header of a media packet, without its payload. */
+enum { TRACE_HEADER_BYTES = 48 };
+struct trace_packet {
+  uint64_t at_us; /* monotonic, as the loop's; when read: since the call began */
+  struct addr from, to;
+  bool is_out, is_rtcp;
+  uint8_t n, drop;     /* drop: the media process dropped it, for that reason of its own; 0: not */
+  uint16_t bytes;      /* of the datagram; n of them are in head */
+  const uint8_t *head; /* borrowed */
+};
+void trace_packet(struct trace *t, unsigned lane, const struct trace_packet *p);
+
 /* Reading: the parts of a timeline, in order. */
 struct trace_item {
   uint64_t t_us; /* since the call began */
@@ -120,6 +132,9 @@ int trace_read(struct slice blob, struct trace_head *ret, trace_item_fn *fn, voi
 /* Points of an item of kind TRACE_POINTS: lane and dir (in: rx) are the item's. */
 size_t trace_points(const struct trace_item *i, uint32_t *ret_step_s, struct trace_point *dst,
                     size_t max);
+typedef int trace_packet_fn(void *arg, const struct trace_packet *p);
+/* Headers of an item of kind TRACE_PACKETS: 0, the first non-zero of fn, or -EBADMSG. */
+int trace_packets(const struct trace_item *i, trace_packet_fn *fn, void *arg) must_check;
 /* The part that is in memory, on the heap; with *ret_part its number. */
 int trace_copy(struct trace *t, char **ret_blob, size_t *ret_n, uint32_t *ret_part) must_check;
 
@@ -127,7 +142,8 @@ int trace_copy(struct trace *t, char **ret_blob, size_t *ret_n, uint32_t *ret_pa
 int trace_unseal(const struct traces *ts, const struct trace_item *i, char *dst,
                  size_t dst_bytes) must_check;
 
-/* pcap: the SIP messages of a timeline as UDP datagrams, link type raw IP. */
+/* pcap: the SIP messages of a timeline as UDP datagrams, and the headers of its media packets cut to
+ * what was kept; by time, link type raw IP. */
 struct trace_pcap;
 int trace_pcap_new(struct trace_pcap **ret) must_check;
 struct trace_pcap *trace_pcap_free(struct trace_pcap *p);

@@ -9,6 +9,8 @@ import struct
 import subprocess
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 from app import App
 from attack import ECHO, AttackGroup, figure, lab_agent
@@ -159,19 +161,113 @@ def app_call(house):
             check(s.encode() not in raw, "a secret is in %s" % name)
 
 
+def pcap_of(house, call):
+    """The bytes, or None where there is no timeline."""
+    url = house.demo["admin"]["url"] + "/admin/v1/calls/%s/pcap" % call
+    got = subprocess.run(["curl", "-sf", "-H", "Authorization: Bearer " + house.demo["admin"]["token"], url], capture_output=True)
+    return got.stdout if got.returncode == 0 else None
+
+
+def tshark(pcap, *more):
+    """What tshark prints of a pcap; an app's leg has no SIP that would tell it of the ports, hence the heuristic."""
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as f:
+        f.write(pcap)
+        f.flush()
+        got = subprocess.run(["tshark", "-r", f.name, "--enable-heuristic", "rtp_udp"] + list(more), capture_output=True, text=True)
+    check(got.returncode == 0, got.stderr)
+    return got.stdout
+
+
+def fields(pcap, what, *names, more=()):
+    args = [a for n in names for a in ("-e", n)]
+    return [x.split("\t") for x in tshark(pcap, *more, "-Y", what, "-T", "fields", *args).splitlines()]
+
+
 @G.scenario("pcap: tshark reads the messages with their addresses, ports and times")
 def pcap(house):
     d, record = talk(house)
     t = ended(house, record["id"])
-    with tempfile.NamedTemporaryFile(suffix=".pcap") as f:
-        url = house.demo["admin"]["url"] + "/admin/v1/calls/%s/pcap" % record["id"]
-        subprocess.run(["curl", "-sf", "-o", f.name, "-H", "Authorization: Bearer " + house.demo["admin"]["token"], url], check=True)
-        got = subprocess.run(["tshark", "-r", f.name, "-d", "udp.port==%d,sip" % house.port("lab"), "-Y", "sip", "-T", "fields", "-e", "sip.CSeq",
-                              "-e", "ip.src", "-e", "udp.srcport", "-e", "sip.Call-ID", "-e", "frame.time_epoch"], capture_output=True, text=True)
-    lines = [x.split("\t") for x in got.stdout.splitlines()]
-    check(len(lines) == len(titles(t, kind="sip")), "%d of %d: %s" % (len(lines), len(titles(t, kind="sip")), got.stderr))
+    lines = fields(pcap_of(house, record["id"]), "sip", "sip.CSeq", "ip.src", "udp.srcport", "sip.Call-ID", "frame.time_epoch",
+                   more=("-d", "udp.port==%d,sip" % house.port("lab")))
+    check(len(lines) == len(titles(t, kind="sip")), "%d of %d" % (len(lines), len(titles(t, kind="sip"))))
     check(lines[0][0] == "1 INVITE" and lines[0][1] == "127.0.0.1" and any(x[3] == d.call_id for x in lines), lines[:3])
     check(abs(float(lines[0][4]) - time.time()) < 120, lines[0])
+
+
+def ask(house, path, body):
+    """POST as the operator of the file's token: (status, document)."""
+    request = urllib.request.Request(house.demo["admin"]["url"] + path, json.dumps(body).encode(), method="POST", headers={
+        "Authorization": "Bearer " + house.demo["admin"]["token"], "Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as e:
+        return e.code, json.loads(e.read())
+
+
+HEAD = ("rtp.ssrc", "rtp.seq", "rtp.p_type", "udp.srcport", "udp.dstport", "frame.cap_len", "frame.len")
+
+
+@G.scenario("pcap has the headers of the media: the streams of both legs by tshark's own reckoning, no payload; the first ten, then all on demand")
+def pcap_media(house):
+    with App(house.demo, "alice") as app, Agent(house.port("lab_peer"), ("127.0.0.1", house.port("lab"))) as sip, Rtp() as media:
+        app.place("+15550199100")
+        invite = sip.request("INVITE")
+        media.to(invite.body)
+        sip.reply(invite, 200, "OK", audio_sdp(media.port))
+        sip.request("ACK")
+        app.run(app.client.media.connected())
+        call, capture = app.client.call, "/admin/v1/calls/%s/capture" % app.client.call
+        four = lambda n: lambda p=None: (lambda rows: rows if len({r[0] for r in rows}) == 4 and len(rows) >= n else None)(fields(pcap_of(house, call), "rtp", *HEAD))
+        few = wait_for("headers of the four ways while it lives", four(40), 8, 0.3)
+        check(len(few) <= 4 * 18, "more than the first ones: %d" % len(few))
+        check(ask(house, capture, {"seconds": 61})[0] in (400, 422) and ask(house, capture, {})[0] in (400, 422), "61 s, or none")
+        check(ask(house, "/admin/v1/calls/c_nothing/capture", {"seconds": 1})[0] == 404, "a capture of nothing")
+        status, body = ask(house, capture, {"seconds": 1})
+        check(status == 202 and body["call"] == call, (status, body))
+        wait_for("all of a second", four(len(few) + 150), 8, 0.3)
+        app.hangup()
+        sip.reply(sip.request("BYE"), 200, "OK")
+    t = ended(house, call)
+    check(any("headers of all packets" in x for x in titles(t, kind="note")), titles(t, kind="note"))
+    got = pcap_of(house, call)
+    rows = fields(got, "rtp", *HEAD)
+    check(all(int(r[5]) <= 28 + 48 and int(r[5]) < int(r[6]) for r in rows), "payload: %s" % rows[:3])
+    ours = {r[0] for r in rows if r[4] == str(media.port)}
+    theirs = {r[0] for r in rows if r[3] == str(media.port)}
+    check(len(ours) == 1 and len(theirs) == 1 and ours != theirs and len({r[0] for r in rows}) == 4, {r[0] for r in rows})
+    last = [int(r[1]) for r in rows if r[0] in theirs][-30:]
+    check(all((b - a) % 65536 == 1 for a, b in zip(last, last[1:])), last)
+    named = tshark(got, "-q", "-z", "rtp,streams")
+    check(all("0x%08x" % int(r[0], 16) in named.lower() for r in rows), named)
+    check(fields(got, "rtcp", "rtcp.pt"), "no report in it")
+    clock = [float(x[0]) for x in fields(got, "frame", "frame.time_epoch")]
+    check(clock == sorted(clock), "not by time")
+    check(len(json.dumps(t)) < 100000 and '"packets"' not in json.dumps(t["items"]), "headers in the JSON")
+    figure("%d headers of a call of some seconds: %d octets of pcap" % (len(rows), len(got)))
+
+
+@G.scenario("a stranger's packets are in the pcap, and the timeline says why they were dropped")
+def strangers(house):
+    with lab_agent(house) as sip, Rtp() as media:
+        d = Dialog(sip, ECHO)
+        d.invite(audio_sdp(media.port))
+        answer = d.answer(200)
+        d.ack(answer)
+        media.to(answer.body)
+        call = wait_for("the live call", lambda: house.live_calls() and house.live_calls()[0]["id"])
+        stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        stranger.bind(("127.0.0.9", 0))
+        port = int(re.search(r"m=audio (\d+)", answer.body).group(1))
+        for i in range(9):
+            stranger.sendto(struct.pack(">BBHII", 0x80, 8, i, i * 160, 0x5eed5eed) + bytes(160), ("127.0.0.1", port))
+        said = wait_for("the line", lambda: [x for x in titles(timeline(house, call), kind="media") if "wrong_source" in x], 8, 0.4)
+        check(len(said) == 1 and "RTP from 127.0.0.9:%d" % stranger.getsockname()[1] in said[0], said)
+        stranger.close()
+        check(d.bye().status == 200, "BYE")
+    ended(house, call)
+    got = fields(pcap_of(house, call), "ip.src==127.0.0.9", "udp.dstport", "rtp.ssrc")
+    check(len(got) == 4 and got[0][0] == str(port), "some of them, not all: %s" % got)
 
 
 def chunks(frame):

@@ -449,3 +449,154 @@ Test(trace, pcap_and_hep, .init = setup, .fini = teardown) {
   cr_assert_eq(memcmp(file + 68, text, n), 0);
   cr_assert_eq(memcmp(file + 40 + 12, "\xc0\x00\x02\x09\xc0\x00\x02\x07", 8), 0);
 }
+
+/* Headers of media packets ------------------------------------------------------------------------- */
+
+enum { CAPTURED = 400 };
+
+struct packets_seen {
+  unsigned n, rtcp, dropped;
+  const struct trace_packet *want;
+  uint8_t (*heads)[TRACE_HEADER_BYTES];
+};
+
+static int packet_see(void *arg, const struct trace_packet *p) {
+  struct packets_seen *s = arg;
+  s->rtcp += p->is_rtcp;
+  s->dropped += p->drop != 0;
+  if (!p->is_rtcp) {
+    const struct trace_packet *w = &s->want[s->n];
+    cr_assert_eq(p->at_us, w->at_us - 1000000, "%u", s->n);
+    cr_assert_eq(p->bytes, w->bytes);
+    cr_assert_eq(p->n, w->n);
+    cr_assert_eq(p->drop, w->drop);
+    cr_assert_eq(memcmp(p->head, s->heads[s->n], p->n), 0, "%u", s->n);
+    cr_assert(addr_eq(&p->from, &w->from) && addr_eq(&p->to, &w->to));
+    s->n++;
+  }
+  return 0;
+}
+
+static int packets_see(void *arg, const struct trace_item *i) {
+  if (i->kind == TRACE_PACKETS)
+    cr_assert_eq(trace_packets(i, packet_see, arg), 0);
+  return 0;
+}
+
+static void head_make(uint8_t *h, unsigned i) {
+  unsigned seq = 65500 + i + (i > 200), ts = 4294967000U + i * 160;
+  memset(h, 0, TRACE_HEADER_BYTES);
+  h[0] = i % 7 ? 0x80 : 0x90;
+  h[1] = i == 50 ? 0x88 : 8;
+  h[2] = (uint8_t)(seq >> 8);
+  h[3] = (uint8_t)seq;
+  for (unsigned k = 0; k < 4; k++)
+    h[4 + k] = (uint8_t)(ts >> (24 - 8 * k));
+  memcpy(h + 8, i < 300 ? "\n\n\n\n" : "abcd", 4);
+  memcpy(h + 12, "\xbe\xde\0\1\x10\n\0\0", 8);
+}
+
+Test(trace, headers_of_packets_come_back_as_they_were, .init = setup, .fini = teardown) {
+  static uint8_t heads[CAPTURED][TRACE_HEADER_BYTES];
+  static struct trace_packet want[CAPTURED];
+  own(traces) ts = book(TRACE_ALL, 0);
+  struct trace_ends e = ends_of();
+  struct trace *t = call_begin(ts);
+  struct packets_seen seen = {.want = want, .heads = heads};
+  struct trace_head head;
+  char *copy;
+  size_t bytes;
+  uint32_t part;
+  for (unsigned i = 0; i < CAPTURED; i++) {
+    head_make(heads[i], i);
+    want[i] = (struct trace_packet){.at_us = 1000000 + i * 20013,
+                                    .from = e.peer,
+                                    .to = e.local,
+                                    .n = i % 7 ? 12 : 20,
+                                    .drop = i == 10 ? 5 : 0,
+                                    .bytes = (uint16_t)(i % 50 ? 182 : 190),
+                                    .head = heads[i]};
+    trace_packet(t, TRACE_CALLER, &want[i]);
+    struct trace_packet report = {.at_us = want[i].at_us + 7,
+                                  .from = e.local,
+                                  .to = e.peer,
+                                  .is_out = true,
+                                  .is_rtcp = true,
+                                  .n = 8,
+                                  .bytes = 60,
+                                  .head = (const uint8_t *)"\x81\xc8\0\xd\0\0\0\1"};
+    if (i % 100 == 0)
+      trace_packet(t, TRACE_CALLER, &report);
+  }
+  cr_assert_eq(trace_copy(t, &copy, &bytes, &part), 0);
+  cr_assert_eq(trace_read(slice_from(copy, bytes), &head, packets_see, &seen), 0);
+  free(copy);
+  cr_assert_eq(seen.n, CAPTURED);
+  cr_assert_eq(seen.rtcp, 4);
+  cr_assert_eq(seen.dropped, 1);
+  seen = (struct packets_seen){.want = want, .heads = heads};
+  trace_end(t, false, NULL);
+  pass(6000000);
+  cr_assert_eq(trace_read(slice_from(kept.blob[0], kept.n[0]), &head, packets_see, &seen), 0);
+  cr_assert_eq(seen.n, CAPTURED);
+  cr_assert_lt(kept.n[0], CAPTURED * 14); /* one of seven has an extension */
+}
+
+Test(trace, headers_take_a_share_of_a_timeline, .init = setup, .fini = teardown) {
+  own(traces) ts = book(TRACE_ALL, 4);
+  struct trace_ends e = ends_of();
+  struct trace *t = call_begin(ts);
+  uint8_t h[TRACE_HEADER_BYTES];
+  for (unsigned i = 0; i < 20000; i++) {
+    head_make(h, i);
+    struct trace_packet p = {
+        .at_us = clock_now_us(), .from = e.peer, .to = e.local, .n = 48, .bytes = 200, .head = h};
+    addr_set_port(&p.from, (uint16_t)(i % 40 + 1));
+    trace_packet(t, TRACE_CALLER + i % 3, &p);
+  }
+  cr_assert_lt(kept.puts, 12); /* of 32 parts */
+  trace_note(t, TRACE_GATEWAY, TRACE_NOTE, "there is room for more");
+  trace_end(t, false, NULL);
+  trace_packet(t, TRACE_CALLER, &(struct trace_packet){.n = 8, .bytes = 8, .head = h});
+  trace_packet(NULL, TRACE_CALLER, &(struct trace_packet){.n = 8, .bytes = 8, .head = h});
+}
+
+static uint32_t le32(const char *p) {
+  uint32_t v;
+  memcpy(&v, p, sizeof(v));
+  return v;
+}
+
+Test(trace, pcap_has_messages_and_headers_by_time, .init = setup, .fini = teardown) {
+  own(traces) ts = book(TRACE_ALL, 0);
+  struct trace_ends e = ends_of();
+  char text[4096];
+  uint8_t h[TRACE_HEADER_BYTES];
+  struct trace *t = call_begin(ts);
+  size_t n = message(text, sizeof(text), 0, 0), bytes;
+  head_make(h, 1);
+  struct trace_packet p = {
+      .at_us = 1020000, .from = e.local, .to = e.peer, .is_out = true, .n = 12, .bytes = 182, .head = h};
+  trace_packet(t, TRACE_CALLER, &p); /* it came in and went out in one turn */
+  p.is_out = false;
+  p.from = e.peer;
+  p.to = e.local;
+  trace_packet(t, TRACE_CALLER, &p);
+  pass(40000);
+  trace_sip(t, TRACE_CALLER, TRACE_IN, &e, slice_of(text));
+  trace_end(t, false, NULL);
+  pass(6000000);
+  own(trace_pcap) c = NULL;
+  cr_assert_eq(trace_pcap_new(&c), 0);
+  cr_assert_eq(trace_pcap_add(c, slice_from(kept.blob[0], kept.n[0])), 0);
+  own_mem char *file = trace_pcap_take(c, &bytes);
+  cr_assert_eq(bytes, 24 + 2 * (16 + 28 + 12) + 16 + 28 + n);
+  const char *first = file + 24, *second = first + 56, *third = second + 56;
+  cr_assert_eq(le32(first + 8), 40);
+  cr_assert_eq(le32(first + 12), 28 + 182);
+  cr_assert_eq(memcmp(first + 16 + 12, "\xc0\x00\x02\x09", 4), 0); /* in before out */
+  cr_assert_eq(memcmp(second + 16 + 12, "\xc0\x00\x02\x07", 4), 0);
+  cr_assert_eq(memcmp(first + 16 + 28, h, 12), 0);
+  cr_assert_eq(le32(first + 4), 20000);
+  cr_assert_eq(le32(third + 4), 40000);
+}
