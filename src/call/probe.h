@@ -45,7 +45,11 @@ struct probe_word {
   bool by_stream;          /* our request went by TCP or TLS */
   const struct desc *desc; /* NULL: none */
   const char *why;         /* what is wrong with the description or the route; NULL: nothing */
+  bool is_bad_route;       /* is_bad_route: why is about Contact or Record-Route */
+  bool has_tag;            /* has_tag: To has one */
   const char *phrase, *allow, *supported, *contact, *agent, *warning;
+  const char *transport;           /* of the Contact's URI; NULL: it names none */
+  int64_t date_s;                  /* Date, since 1970; 0: none */
   bool has_session, keeps_session; /* a Session-ID; and ours in it (RFC 7989) */
   uint32_t expires_s, min_s;
   int q850, q850_sip;         /* of Reason */
@@ -92,8 +96,8 @@ struct door_probe {
   bool (*heard)(void *arg, const struct conf_trunk *t, struct probe_heard *ret);
   /* A new line. 0, -ENOSPC, -ENOTCONN (the trunk's listener is gone). user is copied. */
   int (*open)(void *arg, const struct conf_trunk *t, const struct probe_user *user, pool_handle *ret);
-  /* 0; -EBUSY: another request of the line is unanswered; -ENOTCONN: the dialog does not stand; -ENOENT
-   */
+  /* 0; -EBUSY: an INVITE of the line is unanswered (another request is given up for the new one);
+   * -ENOTCONN: the dialog does not stand; -ENOENT */
   int (*ask)(void *arg, pool_handle line, const struct probe_ask *a);
   /* Ends what still stands by BYE or CANCEL; no word comes any more. */
   void (*close)(void *arg, pool_handle line);

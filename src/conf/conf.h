@@ -186,7 +186,8 @@ struct conf_trunk {
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES], x5u[CONF_PATH_BYTES];
   } stir;
   struct {
-    char number[CONF_NAME_BYTES], unknown[CONF_NAME_BYTES], caller[CONF_NAME_BYTES]; /* as it goes out */
+    char number[CONF_NAME_BYTES], unknown[CONF_NAME_BYTES], busy[CONF_NAME_BYTES]; /* as it goes out */
+    char caller[CONF_NAME_BYTES];
     bool echo;
   } doctor; /* numbers of the trunk's tests; "": no call is made */
   char number_default[CONF_NAME_BYTES];  /* shown instead of another; "": those calls are refused */

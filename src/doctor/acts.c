@@ -18,8 +18,10 @@ enum step_kind {
   STEP_FORM,   /* arg is an enum form */
   STEP_LISTEN, /* while held */
   STEP_RESUME,
-  STEP_HEAR,   /* … and after */
-  STEP_UPDATE, /* arg 1: with a description */
+  STEP_HEAR,    /* … and after */
+  STEP_UPDATE,  /* arg 1: with a description */
+  STEP_INFO,    /* a digit by INFO, whatever the trunk's form is */
+  STEP_STRANGE, /* a method that nobody has, within the dialog */
   STEP_BYE,
   STEP_COUNT_
 };
@@ -27,17 +29,21 @@ enum step_kind {
 #define HOLD(form) \
   {STEP_FORM, form}, {STEP_LISTEN, form}, {STEP_RESUME, form}, { STEP_HEAR, form }
 
-static const struct step base[] = {
-    {STEP_OPEN, 0},   {STEP_INVITE, 0},    {STEP_ANSWER, 0},       {STEP_TALK, 65},
-    {STEP_DIGITS, 0}, HOLD(FORM_SENDONLY), HOLD(FORM_INACTIVE),    HOLD(FORM_RECVONLY),
-    HOLD(FORM_ZERO),  HOLD(FORM_PORT0),    {STEP_FORM, FORM_LATE}, {STEP_HEAR, FORM_LATE},
-    {STEP_UPDATE, 0}, {STEP_UPDATE, 1},    {STEP_BYE, 0},          {STEP_END, 0}};
+static const struct step base[] = {{STEP_OPEN, 0},         {STEP_INVITE, 0},    {STEP_ANSWER, 0},
+                                   {STEP_TALK, 65},        {STEP_DIGITS, 0},    {STEP_INFO, 0},
+                                   HOLD(FORM_SENDONLY),    HOLD(FORM_INACTIVE), HOLD(FORM_RECVONLY),
+                                   HOLD(FORM_ZERO),        HOLD(FORM_PORT0),    {STEP_FORM, FORM_LATE},
+                                   {STEP_HEAR, FORM_LATE}, {STEP_UPDATE, 0},    {STEP_UPDATE, 1},
+                                   {STEP_STRANGE, 0},      {STEP_BYE, 0},       {STEP_END, 0}};
 static const struct step brief[] = {{STEP_OPEN, 0},  {STEP_INVITE, 0}, {STEP_ANSWER, 0},
                                     {STEP_TALK, 12}, {STEP_BYE, 0},    {STEP_END, 0}};
 static const struct step even[] = {{STEP_OPEN, 0},  {STEP_INVITE, 0}, {STEP_ANSWER, 0},
                                    {STEP_TALK, 22}, {STEP_BYE, 0},    {STEP_END, 0}};
+static const struct step dial[] = {{STEP_OPEN, 0},   {STEP_INVITE, 0}, {STEP_ANSWER, 0},
+                                   {STEP_DIGITS, 0}, {STEP_BYE, 0},    {STEP_END, 0}};
 static const struct step word[] = {
     {STEP_OPEN, 0}, {STEP_INVITE, 0}, {STEP_ANSWER, 0}, {STEP_BYE, 0}, {STEP_END, 0}};
+static const struct step bye[] = {{STEP_BYE, 0}, {STEP_END, 0}};
 static const struct step ring[] = {{STEP_OPEN, 0},   {STEP_INVITE, 0}, {STEP_RING, 0}, {STEP_CANCEL, 0},
                                    {STEP_ANSWER, 0}, {STEP_BYE, 0},    {STEP_END, 0}};
 
@@ -46,18 +52,21 @@ static const struct call_row {
   const struct step *steps;
   const char *codec, *suite;
   uint16_t ptime_ms, padding_bytes;
+  bool has_mki, is_inband;
 } call_rows[CALL_COUNT_] = {
     [CALL_BASE] = {.steps = base},
     [CALL_SUITE_GCM256] = {.steps = brief, .suite = "AEAD_AES_256_GCM"},
     [CALL_SUITE_GCM128] = {.steps = brief, .suite = "AEAD_AES_128_GCM"},
     [CALL_SUITE_SHA80] = {.steps = brief, .suite = "AES_CM_128_HMAC_SHA1_80"},
     [CALL_SUITE_SHA32] = {.steps = brief, .suite = "AES_CM_128_HMAC_SHA1_32"},
+    [CALL_MKI] = {.steps = brief, .has_mki = true},
     [CALL_CODEC_PCMU] = {.steps = brief, .codec = "PCMU"},
     [CALL_CODEC_PCMA] = {.steps = brief, .codec = "PCMA"},
     [CALL_CODEC_G722] = {.steps = brief, .codec = "G722"},
     [CALL_CODEC_OPUS] = {.steps = brief, .codec = "opus"},
     [CALL_PTIME30] = {.steps = even, .ptime_ms = 30},
     [CALL_PTIME40] = {.steps = even, .ptime_ms = 40},
+    [CALL_INBAND] = {.steps = dial, .is_inband = true},
     [CALL_LATE] = {.steps = brief},
     [CALL_RELIABLE] = {.steps = word},
     [CALL_TIMER] = {.steps = word},
@@ -65,6 +74,7 @@ static const struct call_row {
     [CALL_FORM_00] = {.steps = ring},
     [CALL_FORM_NATIONAL] = {.steps = ring},
     [CALL_UNKNOWN] = {.steps = word},
+    [CALL_BUSY] = {.steps = word},
     [CALL_CANCEL] = {.steps = ring},
 };
 
@@ -193,6 +203,8 @@ static bool number_of(const struct run *r, enum test_call which, char dst[64]) {
   dst[0] = 0;
   if (which == CALL_UNKNOWN)
     snprintf(dst, 64, "%s", r->trunk.doctor.unknown);
+  else if (which == CALL_BUSY)
+    snprintf(dst, 64, "%s", r->trunk.doctor.busy);
   else if (which == CALL_FORM_00 && number[0] == '+')
     snprintf(dst, 64, "00%s", number + 1);
   else if (which == CALL_FORM_NATIONAL && n && number[0] == '+' && !strncmp(number + 1, country, n))
@@ -217,6 +229,14 @@ static bool offer_fill(struct run *r, uint8_t direction) {
   return r->has_ours;
 }
 
+/* A key identifier of one byte with each key (RFC 4568 6.1, RFC 3711 3.1). */
+static void mki_put(struct desc_audio *a) {
+  for (uint8_t i = 0; i < a->n_crypto; i++) {
+    a->crypto[i].key.mki_bytes = 1;
+    a->crypto[i].key.mki[sizeof a->crypto[i].key.mki - 1] = (uint8_t)(i + 1);
+  }
+}
+
 static bool step_invite(struct run *r, bool is_first) {
   enum test_call which = which_of(r);
   const struct call_row *row = &call_rows[which];
@@ -233,10 +253,13 @@ static bool step_invite(struct run *r, bool is_first) {
   if (!is_first)
     return true;
   timer_fill(r, which, &a);
+  r->call->asked_s = a.expires_s;
   r->call->invite.is_asked = true;
   bool is_made = which == CALL_LATE || offer_fill(r, DIR_SENDRECV);
   if (is_made && row->ptime_ms)
     r->ours.audio.ptime_ms = row->ptime_ms;
+  if (is_made && row->has_mki)
+    mki_put(&r->ours.audio);
   a.offer = which == CALL_LATE ? NULL : &r->ours;
   if (!is_made || line_get(r) < 0 || r->probe->ask(r->probe_arg, r->line, &a) < 0)
     r->call->invite = (struct said){.is_asked = true, .is_over = true, .is_own = true, .status = 503};
@@ -260,9 +283,16 @@ static bool step_answer(struct run *r, bool is_first) {
   return r->call->invite.is_over;
 }
 
+static uint64_t packets_now(const struct run *r) {
+  struct mset_facts f;
+  return testleg_facts(r->leg, &f) ? f.rx.packets : 0;
+}
+
 static bool step_talk(struct run *r, bool is_first) {
   if (is_first)
     (void)!testleg_tone(r->leg, true);
+  if (r->call->silent_ms == DOCTOR_NEVER && packets_now(r) > r->call->early_packets)
+    r->call->silent_ms = run_step_ms(r);
   if (run_step_ms(r) < r->step->arg * 100u)
     return false;
   r->call->talk_ms = run_step_ms(r);
@@ -273,7 +303,7 @@ static bool step_talk(struct run *r, bool is_first) {
 static void digits_begin(struct run *r) {
   static const char digits[] = "1590#";
   struct probe_ask a = {.method = PROBE_INFO, .digit = '5'};
-  bool by_info = r->trunk.dtmf == DTMF_INFO;
+  bool by_info = r->variant.dtmf == DTMF_INFO;
   snprintf(r->call->digits_sent, sizeof r->call->digits_sent, "%s", by_info ? "5" : digits);
   if (by_info)
     r->call->sent_digits = r->call->info.is_asked = r->probe->ask(r->probe_arg, r->line, &a) == 0;
@@ -284,13 +314,26 @@ static void digits_begin(struct run *r) {
 static bool step_digits(struct run *r, bool is_first) {
   if (is_first)
     digits_begin(r);
+  if (r->call->info.is_asked && r->call->info_back)
+    r->call->digits_back[0] = r->call->info_back;
   bool is_back = strlen(r->call->digits_back) >= strlen(r->call->digits_sent);
   return !r->call->sent_digits || (run_step_ms(r) > 1500 && (is_back || !r->trunk.doctor.echo));
 }
 
-static uint64_t packets_now(const struct run *r) {
-  struct mset_facts f;
-  return testleg_facts(r->leg, &f) ? f.rx.packets : 0;
+/* Where digits go by INFO anyway, that was it. */
+static bool step_info(struct run *r, bool is_first) {
+  struct probe_ask a = {.method = PROBE_INFO, .digit = '7'};
+  struct said *s = &r->call->info;
+  if (is_first && !s->is_asked && words_have(r->call->allow, "INFO"))
+    s->is_asked = r->probe->ask(r->probe_arg, r->line, &a) == 0;
+  return !s->is_asked || s->is_over;
+}
+
+static bool step_strange(struct run *r, bool is_first) {
+  const struct probe_ask a = {.method = PROBE_STRANGE};
+  if (is_first)
+    r->call->strange.is_asked = r->probe->ask(r->probe_arg, r->line, &a) == 0;
+  return !r->call->strange.is_asked || (r->call->strange.is_over && run_step_ms(r) > 300);
 }
 
 static void form_change(struct run *r, enum form form) {
@@ -389,7 +432,9 @@ static bool step_bye(struct run *r, bool is_first) {
     talk_end(r);
     r->call->bye.is_asked = r->probe->ask(r->probe_arg, r->line, &a) == 0;
   }
-  return !r->call->bye.is_asked || r->call->bye.is_over;
+  const struct said *first = &r->facts.calls[CALL_BASE].bye; /* it does not answer: known by then */
+  bool is_known = r->call != &r->facts.calls[CALL_BASE] && first->is_asked && !said_ok(first);
+  return !r->call->bye.is_asked || r->call->bye.is_over || (is_known && run_step_ms(r) > 300);
 }
 
 static const struct step_row {
@@ -402,6 +447,7 @@ static const struct step_row {
     [STEP_DIGITS] = {step_digits, 4500},  [STEP_FORM] = {step_form, 8000},
     [STEP_LISTEN] = {step_listen, 2000},  [STEP_RESUME] = {step_resume, 8000},
     [STEP_HEAR] = {step_hear, 1500},      [STEP_UPDATE] = {step_update, 6000},
+    [STEP_INFO] = {step_info, 6000},      [STEP_STRANGE] = {step_strange, 6000},
     [STEP_BYE] = {step_bye, 6000},
 };
 
@@ -409,6 +455,11 @@ static const struct step_row {
 static bool is_lost(const struct run *r) {
   const struct call_facts *c = r->call;
   return r->is_lost || c->peer_hung_up || (c->invite.is_over && !said_ok(&c->invite));
+}
+
+/* It was answered with what cannot stand: there is nothing to try in it but its end. */
+static bool is_useless(const struct run *r) {
+  return r->step->kind == STEP_ANSWER && said_ok(&r->call->invite) && !r->call->fits;
 }
 
 static bool call_step(struct run *r) {
@@ -423,7 +474,7 @@ static bool call_step(struct run *r) {
     if (is_lost(r) || (r->step->kind == STEP_ANSWER && !r->call->invite.is_over))
       return true;
     r->is_begun = false;
-    r->step++;
+    r->step = is_useless(r) ? bye : r->step + 1;
   }
   return true;
 }
@@ -437,7 +488,7 @@ static bool is_wanted(const struct run *r, enum test_call which) {
     return false;
   if (which != CALL_BASE && !said_ok(&r->facts.calls[CALL_BASE].invite))
     return false;
-  if (row->suite && (r->trunk.srtp == SRTP_OFF || r->trunk.key_exchange == KEYS_DTLS))
+  if ((row->suite || row->has_mki) && (r->trunk.srtp == SRTP_OFF || r->trunk.key_exchange == KEYS_DTLS))
     return false;
   return number_of(r, which, number);
 }
@@ -462,7 +513,9 @@ void act_begin(struct run *r) {
     one_name(&r->variant.codecs, row->codec);
   if (row->suite)
     one_name(&r->variant.suites, row->suite);
-  r->call->trying_ms = r->call->first_ms = r->call->ring_ms = DOCTOR_NEVER;
+  if (row->is_inband)
+    r->variant.dtmf = DTMF_INBAND;
+  r->call->silent_ms = r->call->trying_ms = r->call->first_ms = r->call->ring_ms = DOCTOR_NEVER;
   r->call->is_begun = is_wanted(r, which_of(r));
   r->n_calls += r->call->is_begun;
 }

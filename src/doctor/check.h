@@ -42,6 +42,7 @@ struct check_row {
 };
 extern const struct check_row check_rows[CHECK_COUNT_];
 
+bool words_have(const char *list, const char *word); /* of words with commas between */
 /* One word each; advice "" where there is nothing to do. */
 void finding_set(struct finding *r, enum finding_result result, const char *advice, const char *format,
                  ...) printf_like(4, 5);

@@ -36,7 +36,7 @@ struct form_facts {
 /* What the call with an offer said and did. */
 struct call_facts {
   bool is_begun, is_over, no_media; /* no_media: the media process had no session for it */
-  struct said invite, cancel, bye, update, update_offer, info, prack;
+  struct said invite, cancel, bye, update, update_offer, info, prack, strange;
   uint32_t trying_ms, first_ms, ring_ms; /* DOCTOR_NEVER: none came */
   uint32_t n_provisionals;
   int first_status;
@@ -45,19 +45,21 @@ struct call_facts {
   bool has_answer, fits;            /* fits: the answer may stand to our offer */
   char why[PROBE_TEXT_BYTES];       /* why it may not */
   char codecs[96];                  /* names in the answer, in its order */
-  bool has_event, has_noise, is_secured;
+  bool has_event, has_noise, is_secured, has_tag, is_bad_route; /* is_bad_route: why is about it */
+  uint8_t n_crypto, mki_bytes;                                  /* of the answer's first key */
+  uint32_t asked_s;                                             /* our Session-Expires */
   uint32_t ptime_ms;
   uint8_t direction;
   char rtp_at[ADDR_TEXT_BYTES], from[ADDR_TEXT_BYTES]; /* the description's; where SIP came from */
   char contact[DOCTOR_TEXT_BYTES], allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES];
-  char agent[DOCTOR_TEXT_BYTES];
+  char agent[DOCTOR_TEXT_BYTES], transport[16]; /* transport: of the Contact, "": none */
   bool has_session, keeps_session, by_stream;
   uint32_t expires_s, min_s;
   int q850;
   bool has_talk;
-  uint32_t talk_ms;
-  struct mset_facts talk; /* at the end of the time of talk */
-  char digits_sent[20], digits_back[20];
+  uint32_t talk_ms, silent_ms; /* silent_ms: from the answer to the first packet; DOCTOR_NEVER */
+  struct mset_facts talk;      /* at the end of the time of talk */
+  char digits_sent[20], digits_back[20], info_back; /* info_back: a digit that came by INFO */
   bool sent_digits;
   bool peer_hung_up; /* before we did */
   int peer_q850;
@@ -70,12 +72,14 @@ enum test_call {
   CALL_SUITE_GCM128,
   CALL_SUITE_SHA80,
   CALL_SUITE_SHA32,
+  CALL_MKI,
   CALL_CODEC_PCMU,
   CALL_CODEC_PCMA,
   CALL_CODEC_G722,
   CALL_CODEC_OPUS,
   CALL_PTIME30,
   CALL_PTIME40,
+  CALL_INBAND,
   CALL_LATE,
   CALL_RELIABLE,
   CALL_TIMER,
@@ -83,6 +87,7 @@ enum test_call {
   CALL_FORM_00,
   CALL_FORM_NATIONAL,
   CALL_UNKNOWN,
+  CALL_BUSY,
   CALL_CANCEL,
   CALL_COUNT_
 };
@@ -90,6 +95,8 @@ enum test_call {
 struct target_facts {
   struct probe_target target;
   struct said options;
+  bool has_date;
+  int32_t skew_s; /* its clock against ours */
   char allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES], agent[DOCTOR_TEXT_BYTES];
   char contact[DOCTOR_TEXT_BYTES];
   bool has_tls, has_bare; /* the handshake with SNI, without it, is there */

@@ -9,8 +9,12 @@
 #define ABSENT(r, advice, ...) finding_set(r, FINDING_NOT_OFFERED, advice, __VA_ARGS__)
 #define SKIP(r, ...) finding_set(r, FINDING_SKIPPED, "", __VA_ARGS__)
 
-bool words_have(const char *list, const char *word); /* of words with commas between */
 /* Was the call made, and did the number answer? False: *r says why it cannot be judged. */
 bool call_is_there(const struct doctor_facts *f, enum test_call which, struct finding *r);
+/* Was it made? Also where it was refused. */
+bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct finding *r);
+/* The first call's answer cannot stand, or its Contact leads nowhere: that is told once. */
+bool call_is_misfit(const struct doctor_facts *f);
+bool contact_is_bad(const struct doctor_facts *f);
 /* The same of the first call, and sound came in it. */
 bool sound_is_there(const struct doctor_facts *f, struct finding *r);

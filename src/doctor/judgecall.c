@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, numbers, ends. Pure.
+ * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, ends. Pure.
  */
 #include "doctor/judge.h"
 
@@ -27,14 +27,36 @@ bool call_is_there(const struct doctor_facts *f, enum test_call which, struct fi
   return false;
 }
 
-/* Was the call placed? Also where it was refused. */
-static bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct finding *r) {
+bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct finding *r) {
   const struct call_facts *c = &f->calls[which];
   if (f->trunk->doctor.number[0] && c->is_begun && !c->no_media)
     return true;
   (void)call_is_there(f, which, r);
   return false;
 }
+
+bool call_is_misfit(const struct doctor_facts *f) {
+  return said_ok(&base_of(f)->invite) && !base_of(f)->fits;
+}
+
+/* Nothing that is within the call would arrive there. */
+static const char *contact_fault(const struct doctor_facts *f) {
+  static const char *const words[] = {
+      [TRANSPORT_UDP] = "udp", [TRANSPORT_TCP] = "tcp", [TRANSPORT_TLS] = "tls"};
+  const struct call_facts *c = base_of(f);
+  uint8_t transport = f->listener->transport;
+  struct addr literal;
+  bool is_ip = addr_parse(&literal, slice_of(c->contact), 0) == 0;
+  if (!c->contact[0])
+    return "there is none";
+  if (is_ip && addr_is_any(&literal))
+    return "nobody has that address";
+  if (c->transport[0] && transport < COUNT_OF(words) &&
+      strcasecmp(c->transport, words[transport]) != 0 && !(c->by_stream && transport == TRANSPORT_UDP))
+    return "it names another transport than the call has";
+  return NULL;
+}
+bool contact_is_bad(const struct doctor_facts *f) { return contact_fault(f) != NULL; }
 
 void judge_answered(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
@@ -44,6 +66,9 @@ void judge_answered(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "after %u ms%s%s", c->invite.ms, c->agent[0] ? ", by " : "", c->agent);
   else if (c->invite.is_own && f->targets[0].has_tls && !f->targets[0].tls.is_up)
     SKIP(r, "the handshake fails: see tls");
+  else if ((c->invite.is_own || !c->invite.is_over) && c->first_ms == DOCTOR_NEVER &&
+           f->targets[0].options.is_own)
+    SKIP(r, "nothing answers there: see connect");
   else if (c->invite.is_own || !c->invite.is_over)
     FAIL(r, "The peer is silent: look at routes, and whether it knows our address.",
          "no final answer to the INVITE");
@@ -97,15 +122,42 @@ void judge_contact(const struct doctor_facts *f, struct finding *r) {
   struct addr literal;
   if (!call_is_there(f, CALL_BASE, r))
     return;
+  const char *fault = contact_fault(f);
   bool is_ip = addr_parse(&literal, slice_of(c->contact), 0) == 0;
   if (!c->contact[0])
     FAIL(r, "The 200 needs a Contact: without it nothing can be said within the call.",
          "none in the 200");
+  else if (fault)
+    FAIL(r, "Nothing that we say within the call arrives: the peer has to name itself.", "%s%s%s: %s",
+         c->contact, c->transport[0] ? ";transport=" : "", c->transport, fault);
   else if (is_ip && addr_is_private(&literal) && f->n_targets &&
            !addr_is_private(&f->targets[0].target.addr) && !addr_is_loopback(&f->targets[0].target.addr))
     FAIL(r, "Its NAT shows: set trunks[].next_hop: source.", "%s is a private address", c->contact);
   else
     PASS(r, "%s", c->contact);
+}
+
+void judge_to_tag(const struct doctor_facts *f, struct finding *r) {
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (base_of(f)->has_tag)
+    PASS(r, "it has one");
+  else
+    FAIL(r, "Without it two answers cannot be told apart, and other peers drop the call.",
+         "the 200 has no tag in To");
+}
+
+void judge_route(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (contact_is_bad(f))
+    SKIP(r, "its Contact is at fault: see there");
+  else if (c->is_bad_route)
+    FAIL(r, "Calls whose answer names strangers are ended: its proxies must be of trunks[].peers.", "%s",
+         c->why);
+  else
+    PASS(r, "as a peer of the trunk may");
 }
 
 void judge_session_id(const struct doctor_facts *f, struct finding *r) {
@@ -122,7 +174,9 @@ void judge_answer_fits(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (c->fits)
+  if (c->is_bad_route)
+    SKIP(r, "its route is refused: see there");
+  else if (c->fits)
     PASS(r, "%s%s", c->codecs, c->is_secured ? ", secured" : "");
   else
     FAIL(r,
@@ -147,9 +201,13 @@ void judge_early_media(const struct doctor_facts *f, struct finding *r) {
 
 /* Within the dialog -------------------------------------------------------------------------------- */
 
-static void said_judge(const struct said *s, const char *what, const char *advice, struct finding *r) {
+static void said_judge(const struct doctor_facts *f, const struct said *s, const char *what,
+                       const char *advice, struct finding *r) {
   if (!s->is_asked)
-    SKIP(r, "the call ended before");
+    SKIP(r, call_is_misfit(f) ? "the answer cannot stand: see answer_fits or route"
+                              : "the call ended before");
+  else if ((s->is_own || !s->is_over) && contact_is_bad(f))
+    SKIP(r, "no answer; the Contact leads nowhere: see there");
   else if (s->is_own || !s->is_over)
     FAIL(r, advice, "no answer to the %s", what);
   else if (s->status < 300)
@@ -181,7 +239,7 @@ static void form_judge(const struct doctor_facts *f, enum form form, bool may_be
     ABSENT(r, "", "refused with %d", h->said.status);
     return;
   }
-  said_judge(&h->said, "re-INVITE", HOLD_ADVICE, r);
+  said_judge(f, &h->said, "re-INVITE", HOLD_ADVICE, r);
   if (r->result != FINDING_PASSED)
     return;
   if (h->resume.is_asked && !said_ok(&h->resume))
@@ -222,7 +280,8 @@ void judge_late_reinvite(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "Its 200 must offer; ours never go without a description, so calls do not suffer.",
          "no description in the 200");
   else
-    said_judge(&h->said, "re-INVITE", "Ours never go without a description, so calls do not suffer.", r);
+    said_judge(f, &h->said, "re-INVITE", "Ours never go without a description, so calls do not suffer.",
+               r);
 }
 
 static void update_judge(const struct doctor_facts *f, const struct said *s, struct finding *r) {
@@ -231,11 +290,11 @@ static void update_judge(const struct doctor_facts *f, const struct said *s, str
   bool is_allowed = words_have(base_of(f)->allow, "UPDATE");
   bool is_refused = s->is_over && !s->is_own && (s->status == 405 || s->status == 501);
   if (!s->is_asked)
-    SKIP(r, "the call ended before");
+    said_judge(f, s, "UPDATE", "", r);
   else if (!is_allowed && (is_refused || !said_ok(s)))
     ABSENT(r, "", "its Allow has none%s", is_refused ? ", and it refuses it" : "");
   else
-    said_judge(s, "UPDATE",
+    said_judge(f, s, "UPDATE",
                "Its Allow has UPDATE, so it must serve it: set trunks[].session_timer_s: 0 until then.",
                r);
 }
@@ -255,7 +314,10 @@ void judge_session_timer(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (c->expires_s)
+  if (c->asked_s && c->expires_s > c->asked_s)
+    FAIL(r, "An answer may shorten the interval, never lengthen it: our refresh would come too late.",
+         "we asked for %u s, it answers %u", c->asked_s, c->expires_s);
+  else if (c->expires_s)
     PASS(r, "Session-Expires: %u in the answer", c->expires_s);
   else
     ABSENT(r, "",
@@ -281,14 +343,36 @@ void judge_session_min(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "the INVITE was answered with %d", c->invite.status);
 }
 
+static bool strange_has_killed(const struct call_facts *c) {
+  return c->strange.is_asked && (c->peer_hung_up || c->strange.status == 481 ||
+                                 (c->bye.is_over && !c->bye.is_own && c->bye.status == 481));
+}
+
+void judge_strange_in_call(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  const struct said *s = &c->strange;
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (s->is_asked && strange_has_killed(c))
+    FAIL(r, "405 or 501 is due, and the call goes on: until then nothing new can be sent to it.",
+         "the call ended by it (%d)", s->status);
+  else if (s->is_over && !s->is_own && s->status >= 400 && s->status < 600)
+    PASS(r, "%d; the call stays", s->status);
+  else
+    said_judge(f, s, "unknown method", "405 or 501 is due.", r);
+}
+
 void judge_bye_out(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_there(f, CALL_BASE, r))
     return;
   if (c->peer_hung_up)
     SKIP(r, "it hung up before");
+  else if (strange_has_killed(c))
+    SKIP(r, "an unknown method had ended the call: see there");
   else
-    said_judge(&c->bye, "BYE", "Calls that the peer thinks are up are billed: ask it about its BYE.", r);
+    said_judge(f, &c->bye, "BYE", "Calls that the peer thinks are up are billed: ask it about its BYE.",
+               r);
 }
 
 void judge_bye_in(const struct doctor_facts *f, struct finding *r) {
@@ -309,11 +393,17 @@ void judge_late_offer(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = &f->calls[CALL_LATE];
   if (!call_is_placed(f, CALL_LATE, r))
     return;
+  if (c->is_bad_route && call_is_misfit(f)) {
+    SKIP(r, "its route is refused: see there");
+    return;
+  }
   if (said_ok(&c->invite) && c->fits)
     PASS(r, "it offers %s", c->codecs);
   else if (said_ok(&c->invite))
     FAIL(r, "Keep trunks[].late_offer_out: false.", "%s",
          c->why[0] ? c->why : "no description in its answer");
+  else if (c->invite.is_over && !c->invite.is_own && c->invite.status >= 400 && f->trunk->late_offer_out)
+    FAIL(r, "Set trunks[].late_offer_out: false.", "refused with %d", c->invite.status);
   else if (c->invite.is_over && !c->invite.is_own && c->invite.status >= 400)
     ABSENT(r, "Keep trunks[].late_offer_out: false.", "refused with %d", c->invite.status);
   else
@@ -355,70 +445,6 @@ void judge_mtu(const struct doctor_facts *f, struct finding *r) {
     FAIL(r,
          "Long INVITEs do not arrive: let fragments and TCP through, or set trunks[].udp_to_tcp: false.",
          "no answer");
-}
-
-static void number_judge(const struct doctor_facts *f, enum test_call which, struct finding *r) {
-  const struct call_facts *c = &f->calls[which];
-  if (f->trunk->doctor.number[0] && said_ok(&base_of(f)->invite) && !c->is_begun) {
-    finding_set(r, FINDING_SKIPPED, "Set trunks[].numbers.country.", "the form cannot be made of %s",
-                f->trunk->doctor.number);
-    return;
-  }
-  if (!call_is_placed(f, which, r))
-    return;
-  if (c->invite.is_over && !c->invite.is_own && c->invite.status < 300)
-    PASS(r, "taken");
-  else if (c->cancel.is_asked && c->n_provisionals)
-    PASS(r, "taken: it rang");
-  else if (c->invite.is_over && !c->invite.is_own)
-    ABSENT(r, "", "%d", c->invite.status);
-  else
-    FAIL(r, "", "no answer");
-}
-void judge_number_00(const struct doctor_facts *f, struct finding *r) {
-  number_judge(f, CALL_FORM_00, r);
-}
-void judge_number_national(const struct doctor_facts *f, struct finding *r) {
-  number_judge(f, CALL_FORM_NATIONAL, r);
-}
-
-static bool has_unknown(const struct doctor_facts *f, struct finding *r) {
-  if (f->trunk->doctor.number[0] && !f->trunk->doctor.unknown[0]) {
-    finding_set(r, FINDING_SKIPPED, "Set trunks[].doctor.unknown to a number that nobody has.",
-                "no such number is set");
-    return false;
-  }
-  return call_is_placed(f, CALL_UNKNOWN, r);
-}
-
-void judge_number_unknown(const struct doctor_facts *f, struct finding *r) {
-  const struct call_facts *c = &f->calls[CALL_UNKNOWN];
-  if (!has_unknown(f, r))
-    return;
-  bool is_word = c->invite.status == 404 || c->invite.status == 410 || c->invite.status == 484 ||
-                 c->invite.status == 604;
-  if (said_ok(&c->invite))
-    FAIL(r, "An announcement costs money: ask for 404 in its place.", "it is answered, with 200");
-  else if (c->invite.is_own || !c->invite.is_over)
-    FAIL(r, "Callers wait for nothing: ask the peer for 404.", "no answer");
-  else if (is_word || c->q850 == 1)
-    PASS(r, c->q850 ? "%d, Q.850 cause %d" : "%d", c->invite.status, c->q850);
-  else
-    PASS_BUT(r, "404 (or Q.850 cause 1) would tell callers that the number is wrong.", "%d",
-             c->invite.status);
-}
-
-void judge_failover(const struct doctor_facts *f, struct finding *r) {
-  const struct call_facts *c = &f->calls[CALL_UNKNOWN];
-  if (!has_unknown(f, r))
-    return;
-  if (said_ok(&c->invite) || c->invite.is_own || !c->invite.is_over)
-    SKIP(r, "it was not refused");
-  else if (conf_trunk_fails_over(f->trunk, c->invite.status))
-    FAIL(r, "Take that status out of trunks[].failover_codes: each wrong number tries every trunk.",
-         "a wrong number gets %d, on which another trunk is tried", c->invite.status);
-  else
-    PASS(r, "%d ends the call", c->invite.status);
 }
 
 void judge_cancel(const struct doctor_facts *f, struct finding *r) {

@@ -10,6 +10,7 @@ enum {
   JITTER_MS = 40,
   ROUND_TRIP_MS = 400,
   MOS_CENTI = 360,
+  DEAD_AIR_MS = 1000,
 };
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
@@ -31,7 +32,9 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
   const struct mset_way *rx = &c->talk.rx;
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (has_sound(c))
+  if (call_is_misfit(f))
+    SKIP(r, "the answer cannot stand: see answer_fits or route");
+  else if (has_sound(c))
     PASS(r, "%llu packets in %u ms", (unsigned long long)rx->packets, c->talk_ms);
   else if (rx->wrong_source)
     FAIL(r, "trunks[].media_sources has to name where its sound comes from.",
@@ -64,6 +67,17 @@ void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
   else
     SKIP(r, "%llu packets sent; without reports or an echo nobody tells what arrived",
          (unsigned long long)c->talk.tx.packets);
+}
+
+void judge_dead_air(const struct doctor_facts *f, struct finding *r) {
+  uint32_t ms = base_of(f)->silent_ms;
+  if (!sound_is_there(f, r))
+    return;
+  if (ms > DEAD_AIR_MS)
+    FAIL(r, "People hang up in such a hole: ask what its media path waits for.",
+         "the first packet came %u ms after the answer", ms);
+  else
+    PASS(r, "%u ms after the answer", ms);
 }
 
 void judge_rtp_address(const struct doctor_facts *f, struct finding *r) {
@@ -202,7 +216,9 @@ void judge_ptime40(const struct doctor_facts *f, struct finding *r) {
 void judge_dtmf_offered(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (base_of(f)->has_event)
+  if (call_is_misfit(f))
+    SKIP(r, "the answer cannot stand: see answer_fits or route");
+  else if (base_of(f)->has_event)
     PASS(r, "telephone-event in the answer");
   else if (f->trunk->dtmf == DTMF_INFO || f->trunk->dtmf == DTMF_INBAND)
     ABSENT(r, "", "none in the answer; digits go by trunks[].dtmf");
@@ -228,6 +244,42 @@ void judge_dtmf_echo(const struct doctor_facts *f, struct finding *r) {
          "%s was sent, %s came back", c->digits_sent, c->digits_back[0] ? c->digits_back : "nothing");
 }
 
+void judge_dtmf_info(const struct doctor_facts *f, struct finding *r) {
+  const struct said *s = &base_of(f)->info;
+  if (!call_is_there(f, CALL_BASE, r))
+    return;
+  if (!s->is_asked)
+    ABSENT(r, "",
+           words_have(base_of(f)->allow, "INFO") ? "the call ended before" : "its Allow has no INFO");
+  else if (said_ok(s))
+    PASS(r, "%d%s", s->status, base_of(f)->info_back ? "; one came back" : "");
+  else if (!s->is_own && s->is_over && s->status != 481 && s->status < 600)
+    ABSENT(r, "", "refused with %d", s->status);
+  else if (contact_is_bad(f))
+    SKIP(r, "no answer; the Contact leads nowhere: see there");
+  else
+    FAIL(r, "Its Allow has INFO, so it must answer: keep trunks[].dtmf off info.",
+         s->is_own || !s->is_over ? "no answer" : "%d", s->status);
+}
+
+void judge_dtmf_inband(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = &f->calls[CALL_INBAND];
+  if (!call_is_there(f, CALL_INBAND, r))
+    return;
+  if (!f->trunk->doctor.echo)
+    SKIP(r, "the test number does not echo (trunks[].doctor.echo)");
+  else if (!c->sent_digits)
+    SKIP(r, "no digits could be sent");
+  else if (!strcmp(c->digits_sent, c->digits_back))
+    PASS(r, "%s, all of them", c->digits_back);
+  else if (f->trunk->dtmf == DTMF_INBAND)
+    FAIL(r, "Set trunks[].dtmf: rfc4733 or info.", "%s was sent, %s came back", c->digits_sent,
+         c->digits_back[0] ? c->digits_back : "nothing");
+  else
+    ABSENT(r, "", "%s was sent, %s came back", c->digits_sent,
+           c->digits_back[0] ? c->digits_back : "nothing");
+}
+
 /* One codec, one suite alone ---------------------------------------------------------------------- */
 
 static bool is_refused(const struct said *s) {
@@ -241,6 +293,8 @@ static void alone(const struct doctor_facts *f, enum test_call which, const char
     ABSENT(r, "", "%s is refused with %d", what, c->invite.status);
   else if (!call_is_there(f, which, r))
     return;
+  else if (!c->fits && call_is_misfit(f))
+    SKIP(r, "no answer of its can stand: see answer_fits or route");
   else if (!c->fits)
     FAIL(r, advice, "%s", c->why[0] ? c->why : "the answer does not fit");
   else if (c->direction == DIR_INACTIVE || c->direction == DIR_RECV || !c->has_talk)
@@ -273,6 +327,28 @@ SUITE(gcm256, CALL_SUITE_GCM256, "AEAD_AES_256_GCM")
 SUITE(gcm128, CALL_SUITE_GCM128, "AEAD_AES_128_GCM")
 SUITE(sha80, CALL_SUITE_SHA80, "AES_CM_128_HMAC_SHA1_80")
 SUITE(sha32, CALL_SUITE_SHA32, "AES_CM_128_HMAC_SHA1_32")
+
+void judge_sdes(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  if (f->trunk->srtp == SRTP_OFF || f->trunk->key_exchange == KEYS_DTLS)
+    SKIP(r, "no keys go by SDP");
+  else if (!call_is_there(f, CALL_BASE, r))
+    return;
+  else if (call_is_misfit(f))
+    SKIP(r, "the answer cannot stand: see answer_fits or route");
+  else if (!c->n_crypto)
+    ABSENT(r, "", "no a=crypto in the answer");
+  else
+    PASS(r, "the lifetime is taken; its key has %s", c->mki_bytes ? "an identifier (MKI)" : "no MKI");
+}
+
+void judge_mki(const struct doctor_facts *f, struct finding *r) {
+  if (f->trunk->srtp == SRTP_OFF || f->trunk->key_exchange == KEYS_DTLS)
+    SKIP(r, "no keys go by SDP");
+  else
+    alone(f, CALL_MKI, "a key with an identifier", "We send none unless it is asked for: nothing to do.",
+          r);
+}
 
 #define CODEC(fn, call, name) \
   void judge_codec_##fn(const struct doctor_facts *f, struct finding *r) { \

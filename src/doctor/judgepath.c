@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-enum { EXPIRY_DAYS = 30, OPTIONS_SLOW_MS = 2000 };
+enum { EXPIRY_DAYS = 30, EXPIRY_SOON_DAYS = 7, OPTIONS_SLOW_MS = 2000, SKEW_S = 60 };
 
 void judge_resolve(const struct doctor_facts *f, struct finding *r) {
   char at[ADDR_TEXT_BYTES];
@@ -32,17 +32,43 @@ static bool is_reached(const struct target_facts *t) {
   return (t->has_tls && t->tls.is_connected) || (t->options.is_over && !t->options.is_own);
 }
 
+/* … or to the test call, which goes to the first that answered. */
+static bool first_is_reached(const struct doctor_facts *f) {
+  const struct said *s = &f->calls[CALL_BASE].invite;
+  const uint32_t first_ms = f->calls[CALL_BASE].first_ms;
+  return is_reached(&f->targets[0]) || (s->is_over && !s->is_own) ||
+         (s->is_asked && first_ms != DOCTOR_NEVER);
+}
+
 void judge_reach(const struct doctor_facts *f, struct finding *r) {
   char at[ADDR_TEXT_BYTES];
   if (!f->n_targets)
     SKIP(r, "no address is known");
   for (uint32_t i = 0; i < f->n_targets && !r->result; i++)
-    if (!is_reached(&f->targets[i]))
+    if (!(i ? is_reached(&f->targets[i]) : first_is_reached(f)))
       FAIL(r, "Check routes and firewalls to that address and port, and that the peer knows ours.",
            "%s: %s", addr_text(&f->targets[i].target.addr, at, sizeof at),
            f->targets[i].has_tls ? f->targets[i].tls.error : "no answer to OPTIONS");
   if (!r->result)
     PASS(r, "all %u answer", f->n_targets);
+}
+
+void judge_ipv6(const struct doctor_facts *f, struct finding *r) {
+  uint32_t n = 0;
+  char at[ADDR_TEXT_BYTES];
+  for (uint32_t i = 0; i < f->n_targets && !r->result; i++)
+    if (addr_family(&f->targets[i].target.addr) == AF_INET6) {
+      n++;
+      if (!is_reached(&f->targets[i]))
+        ABSENT(r, "Its IPv6 address is in the DNS and does not answer: see connect.", "%s is silent",
+               addr_text(&f->targets[i].target.addr, at, sizeof at));
+    }
+  if (!f->n_targets)
+    SKIP(r, "no address is known");
+  else if (!r->result && n)
+    PASS(r, "%u", n);
+  else if (!r->result)
+    ABSENT(r, "", "IPv4 only");
 }
 
 /* TLS --------------------------------------------------------------------------------------------- */
@@ -125,6 +151,9 @@ void judge_tls_expiry(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "Look at both machines' clocks.", "the certificate is not valid yet");
   else if (now_s > t->end_s)
     FAIL(r, "The peer has to renew its certificate.", "it ended %lld days ago", -days);
+  else if (days < EXPIRY_SOON_DAYS)
+    FAIL(r, "The peer has to renew its certificate at once: calls end on that day.",
+         "it ends in %lld days", days);
   else if (days < EXPIRY_DAYS)
     PASS_BUT(r, "Ask the peer when it will be renewed.", "it ends in %lld days", days);
   else
@@ -159,7 +188,9 @@ void judge_tls_client(const struct doctor_facts *f, struct finding *r) {
 
 /* OPTIONS ----------------------------------------------------------------------------------------- */
 
-static bool is_alive(const struct said *s) { return s->is_over && !s->is_own && s->status != 503; }
+static bool is_alive(const struct said *s) {
+  return s->is_over && !s->is_own && (s->status < 500 || s->status == 501);
+}
 
 /* A handshake that fails is told as such, once. */
 static bool is_barred(const struct target_facts *t) { return t->has_tls && !t->tls.is_up; }
@@ -170,6 +201,11 @@ void judge_options_out(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "no address is known");
   else if (is_barred(t))
     SKIP(r, "the handshake fails: see tls");
+  else if (t->options.is_own && !first_is_reached(f))
+    SKIP(r, "nothing answers there: see connect");
+  else if (is_alive(&t->options) && (t->options.status == 405 || t->options.status == 501))
+    ABSENT(r, "It lives, but cannot be looked after: set trunks[].options: false.", "refused with %d",
+           t->options.status);
   else if (!is_alive(&t->options))
     FAIL(r,
          "The peer must know our address (or certificate) and answer OPTIONS; until then set "
@@ -236,6 +272,20 @@ void judge_strange(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "501");
   else
     FAIL(r, "405 or 501 is due.", "it says %d", s->status);
+}
+
+void judge_clock(const struct doctor_facts *f, struct finding *r) {
+  const struct target_facts *t = &f->targets[0];
+  int32_t ahead_s = t->skew_s < 0 ? -t->skew_s : t->skew_s;
+  if (!f->n_targets || !is_alive(&t->options))
+    SKIP(r, "no target answers");
+  else if (!t->has_date)
+    ABSENT(r, "", "no Date in the answer to OPTIONS");
+  else if (ahead_s > SKEW_S)
+    FAIL(r, "One of both clocks is wrong: look at NTP here first, then ask the peer.",
+         "its Date is %d s %s ours", ahead_s, t->skew_s > 0 ? "ahead of" : "behind");
+  else
+    PASS(r, "within %d s", ahead_s + 1);
 }
 
 bool words_have(const char *list, const char *word) {

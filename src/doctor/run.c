@@ -89,6 +89,7 @@ static bool is_pausing(const struct run *r) {
 
 void run_tick(struct run *r, uint64_t now_us, uint64_t wall_ms) {
   r->now_us = now_us;
+  r->wall_ms = wall_ms;
   if (r->state != RUN_RUNNING)
     return;
   if (now_us - r->begin_us > RUN_LIMIT_MS * UINT64_C(1000)) {

@@ -22,7 +22,7 @@ struct run {
   char id[40], trunk_name[CONF_NAME_BYTES], by[CONF_NAME_BYTES];
   enum run_state state;
   uint64_t begin_us, now_us, step_us, act_us;
-  uint64_t started_ms, ended_ms; /* wall */
+  uint64_t started_ms, ended_ms, wall_ms; /* wall */
   struct calls *calls;
   const struct door_probe *probe;
   void *probe_arg;

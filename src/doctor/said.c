@@ -16,12 +16,14 @@ static void text_take(char *dst, size_t bytes, const char *text) {
     snprintf(dst, bytes, "%s", text);
 }
 
-static void target_take(struct target_facts *t, const struct probe_word *w) {
+static void target_take(struct target_facts *t, const struct probe_word *w, uint64_t wall_ms) {
   said_take(&t->options, w);
   text_take(t->allow, sizeof t->allow, w->allow);
   text_take(t->supported, sizeof t->supported, w->supported);
   text_take(t->agent, sizeof t->agent, w->agent);
   text_take(t->contact, sizeof t->contact, w->contact);
+  t->has_date = w->date_s != 0;
+  t->skew_s = (int32_t)(w->date_s - (int64_t)(wall_ms / 1000));
 }
 
 static void desc_take(struct call_facts *c, const struct desc *d) {
@@ -36,6 +38,8 @@ static void desc_take(struct call_facts *c, const struct desc *d) {
       n += (size_t)snprintf(c->codecs + n, sizeof c->codecs - n, "%s%s", n ? ", " : "", k->name);
   }
   c->is_secured = d->audio.n_crypto || d->audio.fingerprint_bytes;
+  c->n_crypto = d->audio.n_crypto;
+  c->mki_bytes = d->audio.n_crypto ? (uint8_t)d->audio.crypto[0].key.mki_bytes : 0;
   c->ptime_ms = d->audio.ptime_ms;
   c->direction = d->audio.direction;
   addr_text(&d->audio.rtp, c->rtp_at, sizeof c->rtp_at);
@@ -85,6 +89,9 @@ static void headers_take(struct call_facts *c, const struct probe_word *w) {
   text_take(c->supported, sizeof c->supported, w->supported);
   text_take(c->agent, sizeof c->agent, w->agent);
   text_take(c->from, sizeof c->from, w->peer);
+  text_take(c->transport, sizeof c->transport, w->transport);
+  c->has_tag = w->has_tag;
+  c->is_bad_route = w->is_bad_route;
   c->has_session = w->has_session;
   c->keeps_session = w->keeps_session;
   c->by_stream = w->by_stream;
@@ -148,17 +155,18 @@ static void call_word(struct run *r, const struct probe_word *w) {
     said_take(&c->prack, w);
   else if (w->method == PROBE_BYE && w->status >= 200)
     said_take(&c->bye, w);
+  else if (w->method == PROBE_STRANGE && w->status >= 200)
+    said_take(&c->strange, w);
 }
 
 static void peer_asks(struct run *r, const struct probe_word *w) {
   struct call_facts *c = r->call;
-  size_t n = strlen(c->digits_back);
   if (w->method == PROBE_BYE && !c->bye.is_asked) {
     c->peer_hung_up = true;
     c->peer_q850 = w->q850;
   }
-  if (w->method == PROBE_INFO && w->digit && n + 1 < sizeof c->digits_back)
-    c->digits_back[n] = w->digit;
+  if (w->method == PROBE_INFO && w->digit)
+    c->info_back = w->digit;
 }
 
 void said_word(void *arg, pool_handle line, const struct probe_word *w) {
@@ -170,7 +178,7 @@ void said_word(void *arg, pool_handle line, const struct probe_word *w) {
   else if (r->call)
     call_word(r, w);
   else if (w->method == PROBE_OPTIONS && w->status >= 200 && r->at < r->facts.n_targets)
-    target_take(&r->facts.targets[r->at], w);
+    target_take(&r->facts.targets[r->at], w, r->wall_ms);
   else if (w->method == PROBE_STRANGE && w->status >= 200)
     said_take(&r->facts.strange, w);
 }

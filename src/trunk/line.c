@@ -242,10 +242,12 @@ int line_ask(void *arg, pool_handle id, const struct probe_ask *a) {
   if (a->method == PROBE_CANCEL)
     return line_cancel(l);
   bool is_invite = a->method == PROBE_INVITE;
-  if (is_invite ? l->invite != NULL : l->other != NULL)
+  if (is_invite && l->invite)
     return -EBUSY;
   if (l->is_over || (needs_dialog(a->method) && !l->is_up))
     return -ENOTCONN;
+  if (!is_invite && l->other)
+    nta_outgoing_destroy(take(l->other));
   int e = l->is_up ? 0 : first_begin(l, trunk, a);
   if (e < 0)
     return e;

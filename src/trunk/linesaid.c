@@ -8,9 +8,11 @@
 
 #include <stdio.h>
 
+enum { SECONDS_1900_1970 = 2208988800 }; /* sofia counts from 1900 */
+
 struct said { /* what a word's texts point to */
   char allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES], contact[PROBE_TEXT_BYTES];
-  char warning[PROBE_TEXT_BYTES], why[PROBE_TEXT_BYTES];
+  char warning[PROBE_TEXT_BYTES], why[PROBE_TEXT_BYTES], transport[16];
 };
 
 /* The items of a list header and of those that follow it: Allow, Supported. */
@@ -35,6 +37,9 @@ static void headers_read(const sip_t *sip, struct said *s, struct probe_word *w)
   items_text((const msg_list_t *)sip->sip_supported, s->supported, sizeof s->supported);
   if (sip->sip_contact && sip->sip_contact->m_url->url_host)
     snprintf(s->contact, sizeof s->contact, "%s", sip->sip_contact->m_url->url_host);
+  if (sip->sip_contact && sip->sip_contact->m_url->url_params &&
+      url_param(sip->sip_contact->m_url->url_params, "transport", s->transport, sizeof s->transport) > 0)
+    w->transport = s->transport;
   if (sip->sip_warning && sip->sip_warning->w_text)
     snprintf(s->warning, sizeof s->warning, "%s", sip->sip_warning->w_text);
   expires_read(sip, &f);
@@ -43,6 +48,8 @@ static void headers_read(const sip_t *sip, struct said *s, struct probe_word *w)
   w->min_s = f.min_s;
   w->q850 = r.q850;
   w->q850_sip = r.sip;
+  w->has_tag = sip->sip_to && sip->sip_to->a_tag;
+  w->date_s = sip->sip_date ? (int64_t)sip->sip_date->d_time - SECONDS_1900_1970 : 0;
   w->allow = s->allow;
   w->supported = s->supported;
   w->contact = s->contact;
@@ -124,7 +131,8 @@ static void answer_take(struct line *l, nta_outgoing_t *orq, const sip_t *sip, s
     link_read(l, msg, w);
   if (is_up || (has && verdict_is_pass(&v))) {
     struct verdict chain = is_up ? chain_check(l, msg, sip) : verdict_pass();
-    v = verdict_is_pass(&chain) ? v : chain;
+    w->is_bad_route = !verdict_is_pass(&chain);
+    v = w->is_bad_route ? chain : v;
   }
   msg_destroy(msg);
   snprintf(s.why, sizeof s.why, "%s", v.detail);

@@ -14,6 +14,7 @@ from border import Certs
 from doctorpeer import Peer
 from group import Group
 from house import TOP, House, check
+from sippcarrier import Carrier
 
 here = os.path.dirname(os.path.abspath(__file__))
 DOCTOR = Group("doctor", template=here + "/doctor.yaml.in")
@@ -117,6 +118,67 @@ def limits(house):
         check(json.loads(ask(house, "GET", "/doctor/" + first)[1])["state"] == "canceled", "not canceled")
         runs = json.loads(ask(house, "GET", "/doctor")[1])["runs"]
         check({r["id"] for r in runs} >= {first, report["id"]}, "the list: %s" % runs)
+
+
+# SIPp as the carrier: right, and with its own defects -------------------------------------------------
+
+SIPP = Group("doctor and sipp", template=here + "/doctor.yaml.in", programs=["sipp"])
+SIPP_LONG = Group("doctor and sipp-long", template=here + "/doctor.yaml.in", programs=["sipp"], long=True)
+
+
+def sipp_expect(house, defects, failed):
+    with Carrier(house, "127.0.0.2", house.port("lab_peer"), *defects) as carrier:
+        report = run(house, "open")
+        found = by_result(report, "failed")
+        check(report["state"] == "done" and set(found) == set(failed), "%s: expected %s, found %s; SIPp: %s" % (
+            defects, sorted(failed), found, carrier.said()))
+    return report
+
+
+@SIPP.scenario("SIPp without a defect: nothing fails")
+def sipp_whole(house):
+    report = sipp_expect(house, [], [])
+    passed = by_result(report, "passed")
+    for wanted in ("rtp_in", "dtmf_echo", "hold_sendonly", "prack", "update_offer", "cancel", "late_offer", "session_min", "codec_pcma", "bye_out",
+                   "dtmf_info", "dtmf_inband", "busy", "reason", "strange_in_call", "dead_air", "to_tag", "route", "contact"):
+        check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
+
+
+# Those that do not touch one another at once; each alone in the long run: (defects, checks that fail)
+SIPP_TOGETHER = (
+    ("SIPp: 180 without 100rel, BYE without an answer, a 200 without its offer, 503 for a wrong number",
+     {"prack_ignored": ["prack"], "bye": ["bye_out"], "late_bare": ["late_offer"], "unknown_503": ["failover"]}),
+    ("SIPp: OPTIONS get 500, UPDATE too, no telephone-event, a longer timer, busy as 480, a wrong cause, only hold by 0.0.0.0, an unknown method ends the call",
+     {"options_500": ["options_out"], "update_500": ["update"], "no_event": ["dtmf_offered"], "expires_more": ["session_timer"], "busy_480": ["busy"],
+      "reason": ["reason"], "hold_zero_only": ["hold_sendonly", "hold_inactive"], "strange_kills": ["strange_in_call"]}))
+SIPP_ALONE = {
+    "options_silent": ["options_out"], "options_405": [], "strange": ["strange"], "update": ["update"], "reinvite": ["hold_sendonly", "hold_inactive"],
+    "late_refused": [], "prack": ["prack"], "timer": ["session_min"], "cancel": ["cancel"], "no_tag": ["to_tag"], "cseq": ["answered"],
+    "contact_zero": ["contact"], "contact_transport": ["contact"], "record_route": ["route"], "m_lines": ["answer_fits"], "rtcp": ["rtcp"],
+    "strange_within": ["strange_in_call"], "no_reason": [], "bare_183": []}
+NOT_OFFERED = {"options_405": "options_out", "late_refused": "late_offer", "no_reason": "reason", "bare_183": "early_media"}
+
+
+def sipp_together(words, defects):
+    @SIPP.scenario(words + ": all found, nothing else")
+    def all_of(house):
+        sipp_expect(house, list(defects), [c for checks in defects.values() for c in checks])
+
+
+def sipp_alone(defect, failed, where=SIPP_LONG):
+    @where.scenario("SIPp: " + defect)
+    def one(house):
+        report = sipp_expect(house, [defect], failed)
+        if defect in NOT_OFFERED:
+            check(NOT_OFFERED[defect] in by_result(report, "not_offered"), "%s is not told as not offered" % defect)
+
+
+for words_of, together in SIPP_TOGETHER:
+    sipp_together(words_of, together)
+    for name, checks_of in together.items():
+        sipp_alone(name, checks_of)
+for name, checks_of in SIPP_ALONE.items():
+    sipp_alone(name, checks_of, SIPP if name in ("record_route", "m_lines") else SIPP_LONG)
 
 
 class Demo(House):

@@ -10,7 +10,7 @@ import time
 from sipua import Message
 
 ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\r\n"
-UNKNOWN = "404"  # the numbers that end so are nobody's
+UNKNOWN, BUSY = "404", "486"  # the numbers that end so are nobody's, are busy
 
 
 def media_of(sdp):
@@ -210,6 +210,9 @@ class Peer:
         number = m.first.split()[1].split("@")[0]
         if number.endswith(UNKNOWN):
             self.say(m, 404 if "unknown" not in self.defects else 503)
+            return
+        if number.endswith(BUSY):
+            self.say(m, 486, "Reason: Q.850;cause=17\r\n")
             return
         timer = self.timer(m)
         if timer is None:

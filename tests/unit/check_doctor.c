@@ -185,6 +185,7 @@ static void deliver(void) {
   w.agent = "Peer <b>";
   w.allow = "INVITE, ACK, BYE, CANCEL, UPDATE";
   w.contact = "192.0.2.7";
+  w.has_tag = true;
   w.min_s = w.status == 422 ? 90 : 0;
   describe(&d);
   w.desc = peer.waiting[0].has_desc && w.status < 300 ? &d : NULL;
@@ -377,6 +378,109 @@ Test(doctor, the_page_escapes_what_peers_say) {
   end(r);
 }
 
+/* Calls ------------------------------------------------------------------------------------------- */
+
+static struct doctor_facts call_facts(void) {
+  static struct conf_trunk trunk;
+  static struct conf_listener listener = {.transport = TRANSPORT_UDP};
+  struct doctor_facts f = {.trunk = &trunk, .listener = &listener, .n_targets = 1, .now_wall_ms = 1700000000000};
+  memset(&trunk, 0, sizeof trunk);
+  snprintf(trunk.doctor.number, sizeof trunk.doctor.number, "+15550199100");
+  snprintf(trunk.doctor.unknown, sizeof trunk.doctor.unknown, "+15550199404");
+  snprintf(trunk.doctor.busy, sizeof trunk.doctor.busy, "+15550199486");
+  trunk.srtp = SRTP_REQUIRED;
+  f.targets[0].options = (struct said){.is_asked = true, .is_over = true, .status = 200, .ms = 10};
+  for (int i = 0; i < CALL_COUNT_; i++) {
+    struct call_facts *c = &f.calls[i];
+    c->is_begun = c->is_over = c->fits = c->has_tag = c->has_answer = c->has_talk = c->has_event = true;
+    c->invite = c->bye = c->strange = (struct said){.is_asked = true, .is_over = true, .status = 200, .ms = 50};
+    c->strange.status = 501;
+    c->first_ms = c->trying_ms = 20;
+    c->silent_ms = 30;
+    c->talk_ms = 1000;
+    c->talk.rx.packets = 50;
+    c->direction = DIR_SENDRECV;
+    c->asked_s = c->expires_s = 1800;
+    c->n_crypto = 1;
+    snprintf(c->contact, sizeof c->contact, "192.0.2.7");
+  }
+  f.calls[CALL_UNKNOWN].invite.status = 404;
+  f.calls[CALL_BUSY].invite.status = 486;
+  return f;
+}
+
+static enum finding_result judged(const struct doctor_facts *f, enum check c) {
+  struct finding v = {0};
+  check_rows[c].judge(f, &v);
+  return v.result;
+}
+
+/* What a change of the facts makes fail, among checks that are told of calls: names with a space before. */
+static const char *failures(const struct doctor_facts *f) {
+  static char names[512];
+  names[0] = 0;
+  for (int c = 0; c < CHECK_COUNT_; c++) {
+    size_t at = strlen(names);
+    struct finding v = {0};
+    if (check_rows[c].act < ACT_OPTIONS || c == CHECK_rtcp || !strncmp(check_rows[c].id, "hold_", 5) ||
+        !strncmp(check_rows[c].id, "session_min", 11) || !strcmp(check_rows[c].id, "prack") ||
+        !strcmp(check_rows[c].id, "late_reinvite") || !strcmp(check_rows[c].id, "cancel"))
+      continue;
+    check_rows[c].judge(f, &v);
+    if (v.result == FINDING_FAILED)
+      snprintf(names + at, sizeof names - at, " %s", check_rows[c].id);
+  }
+  return names;
+}
+
+Test(doctor, each_fault_of_a_call_is_one_failure) {
+  struct doctor_facts f = call_facts();
+  struct call_facts *c = &f.calls[CALL_BASE];
+  struct conf_trunk *t = (struct conf_trunk *)f.trunk; // NOLINT
+  cr_assert_str_eq(failures(&f), "");
+#define PLANT(change, names) \
+  change; \
+  cr_expect_str_eq(failures(&f), names); \
+  f = call_facts();
+  PLANT(c->has_tag = false, " to_tag")
+  PLANT(snprintf(c->contact, sizeof c->contact, "0.0.0.0"); c->bye.is_own = true, " contact")
+  PLANT(snprintf(c->transport, sizeof c->transport, "tls"); c->update.is_asked = c->update.is_own = true, " contact")
+  PLANT(c->fits = false; c->is_bad_route = true; c->talk.rx.packets = 0, " route")
+  PLANT(c->fits = false; c->talk.rx.packets = 0, " answer_fits")
+  PLANT(c->expires_s = 7200, " session_timer")
+  PLANT(c->silent_ms = 1500, " dead_air")
+  PLANT(c->strange.status = 481; c->bye.status = 481, " strange_in_call")
+  PLANT(c->strange = (struct said){.is_asked = true}, " strange_in_call")
+  PLANT(c->info = (struct said){.is_asked = true}, " dtmf_info")
+  PLANT(f.calls[CALL_UNKNOWN].q850 = 16, " reason")
+  PLANT(f.calls[CALL_BUSY].invite.status = 480, " busy")
+  PLANT(f.calls[CALL_BUSY].invite.status = 200, " busy")
+  PLANT(f.targets[0].options.status = 500, " options_out")
+  PLANT((f.targets[0].options = (struct said){.is_asked = true, .is_over = true, .is_own = true}), " options_out")
+  PLANT(f.targets[0].has_date = true; f.targets[0].skew_s = -300, " clock")
+  PLANT(t->late_offer_out = true; f.calls[CALL_LATE].invite.status = 488, " late_offer")
+  PLANT(c->bye = (struct said){.is_asked = true}, " bye_out")
+#undef PLANT
+  f.targets[0].options.is_own = c->invite.is_own = true; /* nothing answers at all */
+  c->first_ms = DOCTOR_NEVER;
+  cr_expect_str_eq(failures(&f), " connect");
+}
+
+Test(doctor, what_need_not_be_is_not_offered) {
+  struct doctor_facts f = call_facts();
+  f.targets[0].options.status = 405;
+  cr_expect_eq(judged(&f, CHECK_options_out), FINDING_NOT_OFFERED);
+  f.calls[CALL_MKI].invite.status = 488;
+  cr_expect_eq(judged(&f, CHECK_mki), FINDING_NOT_OFFERED);
+  cr_expect_eq(judged(&f, CHECK_reason), FINDING_NOT_OFFERED);
+  cr_expect_eq(judged(&f, CHECK_ipv6), FINDING_NOT_OFFERED);
+  cr_expect_eq(judged(&f, CHECK_clock), FINDING_NOT_OFFERED);
+  cr_expect_eq(judged(&f, CHECK_dtmf_info), FINDING_NOT_OFFERED);
+  f.calls[CALL_BUSY].q850 = 17; /* 480 with the cause of busy says it */
+  f.calls[CALL_BUSY].invite.status = 480;
+  cr_expect_eq(judged(&f, CHECK_busy), FINDING_PASSED);
+}
+
 /* Certificates ------------------------------------------------------------------------------------ */
 
 static struct doctor_facts tls_facts(void) {
@@ -389,12 +493,6 @@ static struct doctor_facts tls_facts(void) {
                           .cipher = "TLS_AES_256_GCM_SHA384", .names = "sbc.example.test",
                           .begin_s = 1690000000, .end_s = 1750000000};
   return f;
-}
-
-static enum finding_result judged(const struct doctor_facts *f, enum check c) {
-  struct finding v = {0};
-  check_rows[c].judge(f, &v);
-  return v.result;
 }
 
 static uint32_t tls_failures(const struct doctor_facts *f) {
@@ -415,6 +513,9 @@ Test(doctor, certificates) {
   f.targets[0].tls.is_trusted = false; /* an expired chain does not verify either: one failure */
   cr_assert_eq(judged(&f, CHECK_tls_expiry), FINDING_FAILED);
   cr_assert_eq(tls_failures(&f), 1);
+  f = tls_facts();
+  f.targets[0].tls.end_s = 1700000000 + 6 * 86400;
+  cr_assert_eq(judged(&f, CHECK_tls_expiry), FINDING_FAILED);
   f = tls_facts();
   f.targets[0].tls.is_trusted = false;
   cr_assert_eq(judged(&f, CHECK_tls_chain), FINDING_FAILED);
