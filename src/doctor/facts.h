@@ -46,7 +46,7 @@ struct call_facts {
   char why[PROBE_TEXT_BYTES];       /* why it may not */
   char codecs[96];                  /* names in the answer, in its order */
   bool has_event, has_noise, is_secured, has_tag, is_bad_route; /* is_bad_route: why is about it */
-  uint8_t n_crypto, mki_bytes;                                  /* of the answer's first key */
+  uint8_t n_media, n_crypto, mki_bytes;                         /* of the answer's first key */
   uint32_t asked_s;                                             /* our Session-Expires */
   uint32_t ptime_ms;
   uint8_t direction;

@@ -176,6 +176,9 @@ void judge_answer_fits(const struct doctor_facts *f, struct finding *r) {
     return;
   if (c->is_bad_route)
     SKIP(r, "its route is refused: see there");
+  else if (c->fits && c->n_media > 1)
+    FAIL(r, "An answer has as many m-lines as the offer; others than we refuse such a call.",
+         "%u m-lines, our offer has one", c->n_media);
   else if (c->fits)
     PASS(r, "%s%s", c->codecs, c->is_secured ? ", secured" : "");
   else

@@ -103,7 +103,8 @@ static void others_put(struct profile *p, const struct run *r) {
     json_object_set_new(p->patch, "udp_to_tcp", json_false());
     line_add(p, "udp_to_tcp", "true", "false");
   }
-  if (t->options && is(r, CHECK_options_out, FINDING_FAILED)) {
+  if (t->options &&
+      (is(r, CHECK_options_out, FINDING_FAILED) || is(r, CHECK_options_out, FINDING_NOT_OFFERED))) {
     json_object_set_new(p->patch, "options", json_false());
     line_add(p, "options", "true", "false");
   }

@@ -38,6 +38,7 @@ static void desc_take(struct call_facts *c, const struct desc *d) {
       n += (size_t)snprintf(c->codecs + n, sizeof c->codecs - n, "%s%s", n ? ", " : "", k->name);
   }
   c->is_secured = d->audio.n_crypto || d->audio.fingerprint_bytes;
+  c->n_media = d->n_media;
   c->n_crypto = d->audio.n_crypto;
   c->mki_bytes = d->audio.n_crypto ? (uint8_t)d->audio.crypto[0].key.mki_bytes : 0;
   c->ptime_ms = d->audio.ptime_ms;

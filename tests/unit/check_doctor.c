@@ -447,6 +447,7 @@ Test(doctor, each_fault_of_a_call_is_one_failure) {
   PLANT(snprintf(c->transport, sizeof c->transport, "tls"); c->update.is_asked = c->update.is_own = true, " contact")
   PLANT(c->fits = false; c->is_bad_route = true; c->talk.rx.packets = 0, " route")
   PLANT(c->fits = false; c->talk.rx.packets = 0, " answer_fits")
+  PLANT(c->n_media = 2, " answer_fits")
   PLANT(c->expires_s = 7200, " session_timer")
   PLANT(c->silent_ms = 1500, " dead_air")
   PLANT(c->strange.status = 481; c->bye.status = 481, " strange_in_call")
