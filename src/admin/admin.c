@@ -15,6 +15,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .listen_n = 1,
                                         .cert_file = s->cert_file,
                                         .key_file = s->key_file,
+                                        .client_ca = s->client_ca,
                                         .hosts = s->hosts,
                                         .hosts_n = s->hosts_n,
                                         .rows = a->rows,
@@ -71,6 +72,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = tables_make(a);
   }
   if (r == 0)
+    r = admin_certificates(a, s->client_certs, s->client_certs_n);
+  if (r == 0)
     r = s->push.url && s->push.url[0] ? push_new(&a->push, &s->push, s->store_file, &why) : 0;
   if (r == 0 && a->push)
     r = admin_count(a, push_counts(a->push));
@@ -107,6 +110,7 @@ struct admin *admin_free(struct admin *a) {
   free(a->snapshot.text);
   free(a->openapi);
   free(a->rows);
+  free(a->certs);
   free(a);
   return NULL;
 }

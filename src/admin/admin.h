@@ -23,12 +23,20 @@ struct admin_push {
 };
 enum admin_timeline_form { ADMIN_TIMELINE_JSON, ADMIN_TIMELINE_PCAP, ADMIN_TIMELINE_DIGITS };
 
+/* A client certificate and its role: match is "dns:NAME" and its like, see conf/fields.def. */
+struct admin_certificate {
+  const char *name, *match, *role;
+};
+
 struct admin_settings {
   /* A record was erased: what else is kept of that call goes. Any thread; by calls_arg. NULL: nothing
    * is. */
   void (*forget)(void *arg, const char *call_id);
   struct addr listen;
   const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
+  const char *client_ca; /* NULL: no client certificates */
+  const struct admin_certificate *client_certs;
+  size_t client_certs_n;
   const char *const *hosts;
   size_t hosts_n;
   const char *token_file; /* token_file holds the admin token; made (0600) when absent. */
@@ -105,6 +113,9 @@ int admin_attach(struct admin *a, struct loop *l) must_check; /* the owner's loo
  */
 void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin_alarm *alarms,
                 size_t n);
+/* Other rows of client certificates, from now on: what a row opened that is no more ends. 0 or -ENOMEM;
+ * rows that cannot be read are left out. Any thread. */
+int admin_certificates(struct admin *a, const struct admin_certificate *rows, size_t n) must_check;
 /* An event for all that listen; data is taken. Goes out with the next tick. Owner thread. */
 void admin_tell(struct admin *a, const char *event, json_t *data);
 bool admin_is_watched(struct admin *a); /* somebody listens */

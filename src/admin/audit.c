@@ -20,8 +20,11 @@ SHAPE(audit_verify, {"ok", SHAPE_BOOL, SHAPE_MUST}, {"rows", SHAPE_INT, SHAPE_MU
 
 int audit_note(struct admin *a, const struct verb *v, const struct web_asker *who, const char *from,
                const char *what, const char *before, const char *after, unsigned status) {
+  char by[STAFF_NAME_BYTES + 16];
+  bool is_cert = who->by == BY_CERTIFICATE;
+  snprintf(by, sizeof by, "%s%s", is_cert ? "certificate:" : "", who->name[0] ? who->name : "nobody");
   struct audit_row row = {.at_ms = clock_wall_ms(),
-                          .who = who->name[0] ? who->name : "nobody",
+                          .who = by,
                           .role = role_text((enum role)who->role),
                           .from = from,
                           .verb = v->id,

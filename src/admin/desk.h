@@ -4,6 +4,7 @@
 #include "admin/admin.h"
 #include "admin/again.h"
 #include "admin/alarms.h"
+#include "admin/cert.h"
 #include "admin/gate.h"
 #include "admin/overview.h"
 #include "admin/metrics.h"
@@ -46,6 +47,9 @@ struct admin {
   struct throttle *throttle;
   struct again *again;
   struct known known[KNOWN_MAX];
+  struct cert_row *certs; /* certs are rows of client certificates, certs_n of them. */
+  size_t certs_n;
+  uint64_t certs_generation; /* certs_generation grows when they change. */
   char *store_file;
   struct push *push;       /* push, NULL: nobody gets records. */
   pthread_mutex_t reading; /* reading is for reader: a search may take a while. */

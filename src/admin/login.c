@@ -155,6 +155,8 @@ void verb_logout(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
 static uint64_t expires_ms(struct admin *a, const struct web_asker *who) {
   struct staff_session s;
   struct staff_token t;
+  if (who->by == BY_CERTIFICATE)
+    return who->until_ms;
   if (who->by == BY_TOKEN)
     return staff_token_find(a->ledger, who->credential, &t) == 0 ? t.expires_ms : 0;
   if (who->by != BY_COOKIE || staff_session_find(a->ledger, who->credential, &s) < 0)

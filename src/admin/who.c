@@ -112,7 +112,56 @@ static bool session_find(struct admin *a, const uint8_t digest[32], bool is_use,
   return true;
 }
 
-static bool who_find(struct admin *a, const struct web_knock *k, struct web_asker *ret) {
+static bool cert_find(struct admin *a, const struct web_peer *p, struct web_asker *ret) {
+  const struct cert_row *row = NULL;
+  memset(ret, 0, sizeof *ret);
+  if (!p || clock_wall_ms() >= p->until_ms)
+    return false;
+  pthread_mutex_lock(&a->lock);
+  for (size_t i = 0; i < a->certs_n && !row; i++)
+    row = cert_row_fits(&a->certs[i], p) ? &a->certs[i] : NULL;
+  if (row) {
+    memcpy(ret->name, row->name, sizeof row->name);
+    ret->role = (uint8_t)row->role;
+    ret->generation = a->certs_generation;
+  }
+  pthread_mutex_unlock(&a->lock);
+  ret->by = BY_CERTIFICATE;
+  ret->until_ms = p->until_ms;
+  memcpy(ret->credential, p->digest, 32);
+  return row;
+}
+
+static bool same_rows(const struct admin *a, const struct cert_row *rows, size_t n) {
+  bool same = n == a->certs_n;
+  for (size_t i = 0; same && i < n; i++)
+    same = cert_row_same(&rows[i], &a->certs[i]);
+  return same;
+}
+
+int admin_certificates(struct admin *a, const struct admin_certificate *rows, size_t n) {
+  struct cert_row *list = calloc(n + 1, sizeof *list), *old = NULL;
+  size_t good = 0;
+  if (!list)
+    return -ENOMEM;
+  for (size_t i = 0; i < n && i < CERT_ROWS_MAX; i++)
+    if (cert_row_read(&list[good], rows[i].name, rows[i].match, rows[i].role) == 0)
+      good++;
+  pthread_mutex_lock(&a->lock);
+  bool same = same_rows(a, list, good);
+  if (!same) {
+    old = a->certs;
+    a->certs = list;
+    a->certs_n = good;
+    a->certs_generation++;
+  }
+  pthread_mutex_unlock(&a->lock);
+  free(same ? list : old);
+  return 0;
+}
+
+/* By what the header shows: a token, else a cookie. */
+static bool shown_find(struct admin *a, const struct web_knock *k, struct web_asker *ret) {
   uint8_t digest[32];
   struct slice shown = k->bearer.p ? k->bearer : web_cookie(k->cookie, "sallyport_session");
   uint64_t generation = staff_generation(a->ledger);
@@ -128,6 +177,11 @@ static bool who_find(struct admin *a, const struct web_knock *k, struct web_aske
   return true;
 }
 
+/* A wrong token is wrong, whatever else is there; a session that is over leaves the certificate. */
+static bool who_find(struct admin *a, const struct web_knock *k, struct web_asker *ret) {
+  return shown_find(a, k, ret) || (!k->bearer.p && cert_find(a, k->cert, ret));
+}
+
 /* What opened a long answer, looked up again by its digest. */
 static bool who_again(struct admin *a, const struct web_asker *was, struct web_asker *ret) {
   memset(ret, 0, sizeof *ret);
@@ -139,9 +193,19 @@ static bool who_again(struct admin *a, const struct web_asker *was, struct web_a
          (file_token_ok(a, was->credential, ret) || api_token_ok(a, was->credential, ret));
 }
 
+/* As its rows were; a change of them ends all, and who may comes again. */
+static bool cert_still(struct admin *a, const struct web_asker *who) {
+  pthread_mutex_lock(&a->lock);
+  bool same = who->generation == a->certs_generation;
+  pthread_mutex_unlock(&a->lock);
+  return same && clock_wall_ms() < who->until_ms;
+}
+
 bool desk_still(void *arg, struct web_asker *who) {
   struct admin *a = arg;
   struct web_asker now;
+  if (who->by == BY_CERTIFICATE)
+    return cert_still(a, who);
   uint64_t generation = staff_generation(a->ledger);
   if (who->by == BY_NOBODY || (who->generation == generation && clock_wall_ms() < who->until_ms))
     return true;
@@ -167,8 +231,9 @@ bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, s
     return refuse(ret, WEB_PROBLEM_origin, NULL); /* another page's script or form, by our browser */
   if (!known)
     return v->role == ROLE_NONE || refuse(ret, WEB_PROBLEM_unauthorized, NULL);
-  if (ret_who->by == BY_COOKIE && changes && !slice_eq(k->sallyport, SLICE("1")))
-    return refuse(ret, WEB_PROBLEM_forbidden, "a change by cookie needs the header X-Sallyport: 1");
+  if (ret_who->by != BY_TOKEN && changes && v->role != ROLE_NONE && !slice_eq(k->sallyport, SLICE("1")))
+    return refuse(ret, WEB_PROBLEM_forbidden,
+                  "a change by cookie or certificate needs the header X-Sallyport: 1");
   if (role_may((enum role)ret_who->role, v->role))
     return true;
   snprintf(detail, sizeof detail, "this needs the role %s", role_text(v->role));

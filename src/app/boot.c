@@ -195,15 +195,29 @@ static int start_native(struct house *h) {
   return r < 0 ? failed("service door", r, why) : 0;
 }
 
+/* The rows' texts are the configuration's. */
+size_t house_admin_certificates(const struct conf *c,
+                                struct admin_certificate rows[CONF_CERTIFICATES_MAX]) {
+  for (uint32_t i = 0; i < c->admin.n_certificates; i++) {
+    const struct conf_certificate *x = &c->admin.certificates[i];
+    rows[i] = (struct admin_certificate){x->name, x->match, x->role};
+  }
+  return c->admin.n_certificates;
+}
+
 static int start_admin(struct house *h) {
   const struct conf *c = h->conf;
   const char *hosts[CONF_LIST_MAX];
+  struct admin_certificate certificates[CONF_CERTIFICATES_MAX];
   const char *why = NULL;
   char ledger[CONF_PATH_BYTES + 16];
   snprintf(ledger, sizeof(ledger), "%s/operators.db", c->node.state_dir);
   for (uint32_t i = 0; i < c->admin.hosts.n; i++)
     hosts[i] = c->admin.hosts.text[i];
   struct admin_settings s = {.listen = c->admin.listen,
+                             .client_ca = c->admin.client_ca[0] ? c->admin.client_ca : NULL,
+                             .client_certs = certificates,
+                             .client_certs_n = house_admin_certificates(c, certificates),
                              .hosts = hosts,
                              .hosts_n = c->admin.hosts.n,
                              .session_idle_s = c->admin.session_idle_s,

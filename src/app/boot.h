@@ -71,6 +71,8 @@ json_t *house_call(void *arg, const char *id);
 bool house_hangup(void *arg, const char *id);
 void house_order_drain(void *arg, bool on, uint32_t deadline_s);
 json_t *house_certificates(void *arg);
+size_t house_admin_certificates(const struct conf *c,
+                                struct admin_certificate ret_rows[CONF_CERTIFICATES_MAX]);
 /* bans */
 json_t *house_bans(void *arg);
 int house_ban(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);

@@ -289,6 +289,7 @@ json_t *house_certificates(void *arg) {
   json_t *list = json_array();
   cert_add(list, "service", NULL, h->conf->service.certificate);
   cert_add(list, "admin", NULL, h->conf->admin.certificate);
+  cert_add(list, "admin.client_ca", NULL, h->conf->admin.client_ca);
   for (uint32_t i = 0; i < h->conf->n_listeners; i++)
     cert_add(list, "listener", h->conf->listeners[i].name, h->conf->listeners[i].certificate);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++)

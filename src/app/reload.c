@@ -51,6 +51,12 @@ static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why
   return trunks_reload(h->trunks, c, why, why_bytes);
 }
 
+/* What cannot fail halfway. */
+static int admin_take(struct house *h, const struct conf *c) {
+  struct admin_certificate rows[CONF_CERTIFICATES_MAX];
+  return h->admin ? admin_certificates(h->admin, rows, house_admin_certificates(c, rows)) : 0;
+}
+
 static int take_both(struct house *h, struct handover *o) {
   char more[256];
   struct plan *old = h->plan;
@@ -66,6 +72,8 @@ static int take_both(struct house *h, struct handover *o) {
     log_error(app, "reload: %s", o->why);
   h->conf = o->conf;
   h->plan = o->plan;
+  if (admin_take(h, o->conf) < 0)
+    log_error(app, "reload: no memory for admin.certificates");
   plan_free(old);
   return 0;
 }
@@ -148,6 +156,8 @@ static int look(const struct conf *c, char *why, size_t why_bytes) {
   for (size_t i = 0; r == 0 && i < COUNT_OF(pairs); i++)
     if (pairs[i].cert[0])
       r = web_pair_check(pairs[i].cert, pairs[i].key, why, why_bytes);
+  if (r == 0 && c->admin.client_ca[0])
+    r = web_ca_check(c->admin.client_ca, why, why_bytes);
   return r;
 }
 

@@ -3,6 +3,7 @@
 #include "conf/host.h"
 #include "conf/trunk.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 struct checker {
@@ -145,6 +146,47 @@ static void relays_check(struct checker *k) {
   }
 }
 
+static bool is_fingerprint(struct slice s) {
+  size_t digits = 0;
+  for (size_t i = 0; i < s.n; i++) {
+    if (!isxdigit((unsigned char)s.p[i]) && s.p[i] != ':')
+      return false;
+    digits += s.p[i] != ':';
+  }
+  return digits == 64;
+}
+
+static bool is_mark(const char *match) {
+  static const char *const kinds[] = {"dns", "uri", "email", "cn"};
+  struct slice value = slice_of(match), kind = slice_cut(&value, ':');
+  if (slice_eq(kind, SLICE("sha256")))
+    return is_fingerprint(value);
+  for (size_t i = 0; i < COUNT_OF(kinds); i++)
+    if (slice_eq(kind, slice_of(kinds[i])))
+      return value.n > 0 && !memchr(value.p, '*', value.n);
+  return false;
+}
+
+static void certificates_check(struct checker *k) {
+  const struct conf *c = k->c;
+  if (c->admin.client_ca[0] && !c->admin.certificate[0])
+    FAIL(k, k->lines->admin, "admin.client_ca: needs admin.certificate: without TLS there are none");
+  if (c->admin.n_certificates && !c->admin.client_ca[0])
+    FAIL(k, k->lines->admin, "admin.certificates: needs admin.client_ca, which says whose are believed");
+  for (uint32_t i = 0; i < c->admin.n_certificates; i++) {
+    const struct conf_certificate *x = &c->admin.certificates[i];
+    if (x->match[0] && !is_mark(x->match))
+      FAIL(k, k->lines->certificates[i],
+           "admin.certificates[%u].match: expected dns:, uri:, email:, cn: with a name without *, or "
+           "sha256: with 64 hex digits, got \"%s\"",
+           i, x->match);
+    for (uint32_t j = 0; j < i; j++)
+      if (strcmp(c->admin.certificates[j].name, x->name) == 0)
+        FAIL(k, k->lines->certificates[i], "admin.certificates[%u].name: stands twice: \"%s\"", i,
+             x->name);
+  }
+}
+
 /* Records are personal: they leave the machine encrypted. */
 static void push_check(struct checker *k) {
   const char *url = k->c->records.push.url;
@@ -174,6 +216,7 @@ void conf_check(const struct conf *c, const struct conf_lines *lines, struct con
   conf_attach_check(c, errors);
   push_check(&k);
   relays_check(&k);
+  certificates_check(&k);
 }
 
 /* ---- what needs the file system ---- */
@@ -277,6 +320,7 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   secret_file_check(&k, &push, "secret_file", c->records.push.secret_file, false);
   readable_check(&k, &push, "ca", c->records.push.ca);
   readable_check(&k, &admin, "certificate", c->admin.certificate);
+  readable_check(&k, &admin, "client_ca", c->admin.client_ca);
   secret_file_check(&k, &admin, "key", c->admin.key, false);
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);
   for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)

@@ -66,6 +66,15 @@ static void records_read(struct loader *l, const struct tree_node *map) {
     section_read(l, SECTION_RECORDS_PUSH, push, "records.push", push->line, l->c);
 }
 
+static void admin_read(struct loader *l, const struct tree_node *map) {
+  struct conf *c = l->c;
+  section_read(l, SECTION_ADMIN, map, "admin", l->lines.admin, c);
+  c->admin.n_certificates =
+      list_read(l, SECTION_ADMIN_CERTIFICATE, tree_find(map, "certificates"), "admin.certificates",
+                c->admin.certificates, sizeof(c->admin.certificates[0]), CONF_CERTIFICATES_MAX,
+                l->lines.certificates);
+}
+
 static void listeners_read(struct loader *l, const struct tree_node *list) {
   l->c->n_listeners = list_read(l, SECTION_LISTENER, list, "listeners", l->c->listeners,
                                 sizeof(l->c->listeners[0]), CONF_LISTENERS_MAX, l->lines.listeners);
@@ -113,7 +122,7 @@ static int root_read(struct loader *l, const struct tree_node *root) {
     media_read(l, media);
   if (service)
     section_read(l, SECTION_SERVICE, service, "service", service->line, l->c);
-  section_read(l, SECTION_ADMIN, admin, "admin", l->lines.admin, l->c);
+  admin_read(l, admin);
   section_read(l, SECTION_STIR, tree_find(root, "stir"), "stir", root->line, l->c);
   records_read(l, tree_find(root, "records"));
   listeners_read(l, tree_find(root, "listeners"));

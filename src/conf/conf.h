@@ -17,6 +17,7 @@ enum {
   CONF_USERS_MAX = 1024,
   CONF_RELAYS_MAX = 8,
   CONF_CAPS_MAX = 64,
+  CONF_CERTIFICATES_MAX = 64,
   CONF_EDITS_MAX = 16,
   CONF_ERRORS_MAX = 64,
   CONF_HUBS_MAX = 8,
@@ -222,6 +223,12 @@ struct conf_user {
   struct conf_names numbers; /* +E.164; the first is the default caller id */
 };
 
+struct conf_certificate { /* an operator known by a client certificate */
+  char name[CONF_NAME_BYTES];
+  char match[CONF_PATH_BYTES]; /* dns:, uri:, email:, cn: or sha256: and the value */
+  char role[16];
+};
+
 struct conf_media_addr {
   struct addr address;   /* bind, port unused */
   struct addr advertise; /* shown in SDP and candidates; family AF_UNSPEC = address */
@@ -279,6 +286,9 @@ struct conf {
     struct conf_names paths; /* folders whose files an operator's commit may name */
     uint32_t streams_max, session_idle_s, session_life_s;
     struct conf_names hosts; /* Host values accepted besides the address */
+    char client_ca[CONF_PATH_BYTES]; /* "": no client certificates */
+    uint32_t n_certificates;
+    struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
     char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */
   } admin;
   struct {

@@ -28,6 +28,7 @@ static const char *const titles[SECTION_COUNT_] = {
     [SECTION_MEDIA_ADDRESS] = "media.addresses[]",
     [SECTION_SERVICE] = "service",
     [SECTION_ADMIN] = "admin",
+    [SECTION_ADMIN_CERTIFICATE] = "admin.certificates[]",
     [SECTION_RECORDS] = "records",
     [SECTION_RECORDS_PUSH] = "records.push",
     [SECTION_LISTENER] = "listeners[]",

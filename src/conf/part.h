@@ -25,6 +25,7 @@ enum conf_section {
   SECTION_TRUNK_DOCTOR,
   SECTION_USER,
   SECTION_RELAY,
+  SECTION_ADMIN_CERTIFICATE,
   SECTION_CAP,
   SECTION_TRUNK_CREDENTIALS,
   SECTION_TRUNK_REGISTER,
@@ -40,6 +41,7 @@ struct conf_lines {
   uint32_t listeners[CONF_LISTENERS_MAX];
   uint32_t relays[CONF_RELAYS_MAX];
   uint32_t caps[CONF_CAPS_MAX];
+  uint32_t certificates[CONF_CERTIFICATES_MAX];
   uint32_t *users;
   const struct tree_node *tree; /* tree is the whole file; it lives while the checks run. */
 };

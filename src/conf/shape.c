@@ -15,6 +15,7 @@ const struct conf_shape conf_shapes[] = {
     {SECTION_ROOT, "relays", SECTION_RELAY, true},
     {SECTION_ROOT, "caps", SECTION_CAP, true},
     {SECTION_MEDIA, "addresses", SECTION_MEDIA_ADDRESS, true},
+    {SECTION_ADMIN, "certificates", SECTION_ADMIN_CERTIFICATE, true},
     {SECTION_MEDIA, "turn", SECTION_MEDIA_TURN, false},
     {SECTION_RECORDS, "push", SECTION_RECORDS_PUSH, false},
     {SECTION_TRUNK, "stir", SECTION_TRUNK_STIR, false},

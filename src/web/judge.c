@@ -100,6 +100,7 @@ static bool who_ok(struct req *q) {
                         .method = q->method,
                         .cookie = q->head.field[HEAD_COOKIE],
                         .sallyport = q->head.field[HEAD_SALLYPORT],
+                        .cert = req_peer(q),
                         .peer = q->conn->peer};
   struct slice origin = q->head.field[HEAD_ORIGIN];
   k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->cert != NULL,

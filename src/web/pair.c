@@ -34,6 +34,13 @@ static EVP_PKEY *key_read(const char *path, char *why, size_t why_bytes) {
   return k;
 }
 
+int web_ca_check(const char *file, char *why, size_t why_bytes) {
+  X509 *x = cert_read(file, why, why_bytes);
+  int r = x ? 0 : -EINVAL;
+  X509_free(x);
+  return r;
+}
+
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) {
   X509 *x = cert_read(cert_file, why, why_bytes);
   EVP_PKEY *k = x ? key_read(key_file, why, why_bytes) : NULL;

@@ -110,6 +110,7 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
       {MHD_OPTION_HTTPS_MEM_KEY, 0, w->key},
       {MHD_OPTION_HTTPS_MEM_CERT, 0, w->cert},
       {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
+      {w->client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, w->client_ca},
       {MHD_OPTION_END, 0, NULL},
   };
   struct MHD_OptionItem none[] = {{MHD_OPTION_END, 0, NULL}};
@@ -184,6 +185,10 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   if (r == 0)
     r = names_copy(&w->origins, &w->origins_n, s->origins, s->origins_n);
   if (r < 0 || !s->key_file)
+    return r == 0 && s->client_ca ? -EINVAL : r;
+  *why = "the authorities of client certificates cannot be read";
+  r = s->client_ca ? pem_read(s->client_ca, false, &w->client_ca) : 0;
+  if (r < 0)
     return r;
   *why = "the certificate cannot be read";
   r = s->cert_file ? pem_read(s->cert_file, false, &w->cert) : -EINVAL;
@@ -275,6 +280,7 @@ struct web *web_free(struct web *w) {
   pthread_mutex_destroy(&w->lock);
   free(w->cast);
   free(w->cert);
+  free(w->client_ca);
   free(w->key);
   free(w);
   return NULL;

@@ -6,6 +6,7 @@
 #include "base/mbox.h"
 #include "base/pool.h"
 #include "web/head.h"
+#include "web/peer.h"
 #include "web/web.h"
 
 #include <microhttpd.h>
@@ -25,6 +26,9 @@ struct conn {
   _Atomic uint64_t deadline_us; /* deadline_us: shut down past it; 0: none. */
   struct addr peer, local;
   web_handle stream; /* stream that is open on it (lock). */
+  /* Of the client's certificate, as found until then; its web thread only. */
+  struct web_peer *cert; /* cert, NULL: none that is good. */
+  uint64_t peer_until_us;
 };
 
 enum req_phase {
@@ -116,7 +120,7 @@ struct web {
   int quiet_fd[WEB_LISTEN_MAX]; /* quiet_fd is the listening socket after quiesce; -1. */
   uint16_t ports[WEB_LISTEN_MAX];
   size_t daemons_n;
-  char *cert, *key;
+  char *cert, *key, *client_ca; /* client_ca, NULL: no client certificates. */
 
   pthread_mutex_t lock;
   struct pool *waiting, *streams; /* lock */
@@ -155,6 +159,9 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
 bool req_judge(struct req *q, const char *method);
 bool req_type_ok(struct req *q);
 bool req_origin_listed(const struct web *w, struct slice origin);
+
+/* peer.c: what the client's certificate says; NULL: none that is good */
+const struct web_peer *req_peer(struct req *q);
 
 /* send.c: an answer as the library's response */
 enum MHD_Result answer_send(struct req *q);

@@ -9,6 +9,7 @@
 #include "base/loop.h"
 #include "web/limit.h"
 #include "web/path.h"
+#include "web/peer.h"
 #include "web/reply.h"
 #include "web/token.h"
 
@@ -32,7 +33,7 @@ struct web_knock {
   struct slice cookie;        /* the header as it came; see web_cookie() */
   struct slice sallyport;     /* X-Sallyport; p NULL: none */
   bool is_foreign;            /* Origin is there, and is no page of this server. */
-  struct slice peer_names[4]; /* of a client certificate that verified: its common name and DNS names */
+  const struct web_peer *cert; /* the client's certificate, verified; NULL: none */
   struct addr peer;
 };
 
@@ -44,6 +45,8 @@ struct web_settings {
   size_t listen_n;
   const char *cert_file,
       *key_file;            /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
+  const char *client_ca;    /* PEM of authorities: client certificates are asked for, see web_knock.cert;
+                             * NULL: not; needs TLS. */
   const char *const *hosts; /* hosts are names that Host may give (no port), besides the address that the
                              * client connected to. */
   size_t hosts_n;
@@ -147,6 +150,8 @@ unsigned web_streams_judge(struct web *w);
 
 /* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence. */
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
+/* Likewise a file of authorities. */
+int web_ca_check(const char *file, char *why, size_t why_bytes) must_check;
 /* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state is ok,
  * soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
 json_t *web_cert_json(const char *file, uint64_t wall_s);

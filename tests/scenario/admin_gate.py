@@ -3,10 +3,54 @@
 """Speaks to the admin server of tests/thread/gate.c: who may ask, and until when."""
 import http.client
 import json
+import os
+import ssl
+import subprocess
 import sys
 import time
 
-PORT, TOKEN, DIR = int(sys.argv[1]), sys.argv[2], sys.argv[3]
+
+def make(folder):
+    """Authorities and certificates of the second server's tests, by openssl."""
+    def openssl(*args):
+        subprocess.run(["openssl", *args], cwd=folder, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def authority(name):
+        openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                "-keyout", name + ".key", "-out", name + ".pem")
+
+    def issue(name, subject, extensions, ca="ca", days="2"):
+        with open(os.path.join(folder, name + ".ext"), "w") as f:
+            f.write("".join(line + "\n" for line in extensions))
+        openssl("req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", subject, "-keyout", name + ".key", "-out", name + ".csr")
+        openssl("x509", "-req", "-in", name + ".csr", "-CA", ca + ".pem", "-CAkey", ca + ".key", "-CAcreateserial", "-days", days, "-extfile", name + ".ext", "-out", name + ".pem")
+        os.chmod(os.path.join(folder, name + ".key"), 0o600)
+
+    client = ["extendedKeyUsage=clientAuth", "keyUsage=digitalSignature"]
+    authority("ca")
+    authority("other")
+    issue("server", "/CN=127.0.0.1", ["subjectAltName=IP:127.0.0.1", "extendedKeyUsage=serverAuth"])
+    issue("ann", "/CN=Ann", client + ["subjectAltName=email:ann@Example.org"])
+    issue("ci", "/CN=ci", client + ["subjectAltName=URI:spiffe://example.org/ci,DNS:other.example.org"])
+    issue("box", "/CN=box", ["subjectAltName=DNS:BOX.example.org"])
+    issue("sec", "/CN=Sec Officer", client)
+    issue("none", "/CN=none", client + ["subjectAltName=email:none@example.org,DNS:xbox.example.org,URI:spiffe://example.org/CI"])
+    issue("upper", "/CN=none", client + ["subjectAltName=email:ANN@example.org"])
+    issue("twice", "/CN=Sec Officer/CN=none", client)
+    issue("forged", "/CN=box", client + ["subjectAltName=DNS:box.example.org"], ca="other")
+    issue("purpose", "/CN=box", ["subjectAltName=DNS:box.example.org", "extendedKeyUsage=serverAuth"])
+    issue("usage", "/CN=box", ["subjectAltName=DNS:box.example.org", "keyUsage=keyEncipherment"])
+    issue("worn", "/CN=worn", client, days="-1")
+
+
+if sys.argv[1] == "make":
+    try:
+        make(sys.argv[2])
+    except FileNotFoundError:
+        sys.exit(77)
+    sys.exit(0)
+
+PORT, TOKEN, DIR, TLS_PORT = int(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
 ADMIN = {"Authorization": "Bearer " + TOKEN}
 ENDS_S = 1.5  # a second, and what a loaded machine adds
 failed = 0
@@ -178,5 +222,62 @@ check(a.status == 403 and not a.getheader("Access-Control-Allow-Origin"), "a pre
 for path in ("/me", "/users", "/api-tokens", "/config", "/login", "/none"):
     a, _ = ask("GET", path, head=ADMIN)
     check(a.getheader("Cache-Control") == "no-store" and not a.getheader("Access-Control-Allow-Origin"), (path, a.getheaders()))
+
+# --- certificates --------------------------------------------------------------------------------------------
+
+
+def tls(name):
+    trust = ssl.create_default_context(cafile=DIR + "/ca.pem")
+    if name:
+        trust.load_cert_chain(DIR + "/" + name + ".pem", DIR + "/" + name + ".key")
+    return http.client.HTTPSConnection("127.0.0.1", TLS_PORT, timeout=8, context=trust)
+
+
+def by(name, method="GET", path="/me", body=None, head=None):
+    try:
+        return ask(method, path, body, head, tls(name))
+    except (ssl.SSLError, ConnectionError, http.client.HTTPException) as e:
+        return None, {"broken": str(e)}
+
+
+SCRIPT = {"X-Sallyport": "1"}
+for name, who, role in (("ann", "ann", "viewer"), ("ci", "ci", "operator"), ("box", "box", "admin"), ("sec", "sec", "security")):
+    a, j = by(name)
+    check(a and a.status == 200 and (j["user"], j["role"], j["by"]) == (who, role, "certificate") and j["expires_at"], (name, j))
+for name in (None, "none", "upper", "twice", "forged", "purpose", "usage", "worn"):
+    a, j = by(name)
+    check(a is None and name in ("usage", "forged", "worn") or a and a.status == 401, (name, a and a.status, j))
+    a, j = by(name, head=ADMIN)
+    check(a is None or a.status == 200 and j["by"] == "token", (name, "a token may still be used", j))
+check(by("box", head={"Authorization": "Bearer wrong"})[0].status == 401, "a wrong token is not mended by a certificate")
+a, j = by("ann", "POST", "/users", {"name": "x", "role": "viewer", "password": "y" * 12}, SCRIPT)
+check(a.status == 403 and j["code"] == "role" and "security" in j["detail"], j)
+a, j = by("ann", "POST", "/config/confirm", {}, SCRIPT)
+check(a.status == 403 and "the role admin" in j["detail"], j)
+NEW = {"name": "eve", "role": "viewer", "password": "correct horse eve"}
+check(by("sec", "POST", "/users", NEW)[0].status == 403, "a browser shows certificates by itself: no change without X-Sallyport")
+check(by("sec", "POST", "/users", NEW, dict(SCRIPT, Origin="https://evil.example"))[0].status == 403, "nor from another page")
+check(by("sec", "POST", "/users", NEW, SCRIPT)[0].status == 201, "the right role")
+row = by("box", path="/audit?limit=1")[1]["audit"][0]
+check((row["who"], row["role"], row["verb"]) == ("certificate:sec", "security", "user_new"), row)
+check(by("sec", "POST", "/me/password", {"old": "x", "new": "y" * 12}, SCRIPT)[0].status == 403, "it has no password")
+a, j = by("ann", "POST", "/login", {"user": "eve", "password": "correct horse eve"})
+check(a.status == 200 and "; Secure" in a.getheader("Set-Cookie"), a.getheaders())
+check(by("ann", head={"Cookie": cookie_of(a)})[1]["user"] == "eve", "a session goes before the certificate")
+check(by("ann", head={"Cookie": "sallyport_session=over"})[1]["user"] == "ann", "but not one that is over")
+
+# a row that is taken out ends what it opened
+door = tls("ann")
+kept = tls("ann")
+check(ask("GET", "/me", door=kept)[0].status == 200, "before")
+door.request("GET", "/admin/v1/events")
+stream = door.getresponse()
+check(stream.status == 200, stream.status)
+open(DIR + "/fewer", "w").close()
+began = time.monotonic()
+while stream.readline():
+    pass
+check(time.monotonic() - began < ENDS_S, "the stream of a certificate whose row is gone")
+check(ask("GET", "/me", door=kept)[0].status == 401 and by("ann")[0].status == 401 and by("box")[0].status == 200, "the row is gone")
 
 sys.exit(1 if failed else 0)

@@ -3,6 +3,7 @@
  * overview's memory, and the document that the table of verbs writes. */
 #include "admin/again.h"
 #include "admin/alarms.h"
+#include "admin/cert.h"
 #include "admin/openapi.h"
 #include "admin/overview.h"
 #include "admin/password.h"
@@ -208,6 +209,59 @@ Test(desk, merge_patch_of_rfc_7396) {
     json_decref(want);
     json_decref(got);
   }
+}
+
+#define HEX "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
+Test(cert, rows_fit_exactly) {
+  static const struct {
+    const char *match;
+    bool is_row, fits;
+  } cases[] = {
+      {"dns:ops.Example", true, true},
+      {"dns:xops.example", true, false},
+      {"cn:ops.example", true, false}, /* the same text under another kind */
+      {"cn:Ann", true, true},
+      {"cn:ann", true, false},
+      {"uri:spiffe://a/b", true, true},
+      {"uri:spiffe://a/B", true, false},
+      {"email:Ann@EXAMPLE.org", true, true},
+      {"email:ann@example.org", true, false},
+      {"sha256:" HEX, true, true},
+      {"sha256:00:11:"
+       "2233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+       true, true},
+      {"sha256:10"
+       "112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+       true, false},
+      {"sha256:" HEX "00", false, false},
+      {"sha256:0011", false, false},
+      {"sha256:", false, false},
+      {"sha256:\x10\x10"
+       "112233445566778899aabbccddeeff00112233445566778899aabbccddeeff",
+       false, false},
+      {"dns:", false, false},
+      {"ops.example", false, false},
+      {"ip:192.0.2.1", false, false},
+      {"", false, false},
+  };
+  struct web_peer p = {.names_n = 4,
+                       .names = {{WEB_PEER_DNS, "OPS.example"},
+                                 {WEB_PEER_CN, "Ann"},
+                                 {WEB_PEER_URI, "spiffe://a/b"},
+                                 {WEB_PEER_EMAIL, "Ann@example.org"}}};
+  for (unsigned i = 0; i < 32; i++)
+    p.digest[i] = (uint8_t)(i % 16 * 0x11);
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    struct cert_row r;
+    bool is_row = cert_row_read(&r, "n", cases[i].match, "viewer") == 0;
+    cr_expect_eq(is_row, cases[i].is_row, "%s", cases[i].match);
+    cr_expect_eq(is_row && cert_row_fits(&r, &p), cases[i].fits, "%s", cases[i].match);
+  }
+  struct cert_row a, b;
+  cr_assert_eq(cert_row_read(&a, "n", "cn:Ann", "nobody"), -EINVAL);
+  cr_assert(cert_row_read(&a, "n", "cn:Ann", "viewer") == 0 &&
+            cert_row_read(&b, "n", "cn:Ann", "admin") == 0);
+  cr_assert(cert_row_same(&a, &a) && !cert_row_same(&a, &b));
 }
 
 Test(desk, times) {

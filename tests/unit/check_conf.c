@@ -177,6 +177,9 @@ Test(conf, every_error_at_once_with_its_line) {
   cr_assert_eq(errors.n, COUNT_OF(rows), "%u errors", errors.n);
 }
 
+#define ADMIN_CA "  client_ca: ca.pem\n  certificate: service.pem\n  key: service.key\n"
+#define ADMIN_CERT(row, more) "certificates: [{" row ", role: admin}]\n" more "  listen: 127.0.0.1:8081"
+
 Test(conf, cross_checks) {
   static const struct {
     const char *from, *to, *text;
@@ -216,6 +219,17 @@ Test(conf, cross_checks) {
        "relays[near].address: is among trunks[lab].peers: its users could speak as that peer"},
       {"127.0.0.1:8081", "0.0.0.0:8081", "admin.listen: expected a loopback address"},
       {"127.0.0.1:8081", "127.0.0.1:8443", "admin.listen: expected another address than service.listen"},
+      {"listen: 127.0.0.1:8081", "client_ca: ca.pem\n  listen: 127.0.0.1:8081",
+       "admin.client_ca: needs admin.certificate"},
+      {"listen: 127.0.0.1:8081", ADMIN_CERT("name: a, match: \"cn:a\"", ""),
+       "admin.certificates: needs admin.client_ca"},
+      {"listen: 127.0.0.1:8081", ADMIN_CERT("name: a, match: \"dns:*.example\"", ADMIN_CA),
+       "admin.certificates[0].match: expected dns:, uri:"},
+      {"listen: 127.0.0.1:8081", ADMIN_CERT("name: a, match: \"sha256:00:11\"", ADMIN_CA),
+       "admin.certificates[0].match: expected dns:, uri:"},
+      {"listen: 127.0.0.1:8081", ADMIN_CERT("name: a, match: \"a.example\"", ADMIN_CA),
+       "admin.certificates[0].match: expected dns:, uri:"},
+      {"listen: 127.0.0.1:8081", ADMIN_CERT("name: a, match: \"dns:a.example\"", ADMIN_CA), ""},
       {"    ca: service.pem\n", "", "listeners[tls].ca: expected a file"},
       {"    key: service.key\n    ca", "    ca", "listeners[tls]: expected certificate and key"},
       {"transport: udp, ", "transport: udp, ca: x.pem, ",
@@ -365,12 +379,17 @@ Test(conf, every_map_and_list_of_maps_has_its_shape) {
               "%s: a row in conf/shape.c is missing", f->key);
   }
   for (size_t i = 0; i < conf_shapes_n; i++)
-    cr_assert(conf_field_find(conf_shapes[i].section, slice_of(conf_shapes[i].key)), "%s", conf_shapes[i].key);
+    cr_assert(conf_field_find(conf_shapes[i].section, slice_of(conf_shapes[i].key)), "%s",
+              conf_shapes[i].key);
 }
 
 Test(conf, nodes_know_where_they_end) {
   own(tree) t = NULL;
-  cr_assert_eq(tree_new(&t, "", SLICE("a:\n  - b: 1\n    c: [1,\n      2]\n  # more\n\n  - d: \"x\n    y\"\n# end\n"), &errors), 0);
+  cr_assert_eq(
+      tree_new(&t, "",
+               SLICE("a:\n  - b: 1\n    c: [1,\n      2]\n  # more\n\n  - d: \"x\n    y\"\n# end\n"),
+               &errors),
+      0);
   const struct tree_node *list = tree_find(t->root, "a");
   cr_assert_eq(list->child->line, 2);
   cr_assert_eq(list->child->last_line, 4);
