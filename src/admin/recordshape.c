@@ -38,7 +38,8 @@ SHAPE(record, {"id", SHAPE_TEXT, M}, {"call", SHAPE_TEXT, N, .help = "Its id whi
       {"verified", SHAPE_TEXT, N, .help = "A, B, C: the attestation; V, failed, none"},
       {"attempts", SHAPE_LIST, N, .inner = &shape_record_attempt},
       {"cause", SHAPE_TEXT, N, .help = "Why it failed or sounded bad, a word for programs"},
-      {"cause_text", SHAPE_TEXT, N, .help = "The same in one sentence"}, {"interim", SHAPE_INT, M},
+      {"cause_text", SHAPE_TEXT, N, .help = "The same in one sentence"},
+      {"cause_advice", SHAPE_TEXT, N, .help = "What to do about it"}, {"interim", SHAPE_INT, M},
       {"telemetry", SHAPE_ANY, N, .help = "The client's own statistics"},
       {"metadata", SHAPE_ANY, N, .help = "What the application gave"},
       {"config_version", SHAPE_TEXT, M});

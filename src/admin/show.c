@@ -3,6 +3,7 @@
 #include "admin/show.h"
 
 #include "base/clock.h"
+#include "trace/trace.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -103,6 +104,7 @@ json_t *show_record(const struct record *r) {
   json_object_set_new(j, "attempts", stored_json(r->attempts));
   json_object_set_new(j, "cause", text_or_null(r->cause_id));
   json_object_set_new(j, "cause_text", text_or_null(r->cause_text));
+  json_object_set_new(j, "cause_advice", text_or_null(why_advice(why_of(r->cause_id))));
   json_object_set_new(j, "interim", json_integer(r->interim));
   json_object_set_new(j, "repeats", json_integer(r->repeats));
   json_object_set_new(j, "telemetry", stored_json(r->telemetry));

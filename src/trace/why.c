@@ -240,6 +240,12 @@ void why_find(const struct why_facts *f, struct why *ret) {
 }
 
 const char *why_slug(enum why_id id) { return id < CAUSE_COUNT_ ? rows[id].slug : ""; }
+enum why_id why_of(const char *slug) {
+  for (unsigned i = CAUSE_NONE + 1; slug && i < CAUSE_COUNT_; i++)
+    if (strcmp(rows[i].slug, slug) == 0)
+      return i;
+  return CAUSE_NONE;
+}
 const char *why_advice(enum why_id id) { return id < CAUSE_COUNT_ ? rows[id].advice : ""; }
 enum why_severity why_severity(enum why_id id) {
   return id < CAUSE_COUNT_ ? rows[id].severity : WHY_BAD;

@@ -126,5 +126,6 @@ struct why {
 
 void why_find(const struct why_facts *f, struct why *ret);
 const char *why_slug(enum why_id id); /* "" of CAUSE_NONE */
-const char *why_advice(enum why_id id);
+enum why_id why_of(const char *slug); /* CAUSE_NONE of NULL, "" and what is no cause */
+const char *why_advice(enum why_id id); /* what to do about it; "" of CAUSE_NONE */
 enum why_severity why_severity(enum why_id id);

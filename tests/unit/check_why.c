@@ -79,6 +79,8 @@ static void is(const struct why_facts *f, enum why_id id, const char *sentence) 
   why_find(f, &w);
   cr_expect_str_eq(why_slug(w.id), why_slug(id));
   cr_expect_str_eq(w.sentence, sentence);
+  cr_expect_eq(why_of(why_slug(id)), id);
+  cr_expect_neq((id == CAUSE_NONE), (why_advice(id)[0] != '\0')); /* each cause says what to do */
 }
 
 Test(why, a_good_call_has_none) {

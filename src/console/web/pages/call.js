@@ -67,8 +67,8 @@ const factsOf = (row, version) => [
   ...(row.end ? endFacts(row, row.end) : []), ['Configuration', html`<code>${version}</code>`],
 ];
 
-function Cause({ text, isLive }) {
-  if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} /></span></p>`;
+function Cause({ text, advice, isLive }) {
+  if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} />${advice && html`<small class="advice"><${Peer} text=${advice} /></small>`}</span></p>`;
   return html`<p class="cause calm"><span aria-hidden="true">●</span> <span>${isLive ? 'Nothing is wrong with this call so far.' : 'Nothing went wrong with this call.'}</span></p>`;
 }
 
@@ -135,7 +135,7 @@ export function Call({ id, params }) {
   const title = row ? `${party(row.from)} → ${party(row.to)}` : id;
   return html`<${Head} title=${html`<${Peer} text=${title} />`} lead=${html`${isLive ? html`<${Badge} tone="good">Live<//>` : html`<${Badge}>Ended<//>`} <code><${Peer} text=${id} /></code>`}
       tools=${html`<${Tools} id=${id} isLive=${isLive} row=${row} timeline=${timeline.data} />`} />
-    ${(row || timeline.data) && html`<${Cause} text=${timeline.data?.cause ?? row?.cause_text} isLive=${isLive} />`}
+    ${(row || timeline.data) && html`<${Cause} text=${timeline.data?.cause ?? row?.cause_text} advice=${row?.cause_advice} isLive=${isLive} />`}
     <${Loaded} of=${timeline}><${Timeline} timeline=${timeline.data} /><//>
     <${Rest} row=${row} timeline=${timeline.data} />
     <${Digits} id=${id} />
