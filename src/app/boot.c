@@ -46,6 +46,12 @@ static int failed(const char *what, int r, const char *why) {
   return r;
 }
 
+static int failed_door(const char *what, const struct addr *at, int r, const char *why) {
+  char door[96], text[ADDR_TEXT_BYTES];
+  snprintf(door, sizeof(door), "%s %s", what, addr_text(at, text, sizeof(text)));
+  return failed(door, r, why);
+}
+
 static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   struct house *h = arg;
   const char *why = atomic_load(&h->draining)       ? "draining"
@@ -192,7 +198,7 @@ static int start_native(struct house *h) {
                               .files = h->files,
                               .files_n = assets_count};
   int r = native_new(&h->native, &s, &why);
-  return r < 0 ? failed("service door", r, why) : 0;
+  return r < 0 ? failed_door("service door", &h->conf->service.listen, r, why) : 0;
 }
 
 /* The rows' texts are the configuration's. */
@@ -256,7 +262,7 @@ static int start_admin(struct house *h) {
   if (r == 0)
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
-    return failed("operators' door", r, why);
+    return failed_door("operators' door", &c->admin.listen, r, why);
   h->loads = (struct counts){load_rows, HOUSE_LOADS, h->load_values};
   h->backends = (struct counts){backend_rows, MSET_BACKEND_COUNT_, h->backend_values};
   h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
