@@ -19,11 +19,50 @@ static void work_end(struct work *w) {
   revise_state_done(&w->state);
 }
 
-/* Settings stand in the body as they are, or under "settings". */
-static void body_take(struct work *w, const json_t *body) {
+/* A text that no line of the file can hold, or a null within a list: where it stands, "" none. */
+static bool is_odd(const json_t *v, char *pointer, size_t bytes) {
+  size_t n = strlen(pointer), i;
+  const char *key;
+  json_t *one;
+  const char *text = json_string_value(v);
+  for (; text && *text; text++)
+    if ((unsigned char)*text < 0x20 || *text == 0x7f)
+      return true;
+  json_object_foreach((json_t *)(uintptr_t)v, key, one) {
+    snprintf(pointer + n, bytes - n, "/%s", key);
+    if (is_odd(one, pointer, bytes))
+      return true;
+    pointer[n] = 0;
+  }
+  json_array_foreach(v, i, one) {
+    snprintf(pointer + n, bytes - n, "/%zu", i);
+    if (json_is_null(one) || is_odd(one, pointer, bytes))
+      return true;
+    pointer[n] = 0;
+  }
+  return false;
+}
+
+/* Settings stand in the body as they are, or under "settings", beside the name as GET tells it. */
+static bool body_take(struct work *w, const json_t *body, struct web_answer *ret) {
   const json_t *inner = json_object_get(body, "settings");
-  w->body = json_is_object(inner) ? inner : body;
-  w->prefix = json_is_object(inner) ? "/settings" : "";
+  const char *name = json_string_value(json_object_get(body, "name"));
+  char pointer[256] = "";
+  w->body = inner ? inner : body;
+  w->prefix = inner ? "/settings" : "";
+  if (inner && !json_is_object(inner)) {
+    desk_wrong(ret, "/settings", "a map is expected");
+    return false;
+  }
+  if (inner && name && w->name && strcmp(name, w->name) != 0) {
+    desk_wrong(ret, "/name", "expected the name in the path: a trunk keeps its name");
+    return false;
+  }
+  snprintf(pointer, sizeof(pointer), "%s", w->prefix);
+  if (!is_odd(w->body, pointer, sizeof(pointer)))
+    return true;
+  desk_wrong(ret, pointer, "expected a text without control characters or line breaks, and no null in a list");
+  return false;
 }
 
 static json_t *trunk_doc(const char *name, json_t *settings, char etag[WEB_ETAG_BYTES]) {
@@ -35,9 +74,8 @@ static json_t *trunk_doc(const char *name, json_t *settings, char etag[WEB_ETAG_
 static bool work_begin(struct admin *a, struct desk_ask *ask, struct work *w, struct web_answer *ret) {
   char etag[WEB_ETAG_BYTES];
   *w = (struct work){.name = ask->web->params.text[0]};
-  if (!config_state(a, &w->state, ret))
+  if (!body_take(w, ask->body, ret) || !config_state(a, &w->state, ret))
     return false;
-  body_take(w, ask->body);
   w->now = revise_item(w->state.text, "trunks", w->name);
   if (!w->now)
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
@@ -156,19 +194,22 @@ void verb_trunk_del(struct admin *a, struct desk_ask *ask, struct web_answer *re
 void verb_trunk_new(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct work w = {0};
   char pointer[40];
-  if (!config_state(a, &w.state, ret))
+  if (!body_take(&w, ask->body, ret) || !config_state(a, &w.state, ret))
     return;
-  body_take(&w, ask->body);
-  const char *name = json_string_value(json_object_get(w.body, "name"));
+  json_t *item = json_deep_copy(w.body);
+  if (!json_object_get(item, "name"))
+    json_object_set(item, "name", json_object_get(ask->body, "name"));
+  const char *name = json_string_value(json_object_get(item, "name"));
   w.now = name ? revise_item(w.state.text, "trunks", name) : NULL;
   snprintf(pointer, sizeof(pointer), "%s/name", w.prefix);
   if (!name || !name[0] || strlen(name) >= CONF_NAME_BYTES) {
     desk_wrong(ret, pointer, "expected a name of 1 to 63 characters");
   } else if (w.now) {
     desk_wrong(ret, pointer, "there is a trunk of this name");
-  } else if (change(a, ask, &w, name, w.body, ret)) {
+  } else if (change(a, ask, &w, name, item, ret)) {
     answer(a, ask, name, 201, ret);
     snprintf(ret->location, sizeof(ret->location), "/admin/v1/trunks/%s", name);
   }
+  json_decref(item);
   work_end(&w);
 }

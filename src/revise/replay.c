@@ -15,15 +15,18 @@ enum { END_TEXT_BYTES = 360, STEP_BYTES = 200 };
 struct stay {
   uint64_t end_us, talked_us;
   const struct conf_trunk *in, *out;
+  const struct conf_user *from, *to; /* NULL: not of the configuration */
   struct caps_hold caps;
 };
 
 struct world {
   const struct conf *conf;
+  const struct conf *then; /* then is what the calls were placed under. */
   const struct plan *plan;
   struct guard *guard;
   struct stay *heap; /* the first one that ends on top */
   uint32_t n, room;
+  uint32_t *of_user; /* of_user[i] counts the live calls of conf->users[i]. */
 };
 
 /* What became of a call in one world. */
@@ -41,6 +44,14 @@ static void heap_swap(struct stay *a, struct stay *b) {
   *b = s;
 }
 
+/* A call begins or ends for whom it is, by +1 or -1; once for one who calls himself. */
+static void users_count(struct world *w, const struct stay *s, int by) {
+  if (s->from)
+    w->of_user[s->from - w->conf->users] += (uint32_t)by;
+  if (s->to && s->to != s->from)
+    w->of_user[s->to - w->conf->users] += (uint32_t)by;
+}
+
 static int stay_add(struct world *w, const struct stay *s) {
   if (w->n == w->room) {
     uint32_t room = w->room ? 2 * w->room : 256;
@@ -51,6 +62,7 @@ static int stay_add(struct world *w, const struct stay *s) {
     w->room = room;
   }
   uint32_t i = w->n++;
+  users_count(w, s, 1);
   w->heap[i] = *s;
   for (; i && w->heap[(i - 1) / 2].end_us > w->heap[i].end_us; i = (i - 1) / 2)
     heap_swap(&w->heap[(i - 1) / 2], &w->heap[i]);
@@ -67,6 +79,7 @@ static void stay_end(struct world *w) {
       break;
     heap_swap(&w->heap[i], &w->heap[k]);
   }
+  users_count(w, &s, -1);
   guard_caps_leave(w->guard, &s.caps, s.talked_us, s.end_us);
   if (s.in)
     guard_leave(w->guard, s.in);
@@ -80,6 +93,7 @@ struct asked {
   const struct record_past *p;
   const struct conf_trunk *in;
   char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES];
+  bool is_strange; /* is_strange: the caller's number is none of the identity's. */
   struct route_decision d;
   struct stay stay;
 };
@@ -88,6 +102,29 @@ static void number_read(const struct world *w, const struct asked *a, enum route
                         struct slice number, char *dst) {
   if (!a->in || route_number(w->plan, a->in->name, way, number, dst, ROUTE_NUMBER_BYTES) < 0)
     slice_copy(dst, ROUTE_NUMBER_BYTES, number);
+}
+
+static bool user_has(const struct conf_user *u, struct slice number) {
+  for (uint32_t i = 0; u && i < u->numbers.n; i++)
+    if (slice_eq(slice_of(u->numbers.text[i]), number))
+      return true;
+  return false;
+}
+
+/* The number that a user of ours calls from. Where the configuration of then gave it and that of this world
+ * does not, the user's first number stands for it if it was the first one then; else it is refused. Numbers
+ * that came with a token alone are not the configuration's. */
+static struct slice own_number(const struct world *w, const struct record_past *p, bool *ret_refused) {
+  const struct conf_user *then = conf_user_find(w->then, p->identity),
+                         *now = conf_user_find(w->conf, p->identity);
+  *ret_refused = false;
+  if (p->trunk.n || !user_has(then, p->caller) || user_has(now, p->caller))
+    return p->caller;
+  bool is_first = slice_eq(slice_of(then->numbers.text[0]), p->caller);
+  if (is_first && now && now->numbers.n)
+    return slice_of(now->numbers.text[0]);
+  *ret_refused = true;
+  return p->caller;
 }
 
 static struct slice verified_word(struct slice verified) {
@@ -101,7 +138,7 @@ static struct slice verified_word(struct slice verified) {
 static void decide(const struct world *w, struct asked *a) {
   const struct record_past *p = a->p;
   number_read(w, a, ROUTE_IN_CALLED, p->called, a->called);
-  number_read(w, a, ROUTE_IN_CALLER, p->caller, a->caller);
+  number_read(w, a, ROUTE_IN_CALLER, own_number(w, p, &a->is_strange), a->caller);
   struct route_facts f = {.from_kind = p->trunk.n ? SLICE("trunk") : SLICE("native"),
                           .trunk = p->trunk,
                           .called = slice_of(a->called),
@@ -123,7 +160,9 @@ static void refused_by(struct end *e, const struct verdict *v) {
 static bool screen(const struct asked *a, struct end *e) {
   const struct record_past *p = a->p;
   struct verdict v = verdict_pass();
-  if (p->trunk.n && !a->in)
+  if (a->is_strange)
+    v = verdict_refuse(REFUSE_CALLER_ID, "from is not one of the identity's numbers");
+  else if (p->trunk.n && !a->in)
     v = verdict_refuse(REFUSE_UNKNOWN_SOURCE, "there is no trunk of that name");
   else if (a->in && p->is_anonymous && a->in->anonymous == ANONYMOUS_REFUSE)
     v = verdict_refuse(REFUSE_ANONYMOUS, "%s", a->in->name);
@@ -160,12 +199,33 @@ static struct verdict out_admit(struct world *w, struct asked *a, uint64_t now_u
   return v;
 }
 
+static struct verdict identity_admit(const struct world *w, const struct conf_user *u) {
+  uint32_t most = w->conf->service.calls_per_identity;
+  return u && most && w->of_user[u - w->conf->users] >= most
+             ? verdict_refuse(REFUSE_CALLS_IDENTITY, "service.calls_per_identity is %u", most)
+             : verdict_pass();
+}
+
+/* The whole house, then one identity. */
+static struct verdict house_admit(const struct world *w, struct asked *a) {
+  if (a->d.emergency)
+    return verdict_pass();
+  if (w->n >= w->conf->node.max_calls)
+    return verdict_refuse(REFUSE_NODE_CALLS, "node.max_calls is %u", w->conf->node.max_calls);
+  struct verdict v = identity_admit(w, a->stay.from);
+  return verdict_is_pass(&v) ? identity_admit(w, a->stay.to) : v;
+}
+
 /* In this order, as a call that is placed. */
 static struct verdict limits(struct world *w, struct asked *a, uint64_t now_us) {
   struct slice called = a->d.called[0] ? slice_of(a->d.called) : slice_of(a->called);
   struct caps_facts f = {
       .called = called, .caller = slice_of(a->caller), .trunk = a->p->trunk, .tenant = a->p->tenant};
-  struct verdict v = verdict_pass();
+  a->stay.from = a->p->trunk.n ? NULL : conf_user_find(w->conf, a->p->identity);
+  a->stay.to = a->d.action == ROUTE_USER ? conf_user_find(w->conf, slice_of(a->d.user)) : NULL;
+  struct verdict v = house_admit(w, a);
+  if (!verdict_is_pass(&v))
+    return v;
   if (a->in && a->d.emergency)
     guard_admit_emergency(w->guard, a->in);
   else if (a->in)
@@ -314,10 +374,13 @@ static int call_take(void *arg, const struct record_past *p) {
   return 0;
 }
 
-static int world_begin(struct world *w, const struct conf *c, const struct plan *p) {
+static int world_begin(struct world *w, const struct conf *c, const struct plan *p,
+                       const struct conf *then) {
   w->conf = c;
+  w->then = then;
   w->plan = p;
-  int r = guard_new(&w->guard, c);
+  w->of_user = calloc(c->n_users + 1, sizeof(*w->of_user));
+  int r = w->of_user ? guard_new(&w->guard, c) : -ENOMEM;
   if (r == 0)
     guard_rehearse(w->guard);
   return r;
@@ -325,6 +388,7 @@ static int world_begin(struct world *w, const struct conf *c, const struct plan 
 
 static void world_end(struct world *w) {
   free(w->heap);
+  free(w->of_user);
   guard_free(w->guard);
 }
 
@@ -335,9 +399,9 @@ int replay_run(const struct replay_worlds *w, const char *store_file, uint64_t s
   memset(ret, 0, sizeof(*ret));
   int r = reader_new(&reader, store_file);
   if (r == 0)
-    r = world_begin(&run.old, w->old_conf, w->old_plan);
+    r = world_begin(&run.old, w->old_conf, w->old_plan, w->old_conf);
   if (r == 0)
-    r = world_begin(&run.new, w->new_conf, w->new_plan);
+    r = world_begin(&run.new, w->new_conf, w->new_plan, w->old_conf);
   if (r == 0)
     r = reader_past(reader, since_ms, run.now_ms + 1, max, call_take, &run);
   ret->is_cut = ret->calls == max;

@@ -195,6 +195,11 @@ def single(base):
         check(status == 422 and problem["errors"][0]["pointer"] == "/max_calls", "%d %s" % (status, problem))
         status, problem = house.ask_desk("PUT", "/trunks/" + name, dict(one["settings"], name="other"), one["etag"])
         check(status == 422 and problem["errors"][0]["pointer"] == "/name", "%d %s" % (status, problem))
+        for body, pointer in (({"name": "other", "settings": one["settings"]}, "/name"), ({"settings": None}, "/settings"),
+                              ({"settings": {"peers": ["127.0.0.1", None]}}, "/settings/peers/1"),
+                              ({"settings": {"target": "sip:x\n- name: y"}}, "/settings/target")):
+            status, problem = house.ask_desk("PATCH", "/trunks/" + name, body, one["etag"])
+            check(status == 422 and problem["errors"][0]["pointer"] == pointer, "%s: %d %s" % (pointer, status, problem))
         check(house.good("GET", "/trunks/" + name) == one, "a refused change left something behind")
         changed = house.good("PATCH", "/trunks/" + name, {"max_calls": 7, "hold": None}, one["etag"])
         check(changed["settings"]["max_calls"] == 7 and changed["etag"] != one["etag"] and "hold" not in changed["settings"], str(changed))
@@ -211,6 +216,10 @@ def single(base):
         wait_for("the new trunk", lambda: any(t["name"] == "fresh" for t in house.good("GET", "/trunks")["trunks"]))
         check(house.ask_desk("DELETE", "/trunks/fresh", None, new["etag"])[0] == 204, "taken out")
         check(house.ask_desk("GET", "/trunks/fresh")[0] == 404, "gone")
+        beside = {"name": fresh.pop("name"), "settings": fresh}
+        new = house.good("POST", "/trunks", beside, status=201)
+        check(new["settings"]["name"] == "fresh", "the name beside the settings, as GET tells it: %s" % new)
+        check(house.ask_desk("DELETE", "/trunks/fresh", None, new["etag"])[0] == 204, "taken out")
 
         numbers = house.good("GET", "/numbers")
         have = {n["number"]: n["user"] for n in numbers["numbers"]}

@@ -780,6 +780,37 @@ Test(revise, replay_of_limits_in_the_order_of_time) {
   cr_assert(strstr(moved_of(p, "c_4")->is, "minutes_per_day"), "%s", moved_of(p, "c_4")->is);
 }
 
+/* The node's limit, an identity's, and numbers that a user no longer has. */
+Test(revise, replay_of_the_houses_limits_and_the_users_numbers) {
+  static const struct past list[] = {
+      {NULL, "alice", "+15550300001", "+15550100001", 10, 60, 0},
+      {"carrier", NULL, "+15550100001", "+15550200001", 20, 60, 0},
+      {NULL, "bob", "+15550300003", "+15550100009", 30, 60, 0}, /* a number of his token */
+      {NULL, "alice", "112", "+15550100001", 35, 10, 0},
+  };
+  char path[200];
+  own_mem struct revise_replay *p = calloc(1, sizeof(*p));
+  snprintf(path, sizeof(path), "%s/records.db", dir);
+  store_fill(path, list, COUNT_OF(list), 1);
+  own(revise) r = begin_with_store(path);
+  own_mem char *node = edit(good, "log_level: info", "log_level: info, max_calls: 2");
+  replay_text(r, node, NULL, p);
+  cr_assert_eq(p->changed, 1);
+  cr_assert(strstr(moved_of(p, "c_2")->is, "node_calls"), "%s", moved_of(p, "c_2")->is);
+  own_mem char *one = edit(good, "  edge: edge.example\n", "  edge: edge.example\n  calls_per_identity: 1\n");
+  replay_text(r, one, NULL, p);
+  cr_assert_eq(p->changed, 1, "alice is called while she calls; 112 goes");
+  cr_assert(strstr(moved_of(p, "c_1")->is, "identity_calls"), "%s", moved_of(p, "c_1")->is);
+  own_mem char *none = edit(good, "\"+15550100001\"", "");
+  replay_text(r, none, NULL, p);
+  cr_assert_eq(p->refused, 1, "but 112");
+  cr_assert(strstr(moved_of(p, "c_0")->is, "caller_id"), "%s", moved_of(p, "c_0")->is);
+  own_mem char *other = edit(good, "\"+15550100001\"", "\"+15550100077\"");
+  replay_text(r, other, NULL, p);
+  cr_assert_eq(p->refused, 0);
+  cr_assert(strstr(moved_of(p, "c_0")->is, "from +15550100077"), "%s", moved_of(p, "c_0")->is);
+}
+
 Test(revise, a_plan_that_refuses_all_of_yesterday_takes_force) {
   static const struct past one = {NULL, "alice", "+15550300001", "+15550100001", 10, 60, 0};
   char path[200];
@@ -809,7 +840,9 @@ Test(revise, replay_of_a_day, .timeout = 120) {
   store_fill(path, list, COUNT_OF(list), times);
   own_mem char *wide = edit(good, "    srtp: off\n",
                             "    srtp: off\n    max_calls: 100000\n    max_calls_per_s: 10000\n");
-  own_mem char *all = edit(wide, "log_level: info", "log_level: info, max_calls: 100000");
+  own_mem char *wider = edit(wide, "log_level: info", "log_level: info, max_calls: 100000");
+  own_mem char *all =
+      edit(wider, "  edge: edge.example\n", "  edge: edge.example\n  calls_per_identity: 10000\n");
   put("s.yaml", all, 0640);
   own(revise) r = begin_with_store(path);
   own_mem char *plan =
