@@ -83,6 +83,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = admin_count(a, web_counts(a->web));
   if (r == 0) {
     why = "no thread";
+    r = keep_start(a);
+  if (r == 0)
     r = keeper_start(a);
   }
   if (ret_why)
@@ -96,6 +98,7 @@ struct admin *admin_free(struct admin *a) {
   if (!a)
     return NULL;
   keeper_stop(a);
+  keep_stop(a);
   web_free(a->web);
   push_free(a->push);
   reader_free(a->reader);

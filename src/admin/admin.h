@@ -65,6 +65,7 @@ struct admin_settings {
   json_t *(*bans)(void *arg);
   int (*ban)(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);
   int (*unban)(void *arg, const char *address);
+  size_t (*bans_kept)(void *arg, struct kept_ban *list); /* all in force, at most KEPT_BANS_MAX */
   unsigned session_idle_s, session_life_s; /* 0: 28,800 and 86,400 */
   unsigned streams_max; /* streams_max is how many may listen to events; 0: 1000 */
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */

@@ -10,7 +10,10 @@
 
 #include <stdio.h>
 
-#define KEEP_MS 86400000u
+#define KEEP_MS (7u * 86400000u)
+/* Trunks are looked at anew after a restart: until then what was said of them holds. */
+#define TRUNK_HOLD_MS 90000u
+#define HOLD_MS 10000u
 
 SHAPE(alarm, {"id", SHAPE_TEXT, SHAPE_MUST}, {"kind", SHAPE_TEXT, SHAPE_MUST},
       {"severity", SHAPE_TEXT, SHAPE_MUST, .choices = "critical|warning|info"},
@@ -71,12 +74,30 @@ void alarms_feed(struct alarms *as, const struct admin_alarm *now, size_t n, uin
     one_feed(as, &now[i], wall_ms, changed, arg);
   for (size_t i = 0; i < ALARMS_MAX; i++) {
     struct alarm *al = &as->list[i];
-    if (al->raised_ms && !al->cleared_ms && !al->told) {
+    if (al->raised_ms && !al->cleared_ms && !al->told && wall_ms >= al->until_ms) {
       al->cleared_ms = wall_ms;
       changed(arg, al);
     } else if (al->cleared_ms && wall_ms > al->cleared_ms + KEEP_MS)
       memset(al, 0, sizeof *al);
   }
+}
+
+void alarms_put_back(struct alarms *as, const struct kept_alarm *k, uint64_t wall_ms) {
+  static const char *const severities[] = {"critical", "warning", "info"};
+  struct alarm *al = k->raised_ms && k->id[0] ? place_find(as) : NULL;
+  if (!al || al->raised_ms)
+    return;
+  memcpy(al->id, k->id, sizeof(al->id));
+  memcpy(al->acked_by, k->acked_by, sizeof(al->acked_by));
+  memcpy(al->now.kind, k->kind, sizeof(al->now.kind));
+  memcpy(al->now.what, k->what, sizeof(al->now.what));
+  memcpy(al->now.text, k->text, sizeof(al->now.text));
+  for (size_t i = 0; i < COUNT_OF(severities); i++)
+    if (i == 0 || strcmp(k->severity, severities[i]) == 0)
+      al->now.severity = severities[i];
+  al->raised_ms = k->raised_ms;
+  al->cleared_ms = k->cleared_ms;
+  al->until_ms = wall_ms + (strcmp(k->kind, "trunk_down") == 0 ? TRUNK_HOLD_MS : HOLD_MS);
 }
 
 struct alarm *alarms_find(struct alarms *as, const char *id) {
@@ -123,6 +144,7 @@ void verb_alarm_ack(struct admin *a, struct desk_ask *ask, struct web_answer *re
   if (al) {
     memcpy(al->acked_by, ask->who->name, sizeof al->acked_by);
     doc = alarm_json(al);
+    keep_alarms(a);
   }
   pthread_mutex_unlock(&a->lock);
   if (doc)

@@ -29,6 +29,8 @@ void verb_ban_new(struct admin *a, struct desk_ask *ask, struct web_answer *ret)
   uint32_t seconds = ttl ? (uint32_t)json_integer_value(ttl) : 3600;
   int r =
       a->set.ban ? a->set.ban(a->set.calls_arg, addr, seconds, why ? why : "", ask->who->name) : -ENOSPC;
+  if (r == 0)
+    keep_bans(a);
   if (r == -EINVAL)
     desk_wrong(ret, "/addr", "an address is expected");
   else if (r < 0)
@@ -38,8 +40,10 @@ void verb_ban_new(struct admin *a, struct desk_ask *ask, struct web_answer *ret)
 }
 
 void verb_ban_del(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  if (a->set.unban && a->set.unban(a->set.calls_arg, ask->web->params.text[0]) == 0)
+  if (a->set.unban && a->set.unban(a->set.calls_arg, ask->web->params.text[0]) == 0) {
+    keep_bans(a);
     ret->status = 204;
-  else
+  } else {
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
+  }
 }

@@ -171,6 +171,12 @@ void desk_finish(void *arg, void *note, struct web_answer *answer) {
   struct admin *a = arg;
   struct desk_note *n = note;
   bool done = answer->status >= 200 && answer->status < 300;
+  if (done && n->verb->flags & VERB_KEPT && keep_write(a) < 0) {
+    web_answer_done(answer);
+    web_answer_problem(answer, WEB_PROBLEM_internal,
+                       &(struct web_problem_info){
+                           .detail = "this was done, but it could not be written down: a restart forgets it"});
+  }
   if (done && verb_changes(n->verb) &&
       audit_note(a, n->verb, &n->who, n->from, n->what, n->before, n->after, answer->status) < 0) {
     web_answer_done(answer);

@@ -37,13 +37,16 @@ struct admin {
   struct gate gate;
   uint64_t session_idle_ms, session_life_ms;
   struct keeper *keeper;
+  struct keep *keep;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   struct pending pending,
       snapshot; /* owner thread: what goes out with the next tick; what new ones get */
   uint64_t snapshot_us, snapshot_end;
+  uint32_t ticks;
   pthread_mutex_t lock; /* lock is for what follows. */
   struct overview overview;
   struct alarms alarms;
+  bool alarms_new; /* alarms_new: this tick raised or cleared one. */
   struct throttle *throttle;
   struct again *again;
   struct known known[KNOWN_MAX];
@@ -73,6 +76,14 @@ web_ask_fn desk_asked; /* the owner's side */
 
 bool desk_still(void *arg, struct web_asker *who);
 
+/* keep.c: bans and alarms, so that they outlive a restart. Taken from the owner's tick, or by who changes
+ * them; written by the keeper's turn, or at once. */
+int keep_start(struct admin *a) must_check; /* reads the alarms back */
+void keep_stop(struct admin *a);            /* writes what waits */
+void keep_bans(struct admin *a);            /* owner thread: they may have changed */
+void keep_alarms(struct admin *a);          /* under a->lock: they have */
+int keep_write(struct admin *a) must_check; /* all that waits, now: 0 or -EIO */
+void keep_turn(struct admin *a);            /* now and then, for who has nobody waiting */
 /* keeper.c: the thread that ends streams with their sessions. */
 int keeper_start(struct admin *a) must_check;
 void keeper_stop(struct admin *a);

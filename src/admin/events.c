@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-enum { SNAPSHOT_CALLS = 100, PENDING_MAX = 262144 };
+enum { SNAPSHOT_CALLS = 100, PENDING_MAX = 262144, BANS_TICKS = 5 };
 #define SNAPSHOT_US 1000000u
 
 /* Adds one event to a growing text; data is taken. */
@@ -36,6 +36,7 @@ bool admin_is_watched(struct admin *a) { return web_stream_count(a->web) > 0; }
 static void alarm_changed(void *arg, const struct alarm *al) {
   struct admin *a = arg;
   event_add(&a->pending, "alarm", alarm_json(al));
+  a->alarms_new = true;
 }
 
 json_t *desk_overview(struct admin *a) {
@@ -62,8 +63,13 @@ void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin
   bool is_new = a->overview.facts.config_version != f->config_version ||
                 a->overview.facts.confirm_by_ms != f->confirm_by_ms;
   overview_feed(&a->overview, f, wall_ms);
+  a->alarms_new = false;
   alarms_feed(&a->alarms, alarms, n, wall_ms, alarm_changed, a);
+  if (a->alarms_new)
+    keep_alarms(a);
   pthread_mutex_unlock(&a->lock);
+  if (a->ticks++ % BANS_TICKS == 0)
+    keep_bans(a);
   if (admin_is_watched(a)) {
     if (is_new)
       event_add(&a->pending, "config", config_json(f));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A thread for what must happen though nobody asks: twice a second, streams end whose session, token or
- * certificate has ended. */
+ * certificate has ended, and bans and alarms that changed go to the disk. */
 #include "admin/desk.h"
 
 #include <signal.h>
@@ -33,8 +33,10 @@ static bool keeper_wait(struct keeper *k) {
 
 static void *keeper_run(void *arg) {
   struct keeper *k = arg;
-  while (keeper_wait(k))
+  while (keeper_wait(k)) {
     (void)web_streams_judge(k->admin->web);
+    keep_turn(k->admin);
+  }
   return NULL;
 }
 

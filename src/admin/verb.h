@@ -15,6 +15,7 @@ enum verb_flag {
   VERB_STREAM = 8, /* answered by an open stream of events (CALL) */
   VERB_LARGE = 16, /* the body may have 4 MiB */
   VERB_TOLD = 64,  /* a GET of what is not everybody's: in the audit */
+  VERB_KEPT = 128, /* what it changed is on the disk before its answer goes out (keep.c) */
   VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
   VERB_COMMITS =
       128,         /* another configuration into force: 409 where it can't be now, 422 with its errors */

@@ -168,6 +168,7 @@ static int start_calls(struct house *h) {
   r = guard_new(&h->guard, h->conf);
   if (r < 0)
     return failed("guard", r, NULL);
+  house_bans_back(h);
   r = house_caps(h);
   if (r < 0)
     return failed("caps", r, NULL);
@@ -217,7 +218,7 @@ static int start_admin(struct house *h) {
   struct admin_certificate certificates[CONF_CERTIFICATES_MAX];
   const char *why = NULL;
   char ledger[CONF_PATH_BYTES + 16];
-  snprintf(ledger, sizeof(ledger), "%s/operators.db", c->node.state_dir);
+  house_ledger(h, ledger);
   for (uint32_t i = 0; i < c->admin.hosts.n; i++)
     hosts[i] = c->admin.hosts.text[i];
   struct admin_settings s = {.listen = c->admin.listen,
@@ -250,6 +251,7 @@ static int start_admin(struct house *h) {
                              .bans = house_bans,
                              .ban = house_ban,
                              .unban = house_unban,
+                             .bans_kept = house_bans_kept,
                              .streams_max = c->admin.streams_max,
                              .calls_arg = h,
                              .trunks = house_trunks,

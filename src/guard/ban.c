@@ -95,22 +95,29 @@ bool guard_is_banned(const struct guard *g, const struct addr *source, uint64_t 
   return is_banned;
 }
 
-int guard_ban(struct guard *g, const struct addr *source, uint64_t until_us, const char *why,
-              const char *by) {
+int guard_ban_back(struct guard *g, const struct addr *source, const struct guard_ban *b) {
   uint8_t key[16];
   struct slice k = key_of(source, key);
   struct failing *f = map_get(g->bans->by_source, k);
   uint32_t hands = 0;
   for (uint32_t i = 0; i < BANS_MAX; i++)
     hands += g->bans->list[i].by_hand;
-  if (hands >= HAND_MAX || (!f && !(f = place_make(g->bans, k, 0))))
+  if ((b->by_hand && hands >= HAND_MAX) || (!f && !(f = place_make(g->bans, k, 0))))
     return -ENOSPC;
-  f->until_us = until_us;
-  f->by_hand = true;
-  f->hits = 0;
-  slice_copy(f->why, sizeof(f->why), slice_of(why));
-  slice_copy(f->by, sizeof(f->by), slice_of(by));
+  f->until_us = b->until_us;
+  f->by_hand = b->by_hand;
+  f->hits = b->hits;
+  memcpy(f->why, b->why, sizeof(f->why));
+  memcpy(f->by, b->by, sizeof(f->by));
   return 0;
+}
+
+int guard_ban(struct guard *g, const struct addr *source, uint64_t until_us, const char *why,
+              const char *by) {
+  struct guard_ban b = {.until_us = until_us, .by_hand = true};
+  slice_copy(b.why, sizeof(b.why), slice_of(why));
+  slice_copy(b.by, sizeof(b.by), slice_of(by));
+  return guard_ban_back(g, source, &b);
 }
 
 int guard_unban(struct guard *g, const struct addr *source) {
@@ -144,6 +151,7 @@ size_t guard_bans(const struct guard *g, uint64_t now_us, struct guard_ban *list
     source_text(f, list[n].address);
     memcpy(list[n].why, f->why, sizeof(f->why));
     memcpy(list[n].by, f->by, sizeof(f->by));
+    list[n].by_hand = f->by_hand;
     list[n].until_us = f->until_us;
     list[n++].hits = f->hits;
   }

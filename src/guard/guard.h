@@ -106,7 +106,10 @@ struct guard_ban {
   char address[ADDR_TEXT_BYTES]; /* IPv6: the /64 */
   char why[GUARD_WHY_BYTES], by[GUARD_WHY_BYTES];
   uint64_t until_us, hits;
+  bool by_hand;
 };
+/* One that was in force before a restart, as guard_bans() told it; its address apart. */
+int guard_ban_back(struct guard *g, const struct addr *source, const struct guard_ban *b) must_check;
 int guard_ban(struct guard *g, const struct addr *source, uint64_t until_us, const char *why,
               const char *by) must_check;
 int guard_unban(struct guard *g, const struct addr *source) must_check;

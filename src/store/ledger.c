@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The operators' database: schema and statements. See ledger.h. */
 #include "store/ledgerpart.h"
+#include "store/migrate.h"
 
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
-enum { LEDGER_VERSION = 1 };
-
-static const char schema[] =
-    "BEGIN;"
-    "CREATE TABLE users (name TEXT PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,"
-    " created_ms INTEGER NOT NULL, last_login_ms INTEGER NOT NULL, locked INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL, by TEXT NOT NULL,"
-    " digest BLOB NOT NULL UNIQUE, created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL,"
-    " last_used_ms INTEGER NOT NULL) STRICT;"
-    "CREATE TABLE sessions (digest BLOB PRIMARY KEY, user TEXT NOT NULL, origin BLOB NOT NULL,"
-    " created_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX sessions_user ON sessions (user);"
-    "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL,"
-    " role TEXT NOT NULL, from_addr TEXT NOT NULL, verb TEXT NOT NULL, what TEXT NOT NULL,"
-    " before TEXT NOT NULL, after TEXT NOT NULL, status INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;"
-    "CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,"
-    " hash BLOB NOT NULL) STRICT;"
-    "PRAGMA user_version=1; COMMIT;";
+static const struct migration steps[] = {
+    {.version = 1,
+     .sql =
+         "CREATE TABLE users (name TEXT PRIMARY KEY, role TEXT NOT NULL, hash TEXT NOT NULL,"
+         " created_ms INTEGER NOT NULL, last_login_ms INTEGER NOT NULL, locked INTEGER NOT NULL) STRICT;"
+         "CREATE TABLE tokens (id TEXT PRIMARY KEY, name TEXT NOT NULL, role TEXT NOT NULL,"
+         " by TEXT NOT NULL, digest BLOB NOT NULL UNIQUE, created_ms INTEGER NOT NULL,"
+         " expires_ms INTEGER NOT NULL, last_used_ms INTEGER NOT NULL) STRICT;"
+         "CREATE TABLE sessions (digest BLOB PRIMARY KEY, user TEXT NOT NULL, origin BLOB NOT NULL,"
+         " created_ms INTEGER NOT NULL, used_ms INTEGER NOT NULL) STRICT;"
+         "CREATE INDEX sessions_user ON sessions (user);"
+         "CREATE TABLE audit (seq INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, who TEXT NOT NULL,"
+         " role TEXT NOT NULL, from_addr TEXT NOT NULL, verb TEXT NOT NULL, what TEXT NOT NULL,"
+         " before TEXT NOT NULL, after TEXT NOT NULL, status INTEGER NOT NULL, hash BLOB NOT NULL) STRICT;"
+         "CREATE TABLE audit_head (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,"
+         " hash BLOB NOT NULL) STRICT"},
+    /* 2: what operators see that outlives a restart */
+    {.version = 2,
+     .sql = "CREATE TABLE bans (address TEXT PRIMARY KEY, why TEXT NOT NULL, by TEXT NOT NULL,"
+            " until_ms INTEGER NOT NULL, hits INTEGER NOT NULL, by_hand INTEGER NOT NULL) STRICT;"
+            "CREATE TABLE alarms (id TEXT PRIMARY KEY, kind TEXT NOT NULL, what TEXT NOT NULL,"
+            " severity TEXT NOT NULL, text TEXT NOT NULL, raised_ms INTEGER NOT NULL,"
+            " cleared_ms INTEGER NOT NULL, acked_by TEXT NOT NULL) STRICT"},
+};
 
 static sqlite3_stmt *ask(struct ledger *l, const char *sql, const char *types, va_list ap) {
   sqlite3_stmt *st = NULL;
@@ -93,15 +100,6 @@ static int file_make(const char *file) {
   return S_ISREG(st.st_mode) && !(st.st_mode & 077) ? 0 : -EPERM;
 }
 
-static int schema_check(struct ledger *l) {
-  int64_t version = ledger_number(l, "PRAGMA user_version");
-  if (version == LEDGER_VERSION)
-    return 0;
-  if (version != 0)
-    return -EIO;
-  return sqlite3_exec(l->sql, schema, NULL, NULL, NULL) == SQLITE_OK ? 0 : -EIO;
-}
-
 int ledger_new(struct ledger **ret_ledger, const char *file) {
   int r = file_make(file);
   if (r < 0)
@@ -119,10 +117,10 @@ int ledger_new(struct ledger **ret_ledger, const char *file) {
                    "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; PRAGMA journal_size_limit=8388608;",
                    NULL, NULL, NULL) != SQLITE_OK)
     return -EIO;
-  r = schema_check(l);
+  r = migrate_run(l->sql, steps, COUNT_OF(steps), NULL);
   if (r == 0)
     *ret_ledger = take(l);
-  return r;
+  return r == -EPROTO ? -EIO : r;
 }
 
 struct ledger *ledger_free(struct ledger *l) {

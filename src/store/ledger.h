@@ -90,3 +90,24 @@ struct audit_row *audit_rows_free(struct audit_row *rows, size_t n);
 /* Walks the chain: *ret_rows looked at; *ret_broken_at 0, or the first row that isn't as it was written
  * (a missing last row is seen too: one past the last). */
 int audit_verify(struct ledger *l, uint64_t *ret_rows, uint64_t *ret_broken_at) must_check;
+
+/* --- kept: what operators see that outlives a restart ------------------------------------------------
+ */
+#define KEPT_BANS_MAX 1024
+#define KEPT_ALARMS_MAX 256
+
+struct kept_ban {
+  char address[64], why[65], by[65];
+  uint64_t until_ms, hits; /* wall clock */
+  bool by_hand;
+};
+struct kept_alarm {
+  char id[20], kind[32], what[65], severity[16], text[320], acked_by[65];
+  uint64_t raised_ms, cleared_ms; /* cleared_ms 0: it stands */
+};
+/* All of them, in place of what was there, in one transaction: 0 or -EIO. */
+int kept_bans_put(struct ledger *l, const struct kept_ban *list, size_t n) must_check;
+int kept_alarms_put(struct ledger *l, const struct kept_alarm *list, size_t n) must_check;
+/* Into list, of the maximum: how many. */
+size_t kept_bans(struct ledger *l, struct kept_ban *list);
+size_t kept_alarms(struct ledger *l, struct kept_alarm *list);

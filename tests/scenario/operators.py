@@ -154,6 +154,50 @@ def tokens(base):
         check(house.ask("GET", "/v1/me", house.demo["users"]["bob"]["token"])[0] == 200, "another's token")
 
 
+def options_answered(house, seconds):
+    """Asks the SIP door each 20 ms: was anything answered?"""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.bind(("127.0.0.1", 0))
+        s.settimeout(0.02)
+        me, end, n = "127.0.0.1:%d" % s.getsockname()[1], time.monotonic() + seconds, 0
+        while time.monotonic() < end:
+            n += 1
+            s.sendto(("OPTIONS sip:127.0.0.1:%d SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKban%d\r\nMax-Forwards: 70\r\n"
+                      "From: <sip:a@127.0.0.1>;tag=1\r\nTo: <sip:127.0.0.1>\r\nCall-ID: ban%d@127.0.0.1\r\nCSeq: 1 OPTIONS\r\n"
+                      "Content-Length: 0\r\n\r\n" % (house.port("lab"), me, n, n)).encode(), ("127.0.0.1", house.port("lab")))
+            try:
+                if s.recv(4096).startswith(b"SIP/2.0 "):
+                    return True
+            except OSError:  # silence, or nobody there
+                time.sleep(0.01)
+        return False
+
+
+@OPERATORS.scenario("a ban and an alarm's acknowledgement outlive kill -9: not one packet of the banned source is answered")
+def outlived(base):
+    with Own(base, "outlived") as house:
+        boss = house.demo["admin"]["token"]
+        check(options_answered(house, 5), "no answer before the ban")
+        status, body = house.ask("POST", "/admin/v1/bans", boss, {"addr": "127.0.0.1", "ttl_s": 600, "why": "scans"}, True)
+        check(status == 201, "ban: %d %s" % (status, body))
+        os.kill(house.pid("media"), signal.SIGKILL)
+        alarm = wait_for("an alarm", lambda: next((a for a in house.ask("GET", "/admin/v1/alarms", boss, None, True)[1]["alarms"]
+                                                    if a["kind"] == "media_lost"), None))
+        check(house.ask("POST", "/admin/v1/alarms/%s/ack" % alarm["id"], boss, {}, True)[0] == 200, "ack")
+        wait_for("the media process", house.is_ready, 20)
+        old = house.pid("sallyportd")
+        os.kill(old, signal.SIGKILL)
+        check(not options_answered(house, 1), "answered as it starts")
+        wait_for("another sallyportd", lambda: house.pid("sallyportd") != old and house.is_ready(), 20)
+        check(not options_answered(house, 0.5), "answered after the restart")
+        bans = house.ask("GET", "/admin/v1/bans", boss, None, True)[1]["bans"]
+        check([(b["addr"], b["why"]) for b in bans] == [("127.0.0.1", "scans")] and bans[0]["hits"] > 0, "bans: %s" % bans)
+        again = [a for a in house.ask("GET", "/admin/v1/alarms", boss, None, True)[1]["alarms"] if a["id"] == alarm["id"]]
+        check(again and again[0]["acked_by"] and again[0]["raised_at"] == alarm["raised_at"], "alarms: %s" % again)
+        check(house.ask("DELETE", "/admin/v1/bans/127.0.0.1", boss, None, True)[0] == 204, "lift it")
+        check(options_answered(house, 5), "no answer after it was lifted")
+
+
 def call_lab(sip, number):
     d = Dialog(sip, number).invite(audio_sdp(4000))
     gone = d.answer(300)

@@ -347,8 +347,34 @@ Test(alarms, raised_once_and_cleared) {
             alarms_find(&as, id)->cleared_ms == 3000);
   alarms_feed(&as, now, 2, 4000, changed, &cleared);
   cr_assert(changes == 4 && alarms_open(&as) == 2, "again: a new one");
-  alarms_feed(&as, now, 2, 3000 + 86400001u, changed, &cleared);
+  alarms_feed(&as, now, 2, 3000 + 7 * 86400000ull + 1, changed, &cleared);
   cr_assert_null(alarms_find(&as, id), "a day later");
+}
+
+/* What stood before a restart stands, with who took it, until it could have been told again. */
+Test(admin, alarms_outlive_a_restart) {
+  static struct alarms as;
+  const struct kept_alarm kept[] = {
+      {"al_1", "trunk_down", "carrier", "critical", "down", "ann", 1000, 0},
+      {"al_2", "records_failing", "records", "warning", "bad", "", 2000, 0},
+      {"al_3", "trunk_down", "other", "critical", "down", "", 500, 900},
+  };
+  uint64_t cleared = 0;
+  for (size_t i = 0; i < COUNT_OF(kept); i++)
+    alarms_put_back(&as, &kept[i], 10000);
+  alarms_feed(&as, NULL, 0, 11000, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), 2);
+  struct admin_alarm again = {.kind = "trunk_down", .what = "carrier", .text = "down", .severity = "critical"};
+  alarms_feed(&as, &again, 1, 20001, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), 1);
+  cr_assert_str_eq(alarms_find(&as, "al_1")->acked_by, "ann");
+  cr_assert_eq(alarms_find(&as, "al_1")->raised_ms, 1000);
+  cr_assert_eq(alarms_find(&as, "al_2")->cleared_ms, 20001);
+  cr_assert_eq(alarms_find(&as, "al_3")->cleared_ms, 900);
+  alarms_feed(&as, NULL, 0, 99000, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), 1, "a trunk is looked at anew first");
+  alarms_feed(&as, NULL, 0, 100001, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), 0);
 }
 
 Test(overview, counts_today_and_samples) {

@@ -238,3 +238,58 @@ Test(ledger, a_file_that_others_may_read_is_refused) {
   sql("PRAGMA user_version=99");
   cr_assert_eq(ledger_new(&l, file), -EIO, "a newer program's file");
 }
+
+/* ---- what operators see that outlives a restart ---- */
+
+Test(ledger, bans_and_alarms_come_back) {
+  struct ledger *l = ledger_open();
+  static struct kept_ban bans[KEPT_BANS_MAX];
+  static struct kept_alarm alarms[KEPT_ALARMS_MAX];
+  const struct kept_ban in[] = {{"192.0.2.1", "why'; DROP TABLE bans", "gateway", 77, 5, false},
+                                {"2001:db8::", "scans", "ann", 1ull << 40, 0, true}};
+  const struct kept_alarm al = {"al_1", "trunk_down", "carrier", "critical", "Trunk", "ann", 5, 6};
+  cr_assert_eq(kept_bans(l, bans), 0);
+  cr_assert_eq(kept_bans_put(l, in, 2), 0);
+  cr_assert_eq(kept_alarms_put(l, &al, 1), 0);
+  ledger_free(l);
+  l = ledger_open();
+  cr_assert_eq(kept_bans(l, bans), 2);
+  cr_assert(bans[0].by_hand && bans[0].until_ms == 1ull << 40 && !strcmp(bans[0].address, "2001:db8::") &&
+            !strcmp(bans[0].by, "ann"));
+  cr_assert(!bans[1].by_hand && bans[1].hits == 5 && !strcmp(bans[1].why, in[0].why));
+  cr_assert_eq(kept_alarms(l, alarms), 1);
+  cr_assert(!memcmp(&alarms[0], &al, sizeof(al)));
+  cr_assert_eq(kept_bans_put(l, in, 1), 0);
+  cr_assert_eq(kept_bans(l, bans), 1, "written whole");
+  ledger_free(l);
+}
+
+static void fixture_load(const char *name) {
+  static char text[8192];
+  char path[256];
+  const char *top = getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR;
+  snprintf(path, sizeof(path), "%s/tests/unit/fixtures/%s", top, name);
+  FILE *f = fopen(path, "r");
+  cr_assert_not_null(f, "%s", path);
+  text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+  fclose(f);
+  sql(text);
+  chmod(file, 0600);
+}
+
+Test(ledger, every_older_schema_is_upgraded) {
+  fixture_load("operators-1.sql");
+  struct ledger *l = ledger_open();
+  struct staff_user u;
+  struct kept_ban b = {"192.0.2.1", "", "ann", 77, 0, true};
+  static struct kept_ban bans[KEPT_BANS_MAX];
+  cr_assert_eq(staff_user_get(l, "ann", &u), 0);
+  cr_assert_str_eq(u.role, "security");
+  cr_assert_eq(kept_bans_put(l, &b, 1), 0);
+  ledger_free(l);
+  l = ledger_open();
+  cr_assert_eq(kept_bans(l, bans), 1);
+  ledger_free(l);
+  sql("PRAGMA user_version=3");
+  cr_assert_eq(ledger_new(&l, file), -EIO, "a newer program's file is left alone");
+}
