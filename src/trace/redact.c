@@ -58,7 +58,10 @@ static bool has_word(struct slice s, const char *word) {
 /* What follows one of these is a secret, up to a delimiter. */
 static const char *const marks[] = {
     "inline:", "ice-pwd:", "key-mgmt:", "token=", "ticket=",  "password=", "secret=", "bearer ",
-    "basic ",  "passwd=",  "digits=",   "pwd=",   "api_key=", "response=", "cnonce="};
+    "basic ",  "passwd=",  "digits=",   "pwd=",   "api_key=", "response=", "cnonce=", "authorization=",
+    "k=clear:", "k=base64:"};
+/* The same as a parameter of a user's name: up to the @ too. What is dialled after the answer, a PIN. */
+static const char *const user_marks[] = {"postd=", "pin=", "passcode="};
 /* JSON members of which the value is one. */
 static const char *const members[] = {
     "token",      "ticket",        "secret",        "password",   "credential", "pwd",
@@ -69,16 +72,15 @@ static const char *const members[] = {
 /* Could one of all these begin with that pair? Most places of a message are passed by here. */
 static bool may_begin(char first, char second) {
   static const char *const seconds[26] = {
-      ['a' - 'a'] = "p", ['b' - 'a'] = "ea", ['c' - 'a'] = "n", ['d' - 'a'] = "i",  ['i' - 'a'] = "nc",
-      ['k' - 'a'] = "e", ['p' - 'a'] = "aw", ['r' - 'a'] = "e", ['s' - 'a'] = "ei", ['t' - 'a'] = "oi"};
+      ['a' - 'a'] = "pu", ['b' - 'a'] = "ea", ['c' - 'a'] = "n", ['d' - 'a'] = "i",  ['i' - 'a'] = "nc",
+      ['k' - 'a'] = "e=", ['p' - 'a'] = "awoi", ['r' - 'a'] = "e", ['s' - 'a'] = "ei", ['t' - 'a'] = "oi"};
   char c = lower(first);
   if (c == '"')
     return true;
   if (c < 'a' || c > 'z' || !seconds[c - 'a'])
     return false;
-  const char *may = seconds[c - 'a'];
   char d = lower(second);
-  return d && (d == may[0] || d == may[1]);
+  return d && strchr(seconds[c - 'a'], d);
 }
 
 static bool is_delimiter(char c) {
@@ -87,10 +89,10 @@ static bool is_delimiter(char c) {
 }
 
 /* Its length, 0: none begins here. */
-static size_t mark_at(struct slice s) {
-  for (size_t i = 0; i < COUNT_OF(marks); i++) {
-    size_t n = marks[i][0] == lower(s.p[0]) && marks[i][1] == lower(s.p[1]) ? strlen(marks[i]) : 0;
-    if (n && n <= s.n && strncasecmp(s.p, marks[i], n) == 0)
+static size_t mark_at(struct slice s, const char *const *list, size_t list_n) {
+  for (size_t i = 0; i < list_n; i++) {
+    size_t n = list[i][0] == lower(s.p[0]) && list[i][1] == lower(s.p[1]) ? strlen(list[i]) : 0;
+    if (n && n <= s.n && strncasecmp(s.p, list[i], n) == 0)
       return n;
   }
   return 0;
@@ -119,13 +121,13 @@ static size_t string_length(struct slice s) {
   return n;
 }
 
-static size_t run_length(struct slice s) {
+static size_t run_length(struct slice s, char stop) {
   size_t n = 0;
   while (n < s.n && s.p[n] == ' ')
     n++;
   if (n < s.n && s.p[n] == '"') /* a quoted value */
     n++;
-  while (n < s.n && !is_delimiter(s.p[n]))
+  while (n < s.n && !is_delimiter(s.p[n]) && s.p[n] != stop)
     n++;
   return n;
 }
@@ -137,11 +139,13 @@ static size_t password_at(struct slice s, size_t *ret_n) {
                 : s.n > 4 && strncasecmp(s.p, "sip:", 4) == 0  ? 4
                                                                : 0;
   size_t colon = 0;
-  for (size_t i = head; head && i < s.n && !is_delimiter(s.p[i]) && s.p[i] != '?'; i++) {
+  for (size_t i = head; head && i < s.n; i++) {
+    if (is_delimiter(s.p[i]) && s.p[i] != ';' && s.p[i] != '&') /* a user's name may hold these */
+      break;
     if (s.p[i] == ':' && !colon)
       colon = i + 1;
     if (s.p[i] == '@') {
-      *ret_n = i - colon;
+      *ret_n = colon ? i - colon : 0;
       return colon;
     }
   }
@@ -156,19 +160,24 @@ static void scan(struct sink *out, struct slice s) {
       i++;
       continue;
     }
-    size_t secret = 0, head = member_at(here);
+    size_t secret = 0, head = member_at(here), user = 0;
     if (head) {
       secret = string_length(slice_from(here.p + head, here.n - head));
-    } else if ((head = mark_at(here))) {
-      secret = run_length(slice_from(here.p + head, here.n - head));
+    } else if ((head = mark_at(here, marks, COUNT_OF(marks)))) {
+      secret = run_length(slice_from(here.p + head, here.n - head), 0);
+    } else if ((i == 0 || strchr(";?&, ", here.p[-1])) &&
+               (head = mark_at(here, user_marks, COUNT_OF(user_marks)))) {
+      secret = run_length(slice_from(here.p + head, here.n - head), '@');
     } else {
-      head = password_at(here, &secret);
+      user = head = password_at(here, &secret);
     }
     if (!head || !secret) {
       i++;
       continue;
     }
-    put(out, slice_from(s.p + from, i + head - from));
+    put(out, slice_from(s.p + from, i + (user ? 4 : head) - from));
+    if (user) /* what stands between sip: and the password, no @ in it */
+      scan(out, slice_from(here.p + 4, head - 4));
     put(out, SLICE(REDACT_MARK));
     i += head + secret;
     from = i;
@@ -255,6 +264,10 @@ static bool is_secret_header(struct slice name) {
   return false;
 }
 
+static bool are_digits(struct slice type) {
+  return has_word(type, "dtmf") || has_word(type, "telephone-event") || has_word(type, "digit");
+}
+
 /* One header with its folded lines. */
 static void header_put(struct sink *out, struct slice header, bool *is_digits) {
   struct slice value = header, name = slice_trim(slice_cut(&value, ':'));
@@ -265,7 +278,7 @@ static void header_put(struct sink *out, struct slice header, bool *is_digits) {
     put(out, SLICE(": " REDACT_MARK "\r\n"));
   } else {
     bool is_type = slice_ieq(name, SLICE("Content-Type")) || slice_ieq(name, SLICE("c"));
-    if (is_type && (has_word(value, "dtmf") || has_word(value, "telephone-event")))
+    if (is_type && are_digits(value))
       *is_digits = true;
     scan(out, header);
   }
@@ -289,8 +302,15 @@ size_t redact_sip(char *dst, size_t dst_bytes, struct slice message) {
     }
     header_put(&out, header, &is_digits);
   }
-  while (rest.n)
-    body_line(&out, line_cut(&rest), is_digits);
+  bool is_part = false; /* is_part: digits to the part's end */
+  while (rest.n) {
+    struct slice line = line_cut(&rest);
+    bool is_type = begins(line, "content-type:");
+    if (begins(line, "--"))
+      is_part = false;
+    body_line(&out, line, !is_type && (is_digits || is_part));
+    is_part = is_part || (is_type && are_digits(line));
+  }
   return out.n;
 }
 

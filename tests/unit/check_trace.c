@@ -67,13 +67,30 @@ Test(trace, keys_and_passwords_are_cut) {
   cr_assert_not_null(strstr(got, "Signal=(cut)\r\nDuration=160\r\n"), "%s", got);
   cr_assert_not_null(strstr(sip("INVITE sip:bob:SECRET@h SIP/2.0\r\n\r\n"), "sip:bob:(cut)@h"));
   cr_assert_not_null(strstr(sip("INVITE sip:bob@h:5060;x=1 SIP/2.0\r\n\r\n"), "sip:bob@h:5060;x=1 SIP"));
+  got = sip("INVITE sip:+1555;postd=SECRET;pin=SECRET;cpc=a:SECRET@h SIP/2.0\r\n\r\n");
+  cr_assert_null(strstr(got, "SECRET"), "%s", got);
+  got = sip("INVITE sip:+1555;postd=SECRET@h;spin=left SIP/2.0\r\n\r\n");
+  cr_assert_str_eq(got, "INVITE sip:+1555;postd=(cut)@h;spin=left SIP/2.0\r\n\r\n");
+  static const char *const types[] = {"application/vnd.nortelnetworks.digits", "audio/telephone-event"};
+  for (size_t i = 0; i < COUNT_OF(types); i++) {
+    char text[300];
+    snprintf(text, sizeof(text), "INFO sip:a SIP/2.0\r\nContent-Type: %s\r\n\r\nd=SECRET\r\n", types[i]);
+    cr_assert_null(strstr(sip(text), "SECRET"), "%s", sip(text));
+    snprintf(text, sizeof(text),
+             "INFO sip:a SIP/2.0\r\nContent-Type: multipart/mixed;boundary=x\r\n\r\n--x\r\nContent-Type: "
+             "%s\r\n\r\nSECRET\r\n--x\r\nContent-Type: text/plain\r\n\r\nplain\r\n--x--\r\n",
+             types[i]);
+    cr_assert_null(strstr(sip(text), "SECRET"), "%s", sip(text));
+    cr_assert_not_null(strstr(sip(text), "plain\r\n--x--"), "%s", sip(text));
+  }
 }
 
 /* Each mark is found, in any case, also where it is all that stands there. */
 Test(trace, marks_are_found) {
   static const char *const marks[] = {
       "inline:", "ice-pwd:", "key-mgmt:", "token=", "ticket=",  "password=", "secret=", "bearer ",
-      "basic ",  "passwd=",  "digits=",   "pwd=",   "api_key=", "response=", "cnonce=", "sip:u:"};
+      "basic ",  "passwd=",  "digits=",   "pwd=",   "api_key=", "response=", "cnonce=", "sip:u:",
+      "postd=",  "pin=",     "passcode=", "k=clear:", "k=base64:", "authorization="};
   for (size_t i = 0; i < COUNT_OF(marks); i++)
     for (unsigned upper = 0; upper < 2; upper++) {
       char text[80];
