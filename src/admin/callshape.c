@@ -27,7 +27,7 @@ SHAPE(call, {"id", SHAPE_TEXT, M}, {"direction", SHAPE_TEXT, M, .choices = "in|o
       {"answered", SHAPE_BOOL, M}, {"created_at", SHAPE_TIME, N, .help = "As started_at"},
       {"legs", SHAPE_LIST, M, .inner = &shape_call_leg});
 SHAPE(calls, {"calls", SHAPE_LIST, M, .inner = &shape_call},
-      {"cursor", SHAPE_TEXT, N, .help = "Always null: these are all"});
+      {"cursor", SHAPE_TEXT, N, .help = "Null where these are all"});
 SHAPE(call_gone, {"id", SHAPE_TEXT, M});
 
 static SHAPE(timeline_data, {"local", SHAPE_TEXT, N, .help = "Our address"},

@@ -12,9 +12,55 @@ static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, str
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
 }
 
+SHAPE(calls_query, {"trunk", SHAPE_TEXT, 0, 1, 63}, {"user", SHAPE_TEXT, 0, 1, 63},
+      {"state", SHAPE_TEXT, 0, .choices = "trying|ringing|live"},
+      {"limit", SHAPE_INT, 0, 1, 500, .help = "Without limit and cursor all come"},
+      {"cursor", SHAPE_TEXT, 0, 1, 159, .help = "Of the page before"});
+
+static bool is_state(const char *text) {
+  return strcmp(text, "trying") == 0 || strcmp(text, "ringing") == 0 || strcmp(text, "live") == 0;
+}
+
+/* The rows whose members are what the query wants of them: NULL, or what of it is wrong. */
+static const char *calls_sift(const struct desk_ask *ask, const json_t *all, json_t *ret) {
+  static const char *const names[] = {"trunk", "user", "state"};
+  char wanted[COUNT_OF(names)][64];
+  int r[COUNT_OF(names)];
+  size_t k;
+  json_t *row;
+  for (size_t i = 0; i < COUNT_OF(names); i++) {
+    r[i] = web_query(ask->web, names[i], wanted[i], sizeof(wanted[i]));
+    if ((r[i] < 0 && r[i] != -ENOENT) || (r[i] == 0 && i == 2 && !is_state(wanted[i])))
+      return names[i];
+  }
+  json_array_foreach((json_t *)(uintptr_t)all, k, row) {
+    bool fits = true;
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+      const char *is = json_string_value(json_object_get(row, names[i]));
+      fits = fits && (r[i] < 0 || (is && strcmp(is, wanted[i]) == 0));
+    }
+    if (fits)
+      json_array_append(ret, row);
+  }
+  return NULL;
+}
+
 void verb_calls(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  (void)ask;
-  ask_house(a->set.calls, a->set.calls_arg, "calls", ret);
+  char text[4];
+  const char *odd = NULL;
+  json_t *doc = a->set.calls ? a->set.calls(a->set.calls_arg) : json_pack("{s:[]}", "calls");
+  json_t *list = json_array();
+  if (!doc || !list)
+    web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
+  else if ((odd = calls_sift(ask, json_object_get(doc, "calls"), list)))
+    desk_wrong_query(ret, odd, "a name, or trying, ringing or live");
+  else if (web_query(ask->web, "limit", text, sizeof(text)) != -ENOENT ||
+           web_query(ask->web, "cursor", text, sizeof(text)) != -ENOENT)
+    desk_page(ask, "calls", "id", json_incref(list), ret);
+  else
+    desk_json(ret, 200, json_pack("{s:O, s:n}", "calls", list, "cursor"));
+  json_decref(list);
+  json_decref(doc);
 }
 
 void verb_call(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

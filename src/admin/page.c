@@ -62,12 +62,14 @@ static bool cursor_read(const struct desk_ask *ask, const json_t *all, const cha
     desk_wrong_query(answer, "cursor", "not one of ours");
     return false;
   }
+  *ret = index; /* also of rows with equal keys */
+  if (index < json_array_size(all) && slice_eq(rest, slice_of(key_of(all, index, key))))
+    return true;
   for (size_t i = 0; i < json_array_size(all); i++)
     if (slice_eq(rest, slice_of(key_of(all, i, key)))) {
       *ret = i;
       return true;
     }
-  *ret = index;
   return true;
 }
 

@@ -51,6 +51,10 @@ def calls(house):
         call = bob.client.call
         check(call in run(house, "calls", "list"), "calls list")
         check("state: live" in run(house, "calls", "show", call), "calls show")
+        for words, is_there in ((("--trunk", "lab"), True), (("--trunk", "demo"), False), (("--user", "bob", "--state", "live"), True),
+                                (("--state", "ringing"), False), (("--limit", "1"), True)):
+            check((call in run(house, "calls", "list", *words)) == is_there, "calls list %s" % (words,))
+        check("state" in run(house, "calls", "list", "--state", "x", status=1), "a state that is none")
         check("INVITE" in run(house, "calls", "trace", call), "calls trace")
         run(house, "calls", "hangup", call)
         check(bob.wait("call.ended")["end"]["by"] == "gateway", "by whom")
@@ -144,6 +148,20 @@ def exits(house):
         check("404" in told, told)
     check("there is no verb 'openapi'" in run(house, "openapi", status=2), "a word that is none is named")
     check("'list'" in run(house, "refusals", "list", status=2), "a word too many is named")
+
+
+@G.scenario("pages of a list end, also where its rows have equal keys")
+def pages(house):
+    whole = json.loads(house.admin("/admin/v1/certificates")[1])["certificates"]
+    check(len(whole) > len({row["file"] for row in whole}), "two uses of one file: %s" % whole)
+    seen, cursor = [], ""
+    while len(seen) <= len(whole):
+        page = json.loads(house.admin("/admin/v1/certificates?limit=1" + cursor)[1])
+        seen += page["certificates"]
+        if page["cursor"] is None:
+            break
+        cursor = "&cursor=" + page["cursor"]
+    check([row["use"] for row in seen] == [row["use"] for row in whole], "pages: %s" % seen)
 
 
 @G.scenario("what cannot be written was not done; a reader that has enough is no fault")
