@@ -82,6 +82,7 @@ void verb_audit(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
     snprintf(cursor, sizeof cursor, "%llu", (unsigned long long)rows[n - 1].seq);
   audit_rows_free(rows, n);
   desk_json(ret, 200, json_pack("{s:o, s:s?}", "audit", list, "cursor", cursor[0] ? cursor : NULL));
+  desk_next(ask, cursor, ret);
 }
 
 void verb_audit_verify(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -11,8 +11,8 @@ enum { TEXT_MAX = 4 << 20, CONFIRM_MAX_S = 86400 };
 
 static const struct shape_member file_members[] = {{"name", SHAPE_TEXT, SHAPE_MUST, 1, 255},
                                                    {"text", SHAPE_TEXT, SHAPE_MUST, 0, TEXT_MAX}};
-static const struct shape config_file = {"config_file", file_members, COUNT_OF(file_members), false,
-                                         NULL};
+static const struct shape config_file = {"config_file", file_members, COUNT_OF(file_members),
+                                         false,         NULL,         NULL};
 
 #define FILES \
   { \

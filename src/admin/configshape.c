@@ -4,8 +4,8 @@
 
 enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
 
-const struct shape shape_json_schema = {"json_schema", NULL, 0, true, NULL};
-const struct shape shape_openapi = {"openapi", NULL, 0, true, NULL};
+const struct shape shape_json_schema = {"json_schema", NULL, 0, true, NULL, NULL};
+const struct shape shape_openapi = {"openapi", NULL, 0, true, NULL, NULL};
 
 static SHAPE(config_text_file, {"name", SHAPE_TEXT, M}, {"text", SHAPE_TEXT, M});
 static SHAPE(config_pending, {"confirm_by", SHAPE_TIME, M});

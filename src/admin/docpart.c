@@ -241,16 +241,18 @@ SHAPE(problem, {"type", SHAPE_TEXT, SHAPE_MUST, .help = "urn:sallyport:problem:<
        .help = "For programs; x-codes of a response are those it can have"},
       {"retry_after", SHAPE_INT, 0, .help = "Seconds; as the header"},
       {"errors", SHAPE_LIST, 0, .inner = &shape_problem_error});
-extern const struct shape shape_overview, shape_call, shape_call_gone, shape_trunk_row, shape_alarm,
-    shape_event_config;
+extern const struct shape shape_overview, shape_call, shape_call_gone, shape_trunk_row, shape_trunk_gone,
+    shape_alarm, shape_event_config;
 
 /* One event of the stream: its name, and what its data holds. */
 static json_t *event_schema(json_t *all) {
   static const struct {
     const char *event;
     const struct shape *data;
-  } rows[] = {{"overview", &shape_overview}, {"call", &shape_call},   {"call.gone", &shape_call_gone},
-              {"trunk", &shape_trunk_row},   {"alarm", &shape_alarm}, {"config", &shape_event_config}};
+  } rows[] = {{"overview", &shape_overview},     {"call", &shape_call},
+              {"call.gone", &shape_call_gone},   {"trunk", &shape_trunk_row},
+              {"trunk.gone", &shape_trunk_gone}, {"alarm", &shape_alarm},
+              {"config", &shape_event_config}};
   json_t *list = json_array();
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     schema_add(all, rows[i].data);

@@ -140,7 +140,8 @@ static json_t *responses(const struct verb *v) {
   json_t *all = json_pack("{s:o}", status, success(v));
   if (is_conditional(v))
     json_object_set_new(all, "304",
-                        json_pack("{s:s}", "description", "It is still that of If-None-Match"));
+                        json_pack("{s:s, s:{s:o}}", "description", "It is still that of If-None-Match",
+                                  "headers", "ETag", docpart_ref("headers", "ETag")));
   if (!strcmp(v->id, "ready"))
     json_object_set_new(all, "503",
                         json_pack("{s:s, s:o}", "description", "Not now, and why", "content",

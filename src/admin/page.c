@@ -73,6 +73,38 @@ static bool cursor_read(const struct desk_ask *ask, const json_t *all, const cha
   return true;
 }
 
+/* Into a URI within <>: what may stand there stays, all else as its octets; false: no room. */
+static bool uri_add(char *dst, size_t *at, struct slice text, const char *plain) {
+  for (size_t i = 0; i < text.n; i++) {
+    unsigned char c = (unsigned char)text.p[i];
+    bool is_plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+                    (c && strchr(plain, c));
+    if (*at + 24 > WEB_LINK_BYTES)
+      return false;
+    *at += (size_t)snprintf(dst + *at, 4, is_plain ? "%c" : "%%%02X", c);
+  }
+  return true;
+}
+
+void desk_next(const struct desk_ask *ask, const char *cursor, struct web_answer *ret) {
+  struct slice rest = ask->web->query;
+  size_t at = 1;
+  ret->link[0] = '<';
+  bool ok = cursor[0] && uri_add(ret->link, &at, ask->web->path, "-._~/%") &&
+            uri_add(ret->link, &at, SLICE("?"), "?");
+  while (ok && rest.n) {
+    struct slice one = slice_cut(&rest, '&');
+    if (!slice_starts(one, SLICE("cursor=")))
+      ok = uri_add(ret->link, &at, one, "-._~%=+:,/") && uri_add(ret->link, &at, SLICE("&"), "&");
+  }
+  ok = ok && uri_add(ret->link, &at, SLICE("cursor="), "=") &&
+       uri_add(ret->link, &at, slice_of(cursor), "-._~");
+  if (ok)
+    snprintf(ret->link + at, WEB_LINK_BYTES - at, ">; rel=\"next\"");
+  else
+    ret->link[0] = 0;
+}
+
 void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
                struct web_answer *ret) {
   char cursor[CURSOR_BYTES] = "";
@@ -86,6 +118,7 @@ void desk_page(const struct desk_ask *ask, const char *noun, const char *key, js
       snprintf(cursor, sizeof cursor, "%zu.%.100s", from + (size_t)limit,
                key_of(all, from + limit, key));
     desk_json(ret, 200, json_pack("{s:o, s:s?}", noun, page, "cursor", cursor[0] ? cursor : NULL));
+    desk_next(ask, cursor, ret);
   }
   json_decref(all);
 }

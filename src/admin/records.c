@@ -35,8 +35,10 @@ void verb_records(struct admin *a, struct desk_ask *ask, struct web_answer *ret)
   else if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});
-  else
+  else {
     list_answer(ret, rows, n, cursor);
+    desk_next(ask, cursor, ret);
+  }
   free(rows);
 }
 

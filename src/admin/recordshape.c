@@ -40,6 +40,7 @@ SHAPE(record, {"id", SHAPE_TEXT, M}, {"call", SHAPE_TEXT, N, .help = "Its id whi
       {"cause", SHAPE_TEXT, N, .help = "Why it failed or sounded bad, a word for programs"},
       {"cause_text", SHAPE_TEXT, N, .help = "The same in one sentence"},
       {"cause_advice", SHAPE_TEXT, N, .help = "What to do about it"}, {"interim", SHAPE_INT, M},
+      {"repeats", SHAPE_INT, M, .help = "Refusals alike that it stands for, beside itself"},
       {"telemetry", SHAPE_ANY, N, .help = "The client's own statistics"},
       {"metadata", SHAPE_ANY, N, .help = "What the application gave"},
       {"config_version", SHAPE_TEXT, M});

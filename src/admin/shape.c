@@ -5,12 +5,12 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-const struct shape shape_none = {"none", NULL, 0, false, NULL};
-const struct shape shape_any = {"any", NULL, 0, true, NULL};
+const struct shape shape_none = {"none", NULL, 0, false, NULL, NULL};
+const struct shape shape_any = {"any", NULL, 0, true, NULL, NULL};
 
 enum { TEXT_MAX = 4096, LIST_MAX = 1000 };
 
-printf_like(2, 3) static bool fault(struct shape_fault *f, const char *format, ...) {
+bool shape_fault(struct shape_fault *f, const char *format, ...) {
   va_list ap;
   va_start(ap, format);
   vsnprintf(f->reason, sizeof f->reason, format, ap);
@@ -19,7 +19,7 @@ printf_like(2, 3) static bool fault(struct shape_fault *f, const char *format, .
 }
 
 /* A member's name behind the pointer, escaped as RFC 6901 wants; returns where it began. */
-static size_t pointer_push(struct shape_fault *f, const char *name) {
+size_t shape_enter(struct shape_fault *f, const char *name) {
   size_t was = strlen(f->pointer), n = was;
   char *p = f->pointer;
   if (n + 1 < sizeof f->pointer)
@@ -46,22 +46,23 @@ static bool choice_ok(const char *choices, const char *text) {
 static bool text_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
   int64_t max = m->max ? m->max : TEXT_MAX, n = (int64_t)json_string_length(v);
   if (!json_is_string(v))
-    return fault(f, "a text is expected");
+    return shape_fault(f, "a text is expected");
   if (strlen(json_string_value(v)) != (size_t)n)
-    return fault(f, "a NUL character is not allowed");
+    return shape_fault(f, "a NUL character is not allowed");
   if (n < m->min || n > max)
-    return fault(f, "%lld to %lld bytes", (long long)m->min, (long long)max);
+    return shape_fault(f, "%lld to %lld bytes", (long long)m->min, (long long)max);
   if (m->choices && !choice_ok(m->choices, json_string_value(v)))
-    return fault(f, "one of %s", m->choices);
+    return shape_fault(f, "one of %s", m->choices);
   return true;
 }
 
 static bool number_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
   if (m->kind == SHAPE_NUMBER ? !json_is_number(v) : !json_is_integer(v))
-    return fault(f, m->kind == SHAPE_NUMBER ? "a number is expected" : "a whole number is expected");
+    return shape_fault(f,
+                       m->kind == SHAPE_NUMBER ? "a number is expected" : "a whole number is expected");
   if (m->max > m->min &&
       (json_number_value(v) < (double)m->min || json_number_value(v) > (double)m->max))
-    return fault(f, "%lld to %lld", (long long)m->min, (long long)m->max);
+    return shape_fault(f, "%lld to %lld", (long long)m->min, (long long)m->max);
   return true;
 }
 
@@ -94,23 +95,23 @@ static bool entry_ok(const struct shape_member *m, const json_t *v, struct shape
   if (m->flags & SHAPE_OF_TEXT)
     return text_ok(&text, v, f);
   if (m->flags & SHAPE_OF_NUMBER)
-    return json_is_number(v) || json_is_null(v) || fault(f, "a number is expected");
+    return json_is_number(v) || json_is_null(v) || shape_fault(f, "a number is expected");
   if (m->flags & SHAPE_OF_POINT)
-    return json_is_array(v) || fault(f, "a list is expected");
+    return json_is_array(v) || shape_fault(f, "a list is expected");
   return !m->inner || object_ok(m->inner, v, f);
 }
 
 static bool list_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
   size_t n = json_array_size(v), max = m->max ? (size_t)m->max : LIST_MAX;
   if (!json_is_array(v))
-    return fault(f, "a list is expected");
+    return shape_fault(f, "a list is expected");
   if (n < (size_t)m->min || n > max)
-    return fault(f, "%lld to %zu entries", (long long)m->min, max);
+    return shape_fault(f, "%lld to %zu entries", (long long)m->min, max);
   for (size_t i = 0; i < n; i++) {
     char at[24];
     const json_t *e = json_array_get(v, i);
     snprintf(at, sizeof at, "%zu", i);
-    size_t was = pointer_push(f, at);
+    size_t was = shape_enter(f, at);
     if (!entry_ok(m, e, f))
       return false;
     f->pointer[was] = 0;
@@ -120,7 +121,8 @@ static bool list_ok(const struct shape_member *m, const json_t *v, struct shape_
 
 static bool member_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
   if (json_is_null(v))
-    return m->flags & SHAPE_NULL || m->kind == SHAPE_ANY ? true : fault(f, "null is not allowed here");
+    return m->flags & SHAPE_NULL || m->kind == SHAPE_ANY ? true
+                                                         : shape_fault(f, "null is not allowed here");
   switch (m->kind) {
   case SHAPE_TEXT:
     return text_ok(m, v, f);
@@ -128,10 +130,10 @@ static bool member_ok(const struct shape_member *m, const json_t *v, struct shap
   case SHAPE_NUMBER:
     return number_ok(m, v, f);
   case SHAPE_BOOL:
-    return json_is_boolean(v) || fault(f, "true or false is expected");
+    return json_is_boolean(v) || shape_fault(f, "true or false is expected");
   case SHAPE_TIME:
     return (json_is_string(v) && time_ok(json_string_value(v))) ||
-           fault(f, "a time as 2027-01-31T23:59:59Z is expected");
+           shape_fault(f, "a time as 2027-01-31T23:59:59Z is expected");
   case SHAPE_OBJECT:
     return object_ok(m->inner ? m->inner : &shape_any, v, f);
   case SHAPE_LIST:
@@ -153,17 +155,19 @@ static bool object_ok(const struct shape *s, const json_t *v, struct shape_fault
   const char *name;
   json_t *child;
   if (!json_is_object(v))
-    return fault(f, "an object is expected");
+    return shape_fault(f, "an object is expected");
+  if (s->check)
+    return s->check(v, f);
   json_object_foreach((json_t *)(uintptr_t)v, name, child) {
     const struct shape_member *m = member_find(s, name);
-    size_t was = pointer_push(f, name);
-    if (m ? !member_ok(m, child, f) : !s->open && !fault(f, "there is no such member"))
+    size_t was = shape_enter(f, name);
+    if (m ? !member_ok(m, child, f) : !s->open && !shape_fault(f, "there is no such member"))
       return false;
     f->pointer[was] = 0;
   }
   for (size_t i = 0; i < s->n; i++)
     if (s->members[i].flags & SHAPE_MUST && !json_object_get(v, s->members[i].name))
-      return pointer_push(f, s->members[i].name), fault(f, "this member is needed");
+      return shape_enter(f, s->members[i].name), shape_fault(f, "this member is needed");
   return true;
 }
 

@@ -26,6 +26,11 @@ enum shape_flag {
   SHAPE_OF_POINT = 32,  /* a list of lists of such numbers */
 };
 
+struct shape_fault {
+  char pointer[160]; /* pointer is an RFC 6901 pointer into the body. */
+  char reason[160];
+};
+
 struct shape;
 struct shape_member {
   const char *name;
@@ -42,25 +47,29 @@ struct shape {
   const struct shape_member *members;
   size_t n;
   bool open; /* open: other members are fine, whatever they hold. */
-  json_t *(*schema)(
-      void); /* schema makes what the document says of it instead; NULL: the members say. */
+  /* check looks at a value instead, schema makes what the document says of it; NULL: the members do. */
+  bool (*check)(const json_t *v, struct shape_fault *f);
+  json_t *(*schema)(void);
 };
 
 /* Defines shape_<name> of the members that follow. */
 #define SHAPE(shape_name, ...) \
-  const struct shape shape_##shape_name = { \
-      #shape_name, (const struct shape_member[]){__VA_ARGS__}, \
-      sizeof((const struct shape_member[]){__VA_ARGS__}) / sizeof(struct shape_member), false, NULL}
+  const struct shape shape_##shape_name = {#shape_name, \
+                                           (const struct shape_member[]){__VA_ARGS__}, \
+                                           sizeof((const struct shape_member[]){__VA_ARGS__}) / \
+                                               sizeof(struct shape_member), \
+                                           false, \
+                                           NULL, \
+                                           NULL}
 
 extern const struct shape shape_none; /* nothing: a body must be empty */
 extern const struct shape shape_any;  /* any object */
 
-struct shape_fault {
-  char pointer[160]; /* pointer is an RFC 6901 pointer into the body. */
-  char reason[160];
-};
 /* True, or false and the first fault. */
 bool shape_check(const struct shape *s, const json_t *body, struct shape_fault *ret_fault) must_check;
+/* Into a member, for its faults; ret_fault->pointer[where it returns] = 0 leaves it. */
+size_t shape_enter(struct shape_fault *f, const char *name);
+printf_like(2, 3) bool shape_fault(struct shape_fault *f, const char *format, ...); /* false */
 /* A copy without what is secret (SHAPE_SECRET members become "(cut)"); NULL without memory. */
 json_t *shape_cut(const struct shape *s, const json_t *body);
 /* JSON Schema 2020-12, new reference; what a member holds is $ref'd as #/components/schemas/<name>. */

@@ -28,7 +28,7 @@ void verb_digits(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
 }
 
 SHAPE(capture, {"seconds", SHAPE_INT, SHAPE_MUST, 1, 60});
-SHAPE(captured, {"call", SHAPE_TEXT, SHAPE_MUST}, {"until", SHAPE_TEXT, SHAPE_MUST});
+SHAPE(captured, {"call", SHAPE_TEXT, SHAPE_MUST}, {"until", SHAPE_TIME, SHAPE_MUST});
 
 void verb_capture(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   json_int_t seconds = json_integer_value(json_object_get(ask->body, "seconds"));

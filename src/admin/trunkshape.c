@@ -4,6 +4,8 @@
 #include "admin/verb.h"
 #include "revise/revise.h"
 
+#include <stdio.h>
+
 enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
 
 static json_t *settings_schema(void) {
@@ -28,7 +30,85 @@ static json_t *patch_schema(void) {
   return one;
 }
 
-#define SETTINGS(name, make) static const struct shape shape_##name = {#name, NULL, 0, true, make}
+static bool type_ok(const json_t *schema, const json_t *v, bool may_null, struct shape_fault *f);
+
+static bool list_ok(const json_t *schema, const json_t *list, struct shape_fault *f) {
+  char at[24];
+  for (size_t i = 0; i < json_array_size(list); i++) {
+    snprintf(at, sizeof at, "%zu", i);
+    size_t was = shape_enter(f, at);
+    if (!type_ok(json_object_get(schema, "items"), json_array_get(list, i), false, f))
+      return false;
+    f->pointer[was] = 0;
+  }
+  return true;
+}
+
+static bool map_ok(const json_t *schema, const json_t *map, bool may_null, struct shape_fault *f) {
+  const json_t *properties = json_object_get(schema, "properties");
+  const char *name;
+  json_t *v;
+  json_object_foreach((json_t *)(uintptr_t)map, name, v) {
+    const json_t *of = json_object_get(properties, name);
+    size_t was = shape_enter(f, name);
+    if (!of)
+      return shape_fault(f, "there is no such member");
+    if (!(may_null && json_is_null(v)) && !type_ok(of, v, may_null, f))
+      return false;
+    f->pointer[was] = 0;
+  }
+  return true;
+}
+
+/* The kind of JSON only: what a setting may be is said by the configuration, when it is judged. */
+static bool type_ok(const json_t *schema, const json_t *v, bool may_null, struct shape_fault *f) {
+  const char *type = json_string_value(json_object_get(schema, "type"));
+  if (!type)
+    return true;
+  if (!strcmp(type, "array"))
+    return json_is_array(v) ? list_ok(schema, v, f) : shape_fault(f, "a list is expected");
+  if (!strcmp(type, "object"))
+    return json_is_object(v) ? map_ok(schema, v, may_null, f) : shape_fault(f, "an object is expected");
+  if (!strcmp(type, "integer"))
+    return json_is_integer(v) || shape_fault(f, "a whole number is expected");
+  if (!strcmp(type, "boolean"))
+    return json_is_boolean(v) || shape_fault(f, "true or false is expected");
+  return json_is_string(v) || shape_fault(f, "a text is expected");
+}
+
+/* What may stand beside settings: what GET gives with them. */
+static bool beside_ok(const json_t *body, struct shape_fault *f) {
+  static const char *const names[] = {"settings", "name", "etag", "status"};
+  const char *name;
+  json_t *v;
+  json_object_foreach((json_t *)(uintptr_t)body, name, v) {
+    size_t i = 0;
+    while (i < COUNT_OF(names) && strcmp(names[i], name) != 0)
+      i++;
+    if (i == COUNT_OF(names))
+      return shape_enter(f, name), shape_fault(f, "there is no such member");
+  }
+  return true;
+}
+
+/* Settings as they are; or as GET gives them. */
+static bool settings_ok(const json_t *body, bool may_null, struct shape_fault *f) {
+  const json_t *inner = json_object_get(body, "settings");
+  if (inner && !beside_ok(body, f))
+    return false;
+  if (inner)
+    shape_enter(f, "settings");
+  if (inner && !json_is_object(inner))
+    return shape_fault(f, "an object is expected");
+  json_t *schema = settings_schema();
+  bool ok = map_ok(schema, inner ? inner : body, may_null, f);
+  json_decref(schema);
+  return ok;
+}
+static bool whole_ok(const json_t *v, struct shape_fault *f) { return settings_ok(v, false, f); }
+static bool patch_ok(const json_t *v, struct shape_fault *f) { return settings_ok(v, true, f); }
+
+#define SETTINGS(name, make) static const struct shape shape_##name = {#name, NULL, 0, true, NULL, make}
 SETTINGS(trunk_settings, settings_schema);
 SETTINGS(trunk_settings_patch, patch_schema);
 
@@ -45,12 +125,13 @@ static json_t *body_schema(const char *name) {
 static json_t *new_schema(void) { return body_schema("trunk_settings"); }
 static json_t *change_schema(void) { return body_schema("trunk_settings_patch"); }
 
-#define BODY(name, of, make) \
+#define BODY(name, of, ok, make) \
   const struct shape shape_##name = { \
-      #name, (const struct shape_member[]){{"settings", SHAPE_OBJECT, .inner = &shape_##of}}, 1, true, \
-      make}
-BODY(trunk_body, trunk_settings, new_schema);
-BODY(trunk_change, trunk_settings_patch, change_schema);
+      #name, (const struct shape_member[]){{"settings", SHAPE_OBJECT, .inner = &shape_##of}}, \
+      1,     true, \
+      ok,    make}
+BODY(trunk_body, trunk_settings, whole_ok, new_schema);
+BODY(trunk_change, trunk_settings_patch, patch_ok, change_schema);
 
 SHAPE(trunk, {"name", SHAPE_TEXT, M}, {"etag", SHAPE_TEXT, M, .help = "For If-Match, as the header"},
       {"settings", SHAPE_OBJECT, M, .inner = &shape_trunk_settings, .help = "As the file has them"},
@@ -84,6 +165,7 @@ SHAPE(trunk_row, {"name", SHAPE_TEXT, M}, {"kind", SHAPE_TEXT, M, .choices = "ca
       {"targets", SHAPE_LIST, M, .inner = &shape_trunk_target},
       {"figures", SHAPE_OBJECT, M, .inner = &shape_trunk_figures},
       {"registration", SHAPE_OBJECT, N, .inner = &shape_trunk_registration});
+SHAPE(trunk_gone, {"name", SHAPE_TEXT, M});
 static SHAPE(trunk_alarm, {"trunk", SHAPE_TEXT, N},
              {"severity", SHAPE_TEXT, M, .choices = "error|warning"}, {"text", SHAPE_TEXT, M});
 SHAPE(trunks, {"trunks", SHAPE_LIST, M, .inner = &shape_trunk_row},

@@ -89,5 +89,8 @@ bool desk_time(const char *text, uint64_t *ret_ms);
  * the member that tells rows apart. all is taken. */
 void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
                struct web_answer *ret);
+/* Where the next page is, as a Link: what was asked, with that cursor; nothing for "" or past its room.
+ */
+void desk_next(const struct desk_ask *ask, const char *cursor, struct web_answer *ret);
 /* Answers with a JSON document that is given away. */
 void desk_json(struct web_answer *ret, unsigned status, json_t *doc);

@@ -91,7 +91,8 @@ static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) 
   if (clock_now_us() >= until_us)
     return;
   snprintf(text, sizeof text,
-           "Records were given up because too many waited: %llu of calls, %llu of refused attempts since the start",
+           "Records were given up because too many waited: %llu of calls, %llu of refused attempts "
+           "since the start",
            (unsigned long long)calls, (unsigned long long)refused);
   alarm_add(list, n, "records_dropped", calls > 0, "records", text);
 }
@@ -219,7 +220,7 @@ static void changes_tell(struct house *h) {
   if (!live.calls &&
       (map_new(&live.calls, SEEN_MAX) < 0 || map_new(&live.trunks, CONF_TRUNKS_MAX * 2) < 0))
     return;
-  if (!watched && live.watched) {
+  if (!watched && (live.watched || map_count(live.calls))) {
     map_each(live.calls, seen_drop, live.calls);
     map_each(live.trunks, seen_drop, live.trunks);
   }
@@ -254,7 +255,15 @@ void house_tell_stop(void) {
   live.trunks = map_free(live.trunks);
 }
 
-json_t *house_calls(void *arg) { return native_calls(((struct house *)arg)->calls); }
+/* Who is shown a call, in a listener's snapshot, shall hear of its end, even if it comes before the next
+ * round. */
+json_t *house_calls(void *arg) {
+  struct house *h = arg;
+  uint32_t cursor = 0;
+  for (struct call *c; live.calls && (c = calls_next(h->calls, &cursor));)
+    (void)seen_take(live.calls, c->id);
+  return native_calls(h->calls);
+}
 
 json_t *house_call(void *arg, const char *id) {
   struct call *c = calls_find(((struct house *)arg)->calls, slice_of(id));

@@ -14,6 +14,7 @@ struct web_header {
 #define WEB_ETAG_BYTES 72
 #define WEB_ALLOW_BYTES 64
 #define WEB_COOKIE_BYTES 200
+#define WEB_LINK_BYTES 768
 
 /* A body that is made while it is sent (web threads): fn fills at most max bytes and gives their number,
  * 0 at the end; -1 cuts the connection. done is called once, when the answer is gone. */
@@ -34,9 +35,10 @@ struct web_answer {
   char etag[WEB_ETAG_BYTES]; /* etag is with its quotes. */
   char allow[WEB_ALLOW_BYTES];
   char cookie[WEB_COOKIE_BYTES]; /* cookie is Set-Cookie's value. */
-  uint32_t retry_after_s;     /* retry_after_s: 0: no header. */
-  bool replayed;              /* replayed adds Idempotent-Replayed: true. */
-  struct web_header extra[6]; /* extra ends at a NULL name. */
+  char link[WEB_LINK_BYTES];     /* link is the next page (RFC 8288), "<…>; rel=…". */
+  uint32_t retry_after_s;        /* retry_after_s: 0: no header. */
+  bool replayed;                 /* replayed adds Idempotent-Replayed: true. */
+  struct web_header extra[6];    /* extra ends at a NULL name. */
 };
 
 void web_answer_done(struct web_answer *a); /* frees the body */

@@ -98,6 +98,7 @@ static void headers_own(struct MHD_Response *r, const struct web_answer *a) {
   header_add(r, "ETag", a->etag);
   header_add(r, "Allow", a->allow);
   header_add(r, "Set-Cookie", a->cookie);
+  header_add(r, "Link", a->link);
   header_add(r, "Idempotent-Replayed", a->replayed ? "true" : NULL);
   if (a->retry_after_s) {
     snprintf(number, sizeof(number), "%u", a->retry_after_s);
