@@ -82,7 +82,7 @@ struct admin_settings {
     int (*start)(void *arg, struct slice trunk, char ret_id[40]);
     json_t *(*list)(void *arg);
     json_t *(*report)(void *arg, struct slice id);
-    char *(*page)(void *arg, struct slice id);
+    char *(*page)(void *arg, struct slice id, bool is_text); /* to print; heap */
     int (*stop)(void *arg, struct slice id);
   } doctor;
 };

@@ -302,7 +302,7 @@ static char *unified(const struct wanted *w, const char *name) {
   return NULL;
 }
 
-static void diff_answer(const struct wanted *w, const struct candidate *c, struct web_answer *ret) {
+static json_t *diff_json(const struct wanted *w, const struct candidate *c, struct web_answer *ret) {
   own_mem struct revise_changes *changes = calloc(1, sizeof(*changes));
   own_mem char *lines = unified(w, "sallyport.yaml");
   json_t *restart = json_array();
@@ -311,14 +311,14 @@ static void diff_answer(const struct wanted *w, const struct candidate *c, struc
   if (r == -ENOMEM) {
     json_decref(restart);
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
-    return;
+    return NULL;
   }
   json_t *list = changes_json(changes, restart);
-  desk_json(ret, 200,
-            json_pack("{s:o, s:o, s:i, s:b, s:o, s:o}", "unified", text_json(lines), "changes", list,
-                      "more", (int)changes->more, "reloadable", changes->n_restart == 0, "restart",
-                      restart, "errors", config_fault_list(&c->faults)));
+  json_t *doc = json_pack("{s:o, s:o, s:i, s:b, s:o, s:o}", "unified", text_json(lines), "changes", list,
+                          "more", (int)changes->more, "reloadable", changes->n_restart == 0, "restart",
+                          restart, "errors", config_fault_list(&c->faults));
   revise_changes_done(changes);
+  return doc;
 }
 
 void verb_config_diff(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
@@ -326,8 +326,25 @@ void verb_config_diff(struct admin *a, struct desk_ask *ask, struct web_answer *
   if (!wanted_read(a, ask, &w, ret))
     return;
   own(candidate) c = judge(a, &w, ret);
-  if (c)
-    diff_answer(&w, c, ret);
+  json_t *doc = c ? diff_json(&w, c, ret) : NULL;
+  if (doc)
+    desk_json(ret, 200, doc);
+  revise_state_done(&w.now);
+}
+
+void config_compare(struct admin *a, const char *text, struct web_answer *ret) {
+  struct wanted w = {.text = text};
+  char etag[WEB_ETAG_BYTES];
+  if (!config_state(a, &w.now, ret))
+    return;
+  own(candidate) c = judge(a, &w, ret);
+  json_t *doc = c ? diff_json(&w, c, ret) : NULL;
+  etag_quote(w.now.etag, etag);
+  if (doc) {
+    json_object_set_new(doc, "text", text_json(text));
+    json_object_set_new(doc, "etag", json_string(etag));
+    desk_json(ret, 200, doc);
+  }
   revise_state_done(&w.now);
 }
 

@@ -27,4 +27,6 @@ struct config_change {
 };
 bool config_change(struct admin *a, struct desk_ask *ask, const struct config_change *c,
                    struct web_answer *ret) must_check;
+/* What that text of the file would change, and the text and the whole's ETag, for POST /config/commit. */
+void config_compare(struct admin *a, const char *text, struct web_answer *ret);
 json_t *config_time(uint64_t wall_ms); /* null for 0 */

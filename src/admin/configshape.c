@@ -27,6 +27,13 @@ SHAPE(config_compared, {"unified", SHAPE_TEXT, M},
       {"more", SHAPE_INT, M, .help = "Changes beyond those told"}, {"reloadable", SHAPE_BOOL, M},
       {"restart", SHAPE_LIST, M | SHAPE_OF_TEXT, .help = "Settings that need a start"},
       {"errors", SHAPE_LIST, M, .inner = &shape_config_fault});
+SHAPE(trunk_compared, {"unified", SHAPE_TEXT, M},
+      {"changes", SHAPE_LIST, M, .inner = &shape_config_moved},
+      {"more", SHAPE_INT, M, .help = "Changes beyond those told"}, {"reloadable", SHAPE_BOOL, M},
+      {"restart", SHAPE_LIST, M | SHAPE_OF_TEXT, .help = "Settings that need a start"},
+      {"errors", SHAPE_LIST, M, .inner = &shape_config_fault},
+      {"text", SHAPE_TEXT, M, .help = "The whole file as it would be, for POST /config/commit"},
+      {"etag", SHAPE_TEXT, M, .help = "Of the configuration that it is a change of, for If-Match"});
 static SHAPE(config_led, {"record", SHAPE_TEXT, M}, {"called", SHAPE_TEXT, M}, {"old", SHAPE_TEXT, M},
              {"new", SHAPE_TEXT, M});
 SHAPE(config_replayed, {"calls", SHAPE_INT, M, .help = "Calls that were looked at"},

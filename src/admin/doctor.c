@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Trunk Doctor at the desk: POST /trunks/{name}/doctor, GET and DELETE /doctor/{id}; ?format=html gives
- * the report to print, without script or style. Call thread. */
+ * Trunk Doctor at the desk: POST /trunks/{name}/doctor, GET and DELETE /doctor/{id}; ?format=html
+ * and ?format=text give the report to print, without script or style. Call thread. */
 #include "admin/desk.h"
 
 static bool is_there(const struct admin *a, struct web_answer *ret) {
@@ -33,13 +33,14 @@ void verb_doctor_list(struct admin *a, struct desk_ask *ask, struct web_answer *
     desk_json(ret, 200, a->set.doctor.list(a->set.doctor.arg));
 }
 
-static void page(struct admin *a, struct slice id, struct web_answer *ret) {
-  char *text = a->set.doctor.page(a->set.doctor.arg, id);
+static void page(struct admin *a, struct slice id, bool is_text, struct web_answer *ret) {
+  char *text = a->set.doctor.page(a->set.doctor.arg, id, is_text);
   if (!text) {
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
     return;
   }
-  if (web_answer_text(ret, 200, "text/html; charset=utf-8", slice_of(text)) == 0) {
+  const char *type = is_text ? "text/plain; charset=utf-8" : "text/html; charset=utf-8";
+  if (web_answer_text(ret, 200, type, slice_of(text)) == 0) {
     ret->extra[0] = (struct web_header){"Content-Security-Policy", "default-src 'none'; sandbox"};
     ret->extra[1] = (struct web_header){"X-Content-Type-Options", "nosniff"};
   }
@@ -52,12 +53,12 @@ void verb_doctor_show(struct admin *a, struct desk_ask *ask, struct web_answer *
   int r = web_query(ask->web, "format", format, sizeof(format));
   if (!is_there(a, ret))
     return;
-  if (r == 0 && strcmp(format, "html") == 0) {
-    page(a, id, ret);
+  if (r == 0 && (!strcmp(format, "html") || !strcmp(format, "text"))) {
+    page(a, id, format[0] == 't', ret);
     return;
   }
   if (r != -ENOENT && strcmp(format, "json") != 0) {
-    desk_wrong_query(ret, "format", "json or html");
+    desk_wrong_query(ret, "format", "json, html or text");
     return;
   }
   json_t *doc = a->set.doctor.report(a->set.doctor.arg, id);
@@ -76,6 +77,6 @@ void verb_doctor_stop(struct admin *a, struct desk_ask *ask, struct web_answer *
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
 }
 
-SHAPE(doctor_query, {"format", SHAPE_TEXT, 0, 0, 8, "json|html", NULL, "html: the report to print"});
+SHAPE(doctor_query, {"format", SHAPE_TEXT, 0, 0, 8, "json|html|text", NULL, "html, text: the report to print"});
 SHAPE(doctor_started,
       {"id", SHAPE_TEXT, SHAPE_MUST, 1, 40, NULL, NULL, "of the run, for GET /doctor/{id}"});

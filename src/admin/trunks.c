@@ -97,6 +97,13 @@ static uint32_t place_of(const struct work *w, const char *name) {
   return i;
 }
 
+static void item_stuck(struct web_answer *ret, int r) {
+  struct web_problem_info info = {.detail = r == -ENOTSUP
+                                                ? "the file is one map in brackets: edit it as a whole"
+                                                : "the file cannot be edited"};
+  web_answer_problem(ret, WEB_PROBLEM_unprocessable, &info);
+}
+
 /* item NULL: taken out. */
 static bool change(struct admin *a, struct desk_ask *ask, struct work *w, const char *name,
                    const json_t *item, struct web_answer *ret) {
@@ -105,10 +112,7 @@ static bool change(struct admin *a, struct desk_ask *ask, struct work *w, const 
   struct config_change c = {.what = what, .etag = w->state.etag, .at.to = w->prefix};
   int r = revise_item_put(&text, w->state.text, "trunks", w->name, item);
   if (r < 0) {
-    struct web_problem_info info = {.detail = r == -ENOTSUP
-                                                  ? "the file is one map in brackets: edit it as a whole"
-                                                  : "the file cannot be edited"};
-    web_answer_problem(ret, WEB_PROBLEM_unprocessable, &info);
+    item_stuck(ret, r);
     return false;
   }
   c.text = text;
@@ -179,6 +183,24 @@ void verb_trunk_patch(struct admin *a, struct desk_ask *ask, struct web_answer *
   if (!work_begin(a, ask, &w, ret))
     return;
   put(a, ask, &w, desk_merge(w.now, w.body), ret);
+  work_end(&w);
+}
+
+/* What a PATCH with that body would change: nothing is changed. */
+void verb_trunk_diff(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  struct work w;
+  own_mem char *text = NULL;
+  if (!work_begin(a, ask, &w, ret))
+    return;
+  json_t *item = desk_merge(w.now, w.body);
+  if (item && name_ok(&w, item, ret)) {
+    int r = revise_item_put(&text, w.state.text, "trunks", w.name, item);
+    if (r == 0)
+      config_compare(a, text, ret);
+    else
+      item_stuck(ret, r);
+  }
+  json_decref(item);
   work_end(&w);
 }
 

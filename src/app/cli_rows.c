@@ -309,7 +309,7 @@ static bool query_add(struct ask *a, char *path, size_t bytes) {
 
 static json_t *body_make(struct ask *a) {
   json_t *body = a->whole ? json_incref(a->whole) : json_object();
-  if (a->row->fixed[0]) {
+  if (a->row->fixed[0] == '{') {
     json_t *fixed = json_loads(a->row->fixed, 0, NULL);
     json_object_update(body, fixed);
     json_decref(fixed);
@@ -325,7 +325,6 @@ static int status_exit(long status) {
     return CLI_FORBIDDEN;
   return status < 300 ? CLI_OK : CLI_NO;
 }
-
 
 /* The answer --------------------------------------------------------------------------------------- */
 
@@ -384,11 +383,38 @@ static int etag_get(struct ask *a, char *dst, size_t bytes) {
   return status;
 }
 
+/* The report that fixed names: its trunk and the settings that it proposes, as if they had been said. */
+static int report_take(struct ask *a) {
+  char path[PATH_BYTES];
+  struct api_answer r = {.body = NULL};
+  if (a->row->fixed[0] != '@')
+    return CLI_OK;
+  if (!path_fill(a, a->row->fixed + 1, path, sizeof(path), true))
+    return too_long();
+  api_ask(a->api, "GET", path, NULL, NULL, &r);
+  int status = r.status == 200 ? CLI_OK : answer_show(a, &r);
+  json_t *doc = status == CLI_OK ? json_loads(r.body, 0, NULL) : NULL;
+  json_t *trunk = json_object_get(doc, "trunk"),
+         *patch = json_object_get(json_object_get(doc, "profile"), "patch");
+  if (json_object_size(patch)) {
+    json_object_set(a->params, "trunk", trunk);
+    json_object_set(a->params, "settings", patch);
+  } else if (status == CLI_OK) {
+    fputs("sallyport: the report proposes nothing\n", stderr);
+    status = CLI_NO;
+  }
+  json_decref(doc);
+  api_answer_done(&r);
+  return status;
+}
+
 static int ask_run(struct ask *a) {
   char path[2 * PATH_BYTES], etag[160] = "";
   struct api_answer r = {.to = strcmp(a->row->view, "raw") == 0 ? stdout : NULL};
   bool has_body = strcmp(a->row->method, "GET") != 0 && strcmp(a->row->method, "DELETE") != 0;
-  int status = etag_get(a, etag, sizeof(etag));
+  int status = report_take(a);
+  if (status == CLI_OK)
+    status = etag_get(a, etag, sizeof(etag));
   if (status != CLI_OK)
     return status;
   if (!path_fill(a, a->row->path, path, sizeof(path), true) ||

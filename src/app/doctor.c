@@ -10,7 +10,9 @@ static json_t *list(void *arg) { return doctor_list(((struct house *)arg)->docto
 static json_t *report(void *arg, struct slice id) {
   return doctor_report(((struct house *)arg)->doctor, id);
 }
-static char *page(void *arg, struct slice id) { return doctor_page(((struct house *)arg)->doctor, id); }
+static char *page(void *arg, struct slice id, bool is_text) {
+  return doctor_page(((struct house *)arg)->doctor, id, is_text);
+}
 static int stop(void *arg, struct slice id) { return doctor_cancel(((struct house *)arg)->doctor, id); }
 
 int house_doctor(struct house *h, struct admin_settings *s) {

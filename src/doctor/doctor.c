@@ -130,8 +130,8 @@ json_t *doctor_report(const struct doctor *d, struct slice id) {
   return r ? report_json(r) : NULL;
 }
 
-char *doctor_page(const struct doctor *d, struct slice id) {
+char *doctor_page(const struct doctor *d, struct slice id, bool is_text) {
   int at;
   const struct run *r = run_find(d, id, &at);
-  return r ? report_html(r) : NULL;
+  return !r ? NULL : is_text ? report_text(r) : report_html(r);
 }

@@ -26,5 +26,5 @@ int doctor_cancel(struct doctor *d, struct slice id) must_check;
 json_t *doctor_list(const struct doctor *d);
 /* One report as docs/api says it; NULL: there is none of that id (or no memory). */
 json_t *doctor_report(const struct doctor *d, struct slice id);
-/* The same to print: HTML without script, on the heap; NULL likewise. */
-char *doctor_page(const struct doctor *d, struct slice id);
+/* The same to print: HTML without script, or plain text; on the heap; NULL likewise. */
+char *doctor_page(const struct doctor *d, struct slice id, bool is_text);

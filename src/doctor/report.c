@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A run as JSON and as a page to print. Peers' texts go out escaped. Pure. */
+ * A run as JSON. Pure. */
 #include "doctor/report.h"
 #include "base/clock.h"
 
 #include <stdio.h>
 
-static const char *state_word(const struct run *r) {
+const char *report_state(const struct run *r) {
   static const char *const words[] = {"running", "done", "canceled"};
   return words[r->state];
 }
@@ -39,7 +39,7 @@ static json_t *summary_json(const struct run *r) {
 
 json_t *report_head(const struct run *r) {
   return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:s?, s:o}", "id", r->id, "trunk", r->trunk_name,
-                   "state", state_word(r), "started_at", time_json(r->started_ms), "ended_at",
+                   "state", report_state(r), "started_at", time_json(r->started_ms), "ended_at",
                    time_json(r->ended_ms), "calls", (int)r->n_calls, "detail", r->why[0] ? r->why : NULL,
                    "summary", summary_json(r));
 }
@@ -59,100 +59,4 @@ json_t *report_json(const struct run *r) {
   json_object_set_new(doc, "checks", checks);
   json_object_set_new(doc, "profile", json_pack("{s:o?, s:o?}", "diff", diff, "patch", patch));
   return doc;
-}
-
-/* The page ----------------------------------------------------------------------------------------- */
-
-struct page {
-  char *text;
-  size_t n, bytes;
-};
-
-static void page_add(struct page *p, const char *s, size_t n) {
-  if (p->n + n + 1 > p->bytes) {
-    size_t bytes = (p->n + n + 1) * 2;
-    char *more = realloc(p->text, bytes);
-    if (!more)
-      return;
-    p->text = more;
-    p->bytes = bytes;
-  }
-  memcpy(p->text + p->n, s, n);
-  p->n += n;
-  p->text[p->n] = 0;
-}
-
-static void put(struct page *p, const char *markup) { page_add(p, markup, strlen(markup)); }
-
-static void put_text(struct page *p, const char *s) {
-  for (; *s; s++) {
-    const char *as = *s == '<'   ? "&lt;"
-                     : *s == '>' ? "&gt;"
-                     : *s == '&' ? "&amp;"
-                     : *s == '"' ? "&quot;"
-                                 : NULL;
-    if (as)
-      put(p, as);
-    else if ((unsigned char)*s >= 0x20 || *s == '\n')
-      page_add(p, s, 1);
-    else
-      put(p, "?");
-  }
-}
-
-static void put_cell(struct page *p, const char *s) {
-  put(p, "<td>");
-  put_text(p, s);
-  put(p, "</td>");
-}
-
-static void put_checks(struct page *p, const struct run *r) {
-  const char *group = "";
-  for (int i = 0; i < CHECK_COUNT_; i++) {
-    const struct check_row *row = &check_rows[i];
-    const struct finding *v = &r->findings[i];
-    if (strcmp(group, row->group) != 0) {
-      put(p, *group ? "</tbody></table><h2>" : "<h2>");
-      put_text(p, row->group);
-      put(p, "</h2><table border=\"1\" cellpadding=\"4\" cellspacing=\"0\" width=\"100%\">"
-             "<thead><tr><th>Check</th><th>Result</th><th>Seen</th><th>What to do</th>"
-             "<th>Rule</th></tr></thead><tbody>");
-      group = row->group;
-    }
-    bool is_bad = v->result == FINDING_FAILED;
-    put(p, "<tr>");
-    put_cell(p, row->title);
-    put(p, is_bad ? "<td><strong>" : "<td>");
-    put_text(p, v->result == FINDING_NOT_OFFERED ? "not offered" : finding_word(v->result));
-    put(p, is_bad ? "</strong></td>" : "</td>");
-    put_cell(p, v->seen);
-    put_cell(p, v->advice);
-    put_cell(p, row->rfc);
-    put(p, "</tr>");
-  }
-  put(p, "</tbody></table>");
-}
-
-char *report_html(const struct run *r) {
-  struct page p = {0};
-  char line[256], at[CLOCK_TEXT_BYTES];
-  json_t *diff = NULL, *patch = profile_patch(r, &diff);
-  put(&p, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Trunk Doctor</title>");
-  put(&p, "</head><body><h1>Trunk ");
-  put_text(&p, r->trunk_name);
-  put(&p, "</h1><p>");
-  snprintf(line, sizeof line, "%s, %s, %u test calls, run %s", clock_text(r->started_ms, at),
-           state_word(r), r->n_calls, r->id);
-  put_text(&p, line);
-  put(&p, "</p>");
-  put_checks(&p, r);
-  if (diff && json_string_length(diff)) {
-    put(&p, "<h2>Settings that this suggests</h2><pre>");
-    put_text(&p, json_string_value(diff));
-    put(&p, "</pre>");
-  }
-  put(&p, "</body></html>\n");
-  json_decref(diff);
-  json_decref(patch);
-  return p.text;
 }

@@ -378,6 +378,26 @@ Test(doctor, the_page_escapes_what_peers_say) {
   end(r);
 }
 
+Test(doctor, the_text_shows_failures_first_and_moves_no_terminal) {
+  struct run *r = begin();
+  peer.holds_badly = true;
+  drive(r, 300);
+  snprintf(r->findings[CHECK_answered].seen, sizeof r->findings[0].seen, "by \033[2J\xe2\x80\xaeliam\n%s",
+           "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen");
+  char *text = report_text(r);
+  cr_assert(strstr(text, "TRUNK DOCTOR: lab\n"));
+  cr_assert(strstr(text, "1 failed"));
+  cr_assert(strstr(text, "FAILED\n  hold         Hold by sendonly"), "%s", text);
+  cr_assert_lt(strstr(text, "FAILED"), strstr(text, "\naddress\n"));
+  cr_assert(strstr(text, "+    hold: inactive"));
+  cr_assert(strstr(text, "by ?[2J???liam?one"), "%s", text);
+  for (const char *line = text; *line; line += strcspn(line, "\n") + 1)
+    cr_assert_leq(strcspn(line, "\n"), 80, "%.100s", line);
+  cr_assert_not(strchr(text, '\033'));
+  free(text);
+  end(r);
+}
+
 /* Calls ------------------------------------------------------------------------------------------- */
 
 static struct doctor_facts call_facts(void) {
