@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The control thread: one controller, its commands to the workers, their replies and events back.
- * It knows of a session its worker and whose it is; a lost controller's sessions end after a while.
- * A controller that does not read is let go: it never blocks us. See media.h. */
-#include "media/media.h"
+ * Its sessions are in known.c, what it tells upward in upward.c. See media.h. */
+#include "media/control.h"
 
 #include "base/clock.h"
 #include "base/fdpass.h"
-#include "base/list.h"
 #include "base/log.h"
-#include "base/loop.h"
 #include "codec/tone.h"
-#include "media/backlog.h"
-#include "media/capture.h"
-#include "media/certs.h"
 #include "media/listener.h"
 #include "media/options.h"
 #include "media/prompts.h"
@@ -30,241 +24,7 @@
 enum {
   SOCKET_BYTES = 1 << 20,
   TICK_US = 500000,
-  DSP_FULL_PERMILLE = 800, /* from here on transcoding is told as full, */
-  DSP_ROOM_PERMILLE = 700, /* below this no more */
 };
-
-struct known { /* a session as the control thread sees it */
-  struct list node;
-  uint64_t id;
-  uint32_t worker;
-  uint64_t far;          /* far is the peer on another worker that it is linked with; 0: none. */
-  uint64_t room;         /* room is the one that it is in; 0: none. */
-  uint64_t orphan_at_us; /* orphan_at_us is when it ends; 0: its controller is there. */
-  char call[MSET_TEXT_BYTES];
-};
-
-struct media {
-  struct media_options options;
-  struct facts facts;
-  struct dsps *dsps;
-  struct xlinks *xlinks;
-  bool is_dsp_full;
-  struct mset_load loads[64]; /* loads are what was told of each worker last. */
-  struct roomlist *rooms;
-  struct prompts *prompts;
-  struct disk *disk;
-  struct recorder *recorder;
-  struct loop *loop;
-  struct worker *workers[64];
-  uint32_t live[64]; /* live counts the sessions of each worker. */
-  int listen_fd, events_fd, stop_fd;
-  bool is_stopping, is_greeted, is_bound;
-  struct watch listening, events, stop, controller;
-  struct timer tick;
-  struct map *by_id;
-  struct list sessions;
-  uint8_t instance[16];
-  struct backlog backlog;
-  struct certs certs;
-  uint8_t verdicts[64]; /* verdicts are what each worker said last. */
-  uint64_t log_us;
-  uint64_t logged[DROP_COUNT_];
-};
-
-/* Sessions ----------------------------------------------------------------------------------------- */
-static struct slice id_key(const uint64_t *id) { return slice_from(id, sizeof(*id)); }
-
-static struct known *known_find(const struct media *m, uint64_t id) {
-  return map_get(m->by_id, id_key(&id));
-}
-
-/* Half of a LINK: the far session's worker is told, and does not answer. peer NULL: no more. */
-static bool tell_half(struct media *m, const struct known *far, const struct known *peer) {
-  union mset_any c;
-  if (!m->workers[far->worker]) /* all ends */
-    return false;
-  mset_init(&c, MSET_LINK, far->id);
-  c.link.peer = peer ? peer->id : 0;
-  c.h.pad = XLINK_SILENT | (peer ? peer->worker + 1 : 0);
-  return worker_put(m->workers[far->worker], &c);
-}
-
-static void forget_far(struct media *m, struct known *k) {
-  struct known *far = k->far ? known_find(m, k->far) : NULL;
-  if (far && far->far == k->id) {
-    far->far = 0;
-    (void)tell_half(m, far, NULL); /* lost: what it sends finds nobody */
-  }
-  k->far = 0;
-}
-
-static struct known *known_free(struct media *m, struct known *k) {
-  if (!k)
-    return NULL;
-  forget_far(m, k);
-  roomlist_leave(m->rooms, &k->room);
-  recorder_gone(m->recorder, k->id, loop_now_us(m->loop));
-  (void)map_del(m->by_id, id_key(&k->id));
-  m->live[k->worker]--;
-  list_del(&k->node);
-  free(k);
-  return NULL;
-}
-
-static uint32_t least_loaded(const struct media *m) {
-  uint32_t best = 0;
-  for (uint32_t i = 1; i < m->options.workers; i++)
-    if (m->live[i] < m->live[best])
-      best = i;
-  return best;
-}
-
-static int known_new(struct media *m, const struct mset_open *o, struct known **ret) {
-  const struct known *beside = o->beside ? known_find(m, o->beside) : NULL;
-  struct known *k = calloc(1, sizeof(*k));
-  if (!k)
-    return -ENOMEM;
-  k->id = o->h.session;
-  k->worker = beside ? beside->worker : least_loaded(m);
-  memcpy(k->call, o->call, sizeof(k->call));
-  int error = k->id ? map_put(m->by_id, id_key(&k->id), k) : -EINVAL;
-  if (error) {
-    free(k);
-    return error;
-  }
-  m->live[k->worker]++;
-  list_add_tail(&m->sessions, &k->node);
-  *ret = k;
-  return 0;
-}
-
-/* Controller: upward ------------------------------------------------------------------------------- */
-static void let_go(struct media *m, const char *why) {
-  if (!m->controller.on)
-    return;
-  log_warn(media, "controller gone: %s; %zu sessions", why, map_count(m->by_id));
-  loop_unwatch(m->loop, &m->controller);
-  close(m->controller.fd);
-  m->controller.fd = -1;
-  m->is_greeted = false;
-  backlog_drop(&m->backlog);
-  uint64_t at_us = clock_now_us() + (uint64_t)m->options.orphan_s * 1000000u;
-  LIST_EACH(&m->sessions, node) {
-    struct known *k = CONTAINER_OF(node, struct known, node);
-    k->orphan_at_us = k->orphan_at_us ? k->orphan_at_us : at_us;
-  }
-}
-
-static void keep(struct media *m, const union up *u) {
-  bool is_first = !m->backlog.n;
-  if (!backlog_put(&m->backlog, u))
-    let_go(m, "it does not read");
-  else if (is_first)
-    (void)loop_rewatch(m->loop, &m->controller, EPOLLIN | EPOLLOUT);
-}
-
-/* True: sent. False: the socket is full, or the controller was let go. */
-static bool send_now(struct media *m, const union up *u) {
-  if (send(m->controller.fd, u, u->h.bytes, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
-    return true;
-  if (errno != EAGAIN && errno != ENOBUFS)
-    let_go(m, strerror(errno));
-  return false;
-}
-
-static void send_up(struct media *m, const union up *u) {
-  if (!m->is_greeted)
-    return;
-  if (m->backlog.n || !send_now(m, u))
-    if (m->controller.on)
-      keep(m, u);
-}
-
-static void send_backlog(struct media *m) {
-  const union up *u;
-  while ((u = backlog_first(&m->backlog))) {
-    if (!send_now(m, u))
-      return;
-    backlog_pop(&m->backlog);
-  }
-  (void)loop_rewatch(m->loop, &m->controller, EPOLLIN);
-}
-
-static void fault(struct media *m, const struct mset_head *h, int error) {
-  union up u = {
-      .fault = {
-          .h = {.bytes = sizeof(u.fault), .type = MSET_FAULT, .seq = h->seq, .session = h->session},
-          .error = error,
-          .command = h->type}};
-  send_up(m, &u);
-}
-
-/* From the workers --------------------------------------------------------------------------------- */
-static void on_load(struct media *m, const struct mset_load *l) {
-  static const char *const words[] = {"takes calls again", "takes no new calls",
-                                      "drops what is too old"};
-  union up u = {.load = *l};
-  u.load.dsp_permille = dsps_permille(m->dsps);
-  m->loads[l->worker] = u.load;
-  if (l->verdict != m->verdicts[l->worker])
-    log_warn(media, "worker %u %s: busy %u of 1000, packets waited up to %u ms", l->worker,
-             words[l->verdict], l->busy_permille, l->age_us / 1000);
-  m->verdicts[l->worker] = (uint8_t)l->verdict;
-  send_up(m, &u);
-}
-
-/* Transcoding became full, or has room again: told beside what was told of each worker last. */
-static void tell_dsp(struct media *m) {
-  uint32_t permille = dsps_permille(m->dsps);
-  bool is_full = permille >= (m->is_dsp_full ? DSP_ROOM_PERMILLE : DSP_FULL_PERMILLE);
-  if (is_full == m->is_dsp_full)
-    return;
-  m->is_dsp_full = is_full;
-  log_info(media, "transcoding is %s: %u of 1000", is_full ? "nearly full" : "at hand again", permille);
-  for (uint32_t i = 0; i < m->options.workers; i++) {
-    union up u = {.load = m->loads[i]};
-    u.load.h = (struct mset_head){.bytes = sizeof(u.load), .type = MSET_LOAD};
-    u.load.worker = i;
-    u.load.dsp_permille = permille;
-    send_up(m, &u);
-  }
-}
-
-/* A controller that does not read loses them: they never wait. */
-static void send_headers(struct media *m, struct worker *w) {
-  capture_send(w, m->is_greeted && !m->backlog.n ? m->controller.fd : -1);
-}
-
-static void on_up(struct media *m, const union up *u) {
-  bool is_over = u->h.type == MSET_ENDED || (u->h.type == MSET_FAULT && u->fault.command == MSET_OPEN);
-  struct known *k = known_find(m, u->h.session);
-  if (k && u->h.type == MSET_ENDED)
-    send_headers(m, m->workers[k->worker]); /* while it is known above */
-  if (is_over)
-    known_free(m, k);
-  else if (k && u->h.type == MSET_FAULT && u->fault.command == MSET_ROOM_JOIN)
-    roomlist_leave(m->rooms, &k->room);
-  if (u->h.type == MSET_LOAD)
-    on_load(m, &u->load);
-  else
-    send_up(m, u);
-}
-
-static void on_events(void *arg, uint32_t events) {
-  struct media *m = arg;
-  uint64_t count;
-  union up u;
-  (void)events;
-  (void)!read(m->events_fd, &count, sizeof(count));
-  for (uint32_t i = 0; i < m->options.workers; i++)
-    while (worker_get(m->workers[i], &u))
-      on_up(m, &u);
-  for (uint32_t i = 0; i < m->options.workers; i++)
-    if (capture_is_due(m->workers[i]))
-      send_headers(m, m->workers[i]);
-  recorder_results(m->recorder);
-}
 
 /* Controller: downward ------------------------------------------------------------------------------ */
 static int send_welcome(struct media *m, const struct mset_hello *hello) {
@@ -283,7 +43,7 @@ static void send_live(struct media *m) {
     const struct known *k = CONTAINER_OF(node, struct known, node);
     union up u = {.live = {.h = {.bytes = sizeof(u.live), .type = MSET_LIVE, .session = k->id}}};
     memcpy(u.live.call, k->call, sizeof(u.live.call));
-    send_up(m, &u);
+    upward_send(m, &u);
     if (!m->controller.on)
       return;
   }
@@ -293,8 +53,8 @@ static void on_hello(struct media *m, const struct mset_hello *hello) {
   bool is_same = memcmp(m->instance, hello->instance, sizeof(m->instance)) == 0;
   m->is_greeted = true;
   if (hello->version != MSET_VERSION) {
-    fault(m, &hello->h, -EPROTO);
-    let_go(m, "another version of the messages");
+    upward_fault(m, &hello->h, -EPROTO);
+    upward_end(m, "another version of the messages");
     return;
   }
   memcpy(m->instance, hello->instance, sizeof(m->instance));
@@ -305,30 +65,9 @@ static void on_hello(struct media *m, const struct mset_hello *hello) {
     roomlist_orphan(m->rooms); /* of a controller that is gone */
   int error = send_welcome(m, hello);
   if (error)
-    let_go(m, strerror(-error));
+    upward_end(m, strerror(-error));
   else
     send_live(m);
-}
-
-/* A LINK between two workers goes to both; the session's own answers. */
-static int share_link(struct media *m, union mset_any *c, struct known *k) {
-  struct known *peer = c->link.peer ? known_find(m, c->link.peer) : NULL;
-  if (c->link.peer && !peer)
-    return -ENOENT;
-  forget_far(m, k);
-  roomlist_leave(m->rooms, &k->room);
-  if (!peer)
-    return 0;
-  forget_far(m, peer);
-  roomlist_leave(m->rooms, &peer->room);
-  if (peer->worker == k->worker)
-    return 0;
-  if (!tell_half(m, peer, k))
-    return -EAGAIN;
-  c->h.pad = peer->worker + 1;
-  k->far = peer->id;
-  peer->far = k->id;
-  return 0;
 }
 
 /* Each worker puts its own out; none answers. */
@@ -363,7 +102,7 @@ static bool tell_worker(void *arg, const union mset_any *c) {
 
 static void on_recorded(void *arg, const struct mset_record_done *done) {
   union up u = {.record_done = *done};
-  send_up(arg, &u);
+  upward_send(arg, &u);
 }
 
 static int on_recording(struct media *m, const union mset_any *c, int *fd) {
@@ -386,15 +125,15 @@ static int find_worker(struct media *m, union mset_any *c, struct known **ret) {
   (*ret)->orphan_at_us = 0; /* who commands a session has it */
   if (roomlist_knows(c->h.type)) {
     if (c->h.type == MSET_ROOM_JOIN)
-      forget_far(m, *ret);
+      known_part(m, *ret);
     return roomlist_take(m->rooms, c, &(*ret)->room);
   }
-  return c->h.type == MSET_LINK ? share_link(m, c, *ret) : 0;
+  return c->h.type == MSET_LINK ? known_link(m, c, *ret) : 0;
 }
 
 static void done(struct media *m, const struct mset_head *h) {
   union up u = {.h = {.bytes = sizeof(u.h), .type = MSET_OK, .seq = h->seq, .session = h->session}};
-  send_up(m, &u);
+  upward_send(m, &u);
 }
 
 /* Commands that the control thread does itself. false: it is a worker's. */
@@ -404,7 +143,7 @@ static bool do_own(struct media *m, const union mset_any *c, int *fd) {
     return false;
   int error = is_room ? on_room(m, c) : c->h.type == MSET_PING ? 0 : on_recording(m, c, fd);
   if (error)
-    fault(m, &c->h, error);
+    upward_fault(m, &c->h, error);
   else
     done(m, &c->h);
   return true;
@@ -426,27 +165,27 @@ static void on_command(struct media *m, union mset_any *c, int *fd) {
       roomlist_leave(m->rooms, &k->room);
   }
   if (error)
-    fault(m, &c->h, error);
+    upward_fault(m, &c->h, error);
 }
 
 static void on_controller(void *arg, uint32_t events) {
   struct media *m = arg;
   union mset_any c;
   if (events & EPOLLOUT)
-    send_backlog(m);
+    upward_flush(m);
   for (int i = 0; i < 64 && m->controller.on; i++) {
     own_fd fd = -1;
     ssize_t n = fdpass_receive(m->controller.fd, &c, sizeof(c), &fd);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
       return;
     if (n <= 0)
-      let_go(m, n < 0 ? strerror(errno) : "closed");
+      upward_end(m, n < 0 ? strerror(errno) : "closed");
     else if (mset_check(&c, (size_t)n, true) < 0)
-      let_go(m, "a malformed message");
+      upward_end(m, "a malformed message");
     else if (c.h.type == MSET_HELLO)
       on_hello(m, &c.hello);
     else if (!m->is_greeted)
-      let_go(m, "no HELLO");
+      upward_end(m, "no HELLO");
     else
       on_command(m, &c, &fd);
     explicit_bzero(&c, sizeof(c));
@@ -471,19 +210,6 @@ static void on_listening(void *arg, uint32_t events) {
 }
 
 /* Time ------------------------------------------------------------------------------------------- */
-static void end_orphans(struct media *m, uint64_t now_us) {
-  LIST_EACH(&m->sessions, node) {
-    struct known *k = CONTAINER_OF(node, struct known, node);
-    union mset_any c;
-    if (!k->orphan_at_us || k->orphan_at_us > now_us)
-      continue;
-    mset_init(&c, MSET_END, k->id);
-    c.h.pad = MSET_END_ORPHAN;
-    if (worker_put(m->workers[k->worker], &c))
-      k->orphan_at_us = UINT64_MAX; /* asked; ENDED takes it away */
-  }
-}
-
 const char *media_backend(const struct media *m) { return m->workers[0]->io->ops->name; }
 
 uint64_t media_drops(const struct media *m, unsigned reason, const char **ret_text) {
@@ -527,11 +253,11 @@ static void tell_drops(struct media *m) {
 static void on_tick(void *arg) {
   struct media *m = arg;
   tell_drops(m);
-  tell_dsp(m);
+  upward_dsp(m);
   for (uint32_t i = 0; i < m->options.workers; i++)
-    send_headers(m, m->workers[i]);
+    upward_headers(m, m->workers[i]);
   uint64_t now_us = loop_now_us(m->loop);
-  end_orphans(m, now_us);
+  known_expire(m, now_us);
   if (certs_are_due(&m->certs, now_us) &&
       certs_renew(&m->certs, m->workers, m->options.workers, now_us) < 0)
     log_error(media, "no new DTLS certificate: the old one stays");
@@ -598,7 +324,7 @@ static int make_loop(struct media *m) {
   if (m->events_fd < 0 || m->stop_fd < 0)
     return -errno;
   m->listening = (struct watch){.fd = m->listen_fd, .fn = on_listening, .arg = m};
-  m->events = (struct watch){.fd = m->events_fd, .fn = on_events, .arg = m};
+  m->events = (struct watch){.fd = m->events_fd, .fn = upward_hear, .arg = m};
   m->stop = (struct watch){.fd = m->stop_fd, .fn = on_stop, .arg = m};
   m->controller = (struct watch){.fd = -1, .fn = on_controller, .arg = m};
   m->tick = (struct timer){.fn = on_tick, .arg = m};
@@ -674,7 +400,7 @@ struct media *media_free(struct media *m) {
   for (uint32_t i = 0; i < m->options.workers && i < COUNT_OF(m->workers); i++)
     m->workers[i] = worker_free(m->workers[i]);
   if (m->controller.on)
-    let_go(m, "we stop");
+    upward_end(m, "we stop");
   LIST_EACH_SAFE(&m->sessions, node)
     known_free(m, CONTAINER_OF(node, struct known, node));
   roomlist_free(m->rooms);
