@@ -51,6 +51,8 @@ struct admin_settings {
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
   bool (*ready)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
   void *ready_arg;
+  /* The same for /healthz: false where only another start helps; ready_arg. NULL: always. */
+  bool (*alive)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
   /* Live calls as JSON, {"calls":[…]} (new reference); called on the owner thread. */
   json_t *(*calls)(void *arg);
   void *calls_arg;

@@ -8,9 +8,12 @@
 #include <stdio.h>
 
 void verb_health(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  (void)a;
+  char why[ADMIN_REASON_BYTES] = "";
   (void)ask;
-  (void)web_answer_text(ret, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
+  if (!a->set.alive || a->set.alive(a->set.ready_arg, why))
+    (void)web_answer_text(ret, 200, "text/plain; charset=utf-8", SLICE("ok\n"));
+  else
+    (void)web_answer_text(ret, 503, "text/plain; charset=utf-8", slice_of(why));
 }
 
 void verb_ready(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

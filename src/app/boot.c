@@ -46,14 +46,30 @@ static int failed(const char *what, int r, const char *why) {
   return r;
 }
 
+enum { STILL_S = 5 };
+
 static int failed_door(const char *what, const struct addr *at, int r, const char *why) {
   char door[96], text[ADDR_TEXT_BYTES];
   snprintf(door, sizeof(door), "%s %s", what, addr_text(at, text, sizeof(text)));
   return failed(door, r, why);
 }
 
+/* The call thread turns, or stands still for longer than anything of it takes. */
+static bool is_alive(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
+  struct house *h = arg;
+  uint64_t now_us = clock_now_us(), turned_us = atomic_load(&h->turned_us);
+  uint64_t still_s = now_us > turned_us ? (now_us - turned_us) / 1000000u : 0;
+  if (still_s < STILL_S)
+    return true;
+  snprintf(ret_why, ADMIN_REASON_BYTES, "the call thread stands still for %llu s",
+           (unsigned long long)still_s);
+  return false;
+}
+
 static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   struct house *h = arg;
+  if (!is_alive(arg, ret_why))
+    return false;
   const char *why = atomic_load(&h->draining)       ? "draining"
                     : !atomic_load(&h->media_ready) ? "the media process is not connected"
                     : !atomic_load(&h->store_well)  ? "records cannot be written"
@@ -94,6 +110,7 @@ static const struct count_row load_rows[HOUSE_LOADS] = {
 
 static void on_tick(void *arg) {
   struct house *h = arg;
+  atomic_store(&h->turned_us, clock_now_us());
   struct mset_load load;
   calls_media_load(h->calls, &load);
   count_set(&h->loads, 0, load.verdict);
@@ -242,6 +259,7 @@ static int start_admin(struct house *h) {
                                       c->records.push.keep_records},
                              .tokens = h->tokens,
                              .ready = is_ready,
+                             .alive = is_alive,
                              .ready_arg = h,
                              .calls = house_calls,
                              .call = house_call,

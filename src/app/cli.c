@@ -61,9 +61,13 @@ static int not_a_verb(int argc, char **argv) {
 
 static int run(int argc, char **argv) {
   const char *word = argc > 1 ? argv[1] : "";
+  char shown[48];
   for (size_t i = 0; i < COUNT_OF(verbs); i++)
-    if (strcmp(word, verbs[i].name) == 0)
+    if (strcmp(word, verbs[i].name) == 0) {
+      snprintf(shown, sizeof(shown), "sallyport %s", verbs[i].name);
+      argv[1] = shown; /* what usage and errors are headed by */
       return verbs[i].run(argc - 1, argv + 1);
+    }
   int words = 0;
   const struct cli_row *row = cli_row_find(argc - 1, argv + 1, &words);
   if (row)

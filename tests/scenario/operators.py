@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators rely on: metrics, tokens, reload, records after the end, both programs' standing with the system."""
+import ctypes
 import http.client
 import json
 import os
@@ -268,6 +269,28 @@ def hanging(base):
         alice.place(house.demo["dial"]["tone"])
         alice.hears(1004)
         alice.hangup()
+
+
+def ptrace(request, pid):
+    return ctypes.CDLL(None, use_errno=True).ptrace(ctypes.c_long(request), ctypes.c_long(pid), None, None)
+
+
+@OPERATORS.scenario("a call thread that stands still: /healthz and /readyz say so, the web threads answer on")
+def still(base):
+    with Own(base, "still") as house:
+        pid = house.pid("sallyportd")  # the first thread is the call thread
+        if ptrace(0x4206, pid) != 0:  # PTRACE_SEIZE
+            print("skipped: no other process's thread may be stopped here")
+            return
+        try:
+            check(house.admin("/healthz")[0] == 200, "before")
+            check(ptrace(0x4207, pid) == 0, "PTRACE_INTERRUPT")
+            os.waitpid(pid, 0x40000000)  # __WALL
+            wait_for("/healthz says no", lambda: house.admin("/healthz")[0] == 503, 10, 0.2)
+            check(house.admin("/readyz")[0] == 503 and "stands still" in house.admin("/readyz")[1], "/readyz")
+        finally:
+            ptrace(17, pid)  # PTRACE_DETACH
+        wait_for("/healthz says yes", lambda: house.admin("/healthz")[0] == 200 and house.is_ready(), 5)
 
 
 @OPERATORS.scenario("a key that others can read, or that is gone, refuses the start and --check-config")
