@@ -58,7 +58,7 @@ struct tracebook {
   unsigned n_asks;           /* lock: asked and not yet told */
   bool stopping;             /* lock */
   bool is_erasing;           /* is_erasing: the log has bytes still that must go. */
-  int wake_fd;
+  int wake_fd, ask_fd; /* ask_fd: somebody waits for an answer, what is to be written need not gather. */
   struct watch watch; /* watch is of the answers' eventfd. */
   struct loop *loop;
   tracebook_fn *fn;
@@ -87,6 +87,8 @@ static int job_add(struct tracebook *b, struct job *j) {
     b->n_asks += j->kind == JOB_ASK;
   }
   pthread_mutex_unlock(&b->lock);
+  if (has_room && j->kind == JOB_ASK)
+    ring_bell(b->ask_fd);
   if (has_room)
     ring_bell(b->wake_fd);
   return has_room ? 0 : -EAGAIN;
@@ -292,12 +294,13 @@ static void *thread_run(void *arg) {
   struct tracebook *b = arg;
   bool stopping = false;
   while (!stopping) {
-    struct pollfd p = {b->wake_fd, POLLIN, 0};
+    struct pollfd p = {b->wake_fd, POLLIN, 0}, asked = {b->ask_fd, POLLIN, 0};
     struct list batch;
     uint64_t n;
     (void)poll(&p, 1, 60000);
-    (void)poll(NULL, 0, TURN_MS);
+    (void)poll(&asked, 1, TURN_MS);
     (void)!read(b->wake_fd, &n, sizeof(n));
+    (void)!read(b->ask_fd, &n, sizeof(n));
     if (jobs_take(b, &batch, &stopping))
       batch_run(b, &batch);
     log_fold(b);
@@ -396,8 +399,9 @@ int tracebook_new(struct tracebook **ret, const struct tracebook_settings *s) {
   list_init(&b->jobs);
   list_init(&b->answers);
   b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  b->ask_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   b->watch.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-  if (b->wake_fd < 0 || b->watch.fd < 0)
+  if (b->wake_fd < 0 || b->ask_fd < 0 || b->watch.fd < 0)
     return -errno;
   int r = file_open(b);
   if (r == 0)
@@ -438,6 +442,8 @@ struct tracebook *tracebook_free(struct tracebook *b) {
   sqlite3_close(b->sql);
   if (b->wake_fd > 0)
     close(b->wake_fd);
+  if (b->ask_fd > 0)
+    close(b->ask_fd);
   if (b->watch.fd > 0)
     close(b->watch.fd);
   pthread_mutex_destroy(&b->lock);
