@@ -152,26 +152,16 @@ void verb_logout(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
   ret->status = 204;
 }
 
-static uint64_t expires_ms(struct admin *a, const struct web_asker *who) {
-  struct staff_session s;
-  struct staff_token t;
-  if (who->by == BY_CERTIFICATE)
-    return who->until_ms;
-  if (who->by == BY_TOKEN)
-    return staff_token_find(a->ledger, who->credential, &t) == 0 ? t.expires_ms : 0;
-  if (who->by != BY_COOKIE || staff_session_find(a->ledger, who->credential, &s) < 0)
-    return 0;
-  return who_session_until_ms(a, &s);
-}
-
 void verb_self(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   static const char *const by[] = {"nobody", "token", "cookie", "certificate"};
-  uint64_t at_ms = expires_ms(a, ask->who);
+  uint64_t at_ms = ask->who->until_ms < UINT64_MAX ? ask->who->until_ms : 0;
   char text[CLOCK_TEXT_BYTES];
-  desk_json(ret, 200,
-            json_pack("{s:s, s:s, s:s, s:s?}", "user", ask->who->name, "role",
-                      role_text((enum role)ask->who->role), "by", by[ask->who->by], "expires_at",
-                      at_ms ? clock_text(at_ms, text) : NULL));
+  const struct web_member members[] = {{"user", ask->who->name},
+                                       {"role", role_text((enum role)ask->who->role)},
+                                       {"by", by[ask->who->by]},
+                                       {"expires_at", at_ms ? clock_text(at_ms, text) : NULL}};
+  (void)a;
+  (void)!web_answer_members(ret, 200, members, COUNT_OF(members));
 }
 
 /* One's own password; the other sessions of the user end. */

@@ -4,6 +4,7 @@
 
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <pthread.h>
 
 static void keyed(const EVP_MD *md, struct slice key, struct slice data, uint8_t *ret) {
   unsigned n = 0;
@@ -25,9 +26,19 @@ void hash_md5(struct slice data, uint8_t ret[HASH_MD5_BYTES]) {
     abort();
 }
 
+/* Looked up once: EVP_sha256() is looked up in each digest, which takes as long as a short one. */
+static const EVP_MD *sha256;
+static void sha256_fetch(void) {
+  sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+  if (!sha256)
+    sha256 = EVP_sha256();
+}
+
 void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
   unsigned n = 0;
-  if (!EVP_Digest(data.p, data.n, ret, &n, EVP_sha256(), NULL))
+  (void)pthread_once(&once, sha256_fetch);
+  if (!EVP_Digest(data.p, data.n, ret, &n, sha256, NULL))
     abort();
 }
 

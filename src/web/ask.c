@@ -39,6 +39,23 @@ static struct slice text_put(char **at, struct slice s) {
   return copy;
 }
 
+void ask_fill(struct req *q) {
+  struct slice *field[HEAD_FIELD_COUNT_];
+  struct web_ask *ask = &q->ask;
+  ask_fields(ask, field);
+  for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++)
+    if (field[f])
+      *field[f] = q->head.field[f];
+  ask->query = slice_from(q->target, q->target_bytes);
+  ask->path = slice_cut(&ask->query, '?');
+  ask->kind = WEB_ASK_REQUEST;
+  ask->row = q->row;
+  ask->head = q->method == WEB_HEAD;
+  ask->peer = q->conn->peer;
+  ask->local = q->conn->local;
+  ask->body = slice_from(q->body, q->body ? q->body_bytes : 0);
+}
+
 struct asked *asked_new(struct req *q) {
   struct slice *field[HEAD_FIELD_COUNT_];
   size_t room = q->target_bytes + 1;
@@ -47,25 +64,15 @@ struct asked *asked_new(struct req *q) {
   struct asked *a = calloc(1, sizeof(*a) + room);
   if (!a)
     return NULL;
-  struct web_ask *ask = &a->ask;
   char *at = a->text;
-  ask_fields(ask, field);
+  a->ask = q->ask;
+  ask_fields(&a->ask, field);
   for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++)
     if (field[f] && q->head.field[f].p)
       *field[f] = text_put(&at, q->head.field[f]);
-  ask->query = text_put(&at, slice_from(q->target, q->target_bytes));
-  ask->path = slice_cut(&ask->query, '?');
-  ask->kind = WEB_ASK_REQUEST;
-  ask->row = q->row;
-  ask->head = q->method == WEB_HEAD;
-  ask->params = q->params;
-  ask->peer = q->conn->peer;
-  ask->local = q->conn->local;
-  ask->has_claims = q->has_claims;
-  ask->claims = q->claims;
-  ask->who = q->who;
+  a->ask.query = text_put(&at, slice_from(q->target, q->target_bytes));
+  a->ask.path = slice_cut(&a->ask.query, '?');
   a->body = take(q->body);
-  ask->body = slice_from(a->body, a->body ? q->body_bytes : 0);
   return a;
 }
 
@@ -84,6 +91,7 @@ static bool wait_begin(struct req *q, struct asked *a) {
   a->ask.handle = q->handle;
   *wait = (struct waiting){q, a, clock_now_us() + w->answer_us};
   q->phase = REQ_ASKED;
+  q->was_asked = true;
   MHD_suspend_connection(q->connection);
   return true;
 }

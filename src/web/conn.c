@@ -48,6 +48,7 @@ static void conn_close(struct web *w, void **context) {
   pthread_mutex_unlock(&w->lock);
   count_add(&w->counts, SERVER_connections, (uint64_t)-1);
   free(c->cert);
+  free(c->spare);
   free(c);
 }
 

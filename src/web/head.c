@@ -3,23 +3,26 @@
  * Transfer-Encoding and then run what follows as a second request. */
 #include "web/head.h"
 
-static const char *const field_names[HEAD_FIELD_COUNT_] = {
-    [HEAD_HOST] = "Host",
-    [HEAD_CONTENT_LENGTH] = "Content-Length",
-    [HEAD_TRANSFER_ENCODING] = "Transfer-Encoding",
-    [HEAD_AUTHORIZATION] = "Authorization",
-    [HEAD_CONTENT_TYPE] = "Content-Type",
-    [HEAD_IF_MATCH] = "If-Match",
-    [HEAD_IF_NONE_MATCH] = "If-None-Match",
-    [HEAD_IDEMPOTENCY_KEY] = "Idempotency-Key",
-    [HEAD_LAST_EVENT_ID] = "Last-Event-ID",
-    [HEAD_DEVICE] = "Sallyport-Device",
-    [HEAD_ORIGIN] = "Origin",
-    [HEAD_COOKIE] = "Cookie",
-    [HEAD_SALLYPORT] = "X-Sallyport",
-    [HEAD_ACCEPT] = "Accept",
-    [HEAD_REQUEST_METHOD] = "Access-Control-Request-Method",
+#define NAME(text) \
+  { text, sizeof(text) - 1 }
+static const struct slice field_names[HEAD_FIELD_COUNT_] = {
+    [HEAD_HOST] = NAME("Host"),
+    [HEAD_CONTENT_LENGTH] = NAME("Content-Length"),
+    [HEAD_TRANSFER_ENCODING] = NAME("Transfer-Encoding"),
+    [HEAD_AUTHORIZATION] = NAME("Authorization"),
+    [HEAD_CONTENT_TYPE] = NAME("Content-Type"),
+    [HEAD_IF_MATCH] = NAME("If-Match"),
+    [HEAD_IF_NONE_MATCH] = NAME("If-None-Match"),
+    [HEAD_IDEMPOTENCY_KEY] = NAME("Idempotency-Key"),
+    [HEAD_LAST_EVENT_ID] = NAME("Last-Event-ID"),
+    [HEAD_DEVICE] = NAME("Sallyport-Device"),
+    [HEAD_ORIGIN] = NAME("Origin"),
+    [HEAD_COOKIE] = NAME("Cookie"),
+    [HEAD_SALLYPORT] = NAME("X-Sallyport"),
+    [HEAD_ACCEPT] = NAME("Accept"),
+    [HEAD_REQUEST_METHOD] = NAME("Access-Control-Request-Method"),
 };
+#undef NAME
 
 static bool has_control(struct slice s) {
   for (size_t i = 0; i < s.n; i++) {
@@ -36,7 +39,7 @@ void head_add(struct head *h, struct slice name, struct slice value) {
   if (memchr(name.p ? name.p : "", ' ', name.n) || memchr(name.p ? name.p : "", '\t', name.n))
     h->control = true; /* "Content-Length : 5" is a field to some and none to others */
   for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++) {
-    if (!slice_ieq(name, slice_of(field_names[f])))
+    if (name.n != field_names[f].n || !slice_ieq(name, field_names[f]))
       continue;
     if (f == HEAD_ACCEPT && h->field[f].p)
       continue;

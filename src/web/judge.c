@@ -55,18 +55,26 @@ static bool options_answer(struct req *q, unsigned allow) {
   return false;
 }
 
+static bool row_cors(struct req *q) {
+  q->cors = q->cors && !(q->row->flags & WEB_NO_CORS);
+  return true;
+}
+
 static bool path_ok(struct req *q) {
   const struct web *w = q->web;
   struct slice path = req_path(q);
   unsigned allow = 0;
   if (q->method < WEB_METHOD_COUNT_ && q->method != WEB_OPTIONS)
-    q->row = web_path_find(w->rows, w->rows_n, q->method, path, &q->params, &allow);
+    q->row = path_index_find(&w->index, w->rows, q->method, path);
+  if (q->row)
+    return row_cors(q);
+  q->has_params = true;
+  if (q->method < WEB_METHOD_COUNT_ && q->method != WEB_OPTIONS)
+    q->row = web_path_find(w->rows, w->rows_n, q->method, path, &q->ask.params, &allow);
   else
     allow = web_path_allow(w->rows, w->rows_n, path);
-  if (q->row) {
-    q->cors = q->cors && !(q->row->flags & WEB_NO_CORS);
-    return true;
-  }
+  if (q->row)
+    return row_cors(q);
   if (!allow)
     return refuse(q, SERVER_COUNT_, WEB_PROBLEM_not_found, NULL);
   if (q->method == WEB_OPTIONS)
@@ -84,13 +92,14 @@ static bool bearer_of(struct slice authorization, struct slice *ret) {
 }
 
 static bool claims_take(struct req *q, struct slice bearer) {
-  enum token_fault f = token_verify(q->web->tokens, bearer, clock_wall_ms(), &q->claims);
+  q->had_token = true;
+  enum token_fault f = token_verify(q->web->tokens, bearer, clock_wall_ms(), &q->ask.claims);
   if (f != TOKEN_OK)
     return refuse(q, SERVER_token,
                   f == TOKEN_EXPIRED ? WEB_PROBLEM_token_expired : WEB_PROBLEM_unauthorized,
                   token_fault_text(f));
-  q->has_claims = true;
-  if (q->row->scope && !claims_has_scope(&q->claims, q->row->scope))
+  q->ask.has_claims = true;
+  if (q->row->scope && !claims_has_scope(&q->ask.claims, q->row->scope))
     return refuse(q, SERVER_token, WEB_PROBLEM_scope, q->row->scope);
   return true;
 }
@@ -106,7 +115,7 @@ static bool who_ok(struct req *q) {
   k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->cert != NULL,
                                               (const char *const *)q->web->hosts, q->web->hosts_n);
   (void)bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer);
-  if (q->web->who(q->web->direct_arg, &k, &q->who, &q->answer))
+  if (q->web->who(q->web->direct_arg, &k, &q->ask.who, &q->answer))
     return true;
   count_one(&q->web->counts, SERVER_token);
   return false;

@@ -111,6 +111,34 @@ const struct web_row *web_path_find(const struct web_row *rows, size_t n, enum w
   return NULL;
 }
 
+static size_t slot_of(enum web_method method, struct slice path) {
+  uint32_t h = 2166136261u + (uint32_t)method;
+  for (size_t i = 0; i < path.n; i++)
+    h = (h ^ (unsigned char)path.p[i]) * 16777619u;
+  return (h ^ h >> 16) % PATH_SLOTS;
+}
+
+/* A row behind another one that takes its path is not for it; where slots collide the first is kept. */
+void path_index_make(struct path_index *ret, const struct web_row *rows, size_t n) {
+  struct web_params params;
+  unsigned allow;
+  memset(ret, 0, sizeof(*ret));
+  for (size_t i = 0; i < n && i < UINT16_MAX; i++) {
+    struct slice path = slice_of(rows[i].pattern);
+    uint16_t *slot = &ret->row[slot_of(rows[i].method, path)];
+    if (!*slot && !strchr(rows[i].pattern, '{') &&
+        web_path_find(rows, n, rows[i].method, path, &params, &allow) == &rows[i])
+      *slot = (uint16_t)(i + 1);
+  }
+}
+
+const struct web_row *path_index_find(const struct path_index *x, const struct web_row *rows,
+                                      enum web_method method, struct slice path) {
+  uint16_t at = x->row[slot_of(method, path)];
+  const struct web_row *row = at ? &rows[at - 1] : NULL;
+  return row && row->method == method && slice_eq(slice_of(row->pattern), path) ? row : NULL;
+}
+
 unsigned web_path_allow(const struct web_row *rows, size_t n, struct slice path) {
   struct web_params params;
   unsigned allow;

@@ -54,6 +54,15 @@ struct web_params {
 const struct web_row *web_path_find(const struct web_row *rows, size_t n, enum web_method method,
                                     struct slice path, struct web_params *ret_params,
                                     unsigned *ret_allow);
+/* Rows without parameters, found at once; the others take the walk of web_path_find(). */
+#define PATH_SLOTS 512
+struct path_index {
+  uint16_t row[PATH_SLOTS]; /* 1 + its place among the rows; 0: none */
+};
+void path_index_make(struct path_index *ret, const struct web_row *rows, size_t n);
+/* The row that web_path_find() would find, or NULL: ask that one. */
+const struct web_row *path_index_find(const struct path_index *x, const struct web_row *rows,
+                                      enum web_method method, struct slice path);
 /* The same without a method: the bits of what the path has, HEAD and OPTIONS included. */
 unsigned web_path_allow(const struct web_row *rows, size_t n, struct slice path);
 /* "GET, HEAD, POST" for a set of bits. Returns dst. */

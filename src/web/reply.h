@@ -47,6 +47,13 @@ int web_answer_copy(struct web_answer *ret,
 /* Sets a body from a JSON value (borrowed): 0 or -ENOMEM. */
 int web_answer_json(struct web_answer *a, unsigned status, const json_t *json);
 int web_answer_text(struct web_answer *a, unsigned status, const char *type, struct slice text);
+/* A member of a flat object; value NULL: null. Names are plain ASCII, values UTF-8. */
+struct web_member {
+  const char *name, *value;
+};
+/* The same as a JSON value of these members, without making one: for small answers that are asked for often.
+ * 0, -ENOMEM, or -ENOSPC (more than 2 KiB). */
+int web_answer_members(struct web_answer *a, unsigned status, const struct web_member *m, size_t n);
 
 enum web_problem {
 #define PROBLEM(id, code, status, title) WEB_PROBLEM_##id,

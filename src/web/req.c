@@ -7,10 +7,31 @@
 #define IDLE_US 30000000u        /* between two requests of a connection */
 #define DISCARD_BYTES (1u << 20) /* what is read and thrown away so that a 413 can be told */
 
+/* What a request left behind; claims and parameters are large and seldom there. */
+static void req_wipe(struct req *q) {
+  if (q->had_token)
+    explicit_bzero(&q->ask.claims, sizeof(q->ask.claims));
+  if (q->has_params)
+    explicit_bzero(&q->ask.params, sizeof(q->ask.params));
+  explicit_bzero(q, offsetof(struct req, ask) + offsetof(struct web_ask, params));
+}
+
+static struct req *req_new(struct conn *c) {
+  return c->spare ? take(c->spare) : calloc(1, sizeof(struct req));
+}
+
+static void req_keep(struct conn *c, struct req *q) {
+  req_wipe(q);
+  if (c->spare)
+    free(q);
+  else
+    c->spare = q;
+}
+
 void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
   struct web *w = cls;
   struct conn *c = conn_of(connection);
-  struct req *q = c && uri ? calloc(1, sizeof(*q)) : NULL;
+  struct req *q = c && uri ? req_new(c) : NULL;
   if (!q)
     return NULL;
   q->web = w;
@@ -20,10 +41,21 @@ void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
   q->target_bytes = strlen(uri);
   q->target = q->target_bytes <= HEAD_TARGET_BYTES ? slice_dup(slice_from(uri, q->target_bytes)) : NULL;
   atomic_store(&c->deadline_us, clock_now_us() + w->request_us);
-  pthread_mutex_lock(&w->lock);
-  w->requests++;
-  pthread_mutex_unlock(&w->lock);
+  atomic_fetch_add(&w->requests, 1);
   return q;
+}
+
+/* It may still wait for the owner, or be a stream. */
+static void req_leave(struct web *w, struct req *q) {
+  pthread_mutex_lock(&w->lock);
+  struct waiting *wait = q->handle ? pool_get(w->waiting, q->handle) : NULL;
+  struct asked *left = wait ? take(wait->asked) : NULL;
+  if (wait)
+    pool_del(w->waiting, q->handle);
+  if (q->stream)
+    stream_gone(w, q->stream);
+  pthread_mutex_unlock(&w->lock);
+  asked_free(left);
 }
 
 void req_end(void *cls, struct MHD_Connection *connection, void **context,
@@ -35,17 +67,10 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
   *context = NULL;
   if (!q)
     return;
-  pthread_mutex_lock(&w->lock);
-  struct waiting *wait = q->handle ? pool_get(w->waiting, q->handle) : NULL;
-  struct asked *left = wait ? take(wait->asked) : NULL;
-  if (wait)
-    pool_del(w->waiting, q->handle);
-  if (q->stream)
-    stream_gone(w, q->stream);
-  w->requests--;
-  pthread_mutex_unlock(&w->lock);
+  if (q->was_asked)
+    req_leave(w, q);
+  atomic_fetch_sub(&w->requests, 1);
   atomic_store(&q->conn->deadline_us, clock_now_us() + IDLE_US);
-  asked_free(left);
   if (q->note)
     w->note_free(q->note);
   web_answer_done(&q->answer);
@@ -53,8 +78,7 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
     explicit_bzero(q->body, q->body_room);
   free(q->body);
   free(q->target);
-  explicit_bzero(q, sizeof(*q));
-  free(q);
+  req_keep(q->conn, q);
 }
 
 static enum MHD_Result header_take(void *cls, enum MHD_ValueKind kind, const char *name,
@@ -116,15 +140,12 @@ static bool body_add(struct req *q, const char *bytes, size_t n) {
 }
 
 static enum MHD_Result direct_handle(struct req *q) {
-  struct asked *a = asked_new(q);
-  if (a) {
-    a->ask.note = &q->note;
-    q->row->direct(q->web->direct_arg, &a->ask, &q->answer);
-    a->ask.note = NULL;
-    if (q->row->flags & WEB_THEN_ASK && !q->answer.status)
-      return req_ask(q, a);
-  }
-  asked_free(a);
+  ask_fill(q);
+  q->ask.note = &q->note;
+  q->row->direct(q->web->direct_arg, &q->ask, &q->answer);
+  q->ask.note = NULL;
+  if (q->row->flags & WEB_THEN_ASK && !q->answer.status)
+    return req_ask(q, asked_new(q));
   return answer_send(q);
 }
 
@@ -137,7 +158,10 @@ static enum MHD_Result whole_handle(struct req *q) {
   }
   if (!req_type_ok(q))
     return answer_send(q);
-  return q->row->direct ? direct_handle(q) : req_ask(q, asked_new(q));
+  if (q->row->direct)
+    return direct_handle(q);
+  ask_fill(q);
+  return req_ask(q, asked_new(q));
 }
 
 /* The owner has answered. */

@@ -50,7 +50,7 @@ static struct MHD_Response *response_sending(struct req *q) {
   struct sending *s = malloc(sizeof(*s));
   if (!s)
     return NULL;
-  *s = (struct sending){a->source, q->conn, q->web, q->who, clock_now_us()};
+  *s = (struct sending){a->source, q->conn, q->web, q->ask.who, clock_now_us()};
   struct MHD_Response *r =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 65536, sending_read, s, sending_free);
   if (r)

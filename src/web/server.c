@@ -169,6 +169,7 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   w->name = s->name;
   w->rows = s->rows;
   w->rows_n = s->rows_n;
+  path_index_make(&w->index, s->rows, s->rows_n);
   w->direct_arg = s->direct_arg;
   w->tokens = s->tokens;
   w->who = s->who;
@@ -239,12 +240,7 @@ void web_quiesce(struct web *w) {
       w->quiet_fd[i] = MHD_quiesce_daemon(w->daemons[i]);
 }
 
-static bool requests_left(struct web *w) {
-  pthread_mutex_lock(&w->lock);
-  bool left = w->requests > 0;
-  pthread_mutex_unlock(&w->lock);
-  return left;
-}
+static bool requests_left(struct web *w) { return atomic_load(&w->requests) > 0; }
 
 /* Everything that sleeps is woken with an end, and gets half a second to send it. */
 static void requests_finish(struct web *w) {

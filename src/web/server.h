@@ -25,6 +25,7 @@ struct conn {
   int fd;
   _Atomic uint64_t deadline_us; /* deadline_us: shut down past it; 0: none. */
   struct addr peer, local;
+  struct req *spare; /* spare is the request before, wiped, for the next one (web thread). */
   web_handle stream; /* stream that is open on it (lock). */
   /* Of the client's certificate, as found until then; its web thread only. */
   struct web_peer *cert; /* cert, NULL: none that is good. */
@@ -49,19 +50,18 @@ struct req {
   size_t target_bytes;   /* target_bytes its length up to the first NUL. */
   enum web_method method;
   const struct web_row *row;
-  struct web_params params;
   struct head head;
   bool cors, close; /* cors: the origin is on the list; close: the connection ends after this. */
-  bool has_claims;
-  struct claims claims;
-  struct web_asker who;
-  void *note; /* note is what the direct handler left for finish. */
+  bool has_params, had_token; /* something was written to ask.params, to ask.claims */
+  bool was_asked;             /* the owner had it */
+  void *note;                 /* note is what the direct handler left for finish. */
   char *body;
   size_t body_bytes, body_room, body_max;
   bool too_large;
   web_handle handle; /* handle is in web->waiting while asked (lock). */
   web_handle stream; /* stream, where the answer is one. */
   struct web_answer answer;
+  struct web_ask ask; /* ask is what handlers see; the last member, see req_wipe(). */
 };
 
 /* A request that waits for the owner (lock). */
@@ -88,7 +88,7 @@ struct stream {
   char *bytes;
   size_t n, room;
   bool suspended, closing, gone, listens;
-  uint64_t cast_at; /* cast_at is how far it has read the cast, where it listens. */
+  uint64_t cast_at;  /* cast_at is how far it has read the cast, where it listens. */
   uint64_t beat_us;  /* beat_us is when the next comment is due. */
   uint64_t moved_us; /* moved_us is when the reader last took something. */
   struct web_asker who; /* who asked for it, as judged last. */
@@ -104,6 +104,7 @@ struct web {
   const char *name;
   const struct web_row *rows;
   size_t rows_n;
+  struct path_index index; /* index of rows */
   char **hosts, **origins;
   size_t hosts_n, origins_n;
   void *direct_arg;
@@ -128,7 +129,7 @@ struct web {
   char *cast;                     /* cast is a ring of what all listeners are told (lock). */
   uint64_t cast_end;              /* cast_end counts all bytes that ever went in (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
-  unsigned requests;              /* lock: requests that live. */
+  _Atomic unsigned requests;      /* requests that live. */
 
   struct mbox *box; /* box holds struct note. */
   struct watch watch;
@@ -168,7 +169,8 @@ enum MHD_Result answer_send(struct req *q);
 
 /* ask.c */
 enum MHD_Result req_ask(struct req *q, struct asked *a); /* takes a; suspends, or leaves an answer */
-struct asked *asked_new(struct req *q); /* takes the request's body; NULL without memory */
+void ask_fill(struct req *q);           /* q->ask from the header; slices are the library's memory */
+struct asked *asked_new(struct req *q); /* a copy of q->ask that takes the body; NULL without memory */
 void asked_free(struct asked *a);
 void asks_expire(struct web *w, uint64_t now_us); /* lock held */
 void asks_refuse_all(struct web *w);              /* lock held */

@@ -64,7 +64,7 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie) {
     struct req *q = wait->req;
     s->handle = h;
     s->cookie = cookie;
-    s->who = q->who;
+    s->who = q->ask.who;
     s->connection = q->connection;
     s->conn = q->conn;
     s->moved_us = clock_now_us();

@@ -94,18 +94,19 @@ struct web_ask {
   web_handle handle;         /* handle is for web_reply() or web_stream_open(). */
   const struct web_row *row; /* row is the one that matched; row->id says the verb. */
   bool head;                 /* head: HEAD, to be answered as GET (the body is left out). */
-  struct web_params params;
   struct slice path, query; /* raw, as received */
   struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id,
       device, origin, host, accept; /* p NULL where the header is absent */
   struct slice body;
   struct addr peer, local;
   bool has_claims; /* has_claims: claims are of a verified token. */
-  struct claims claims;
   struct web_asker who; /* who is what web_settings.who filled in. */
   void **note;          /* note is the direct handler's, see web_settings.finish; NULL elsewhere. */
   web_handle stream; /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
   uint64_t cookie;
+  /* The large ones last: a request's memory is used again, and they are seldom wiped. */
+  struct web_params params;
+  struct claims claims;
 };
 
 /* One member of the query, decoded: 0, -ENOENT, -EINVAL (escape, given twice) or -ENOSPC. */

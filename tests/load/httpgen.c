@@ -238,9 +238,10 @@ static bool input_ended(void) {
   return poll(&p, 1, 0) > 0 && read(0, &c, 1) <= 0;
 }
 
+/* For requests it never sleeps: whoever answers has nobody to wake, be it fast or slow. */
 static void turn(void) {
   struct epoll_event e[EVENTS];
-  int n = epoll_wait(poller, e, EVENTS, 5);
+  int n = epoll_wait(poller, e, EVENTS, o.streams ? 5 : 0);
   for (int i = 0; i < n; i++)
     on_ready(e[i].data.ptr, e[i].events);
 }

@@ -278,6 +278,26 @@ def keep_alive():
     check(out.count(b"HTTP/1.1 ") == 2 and b"401" in out, "two requests in one packet: %r" % out)
 
 
+def nothing_is_left():
+    """A connection's request has the memory of the one before: nothing of that one is seen."""
+    s = dial()
+    sdp = b"a=mid:0\r\n"
+    for head in (f"GET /v1/ticket HTTP/1.1\r\n{': '.join(BEARER)}\r\nSallyport-Device: d1\r\n", None,
+                 "PATCH /v1/calls/secret/ice HTTP/1.1\r\nContent-Type: application/trickle-ice-sdpfrag\r\n"
+                 f"Content-Length: {len(sdp)}\r\n", None):
+        s.sendall((head or "GET /v1/echo HTTP/1.1\r\n").encode() + b"Host: edge.example\r\n\r\n" + (sdp if head and "PATCH" in head else b""))
+        out = b""
+        while b'"claims"' not in out or not out.endswith(b"}"):
+            out += s.recv(4096)
+        a = Answer(out).json()
+        if head:
+            check(a["claims"] if "ticket" in head else a["param"] == "secret", "the request before: %r" % a)
+        else:
+            check(not a["claims"] and not a["identity"] and not a["params"] and not a["param"] and a["device"] is None and not a["body"],
+                  "left behind: %r" % a)
+    s.close()
+
+
 def until(s, out, want, seconds):
     s.settimeout(seconds)
     try:
@@ -332,7 +352,7 @@ def versions():
     check(dial(ssl.TLSVersion.TLSv1_2).version() == "TLSv1.2", "TLS 1.2")
 
 
-tests = [plain_requests, paths, framing, sizes, tokens, cors, keep_alive, streams]
+tests = [plain_requests, paths, framing, sizes, tokens, cors, keep_alive, nothing_is_left, streams]
 if MODE == "plain":
     tests[-1:-1] = [deadlines, limits]
 else:

@@ -71,6 +71,28 @@ Test(path, allow_names_what_is_there) {
   web_allow_text(0x7f, small, sizeof(small)); /* is cut, not overrun */
 }
 
+Test(path, the_index_finds_what_the_walk_finds) {
+  static const struct web_row more[] = {
+      {.method = WEB_GET, .pattern = "/v1/calls", .id = 1},
+      {.method = WEB_GET, .pattern = "/v1/{any}", .id = 2},
+      {.method = WEB_GET,
+       .pattern = "/v1/records",
+       .id = 3}, /* never reached: the row before takes it */
+      {.method = WEB_POST, .pattern = "/v1/records", .id = 4},
+  };
+  struct path_index x;
+  struct web_params p;
+  unsigned allow;
+  path_index_make(&x, more, COUNT_OF(more));
+  cr_assert_eq(path_index_find(&x, more, WEB_GET, SLICE("/v1/calls"))->id, 1);
+  cr_assert_eq(path_index_find(&x, more, WEB_POST, SLICE("/v1/records"))->id, 4);
+  cr_assert_null(path_index_find(&x, more, WEB_GET, SLICE("/v1/records")));
+  cr_assert_eq(web_path_find(more, COUNT_OF(more), WEB_GET, SLICE("/v1/records"), &p, &allow)->id, 2);
+  cr_assert_null(path_index_find(&x, more, WEB_GET, SLICE("/v1/{any}")));
+  cr_assert_null(path_index_find(&x, more, WEB_HEAD, SLICE("/v1/calls")));
+  cr_assert_null(path_index_find(&x, more, WEB_GET, SLICE("")));
+}
+
 Test(head, framing) {
   const char *why;
   struct head h = {0};
@@ -207,6 +229,26 @@ Test(reply, statuses_bring_their_headers) {
   web_answer_problem(&a, WEB_PROBLEM_unauthorized, NULL);
   cr_assert_str_eq(a.extra[0].name, "WWW-Authenticate");
   web_answer_done(&a);
+}
+
+Test(reply, members_are_json) {
+  struct web_answer a = {0};
+  char long_text[2048];
+  const struct web_member m[] = {{"a", "b\"\\\n\x01"}, {"none", NULL}, {"s", "\xc3\xa4"}, {"empty", ""}};
+  cr_assert_eq(web_answer_members(&a, 200, m, COUNT_OF(m)), 0);
+  json_t *j = json_loadb(a.body, a.body_bytes, 0, NULL);
+  cr_assert_not_null(j, "%s", a.body);
+  cr_assert_str_eq(json_string_value(json_object_get(j, "a")), "b\"\\\n\x01");
+  cr_assert(json_is_null(json_object_get(j, "none")));
+  cr_assert_str_eq(json_string_value(json_object_get(j, "s")), "\xc3\xa4");
+  cr_assert_eq(json_object_size(j), 4);
+  cr_assert_str_eq(a.type, "application/json");
+  json_decref(j);
+  web_answer_done(&a);
+  memset(long_text, '"', sizeof(long_text) - 1);
+  long_text[sizeof(long_text) - 1] = 0;
+  cr_assert_eq(web_answer_members(&a, 200, &(struct web_member){"x", long_text}, 1), -ENOSPC);
+  cr_assert_eq(a.status, 0);
 }
 
 Test(reply, every_problem_is_whole) {
