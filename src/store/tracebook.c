@@ -54,6 +54,7 @@ struct tracebook {
   sqlite3_stmt *put, *drop, *get;
   pthread_mutex_t lock;
   struct list jobs, answers; /* lock */
+  struct list found; /* found are answers of a batch that is not committed yet (its thread). */
   size_t waiting_bytes;      /* lock */
   unsigned n_asks;           /* lock: asked and not yet told */
   bool stopping;             /* lock */
@@ -208,11 +209,21 @@ static bool ask_run(struct tracebook *b, const struct job *j) {
     w->a.blob[i].p = w->bytes + at;
     at += w->a.blob[i].n;
   }
+  list_add_tail(&b->found, &w->node);
+  return true;
+}
+
+/* Once what was asked about is on the disk. */
+static void answers_tell(struct tracebook *b) {
+  if (list_is_empty(&b->found))
+    return;
   pthread_mutex_lock(&b->lock);
-  list_add_tail(&b->answers, &w->node);
+  LIST_EACH_SAFE(&b->found, node) {
+    list_del(node);
+    list_add_tail(&b->answers, node);
+  }
   pthread_mutex_unlock(&b->lock);
   ring_bell(b->watch.fd);
-  return true;
 }
 
 static size_t jobs_take(struct tracebook *b, struct list *batch, bool *ret_stopping) {
@@ -250,6 +261,7 @@ static void batch_run(struct tracebook *b, struct list *batch) {
     count_one(&b->counts, BOOK_FAILED);
   if (!sqlite3_get_autocommit(b->sql))
     (void)run_sql(b, "ROLLBACK");
+  answers_tell(b);
 }
 
 static int64_t number_of(struct tracebook *b, const char *sql) {
@@ -398,6 +410,7 @@ int tracebook_new(struct tracebook **ret, const struct tracebook_settings *s) {
   pthread_mutex_init(&b->lock, NULL);
   list_init(&b->jobs);
   list_init(&b->answers);
+  list_init(&b->found);
   b->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   b->ask_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   b->watch.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
