@@ -211,6 +211,26 @@ tests['the configuration: errors, changes, replay, commit with If-Match'] = asyn
   assert.equal(sent.body.confirm_s, 300);
 };
 
+tests['the doctor\'s report prints alone and light, its profile is looked at and applied on probation'] = async ({ page, mock, shot }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/trunks/carrier');
+  await page.getByRole('button', { name: 'See what it changes' }).click();
+  await page.getByText('/trunks/carrier/prack').waitFor();
+  assert.deepEqual(mock.asked.find((a) => a.verb === 'POST trunks/carrier/diff').body, { prack: 'off' });
+  await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+  assert.deepEqual(await page.locator('main > .card').evaluateAll((all) => all.filter((e) => e.offsetParent).map((e) => e.querySelector('h2').textContent)), ['Doctor']);
+  assert.equal(await page.getByRole('button', { name: /Print|Apply|Examine/ }).filter({ visible: true }).count(), 0);
+  assert.equal(await page.evaluate(() => window.getComputedStyle(document.body).colorScheme), 'light');
+  await shot(page, 'doctor-print');
+  await page.emulateMedia({ media: 'screen', colorScheme: 'light' });
+  await page.getByRole('button', { name: 'Apply for five minutes' }).click();
+  await page.getByText('confirms it').waitFor();
+  const sent = mock.asked.find((a) => a.verb === 'POST config/commit');
+  assert.equal(sent.body.confirm_s, 300);
+  assert.ok(sent.body.text.endsWith('prack: off\n') && sent.body.comment.startsWith('Trunk Doctor d_'));
+  assert.equal(sent.headers['if-match'], mock.s.config.etag);
+};
+
 tests['a trunk is added and changed by a form that shows what was refused at its field'] = async ({ page, mock, shot }) => {
   await enter(page, mock.base);
   await visit(page, mock.base, '/trunks');

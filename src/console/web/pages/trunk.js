@@ -102,9 +102,35 @@ const CHECKS = [
 
 function Report({ run }) {
   const s = run.summary;
-  return html`<p role="status">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}${run.detail && html` <${Peer} text=${run.detail} />`} <a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a></p>
+  return html`<p role="status" class="examined">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}${run.detail && html` <${Peer} text=${run.detail} />`} <a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a> <a href=${`/admin/v1/doctor/${enc(run.id)}?format=text`} target="_blank" rel="noopener">as text</a> <button type="button" class="tools" onClick=${() => globalThis.print()}>Print</button></p>
     <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${run.checks} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
-    ${run.profile?.diff && html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration.</p><${Pre} label="Proposed profile" text=${run.profile.diff} /><${Copy} text=${run.profile.diff} />`}`;
+    ${run.profile?.diff && html`<${Profile} key=${run.id} run=${run} />`}`;
+}
+
+const CHANGES = [
+  { head: 'Setting', cell: (c) => html`<code><${Peer} text=${c.path} /></code>` },
+  { head: 'Now', cell: (c) => html`<${Peer} text=${c.old} />` },
+  { head: 'Then', cell: (c) => html`<${Peer} text=${c.new} />` },
+];
+
+/** What a run proposes: read, looked at as a change of the file, taken into force on probation. */
+function Profile({ run }) {
+  const [change, setChange] = useState(null);
+  const [isDone, setDone] = useState(false);
+  const { act, problem, busy } = useAct();
+  const look = () => act(async () => setChange(await post(`trunks/${enc(run.trunk)}/diff`, run.profile.patch)));
+  const apply = () => act(async () => {
+    await send('POST', 'config/commit', { body: { text: change.text, comment: `Trunk Doctor ${run.id}`, confirm_s: 300 }, etag: change.etag });
+    setDone(true);
+  }, 'Committed on probation: confirm it.');
+  return html`<h3>Proposed profile</h3><p class="soft">What was learnt, as a change of the configuration. Nothing is changed by itself.</p>
+    <${Pre} label="Proposed profile" text=${run.profile.diff} />
+    <div class="row tools"><${Copy} text=${run.profile.diff} />${mayOperate() && !isDone && html`<button type="button" disabled=${busy} onClick=${look}>See what it changes</button>`}</div>
+    ${change && !isDone && html`<h4>What changes</h4>${change.errors.length > 0 && html`<p role="alert"><${Badge} tone="bad">${change.errors.length} errors: it cannot be taken<//></p>`}
+      <${Table} caption="Settings that the profile changes" columns=${CHANGES} rows=${change.changes} id=${(c) => c.path} /><${Pre} label="The file, line by line" text=${change.unified} />
+      ${mayAdmin() && !change.errors.length && html`<div class="row end tools"><button type="button" class="primary" disabled=${busy} onClick=${apply}>Apply for five minutes, on probation</button></div>`}`}
+    ${isDone && html`<p role="status"><${Badge} tone="warn">On probation<//> It is taken back in five minutes unless somebody <a href="#/config">confirms it</a>.</p>`}
+    <${ProblemBox} problem=${problem} />`;
 }
 
 function Doctor({ name }) {
