@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# Building for ./run: only what is out of date, quietly.
+# Building for ./run: only what is out of date, quietly. build_what: make's targets (all).
 
 build_need() {
   mkdir -p "$build" || return 1
@@ -14,8 +14,10 @@ build_need() {
       echo "configuring …"
       (cd "$build" && "$top/configure") >"$build/configure.log" 2>&1 || { tail -20 "$build/configure.log"; exit 1; }
     fi
-    make -C "$build" -q all >/dev/null 2>&1 || echo "building …"
-    make -C "$build" -j"$(nproc)" all >"$build/make.log" 2>&1 || { grep -E 'error|\*\*\*' "$build/make.log" | head -20; exit 1; }
+    # shellcheck disable=SC2086
+    make -C "$build" -q ${build_what:-all} >/dev/null 2>&1 || echo "building …"
+    # shellcheck disable=SC2086
+    make -C "$build" -j"$(nproc)" ${build_what:-all} >"$build/make.log" 2>&1 || { grep -E 'error|\*\*\*' "$build/make.log" | head -20; exit 1; }
   ) >&2
 }
 
