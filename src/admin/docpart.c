@@ -125,6 +125,10 @@ static json_t *status_response(const struct status *s) {
     json_object_set_new(media, "example", example);
   if (s->status == 401)
     json_object_set_new(headers, "WWW-Authenticate", docpart_ref("headers", "WwwAuthenticate"));
+  if (s->status == 415) {
+    json_object_set_new(headers, "Accept", docpart_ref("headers", "Accept"));
+    json_object_set_new(headers, "Accept-Patch", docpart_ref("headers", "Accept"));
+  }
   if (s->status == 429 || s->status == 503)
     json_object_set_new(headers, "Retry-After", docpart_ref("headers", "RetryAfter"));
   words_add(codes, s->codes);
@@ -161,7 +165,8 @@ static json_t *header(const char *help, const char *example) {
 
 static json_t *headers(void) {
   return json_pack(
-      "{s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "ETag",
+      "{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "Accept",
+      header("The types that it takes; of a PATCH as Accept-Patch", "application/json"), "ETag",
       header("Strong; for If-Match of a change, If-None-Match of a read", "\"Zm9vYmFyYmF6cXV4MTIzNA\""),
       "Location", header("Where the new thing is", "/admin/v1/users/ann"), "Link",
       header("RFC 8288: the next page, while there is one",
@@ -195,10 +200,14 @@ static json_t *security(void) {
   json_object_set_new(all, "session",
                       json_pack("{s:s, s:s, s:s, s:s}", "type", "apiKey", "in", "cookie", "name",
                                 "sallyport_session", "description", "Of POST /admin/v1/login"));
-  json_object_set_new(all, "sallyport",
-                      json_pack("{s:s, s:s, s:s, s:s}", "type", "apiKey", "in", "header", "name",
-                                "X-Sallyport", "description",
-                                "The digit 1: a change by cookie needs it, against forged requests"));
+  json_object_set_new(all, "certificate",
+                      json_pack("{s:s, s:s}", "type", "mutualTLS", "description",
+                                "A client certificate that a row of admin.certificates[] gives a role"));
+  json_object_set_new(
+      all, "sallyport",
+      json_pack("{s:s, s:s, s:s, s:s}", "type", "apiKey", "in", "header", "name", "X-Sallyport",
+                "description",
+                "The digit 1: a change by cookie or certificate needs it, against forged requests"));
   return all;
 }
 

@@ -11,12 +11,16 @@
 
 static const char about[] = "Configure, watch and steer the gateway. Who asks shows the admin token or "
                             "an API token (Authorization: "
-                            "Bearer), or a session's cookie (then a change needs X-Sallyport: 1 too). "
-                            "Roles: viewer, operator, security, "
-                            "admin. Errors are problem documents (RFC 9457). Changes of things with an "
-                            "ETag need If-Match (428 without, "
-                            "412 stale). A POST with Idempotency-Key is carried out once in 24 hours. "
-                            "Lists come in pages: limit, cursor.";
+                            "Bearer), a session's cookie, or a client certificate (by the last two a "
+                            "change needs X-Sallyport: 1 "
+                            "too). Roles: viewer, operator, security, admin; x-role names the least. "
+                            "Errors are problem documents "
+                            "(RFC 9457), code is for programs, errors[].pointer names the member (RFC "
+                            "6901). Changes of things with "
+                            "an ETag need If-Match (428 without, 412 stale). A POST with "
+                            "Idempotency-Key is carried out once in 24 "
+                            "hours. Lists come in pages: limit, cursor, and Link to the next. How to "
+                            "use it: docs/api/README.md.";
 
 static const char *const methods[] = {[WEB_GET] = "get",
                                       [WEB_POST] = "post",
@@ -150,13 +154,14 @@ static json_t *responses(const struct verb *v) {
   return all;
 }
 
-/* A change by cookie needs a header too. */
+/* A change by what a browser shows by itself needs a header too. */
 static json_t *security(const struct verb *v) {
   if (v->role == ROLE_NONE)
     return json_array();
   if (v->method == WEB_GET)
-    return json_pack("[{s:[]}, {s:[]}]", "token", "session");
-  return json_pack("[{s:[]}, {s:[], s:[]}]", "token", "session", "sallyport");
+    return json_pack("[{s:[]}, {s:[]}, {s:[]}]", "token", "session", "certificate");
+  return json_pack("[{s:[]}, {s:[], s:[]}, {s:[], s:[]}]", "token", "session", "sallyport",
+                   "certificate", "sallyport");
 }
 
 static json_t *request_body(const struct verb *v) {

@@ -49,7 +49,7 @@ export class Answers {
     const faults = [];
     for (const name of Object.keys(told.headers ?? {}))
       if (['ETag', 'Location', 'Retry-After', 'WWW-Authenticate'].includes(name) && !headers[name.toLowerCase()]) faults.push(`no ${name}`);
-    for (const name of ['etag', 'location', 'retry-after', 'www-authenticate', 'set-cookie', 'link'])
+    for (const name of ['etag', 'location', 'retry-after', 'www-authenticate', 'set-cookie', 'link', 'accept', 'accept-patch'])
       if (headers[name] && !Object.keys(told.headers ?? {}).some((h) => h.toLowerCase() === name)) faults.push(`${name} is not documented`);
     return faults;
   }

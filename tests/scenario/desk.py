@@ -5,6 +5,7 @@ import contextlib
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -204,6 +205,8 @@ def client(base):
         for _ in range(2):
             check(call_lab(sip, "+15550100055").status == 404, "nobody has that number")
         wait_for("ready", house.is_ready)
+        ringing(house, sip)
+        page(house)  # it hangs up
         _, row = ringing(house, sip)
         wait_for("refusals", lambda: len(house.records()) >= 3)
         node(["client.mjs", "http://127.0.0.1:%d" % house.port("admin"), house.demo["admin"]["token"], row["id"]])
@@ -214,3 +217,16 @@ def node(argv):
     done = subprocess.run(["node"] + argv, cwd=TOP + "/tests/api", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120)
     if done.returncode != 0:
         raise Failed("%s: %s" % (argv[0], done.stdout.decode(errors="replace")[-9000:]))
+
+
+def page(house):
+    """Every block of docs/api/README.md, as it stands, in one shell."""
+    with open(TOP + "/docs/api/README.md") as f:
+        blocks = re.findall(r"^```sh\n(.*?)^```$", f.read(), re.M | re.S)
+    check(len(blocks) >= 11, "%d blocks" % len(blocks))
+    script = "set -eu -o pipefail\n" + "".join("echo; echo block %d >&2\n%s" % (i, b) for i, b in enumerate(blocks))
+    told = {"GW": "http://127.0.0.1:%d" % house.port("admin"), "TOKEN": house.demo["admin"]["token"]}
+    done = subprocess.run(["bash", "-c", script], cwd=house.dir, env=dict(os.environ, **told), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60)
+    if done.returncode != 0:
+        raise Failed("docs/api/README.md: %s" % done.stdout.decode(errors="replace")[-1500:])
+    check(b"event: overview" in done.stdout and os.path.getsize(house.dir + "/call.pcap") > 24, "what the page's jobs gave")
