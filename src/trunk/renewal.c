@@ -30,9 +30,21 @@ static bool files_watch(struct trunks *t) {
   return expiry_differ(&before, &t->files);
 }
 
-static int sets_load(struct trunks *t, char *why, size_t why_bytes) {
+/* Are the files of that listener others than they were? NULL: some of all are. */
+static bool is_renewed(const struct expiry_files *before, const struct conf_listener *l) {
+  struct expiry_files own = {0};
+  expiry_watch(&own, l->certificate);
+  expiry_watch(&own, l->key);
+  expiry_watch(&own, l->ca);
+  return !before || expiry_differ(before, &own);
+}
+
+/* Who gave up root may not read the files again that root loaded: that is no alarm, as nothing is new. */
+static int sets_load(struct trunks *t, const struct expiry_files *before, char *why, size_t why_bytes) {
   int result = 0;
   const struct conf *c = t->env.conf;
+  char was[sizeof t->renewal_why];
+  memcpy(was, t->renewal_why, sizeof was);
   t->renewal_why[0] = 0;
   for (uint32_t i = 0; i < c->n_listeners; i++) {
     const struct conf_listener *l = &c->listeners[i];
@@ -40,15 +52,19 @@ static int sets_load(struct trunks *t, char *why, size_t why_bytes) {
       continue;
     if (secure_listener(c, l, true, why, why_bytes) < 0) {
       result = -EINVAL;
-      snprintf(t->renewal_why, sizeof t->renewal_why, "listener %s: %.150s", l->name, why);
+      if (is_renewed(before, l))
+        snprintf(t->renewal_why, sizeof t->renewal_why, "listener %s: %.150s", l->name, why);
+      else if (!t->renewal_why[0])
+        memcpy(t->renewal_why, was, sizeof was);
     }
   }
   return result;
 }
 
 int renewal_reload(struct trunks *t, char *why, size_t why_bytes) {
+  struct expiry_files before = t->files;
   bool is_new = files_watch(t);
-  int r = sets_load(t, why, why_bytes);
+  int r = sets_load(t, &before, why, why_bytes);
   if (is_new)
     links_retire(clock_now_us());
   return r;
@@ -58,7 +74,7 @@ static void files_look(struct trunks *t) {
   char why[200] = "";
   if (!expiry_look(&t->files))
     return;
-  int r = sets_load(t, why, sizeof why);
+  int r = sets_load(t, NULL, why, sizeof why);
   links_retire(clock_now_us());
   if (r < 0)
     log_error(trunk, "certificates changed but stay as they were: %s", t->renewal_why);

@@ -31,10 +31,24 @@ house_places() {
   [ "$(id -u)" != 0 ] || chown nobody "$live_dir/media"
 }
 
+# What root made only root could read again at a reload: the programs get certificates of their own.
+house_certs() {
+  house_certs_dir=$certs_dir
+  [ "$(id -u)" = 0 ] || return 0
+  house_certs_dir=$live_dir/certs
+  local name
+  (umask 077 && mkdir -p "$house_certs_dir" && cp "$certs_dir/ca.pem" "$house_certs_dir/") || return 1
+  for name in gateway "$(cert_gateway)" "$(cert_relay)"; do
+    (umask 077 && cp "$certs_dir/$name.pem" "$certs_dir/$name.key" "$house_certs_dir/") || return 1
+  done
+  chown -R nobody "$house_certs_dir" && chmod 755 "$house_certs_dir" && chmod 644 "$house_certs_dir"/*.pem
+}
+
 house_configure() {
+  house_certs || return 1
   # Dialplans are edited where they are: the demonstration has its own.
   mkdir -p "$run_dir/dialplans" && cp "$top"/dialplans/*.yaml "$top"/dialplans/*.csv "$run_dir/dialplans/" || return 1
-  sed -e "s|@TOP@/dialplans/|$run_dir/dialplans/|g; s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$certs_dir|g" \
+  sed -e "s|@TOP@/dialplans/|$run_dir/dialplans/|g; s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$house_certs_dir|g" \
     -e "s|@USER@|$user|g; s|@LOG_LEVEL@|${SALLYPORT_LOG_LEVEL:-info}|g" \
     -e "s|@ADDRESS@|$address|g; s|@HOST@|$host|g; s|@GATEWAY@|$(cert_gateway)|g" \
     -e "s|@CARRIER@|$carrier|g; s|@TRUNK_ADDRESS@|$trunk_address|g" \
