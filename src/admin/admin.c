@@ -74,8 +74,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   if (r == 0)
     r = admin_certificates(a, s->client_certs, s->client_certs_n);
   if (r == 0)
-    r = s->push.url && s->push.url[0] ? push_new(&a->push, &s->push, s->store_file, &why) : 0;
-  if (r == 0 && a->push)
+    r = push_new(&a->push, &s->push, s->store_file, &why);
+  if (r == 0)
     r = admin_count(a, push_counts(a->push));
   if (r == 0)
     r = server_start(a, s, &why);
@@ -117,6 +117,10 @@ struct admin *admin_free(struct admin *a) {
   free(a);
   return NULL;
 }
+
+int admin_push_set(struct admin *a, const struct admin_push *s) { return push_set(a->push, s); }
+
+int admin_push_check(const struct admin_push *s, const char **ret_why) { return push_check(s, ret_why); }
 
 int admin_attach(struct admin *a, struct loop *l) { return web_attach(a->web, l, desk_asked, a); }
 

@@ -20,6 +20,7 @@ struct admin_push {
   unsigned batch;
   uint64_t keep_h, keep_records;
   unsigned back_off_ms; /* 0: 500: after the first failure, then doubled to five minutes */
+  unsigned behind_ms;   /* 0: 60,000: a receiver that is away so long is an alarm */
 };
 enum admin_timeline_form { ADMIN_TIMELINE_JSON, ADMIN_TIMELINE_PCAP, ADMIN_TIMELINE_DIGITS };
 
@@ -111,6 +112,9 @@ struct admin;
 int admin_new(struct admin **ret_admin, const struct admin_settings *s, const char **ret_why) must_check;
 struct admin *admin_free(struct admin *a);
 OWN_DEFINE(admin)
+/* Records go elsewhere from now on. Owner thread. admin_push_check: any. */
+int admin_push_set(struct admin *a, const struct admin_push *s) must_check;
+int admin_push_check(const struct admin_push *s, const char **ret_why) must_check;
 int admin_attach(struct admin *a, struct loop *l) must_check; /* the owner's loop */
 /* The owner's, once a second: facts, and all alarms that stand; what is missing of those before is over.
  */

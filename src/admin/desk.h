@@ -54,7 +54,7 @@ struct admin {
   size_t certs_n;
   uint64_t certs_generation; /* certs_generation grows when they change. */
   char *store_file;
-  struct push *push;       /* push, NULL: nobody gets records. */
+  struct push *push;
   pthread_mutex_t reading; /* reading is for reader: a search may take a while. */
   struct reader *reader;
   struct counts *tables[ADMIN_GROUPS_MAX];

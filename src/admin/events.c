@@ -2,6 +2,7 @@
  * GET /admin/v1/events: one stream of what changes, encoded once for all who listen; a snapshot comes
  * first and is made at most once a second. Owner thread. */
 #include "admin/desk.h"
+#include "admin/push.h"
 
 #include "base/clock.h"
 
@@ -56,15 +57,30 @@ static json_t *config_json(const struct admin_facts *f) {
   return json_pack("{s:s}", "version", version);
 }
 
+/* Theirs and ours: *ret_n of them on the heap; NULL: no memory, nothing is known this time. */
+static struct admin_alarm *alarms_join(struct admin *a, const struct admin_alarm *alarms, size_t n,
+                                       size_t *ret_n) {
+  struct admin_alarm *all = calloc(n + 1, sizeof(*all));
+  if (!all)
+    return NULL;
+  if (n)
+    memcpy(all, alarms, n * sizeof(*all));
+  *ret_n = n + push_alarm(a->push, &all[n]);
+  return all;
+}
+
 void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin_alarm *alarms,
                 size_t n) {
+  size_t all_n = 0;
+  own_mem struct admin_alarm *all = alarms_join(a, alarms, n, &all_n);
   uint64_t wall_ms = clock_wall_ms();
   pthread_mutex_lock(&a->lock);
   bool is_new = a->overview.facts.config_version != f->config_version ||
                 a->overview.facts.confirm_by_ms != f->confirm_by_ms;
   overview_feed(&a->overview, f, wall_ms);
   a->alarms_new = false;
-  alarms_feed(&a->alarms, alarms, n, wall_ms, alarm_changed, a);
+  if (all)
+    alarms_feed(&a->alarms, all, all_n, wall_ms, alarm_changed, a);
   if (a->alarms_new)
     keep_alarms(a);
   pthread_mutex_unlock(&a->lock);

@@ -17,6 +17,7 @@
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 
+#define IDLE_MS 60000       /* without a receiver */
 #define LOOK_MS 250          /* how often it looks for records that wait */
 #define LIMIT_US 10000000u   /* how often for those that waited too long */
 #define BACK_OFF_MIN_MS 500u /* doubled with each failure */
@@ -24,6 +25,9 @@
 #define ANSWER_BYTES_MAX 65536
 #define HOUR_MS UINT64_C(3600000)
 #define BATCH_MAX 500
+#define BEHIND_MS 60000u    /* a receiver that is away so long, is an alarm */
+#define WAITED_MS 300000u   /* so is a record that waits so long */
+#define LOST_US 300000000u  /* what was given up is one at least so long */
 
 enum push_count {
   PUSH_DELIVERED,
@@ -47,12 +51,20 @@ static const struct count_row rows[PUSH_COUNT_] = {
     [PUSH_WAITING] = {"sallyport_push_waiting", "", "Records that wait for the receiver.", COUNT_GAUGE},
 };
 
-struct push {
-  char url[501], *ca;
-  char secret[257];
-  size_t secret_bytes;
-  unsigned batch;
+/* Where to, as the configuration has it. */
+struct target {
+  char url[501], secret_file[256], ca[256];
+  unsigned batch, back_off_min_ms, behind_ms;
   uint64_t keep_ms, keep_records;
+};
+
+struct push {
+  struct target to;
+  pthread_mutex_t lock; /* for next */
+  struct target next;
+  bool has_next; /* has_next: the settings changed. */
+  char secret[257];
+  size_t secret_bytes; /* 0: it cannot be read, nothing is sent. */
   struct spool *spool;
   struct reader *reader;
   CURL *curl;
@@ -60,7 +72,11 @@ struct push {
   bool thread_on, is_down; /* is_down: the last request failed, and that was told. */
   _Atomic bool stopping;
   int wake_fd;
-  unsigned back_off_ms, back_off_min_ms;
+  unsigned back_off_ms;
+  /* For the alarm, any thread: since when nothing is taken (0: it is), when the last was given up, and when
+   * the oldest that waits was put (wall clock; 0: none). */
+  _Atomic uint64_t down_us, lost_us, oldest_ms;
+  _Atomic bool has_url;
   uint64_t limit_us;
   struct spool_item items[BATCH_MAX];
   struct record record;
@@ -72,16 +88,21 @@ struct counts *push_counts(struct push *p) {
   return &p->counts;
 }
 
-static int secret_read(struct push *p, const char *file) {
+/* Its length into *ret_n. */
+static int secret_read(char dst[257], const char *file, size_t *ret_n) {
   struct stat st;
+  *ret_n = 0;
   own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &st) < 0)
     return -errno;
   if (!S_ISREG(st.st_mode) || st.st_mode & 077)
     return -EPERM;
-  ssize_t n = read(fd, p->secret, sizeof(p->secret) - 1);
-  p->secret_bytes = n > 0 ? slice_trim(slice_from(p->secret, (size_t)n)).n : 0;
-  return p->secret_bytes >= 20 ? 0 : -EINVAL;
+  ssize_t n = read(fd, dst, 256);
+  *ret_n = n > 0 ? slice_trim(slice_from(dst, (size_t)n)).n : 0;
+  if (*ret_n >= 20)
+    return 0;
+  *ret_n = 0;
+  return -EINVAL;
 }
 
 /* Sleeps; at once back when it ends. */
@@ -152,7 +173,7 @@ static struct curl_slist *headers_make(struct push *p, const char *body) {
 
 static void request_set(struct push *p, const char *body, size_t *got) {
   CURL *e = p->curl;
-  curl_easy_setopt(e, CURLOPT_URL, p->url);
+  curl_easy_setopt(e, CURLOPT_URL, p->to.url);
   curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(e, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
@@ -169,11 +190,18 @@ static void request_set(struct push *p, const char *body, size_t *got) {
   curl_easy_setopt(e, CURLOPT_XFERINFOFUNCTION, on_progress);
   curl_easy_setopt(e, CURLOPT_XFERINFODATA, p);
   curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
-  if (p->ca)
-    curl_easy_setopt(e, CURLOPT_CAINFO, p->ca);
+  if (p->to.ca[0])
+    curl_easy_setopt(e, CURLOPT_CAINFO, p->to.ca);
+}
+
+/* From now on, if it was not so before. */
+static void down_note(struct push *p) {
+  if (!atomic_load(&p->down_us))
+    atomic_store(&p->down_us, clock_now_us());
 }
 
 static void failure_tell(struct push *p, CURLcode code, long status) {
+  down_note(p);
   if (p->is_down)
     return;
   if (code == CURLE_OK)
@@ -214,7 +242,7 @@ static bool request_send(struct push *p, const char *body) {
 
 /* One in five more or less, so that several gateways do not come at once. */
 static void back_off(struct push *p) {
-  unsigned ms = p->back_off_ms ? p->back_off_ms : p->back_off_min_ms;
+  unsigned ms = p->back_off_ms ? p->back_off_ms : p->to.back_off_min_ms;
   rest(p, ms - ms / 5 + rand_below(ms * 2 / 5 + 1));
   p->back_off_ms = ms * 2 < BACK_OFF_MAX_MS ? ms * 2 : BACK_OFF_MAX_MS;
 }
@@ -228,11 +256,13 @@ static void batch_done(struct push *p, int n, uint64_t gone) {
   if (p->is_down)
     log_info(admin, "records.push: the receiver takes records again");
   p->is_down = false;
+  atomic_store(&p->down_us, 0);
 }
 
 /* False: nothing waits. */
 static bool batch_send(struct push *p) {
-  int n = spool_next(p->spool, p->items, p->batch);
+  int n = p->to.url[0] && p->secret_bytes ? spool_next(p->spool, p->items, p->to.batch) : 0;
+  atomic_store(&p->oldest_ms, n > 0 ? p->items[0].at_ms : 0);
   if (n <= 0)
     return false;
   uint64_t gone;
@@ -253,20 +283,53 @@ static void limits_hold(struct push *p) {
   if (now_us < p->limit_us)
     return;
   p->limit_us = now_us + LIMIT_US;
-  int64_t lost = spool_limit(p->spool, wall_ms > p->keep_ms ? wall_ms - p->keep_ms : 0, p->keep_records);
+  int64_t lost = spool_limit(p->spool, wall_ms > p->to.keep_ms ? wall_ms - p->to.keep_ms : 0, p->to.keep_records);
   if (lost > 0) {
     count_add(&p->counts, PUSH_GIVEN_UP, (uint64_t)lost);
+    atomic_store(&p->lost_us, now_us);
     log_error(admin, "records.push: %lld records waited too long or were too many: given up",
               (long long)lost);
   }
 }
 
+/* Other settings from now on: nothing that waits is lost, the next request goes to the new receiver. */
+static void next_take(struct push *p) {
+  char was[sizeof(p->to.secret_file)], secret[sizeof(p->secret)] = "";
+  size_t n = 0;
+  memcpy(was, p->to.secret_file, sizeof(was));
+  pthread_mutex_lock(&p->lock);
+  bool has_next = p->has_next;
+  if (has_next)
+    p->to = p->next;
+  p->has_next = false;
+  pthread_mutex_unlock(&p->lock);
+  if (!has_next)
+    return;
+  p->back_off_ms = 0;
+  p->limit_us = 0;
+  atomic_store(&p->down_us, 0);
+  p->is_down = false;
+  int r = p->to.url[0] ? secret_read(secret, p->to.secret_file, &n) : 0;
+  if (n || strcmp(was, p->to.secret_file) != 0) { /* else it is root's, who is gone: the one that we have */
+    memcpy(p->secret, secret, sizeof(secret));
+    p->secret_bytes = n;
+  }
+  explicit_bzero(secret, sizeof(secret));
+  if (r < 0 && !p->secret_bytes) {
+    log_error(admin, "records.push: its secret cannot be read: %s: records wait", strerror(-r));
+    down_note(p);
+  }
+}
+
 static void *push_run(void *arg) {
   struct push *p = arg;
+  uint64_t n;
   while (!atomic_load(&p->stopping)) {
+    (void)!read(p->wake_fd, &n, sizeof(n));
+    next_take(p);
     limits_hold(p);
     if (!batch_send(p))
-      rest(p, LOOK_MS);
+      rest(p, p->to.url[0] ? LOOK_MS : IDLE_MS);
   }
   return NULL;
 }
@@ -281,39 +344,82 @@ static int thread_start(struct push *p) {
   return -r;
 }
 
-static int parts_open(struct push *p, const struct admin_push *s, const char *file,
-                      const char **ret_why) {
-  *ret_why = "records.push.secret_file: one line of 20 to 256 characters that only its owner may read";
-  int r = secret_read(p, s->secret_file);
-  if (r < 0)
-    return r;
-  *ret_why = "records.push cannot be started";
-  p->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+static int parts_open(struct push *p, const char *file) {
+  p->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (p->wake_fd < 0 || curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
     return -EIO;
   p->curl = curl_easy_init();
-  if (!p->curl || slice_copy(p->url, sizeof(p->url), slice_of(s->url)) < 0)
+  if (!p->curl)
     return -ENOMEM;
-  if (s->ca && s->ca[0] && !(p->ca = slice_dup(slice_of(s->ca))))
-    return -ENOMEM;
-  r = spool_new(&p->spool, file);
+  int r = spool_new(&p->spool, file);
   return r == 0 ? reader_new(&p->reader, file) : r;
+}
+
+static int target_fill(struct target *to, const struct admin_push *s) {
+  memset(to, 0, sizeof(*to));
+  to->batch = s->batch && s->batch <= BATCH_MAX ? s->batch : BATCH_MAX;
+  to->keep_ms = s->keep_h * HOUR_MS;
+  to->keep_records = s->keep_records;
+  to->back_off_min_ms = s->back_off_ms ? s->back_off_ms : BACK_OFF_MIN_MS;
+  to->behind_ms = s->behind_ms ? s->behind_ms : BEHIND_MS;
+  if (!s->url || !s->url[0])
+    return 0;
+  return slice_copy(to->url, sizeof(to->url), slice_of(s->url)) < 0 ||
+                 slice_copy(to->secret_file, sizeof(to->secret_file), slice_of(s->secret_file)) < 0 ||
+                 slice_copy(to->ca, sizeof(to->ca), slice_of(s->ca)) < 0
+             ? -EINVAL
+             : 0;
+}
+
+static void wake(struct push *p) {
+  uint64_t one = 1;
+  (void)!write(p->wake_fd, &one, sizeof(one));
+}
+
+int push_check(const struct admin_push *s, const char **ret_why) {
+  char secret[257];
+  size_t n = 0;
+  *ret_why = "records.push.secret_file: one line of 20 to 256 characters that only its owner may read";
+  int r = s->url && s->url[0] ? secret_read(secret, s->secret_file, &n) : 0;
+  explicit_bzero(secret, sizeof(secret));
+  return r;
+}
+
+/* The thread begins with the first receiver. */
+int push_set(struct push *p, const struct admin_push *s) {
+  struct target to;
+  int r = target_fill(&to, s);
+  if (r < 0)
+    return r;
+  atomic_store(&p->has_url, to.url[0] != 0);
+  pthread_mutex_lock(&p->lock);
+  p->has_next = p->has_next || memcmp(&p->next, &to, sizeof(to)) != 0;
+  p->next = to;
+  pthread_mutex_unlock(&p->lock);
+  if (!p->thread_on && to.url[0])
+    return thread_start(p);
+  wake(p);
+  return 0;
 }
 
 int push_new(struct push **ret_push, const struct admin_push *s, const char *store_file,
              const char **ret_why) {
-  struct push *p = calloc(1, sizeof(*p));
+  int r = push_check(s, ret_why);
+  struct push *p = r == 0 ? calloc(1, sizeof(*p)) : NULL;
   if (!p)
-    return -ENOMEM;
+    return r < 0 ? r : -ENOMEM;
+  *ret_why = "records.push cannot be started";
   p->wake_fd = -1;
-  p->batch = s->batch && s->batch <= BATCH_MAX ? s->batch : BATCH_MAX;
-  p->keep_ms = s->keep_h * HOUR_MS;
-  p->keep_records = s->keep_records;
-  p->back_off_min_ms = s->back_off_ms ? s->back_off_ms : BACK_OFF_MIN_MS;
+  pthread_mutex_init(&p->lock, NULL);
   p->counts = (struct counts){rows, PUSH_COUNT_, p->values};
-  int r = parts_open(p, s, store_file, ret_why);
+  r = parts_open(p, store_file);
+  if (r == 0) /* now, as whoever we are: later we may not read it any more */
+    r = target_fill(&p->to, s);
+  if (r == 0 && p->to.url[0])
+    r = secret_read(p->secret, p->to.secret_file, &p->secret_bytes);
+  p->next = p->to;
   if (r == 0)
-    r = thread_start(p);
+    r = push_set(p, s);
   if (r < 0)
     push_free(p);
   else
@@ -321,13 +427,35 @@ int push_new(struct push **ret_push, const struct admin_push *s, const char *sto
   return r;
 }
 
+bool push_alarm(struct push *p, struct admin_alarm *ret) {
+  uint64_t now_us = clock_now_us(), now_ms = clock_wall_ms(), down_us = atomic_load(&p->down_us);
+  uint64_t lost_us = atomic_load(&p->lost_us), oldest_ms = atomic_load(&p->oldest_ms);
+  bool is_lost = lost_us && (down_us || now_us < lost_us + LOST_US);
+  bool is_behind = (down_us && now_us >= down_us + p->next.behind_ms * UINT64_C(1000)) ||
+                   (oldest_ms && now_ms > oldest_ms + WAITED_MS);
+  if (!atomic_load(&p->has_url) || (!is_lost && !is_behind))
+    return false;
+  memset(ret, 0, sizeof(*ret));
+  ret->severity = is_lost ? "critical" : "warning";
+  slice_copy(ret->kind, sizeof(ret->kind), slice_of(is_lost ? "push_lost" : "push_behind"));
+  slice_copy(ret->what, sizeof(ret->what), SLICE("records.push"));
+  unsigned long long waiting = count_get(&p->counts, PUSH_WAITING);
+  if (is_lost)
+    snprintf(ret->text, sizeof(ret->text),
+             "Records were given up before their receiver took them (%llu since the start): export them",
+             (unsigned long long)count_get(&p->counts, PUSH_GIVEN_UP));
+  else
+    snprintf(ret->text, sizeof(ret->text), "The receiver of records %s; %llu wait",
+             down_us ? "is away, refuses them, or cannot be asked" : "is too slow", waiting);
+  return true;
+}
+
 struct push *push_free(struct push *p) {
   if (!p)
     return NULL;
   if (p->thread_on) {
-    uint64_t one = 1;
     atomic_store(&p->stopping, true);
-    (void)!write(p->wake_fd, &one, sizeof(one));
+    wake(p);
     pthread_join(p->thread, NULL);
   }
   spool_free(p->spool);
@@ -337,7 +465,7 @@ struct push *push_free(struct push *p) {
   if (p->wake_fd >= 0)
     close(p->wake_fd);
   explicit_bzero(p->secret, sizeof(p->secret));
-  free(p->ca);
+  pthread_mutex_destroy(&p->lock);
   free(p);
   return NULL;
 }

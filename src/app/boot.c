@@ -229,6 +229,15 @@ size_t house_admin_certificates(const struct conf *c,
   return c->admin.n_certificates;
 }
 
+struct admin_push house_push(const struct conf *c) {
+  return (struct admin_push){.url = c->records.push.url,
+                             .secret_file = c->records.push.secret_file,
+                             .ca = c->records.push.ca,
+                             .batch = c->records.push.batch,
+                             .keep_h = c->records.push.keep_h,
+                             .keep_records = c->records.push.keep_records};
+}
+
 static int start_admin(struct house *h) {
   const struct conf *c = h->conf;
   const char *hosts[CONF_LIST_MAX];
@@ -254,9 +263,7 @@ static int start_admin(struct house *h) {
                              .store_file = c->records.file,
                              .ledger_file = ledger,
                              .revise = h->revise,
-                             .push = {c->records.push.url, c->records.push.secret_file,
-                                      c->records.push.ca, c->records.push.batch, c->records.push.keep_h,
-                                      c->records.push.keep_records},
+                             .push = house_push(c),
                              .tokens = h->tokens,
                              .ready = is_ready,
                              .alive = is_alive,

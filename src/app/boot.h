@@ -79,6 +79,7 @@ json_t *house_bans(void *arg);
 int house_ban(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);
 int house_unban(void *arg, const char *address);
 size_t house_bans_kept(void *arg, struct kept_ban *list);
+struct admin_push house_push(const struct conf *c); /* texts are the configuration's */
 void house_ledger(const struct house *h, char path[CONF_PATH_BYTES + 16]);
 void house_bans_back(struct house *h); /* those of before the restart, once guard stands */
 /* trunks: what operators see of them */

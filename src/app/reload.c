@@ -43,6 +43,10 @@ static int keep_old(struct house *h) {
 static int doors_take(struct house *h, struct conf *c, struct plan *p, char *why, size_t why_bytes) {
   store_keep(h->store, c->records.keep_days * UINT64_C(86400000),
              c->records.keep_mb * UINT64_C(1000000));
+  const struct admin_push push = house_push(c);
+  store_spool(h->store, push.url[0], c->records.push.interim);
+  if (admin_push_set(h->admin, &push) < 0)
+    log_error(app, "records.push: its thread cannot be started");
   guard_reload(h->guard, c);
   traces_set(h->traces, (enum trace_policy)c->records.trace, c->records.trace_sample);
   calls_reload(h->calls, c, p);
@@ -152,7 +156,11 @@ static int look(const struct conf *c, char *why, size_t why_bytes) {
   const struct {
     const char *cert, *key;
   } pairs[] = {{c->service.certificate, c->service.key}, {c->admin.certificate, c->admin.key}};
+  const char *push_why = NULL;
+  const struct admin_push push = house_push(c);
   int r = trunks_check(c, why, why_bytes);
+  if (r == 0 && (r = admin_push_check(&push, &push_why)) < 0)
+    snprintf(why, why_bytes, "%s: %s", push_why, strerror(-r));
   for (size_t i = 0; r == 0 && i < COUNT_OF(pairs); i++)
     if (pairs[i].cert[0])
       r = web_pair_check(pairs[i].cert, pairs[i].key, why, why_bytes);

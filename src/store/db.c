@@ -18,8 +18,8 @@ enum { BUSY_MS = 1000, FOLD_TRY_MS = 300, FOLD_TRIES = 8 };
 struct db {
   sqlite3 *sql;
   sqlite3_stmt *get, *put;
-  sqlite3_stmt *spool; /* spool, NULL: nobody gets records. */
-  bool spools_live;
+  sqlite3_stmt *spool;
+  bool spools, spools_live; /* somebody gets records; interim ones too */
   struct keys *keys;
   int gone;              /* gone counts the rows that a purge took. */
   struct record was, at; /* was: as the row that is replaced; at: the row that a walk stands at. */
@@ -53,6 +53,9 @@ static int statements_make(struct db *d) {
                            fields[i].column);
   snprintf(sql + at, sizeof(sql) - at, "written_ms=excluded.written_ms");
   if (sqlite3_prepare_v2(d->sql, sql, -1, &d->put, NULL) != SQLITE_OK)
+    return -EIO;
+  if (sqlite3_prepare_v2(d->sql, "INSERT INTO spool (id, at_ms) VALUES (?1,?2)", -1, &d->spool, NULL) !=
+      SQLITE_OK)
     return -EIO;
   return keys_new(&d->keys, d->sql);
 }
@@ -124,16 +127,13 @@ static int row_put(struct db *d, const struct record *r, uint64_t wall_ms) {
   return done == SQLITE_DONE ? 0 : -EIO;
 }
 
-int db_spool(struct db *d, bool interim) {
+void db_spool(struct db *d, bool spools, bool interim) {
+  d->spools = spools;
   d->spools_live = interim;
-  return sqlite3_prepare_v2(d->sql, "INSERT INTO spool (id, at_ms) VALUES (?1,?2)", -1, &d->spool,
-                            NULL) == SQLITE_OK
-             ? 0
-             : -EIO;
 }
 
 static int spool_put(struct db *d, const struct record *r, uint64_t wall_ms) {
-  if (!d->spool || (r->state == RECORD_LIVE && !d->spools_live))
+  if (!d->spools || (r->state == RECORD_LIVE && !d->spools_live))
     return 0;
   int bad = sqlite3_bind_text(d->spool, 1, r->id, -1, SQLITE_STATIC) |
             sqlite3_bind_int64(d->spool, 2, (int64_t)wall_ms);

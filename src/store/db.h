@@ -9,8 +9,8 @@ struct db *db_free(struct db *d);
 OWN_DEFINE(db)
 int db_begin(struct db *d) must_check;
 int db_put(struct db *d, const struct record *r, uint64_t wall_ms) must_check;
-/* From now on each record that is put waits in the spool as well; interim: live ones too. */
-int db_spool(struct db *d, bool interim) must_check;
+/* From now on each record that is put waits in the spool as well, or none does; interim: live ones too. */
+void db_spool(struct db *d, bool spools, bool interim);
 int db_commit(struct db *d) must_check; /* on the disk when it returns 0 */
 void db_rollback(struct db *d);
 int db_close_live(struct db *d) must_check; /* rows that an earlier instance left: gateway_restart */

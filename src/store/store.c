@@ -45,7 +45,7 @@ struct store {
   int wake_fd;
   pthread_t writer;
   bool writer_on;
-  _Atomic bool well;
+  _Atomic bool well, spools, spools_live;
   _Atomic uint64_t values[STORE_COUNT_];
   struct counts counts;
 };
@@ -201,6 +201,7 @@ static void batch_thin(struct list *batch, size_t n) {
 
 static int batch_write(struct store *s, struct list *batch) {
   uint64_t wall_ms = clock_wall_ms();
+  db_spool(s->db, atomic_load(&s->spools), atomic_load(&s->spools_live));
   int r = db_begin(s->db);
   LIST_EACH(batch, node) {
     const struct item *i = CONTAINER_OF(node, struct item, node);
@@ -257,6 +258,11 @@ void store_keep(struct store *s, uint64_t keep_ms, uint64_t keep_bytes) {
   atomic_store(&s->purge_us, 0);
   uint64_t one = 1;
   (void)!write(s->wake_fd, &one, sizeof(one));
+}
+
+void store_spool(struct store *s, bool spool, bool interim) {
+  atomic_store(&s->spools, spool);
+  atomic_store(&s->spools_live, interim);
 }
 
 static bool is_stopping(struct store *s) {
@@ -328,8 +334,9 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
     return -errno;
   store_keep(s, set->keep_ms, set->keep_bytes);
   int r = db_open(&s->db, set->file);
-  if (r == 0 && set->spool)
-    r = db_spool(s->db, set->spool_interim);
+  store_spool(s, set->spool, set->spool_interim);
+  if (r == 0)
+    db_spool(s->db, set->spool, set->spool_interim);
   if (r == 0)
     r = db_close_live(s->db);
   if (r == 0)

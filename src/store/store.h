@@ -117,6 +117,8 @@ int store_put(struct store *s, const struct record *r);
 int store_flush(struct store *s, unsigned timeout_ms) must_check;
 /* Other limits of age and size (as in the settings), from now on; any thread. */
 void store_keep(struct store *s, uint64_t keep_ms, uint64_t keep_bytes);
+/* Do records that are put from now on wait for a receiver? As in the settings; any thread. */
+void store_spool(struct store *s, bool spool, bool interim);
 bool store_is_well(const struct store *s); /* the last commit succeeded */
 
 enum store_count {

@@ -47,7 +47,8 @@ static int secret_write(mode_t mode) {
 
 static int house_open(struct store **s, struct push **p, uint64_t max) {
   const char *why = "";
-  const struct store_settings set = {.file = db, .commit_ms = 1, .spool = true};
+  const struct store_settings set = {
+      .file = db, .commit_ms = 1, .spool = true, .refused_alone = 100000, .strangers_all = 100000};
   const struct admin_push push = {url, key, "", 20, 1, max, 20};
   int r = store_new(s, &set);
   if (r == 0)
@@ -99,6 +100,18 @@ static bool all_delivered(void) {
   return ok;
 }
 
+static bool alarm_is(struct push *p, const char *kind) {
+  struct admin_alarm al = {0};
+  for (int i = 0; i < 300; i++) {
+    bool stands = push_alarm(p, &al);
+    if (stands == (kind[0] != 0) && (!stands || strcmp(al.kind, kind) == 0))
+      return true;
+    usleep(10000);
+  }
+  fprintf(stderr, "alarm: %s, not \"%s\"\n", al.kind, kind);
+  return false;
+}
+
 static bool too_many_given_up(void) {
   struct store *s = NULL;
   struct push *p = NULL;
@@ -119,10 +132,41 @@ static bool too_many_given_up(void) {
   for (int i = 0; i < 200 && !count_get(push_counts(p), 4); i++)
     usleep(20000);
   ok = ok && count_get(push_counts(p), 4); /* unreachable */
+  ok = ok && alarm_is(p, "push_lost");
   push_free(p);
   store_free(s);
   if (!ok)
     fprintf(stderr, "given up: not as it should be\n");
+  return ok;
+}
+
+/* Nowhere, to nobody, behind, then to one that takes them: by settings alone. */
+static bool settings_change(void) {
+  struct store *s = NULL;
+  struct push *p = NULL;
+  const char *why;
+  char good[64];
+  snprintf(good, sizeof(good), "%s", url);
+  unlink(db);
+  const struct store_settings set = {
+      .file = db, .commit_ms = 1, .refused_alone = 100000, .strangers_all = 100000};
+  struct admin_push push = {"", key, "", 20, 1, 10000, 20, 100};
+  if (store_new(&s, &set) < 0 || push_new(&p, &push, db, &why) < 0)
+    return false;
+  record_put(s, 0);
+  bool ok = store_flush(s, 5000) == 0 && alarm_is(p, "");
+  push.url = "http://127.0.0.1:1/";
+  store_spool(s, true, false);
+  ok = ok && push_set(p, &push) == 0;
+  for (int i = 0; i < RECORDS; i++)
+    record_put(s, i);
+  ok = ok && store_flush(s, 5000) == 0 && alarm_is(p, "push_behind");
+  push.url = good;
+  ok = ok && push_set(p, &push) == 0 && spool_empties() && alarm_is(p, "");
+  push.url = "";
+  ok = ok && push_set(p, &push) == 0 && alarm_is(p, "");
+  push_free(p);
+  store_free(s);
   return ok;
 }
 
@@ -143,6 +187,13 @@ int main(void) {
   snprintf(key, sizeof(key), "%s/secret", dir);
   if (secret_write(0600) < 0 || receiver_start(&pid) < 0)
     return 77;
+  if (!settings_change())
+    return 1;
+  unlink(db);
+  kill(pid, SIGTERM);
+  waitpid(pid, &status, 0);
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0 || receiver_start(&pid) < 0)
+    return 1;
   bool ok = all_delivered();
   kill(pid, SIGTERM);
   waitpid(pid, &status, 0);
