@@ -17,7 +17,11 @@ void verb_doctor_start(struct admin *a, struct desk_ask *ask, struct web_answer 
   int r = a->set.doctor.start(a->set.doctor.arg, slice_of(ask->web->params.text[0]), id);
   const struct web_problem_info busy = {
       .detail = "A run is under way there, or two are in all: wait for its end, or stop it."};
-  if (r == 0)
+  const struct web_problem_info emergency = {
+      .detail = "A number of trunks[].doctor is an emergency number: it is never called for a test."};
+  if (r == -EPERM)
+    web_answer_problem(ret, WEB_PROBLEM_wrong_state, &emergency);
+  else if (r == 0)
     desk_json(ret, 202, json_pack("{s:s}", "id", id));
   else
     web_answer_problem(ret,
@@ -77,6 +81,7 @@ void verb_doctor_stop(struct admin *a, struct desk_ask *ask, struct web_answer *
     web_answer_problem(ret, WEB_PROBLEM_not_found, NULL);
 }
 
-SHAPE(doctor_query, {"format", SHAPE_TEXT, 0, 0, 8, "json|html|text", NULL, "html, text: the report to print"});
+SHAPE(doctor_query,
+      {"format", SHAPE_TEXT, 0, 0, 8, "json|html|text", NULL, "html, text: the report to print"});
 SHAPE(doctor_started,
       {"id", SHAPE_TEXT, SHAPE_MUST, 1, 40, NULL, NULL, "of the run, for GET /doctor/{id}"});

@@ -14,7 +14,7 @@ import direct
 from border import Certs
 from doctorpeer import Peer
 from group import Group
-from house import TOP, House, check
+from house import TOP, House, check, wait_for
 from sippcarrier import Carrier
 
 here = os.path.dirname(os.path.abspath(__file__))
@@ -35,7 +35,11 @@ def run(house, trunk, seconds=110):
     """A whole run: its report."""
     answer, data = ask(house, "POST", "/trunks/%s/doctor" % trunk)
     check(answer.status == 202, "start: %d %s" % (answer.status, data))
-    run_id, end = json.loads(data)["id"], time.monotonic() + seconds
+    return ended(house, json.loads(data)["id"], seconds)
+
+
+def ended(house, run_id, seconds):
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
         report = json.loads(ask(house, "GET", "/doctor/" + run_id)[1])
         if report["state"] != "running":
@@ -48,9 +52,18 @@ def by_result(report, result):
     return {c["id"]: c["seen"] for c in report["checks"] if c["result"] == result}
 
 
+def budget(report, peer):
+    """One call at a time, with a pause between two, as many as the report tells."""
+    check(report["calls"] == len(peer.begun) <= 60, "calls: %d told, %d came" % (report["calls"], len(peer.begun)))
+    check(peer.most <= 1, "%d calls at a time" % peer.most)
+    gaps = [b - a for a, b in zip(peer.begun, peer.begun[1:])]
+    check(min(gaps, default=1) > 0.1, "calls %d ms apart" % (1000 * min(gaps, default=1)))
+
+
 def expect(house, defects, failed, trunk="open", host="127.0.0.2"):
-    with Peer(host, house.port("lab_peer"), *defects):
+    with Peer(host, house.port("lab_peer"), *defects) as peer:
         report = run(house, trunk)
+        budget(report, peer)
     check(report["state"] == "done", "state: " + report["state"])
     found = by_result(report, "failed")
     check(set(found) == set(failed), "expected %s, found %s" % (sorted(failed), found))
@@ -66,6 +79,11 @@ def whole(house):
     for wanted in ("rtp_in", "dtmf_echo", "hold_sendonly", "prack", "update", "cancel", "late_offer", "session_min", "ptime40",
                    "codec_pcma", "session_id", "number_unknown", "bye_out", "mtu"):
         check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
+    overview = json.loads(ask(house, "GET", "/overview")[1])
+    row = next(t for t in json.loads(ask(house, "GET", "/trunks")[1])["trunks"] if t["name"] == "open")
+    check(overview["today"]["calls"] == 0 and overview["calls"]["live"] == 0, "in the figures: %s" % overview["today"])
+    check(not row.get("figures", {}).get("seizures") and row["calls"] == 0, "in the trunk's figures: %s" % row)
+    check(not json.loads(ask(house, "GET", "/records")[1])["records"], "in the records")
     page = ask(house, "GET", "/doctor/%s?format=html" % report["id"])[1].decode()
     check("Carrier &lt;b&gt;" in page and "<b>" not in page and "<script" not in page, "a peer's text is not escaped")
 
@@ -203,6 +221,29 @@ for words_of, together in SIPP_TOGETHER:
         sipp_alone(name, checks_of)
 for name, checks_of in SIPP_ALONE.items():
     sipp_alone(name, checks_of, SIPP if name in ("record_route", "m_lines") else SIPP_LONG)
+
+
+@DOCTOR.scenario("a run stopped in a call hangs it up; a host that is down, a name that leads nowhere: one failure each")
+def stopped(house):
+    with Peer("127.0.0.2", house.port("lab_peer")) as peer:
+        run_id = json.loads(ask(house, "POST", "/trunks/open/doctor")[1])["id"]
+        wait_for("a test call that stands", lambda: "ACK" in peer.methods, 15)
+        row = next(t for t in json.loads(ask(house, "GET", "/trunks")[1])["trunks"] if t["name"] == "open")
+        check(row["calls"] == 0 and not json.loads(ask(house, "GET", "/calls")[1])["calls"], "a test call counts: %s" % row)
+        answer, data = ask(house, "POST", "/trunks/sos/doctor")
+        check(answer.status == 409 and b"emergency" in data, "an emergency number: %s" % data)
+        check(ask(house, "POST", "/trunks/down/doctor")[0].status == 202, "a second run on another trunk")
+        check(ask(house, "POST", "/trunks/none/doctor")[0].status == 409, "a third run at a time")
+        check(ask(house, "DELETE", "/doctor/" + run_id)[0].status == 204, "it was not stopped")
+        wait_for("its BYE", lambda: "BYE" in peer.methods and not peer.calls, 5)
+        n = len(peer.methods)
+        report = json.loads(ask(house, "GET", "/doctor/" + run_id)[1])
+        check(report["state"] == "canceled" and not by_result(report, "running"), "state: %s" % report["state"])
+        down = ended(house, json.loads(ask(house, "GET", "/doctor")[1])["runs"][0]["id"], 40)
+        check(set(by_result(down, "failed")) == {"connect"}, "down: %s" % by_result(down, "failed"))
+        lost = run(house, "lost", 40)
+        check(set(by_result(lost, "failed")) == {"resolve"}, "lost: %s" % by_result(lost, "failed"))
+        check(len(peer.methods) == n, "something was sent after the end: %s" % peer.methods[n:])
 
 
 class Demo(House):

@@ -122,6 +122,7 @@ class Peer:
         self.port, self.stop = port, threading.Event()
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.answered, self.methods = {}, []
+        self.begun, self.most = [], 0  # when calls began; the most of them at a time
 
     def __enter__(self):
         self.thread.start()
@@ -208,6 +209,7 @@ class Peer:
             self.again(m)
             return
         number = m.first.split()[1].split("@")[0]
+        self.begun.append(time.monotonic())
         if number.endswith(UNKNOWN):
             self.say(m, 404 if "unknown" not in self.defects else 503)
             return
@@ -226,6 +228,7 @@ class Peer:
             return
         self.say(m, 100)
         self.calls[m.get("call-id")], call.request = call, m
+        self.most = max(self.most, len(self.calls))
         call.last, call.waits = (200, timer, sdp), "100rel" in m.get("require")
         self.say(m, 180, "Require: 100rel\r\nRSeq: 1\r\n" if call.waits else "")
         source = self.source
@@ -262,8 +265,10 @@ class Peer:
             self.say(m, 200, self.timer(m) or "", call.answer(m.body) if m.body and call else "")
 
     def on_cancel(self, m):
-        call = self.calls.get(m.get("call-id"))
+        call = self.calls.pop(m.get("call-id"), None)
         self.say(m, 200)
+        if call:
+            call.close()
         if call and call.request and "cancel" not in self.defects:
             self.say(call.request, 487)
         if call:
