@@ -3,12 +3,9 @@
  * threads. */
 #include "admin/config.h"
 
-#include "base/clock.h"
-
 #include <stdio.h>
-#include <time.h>
 
-enum { PLAN_MAX = 4 << 20, FORWARDS_MAX = 3 };
+enum { PLAN_MAX = 4 << 20 };
 
 SHAPE(routes_put, {"text", SHAPE_TEXT, SHAPE_MUST, 0, PLAN_MAX});
 SHAPE(routes_test, {"called", SHAPE_TEXT, SHAPE_MUST, 1, 63}, {"caller", SHAPE_TEXT, 0, 0, 63},
@@ -81,112 +78,34 @@ void verb_routes_put(struct admin *a, struct desk_ask *ask, struct web_answer *r
 
 /* ---- the test of a number ---- */
 
-struct question {
-  struct route_facts f;
-  char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES];
-};
-
 static const char *text_of(const struct desk_ask *ask, const char *name) {
   const char *s = json_string_value(json_object_get(ask->body, name));
   return s ? s : "";
 }
 
-static bool time_read(const char *text, uint64_t *ret_s) {
-  struct tm tm = {0};
-  if (!text[0])
-    return true;
-  if (!strptime(text, "%Y-%m-%dT%H:%M", &tm))
-    return false;
-  *ret_s = (uint64_t)timegm(&tm);
-  return true;
-}
-
-static void native_fill(struct question *q, const struct conf_user *u) {
-  if (!u)
-    return;
-  q->f.identity = slice_of(u->name);
-  q->f.tenant = slice_of(u->tenant);
-  if (!q->f.caller.n && u->numbers.n)
-    q->f.caller = slice_of(u->numbers.text[0]);
-}
-
-static void numbers_read(struct question *q, const struct plan *p, const char *trunk) {
-  if (route_number(p, trunk, ROUTE_IN_CALLED, q->f.called, q->called, sizeof(q->called)) == 0)
-    q->f.called = slice_of(q->called);
-  if (route_number(p, trunk, ROUTE_IN_CALLER, q->f.caller, q->caller, sizeof(q->caller)) == 0)
-    q->f.caller = slice_of(q->caller);
-}
-
-static bool question_read(struct question *q, struct desk_ask *ask, const struct conf *c,
+static bool question_read(struct trial *q, struct desk_ask *ask, const struct conf *c,
                           const struct plan *p, struct web_answer *ret) {
-  const char *trunk = text_of(ask, "trunk"), *user = text_of(ask, "user");
-  const struct conf_user *u = user[0] ? conf_user_find(c, slice_of(user)) : c->n_users ? c->users : NULL;
-  q->f = (struct route_facts){.from_kind = trunk[0] ? SLICE("trunk") : SLICE("native"),
-                              .trunk = slice_of(trunk),
-                              .called = slice_of(text_of(ask, "called")),
-                              .caller = slice_of(text_of(ask, "caller")),
-                              .verified = slice_of(text_of(ask, "verified")),
-                              .anonymous = json_is_true(json_object_get(ask->body, "anonymous")),
-                              .wall_s = clock_wall_ms() / 1000};
-  if (trunk[0] && !conf_trunk_find(c, slice_of(trunk)))
-    return desk_wrong(ret, "/trunk", "there is no trunk of this name"), false;
-  if (user[0] && !u)
-    return desk_wrong(ret, "/user", "there is no user of this name"), false;
-  if (!time_read(text_of(ask, "at"), &q->f.wall_s))
-    return desk_wrong(ret, "/at", "expected a time like 2026-12-24T17:30"), false;
-  if (trunk[0])
-    numbers_read(q, p, trunk);
-  else
-    native_fill(q, u);
-  return true;
+  const char *word, *why;
+  char pointer[16];
+  struct trial_words w = {.called = text_of(ask, "called"),
+                          .caller = text_of(ask, "caller"),
+                          .trunk = text_of(ask, "trunk"),
+                          .user = text_of(ask, "user"),
+                          .verified = text_of(ask, "verified"),
+                          .at = text_of(ask, "at"),
+                          .anonymous = json_is_true(json_object_get(ask->body, "anonymous"))};
+  if (trial_ask(q, &w, c, p, &word, &why) == 0)
+    return true;
+  snprintf(pointer, sizeof(pointer), "/%s", word);
+  desk_wrong(ret, pointer, why);
+  return false;
 }
 
-static json_t *trials_json(const struct plan *p, const struct route_facts *f) {
-  json_t *list = json_array();
-  for (uint32_t i = 0; i < plan_rules(p); i++) {
-    struct route_trial t = route_try(p, i, f);
-    json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "rule", t.name, "line", (int)t.line,
-                                          "fits", t.fits, "why", t.why));
-    if (t.fits || t.gave_up)
-      break;
-  }
-  return list;
-}
-
-static json_t *decision_json(const struct plan *p, const struct route_facts *f,
-                             const struct route_decision *d) {
-  char text[2200];
-  json_t *steps = json_array();
-  for (uint32_t i = 0; i < d->n_steps; i++) {
-    route_step_text(d, i, text, sizeof(text));
-    json_array_append_new(steps, json_string(text));
-  }
-  json_t *j = json_pack(
-      "{s:s%, s:s%, s:o, s:s, s:s, s:s, s:b, s:o, s:o, s:s?}", "number", f->called.p, f->called.n,
-      "from", f->from_kind.p, f->from_kind.n, "rules", trials_json(p, f), "rule", d->rule, "called",
-      d->called, "caller", d->caller, "emergency", d->emergency, "steps", steps, "refused",
-      d->action == ROUTE_REFUSE ? json_integer(d->sip) : json_null(), "fault", d->fault);
-  return j ? j : json_object();
-}
-
-static const struct route_step *forward_of(const struct route_decision *d) {
-  for (uint32_t i = 0; i < d->n_steps; i++)
-    if (d->steps[i].action == ROUTE_FORWARD)
-      return &d->steps[i];
-  return NULL;
-}
-
-/* The decision, and those of the numbers that it is forwarded to. */
-static json_t *walk(const struct plan *p, struct route_facts f) {
-  struct route_decision d = route_decide(p, &f);
-  json_t *first = decision_json(p, &f, &d), *forwards = json_array();
-  const struct route_step *s;
-  for (unsigned depth = 0; depth < FORWARDS_MAX && (s = forward_of(&d)); depth++) {
-    f.from_kind = SLICE("forward");
-    f.called = slice_of(s->number);
-    d = route_decide(p, &f);
-    json_array_append_new(forwards, decision_json(p, &f, &d));
-  }
+/* The decision, and beside it those of the numbers that it is forwarded to. */
+static json_t *walk(const struct plan *p, const struct route_facts *f) {
+  json_t *forwards = trial_walk(p, *f);
+  json_t *first = json_incref(json_array_get(forwards, 0));
+  json_array_remove(forwards, 0);
   json_object_set_new(first, "forwards", forwards);
   return first;
 }
@@ -196,7 +115,7 @@ void verb_routes_test(struct admin *a, struct desk_ask *ask, struct web_answer *
   own(plan) p = NULL;
   own(candidate) other = NULL;
   struct revise_state s;
-  struct question q;
+  struct trial q;
   const char *plan = json_string_value(json_object_get(ask->body, "plan"));
   if (!config_state(a, &s, ret))
     return;
@@ -210,5 +129,5 @@ void verb_routes_test(struct admin *a, struct desk_ask *ask, struct web_answer *
   else if (r < 0 || !conf || !asked)
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
   else if (question_read(&q, ask, conf, asked, ret))
-    desk_json(ret, 200, walk(asked, q.f));
+    desk_json(ret, 200, walk(asked, &q.f));
 }

@@ -3,15 +3,12 @@
  * numbers as they are rewritten, the steps; forwards are followed. Nothing is called, no other program
  * is asked. */
 #include "app/cli.h"
-#include "base/clock.h"
-#include "route/route.h"
+#include "revise/revise.h"
 
 #include <argp.h>
-#include <jansson.h>
 #include <stdio.h>
-#include <time.h>
 
-enum { FORWARDS_MAX = 3, STEP_TEXT_BYTES = 2200 };
+enum { TEXT_BYTES = 65536 };
 
 struct words {
   const char *number, *trunk, *user, *from, *time, *verified, *config, *plan;
@@ -57,11 +54,6 @@ static error_t option_take(int key, char *arg, struct argp_state *state) {
   return 0;
 }
 
-static int fault(const char *what, const char *name) {
-  fprintf(stderr, "sallyport: %s %s\n", what, name);
-  return -EINVAL;
-}
-
 static int load(const struct words *w, struct conf **ret_conf, struct plan **ret_plan) {
   own_mem struct conf_errors *e = calloc(1, sizeof(*e));
   const char *file = cli_config(w->config);
@@ -77,115 +69,38 @@ static int load(const struct words *w, struct conf **ret_conf, struct plan **ret
   return r;
 }
 
-/* As the trunk writes numbers. */
-static void numbers_read(struct route_facts *f, const char *trunk, const struct plan *p) {
-  static char called[ROUTE_NUMBER_BYTES], caller[ROUTE_NUMBER_BYTES];
-  if (route_number(p, trunk, ROUTE_IN_CALLED, f->called, called, sizeof(called)) == 0)
-    f->called = slice_of(called);
-  if (route_number(p, trunk, ROUTE_IN_CALLER, f->caller, caller, sizeof(caller)) == 0)
-    f->caller = slice_of(caller);
+static int ask(struct trial *t, const struct words *w, const struct conf *c, const struct plan *p) {
+  const struct trial_words words = {.called = w->number,
+                                    .caller = w->from,
+                                    .trunk = w->trunk,
+                                    .user = w->user,
+                                    .verified = w->verified,
+                                    .at = w->time,
+                                    .anonymous = w->is_anonymous};
+  const char *word, *why;
+  int r = trial_ask(t, &words, c, p, &word, &why);
+  if (r < 0)
+    fprintf(stderr, "sallyport: %s: %s\n", word, why);
+  return r;
 }
 
-/* Who calls, and when. */
-static int facts_fill(struct route_facts *f, const struct words *w, const struct conf *c,
-                      const struct plan *p) {
-  const struct conf_user *u = w->user      ? conf_user_find(c, slice_of(w->user))
-                              : c->n_users ? c->users
-                                           : NULL;
-  struct tm tm = {0};
-  *f = (struct route_facts){.from_kind = w->trunk ? SLICE("trunk") : SLICE("native"),
-                            .trunk = slice_of(w->trunk),
-                            .called = slice_of(w->number),
-                            .caller = slice_of(w->from),
-                            .verified = slice_of(w->verified),
-                            .anonymous = w->is_anonymous,
-                            .wall_s = clock_wall_ms() / 1000};
-  if (w->trunk && !conf_trunk_find(c, f->trunk))
-    return fault("there is no trunk", w->trunk);
-  if (w->user && !u)
-    return fault("there is no user", w->user);
-  if (w->time && !strptime(w->time, "%Y-%m-%dT%H:%M", &tm))
-    return fault("a time is written like 2026-12-24T17:30, not", w->time);
-  if (w->time)
-    f->wall_s = (uint64_t)timegm(&tm);
-  if (w->trunk)
-    numbers_read(f, w->trunk, p);
-  if (!w->trunk && u) {
-    f->identity = slice_of(u->name);
-    f->tenant = slice_of(u->tenant);
-    if (!w->from && u->numbers.n)
-      f->caller = slice_of(u->numbers.text[0]);
-  }
-  return 0;
-}
-
-static json_t *trials_json(const struct plan *p, const struct route_facts *f) {
-  json_t *list = json_array();
-  for (uint32_t i = 0; i < plan_rules(p); i++) {
-    struct route_trial t = route_try(p, i, f);
-    json_array_append_new(list, json_pack("{s:s, s:i, s:b, s:s}", "rule", t.name, "line", (int)t.line,
-                                          "fits", t.fits, "why", t.why));
-    if (t.fits || t.gave_up)
-      break;
-  }
-  return list;
-}
-
-static json_t *steps_json(const struct route_decision *d) {
-  char text[STEP_TEXT_BYTES];
-  json_t *list = json_array();
-  for (uint32_t i = 0; i < d->n_steps; i++) {
-    route_step_text(d, i, text, sizeof(text));
-    json_array_append_new(list, json_string(text));
-  }
-  return list;
-}
-
-static json_t *decision_json(const struct plan *p, const struct route_facts *f,
-                             const struct route_decision *d) {
-  json_t *j =
-      json_pack("{s:s%, s:s%, s:o, s:s, s:s, s:s, s:b, s:o}", "number", f->called.p, f->called.n, "from",
-                f->from_kind.p, f->from_kind.n, "rules", trials_json(p, f), "rule", d->rule, "called",
-                d->called, "caller", d->caller, "emergency", d->emergency, "steps", steps_json(d));
-  if (d->action == ROUTE_REFUSE)
-    json_object_set_new(j, "refused", json_integer(d->sip));
-  if (d->fault)
-    json_object_set_new(j, "fault", json_string(d->fault));
-  return j;
-}
-
-static const struct route_step *forward_of(const struct route_decision *d) {
-  for (uint32_t i = 0; i < d->n_steps; i++)
-    if (d->steps[i].action == ROUTE_FORWARD)
-      return &d->steps[i];
-  return NULL;
+static void show_json(const struct plan *p, const struct route_facts *f) {
+  json_t *list = trial_walk(p, *f);
+  json_dumpf(list, stdout, JSON_INDENT(2));
+  putchar('\n');
+  json_decref(list);
 }
 
 /* The decision, and those of the numbers that it is forwarded to. */
-static struct route_decision show(const struct plan *p, struct route_facts f, bool is_json) {
-  struct route_decision first = route_decide(p, &f), d = first;
-  json_t *list = json_array();
-  own_mem char *text = malloc(65536);
-  for (unsigned depth = 0; text; depth++) {
-    if (!is_json) {
-      route_explain(p, &f, text, 65536);
-      printf("%s%.*s:\n%s", depth ? "forwarded to " : "", SLICE_ARG(f.called), text);
-    } else {
-      json_array_append_new(list, decision_json(p, &f, &d));
-    }
-    const struct route_step *forward = forward_of(&d);
-    if (!forward || depth == FORWARDS_MAX)
+static void show_text(const struct plan *p, struct route_facts f) {
+  own_mem char *text = malloc(TEXT_BYTES);
+  for (unsigned depth = 0; text && depth <= TRIAL_FORWARDS_MAX; depth++) {
+    struct route_decision d = route_decide(p, &f);
+    route_explain(p, &f, text, TEXT_BYTES);
+    printf("%s%.*s:\n%s", depth ? "forwarded to " : "", SLICE_ARG(f.called), text);
+    if (!trial_forward(&f, &d))
       break;
-    f.from_kind = SLICE("forward");
-    f.called = slice_of(forward->number);
-    d = route_decide(p, &f);
   }
-  if (is_json) {
-    json_dumpf(list, stdout, JSON_INDENT(2));
-    putchar('\n');
-  }
-  json_decref(list);
-  return first;
 }
 
 int routetest_run(int argc, char **argv) {
@@ -199,13 +114,17 @@ int routetest_run(int argc, char **argv) {
                                    NULL,
                                    NULL};
   struct words w = {0};
-  struct route_facts f;
+  struct trial t;
   own(conf) conf = NULL;
   own(plan) plan = NULL;
   argp_err_exit_status = CLI_USAGE;
   if (argp_parse(&argp, argc, argv, 0, NULL, &w) != 0 || load(&w, &conf, &plan) < 0 ||
-      facts_fill(&f, &w, conf, plan) < 0)
+      ask(&t, &w, conf, plan) < 0)
     return CLI_USAGE;
-  struct route_decision d = show(plan, f, w.is_json);
+  if (w.is_json)
+    show_json(plan, &t.f);
+  else
+    show_text(plan, t.f);
+  struct route_decision d = route_decide(plan, &t.f);
   return d.action == ROUTE_REFUSE ? CLI_NO : CLI_OK;
 }

@@ -5,6 +5,7 @@
  * Any thread but the call thread may ask; one thing at a time. */
 #pragma once
 #include "route/route.h"
+#include "revise/trial.h"
 
 #include <jansson.h>
 #include <stdio.h>
