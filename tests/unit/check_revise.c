@@ -986,3 +986,39 @@ Test(revise, what_is_in_force_may_stay) {
   cr_assert_eq(c->faults.n, 0, "%s", c->faults.list[0].message);
   cr_assert(unlink(path) == 0 && unlink(more) == 0 && rmdir(out) == 0);
 }
+
+Test(trial, asks_a_plan_about_a_number_and_follows_forwards) {
+  static const char yaml[] = "rules:\n"
+                             "  - {called: \"1\", name: one, then: {forward: \"2\"}}\n"
+                             "  - {called: \"2\", name: two, then: {forward: \"1\"}}\n"
+                             "  - {called: \"3\", name: three, then: {refuse: 603}}\n";
+  struct conf *c = calloc(1, sizeof(*c));
+  struct conf_errors *errors = calloc(1, sizeof(*errors));
+  struct plan *p = NULL;
+  struct trial t;
+  const char *word, *why;
+  cr_assert_eq(plan_parse(&p, "t.yaml", slice_of(yaml), errors), 0, "%s", errors->list[0].text);
+  struct trial_words w = {.called = "1", .trunk = "none"};
+  cr_assert_eq(trial_ask(&t, &w, c, p, &word, &why), -EINVAL);
+  cr_assert_str_eq(word, "trunk");
+  w = (struct trial_words){.called = "1", .at = "tomorrow"};
+  cr_assert_eq(trial_ask(&t, &w, c, p, &word, &why), -EINVAL);
+  cr_assert_str_eq(word, "at");
+  w.at = "2026-12-24T17:30";
+  cr_assert_eq(trial_ask(&t, &w, c, p, &word, &why), 0);
+  cr_assert_eq(t.f.wall_s, 1798133400);
+  json_t *walk = trial_walk(p, t.f);
+  cr_assert_eq(json_array_size(walk), 1 + TRIAL_FORWARDS_MAX, "a circle ends");
+  cr_assert_str_eq(json_string_value(json_object_get(json_array_get(walk, 1), "rule")), "two");
+  json_decref(walk);
+  w.called = "3";
+  cr_assert_eq(trial_ask(&t, &w, c, p, &word, &why), 0);
+  walk = trial_walk(p, t.f);
+  cr_assert_eq(json_array_size(walk), 1);
+  cr_assert_eq(json_integer_value(json_object_get(json_array_get(walk, 0), "refused")), 603);
+  cr_assert_eq(json_array_size(json_object_get(json_array_get(walk, 0), "rules")), 3);
+  json_decref(walk);
+  plan_free(p);
+  free(errors);
+  free(c);
+}
