@@ -37,6 +37,15 @@ static bool is_held(const struct leg *l) {
   return in->hold_verb || (in->hold_sdp && in->is_ours_answer) || in->ice_lost;
 }
 
+/* Its description said so; who trickles says it by its statistics. */
+static bool is_relayed(const struct leg *l) {
+  const struct desc_audio *a = &l->remote->audio;
+  for (uint32_t i = 0; i < a->n_candidates; i++)
+    if (a->candidates[i].type == CAND_RELAY && addr_eq(&a->candidates[i].address, &l->media.pair_remote))
+      return true;
+  return false;
+}
+
 static void note_leg(struct leg *l, const struct leg *far) {
   struct blame_leg *b = &leg_in(l)->blame;
   if (!l->local || !l->remote) /* folded, or gone: what was noted then holds */
@@ -46,6 +55,8 @@ static void note_leg(struct leg *l, const struct leg *far) {
                           .our_port = addr_port(&ours->rtp),
                           .way = (uint8_t)way_of(l->remote),
                           .candidates = theirs->n_candidates,
+                          .is_relayed = is_relayed(l),
+                          .ptime_ms = ours->ptime_ms ? ours->ptime_ms : 20,
                           .is_held = is_held(l) || (far && is_held(far)),
                           .wants_ice = theirs->ufrag[0] && ours->ufrag[0],
                           .wants_dtls = desc_is_dtls(ours),
@@ -106,6 +117,30 @@ static void find_stray(const struct leg *l, struct why_leg *ret) {
       }
 }
 
+/* What a packet of G.711 or G.722 lasts, by its size; 0: not known. */
+static uint16_t ptime_of_way(const struct mset_way *w) {
+  enum { OCTETS_A_MS = 8, STEP_MS = 10 };
+  bool is_sized = w->codec == CODEC_PCMU || w->codec == CODEC_PCMA || w->codec == CODEC_G722;
+  uint64_t ms = is_sized && w->packets ? w->bytes / w->packets / OCTETS_A_MS : 0;
+  return (uint16_t)((ms + STEP_MS / 2) / STEP_MS * STEP_MS);
+}
+
+static void put_client(const struct leg *l, uint64_t from_us, struct why_leg *ret) {
+  const struct client_seen *c = &leg_in(l)->client;
+  const struct client_told *t = &c->last;
+  enum { HEARD_PACKETS = 100 };
+  ret->client = (struct why_client){
+      .is_relayed = t->is_relayed || leg_in(l)->blame.is_relayed,
+      .is_mic_silent = c->mic_us != 0,
+      .mic_ms = since_ms(c->mic_us, from_us),
+      .plays_nothing = t->has_play && t->received >= HEARD_PACKETS && t->played == 0,
+      .received = (uint32_t)t->received,
+      .concealed_permille =
+          t->received >= HEARD_PACKETS && t->played ? (uint32_t)(t->concealed * 1000 / t->played) : 0};
+  if (t->rtt_ms > ret->rtt_ms)
+    ret->rtt_ms = t->rtt_ms;
+}
+
 static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t from_us,
                     struct why_leg *ret) {
   const struct mset_odd *o = &f->odd;
@@ -113,7 +148,7 @@ static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t fr
   if (addr_family(&o->stranger) != AF_UNSPEC)
     addr_text(&o->stranger, ret->stranger, sizeof(ret->stranger));
   ret->wrong_port = o->wrong_port;
-  ret->stray_port = o->wrong_port ? (uint16_t)(ret->our_port + 1) : 0;
+  ret->stray_port = o->wrong_port ? o->stray_port : 0;
   ret->bad_payload = o->bad_payload;
   ret->payload_type = o->payload_type;
   ret->is_fingerprint_wrong = o->is_misfit != 0;
@@ -148,6 +183,9 @@ static void put_leg(const struct leg *l, uint64_t from_us, struct why_leg *ret) 
                           .dumb_ms = f.silent_ms,
                           .rtt_ms = f.rtt_us / 1000};
   ret->tx.lost = f.remote_lost;
+  ret->ptime_ms = ptime_of_way(&f.rx);
+  ret->agreed_ms = b->ptime_ms;
+  put_client(l, from_us, ret);
   snprintf(ret->name, sizeof(ret->name), "%s", l->trunk ? l->trunk->name : l->identity);
   snprintf(ret->codec, sizeof(ret->codec), "%s", rec_codec(l->media.codec));
   if (addr_family(&b->said) != AF_UNSPEC)
@@ -166,6 +204,7 @@ static void put_attempts(const struct call *c, struct why_facts *f) {
                               .is_demoted = tries[i].is_demoted,
                               .fault = tries[i].fault,
                               .status = tries[i].sip,
+                              .q850 = tries[i].is_peer ? tries[i].q850 : 0,
                               .is_peer = tries[i].is_peer,
                               .ms = (uint32_t)(tries[i].ended_ms - tries[i].started_ms),
                               .tries = tries[i].tries};
@@ -205,6 +244,7 @@ static void gather(const struct call *c, struct why_facts *f) {
                           .is_caller_faulty = in->is_caller_faulty,
                           .reason = "",
                           .rule = "",
+                          .q850 = why->by == BY_CALLER || why->by == BY_CALLEE ? why->q850 : 0,
                           .detail = why->detail};
   f->ms = since_ms(clock_now_us(), from);
   if (clock_wall_ms() > ended_ms && f->ms > clock_wall_ms() - ended_ms)

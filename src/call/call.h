@@ -55,6 +55,7 @@ struct cause {
 /* The cause of a SIP final status (table of wire/q850), of a refusal. */
 struct cause cause_of_sip(int status, int q850, enum end_by by);
 struct cause cause_of_verdict(const struct verdict *v);
+struct cause cause_of_answer(const struct verdict *v); /* the same, of a description of the peer's */
 /* Of a BYE or CANCEL, by what its Reason says: a SIP status, a cause of Q.850, 0 where there is none. */
 struct cause cause_of_bye(int status, int q850, enum end_by by);
 struct cause cause_of_cancel(int status, int q850);
@@ -215,6 +216,8 @@ struct door {
   /* How good a trunk is for one more call, lower is better: 0 healthy, 1 demoted (tried last);
    * -errno: not to be tried at all (drained, switched off). NULL: all are equal. */
   int (*rank)(void *arg, const struct conf_trunk *trunk);
+  /* Words on a trunk that rank says -ENOTCONN of, after "is not registered". May be NULL. */
+  const char *(*unregistered)(void *arg, const struct conf_trunk *trunk, char *dst, size_t bytes);
   /* What became of a transfer that this leg asked for. May be NULL. */
   void (*transferred)(void *arg, struct leg *l, const struct transfer_news *news);
   /* Asks the leg's peer to call that number itself, referred by the number `by`; call_referred follows.
@@ -256,8 +259,8 @@ struct hist *calls_hists(size_t *ret_n);                   /* tally.c: of all ca
 const struct counts *calls_causes(const struct calls *cs); /* by why.def */
 /* Why a call failed or sounded bad, or, while it lives, sounds bad until now. */
 void call_why(struct call *c, struct why *ret);
-/* The headers of its media packets are all kept in its timeline for so long, at most 60 s: 0, -ENOENT (it
- * is over), -ENODATA (it has no timeline), -EBUSY (too many calls at a time), -EAGAIN (not now). */
+/* The headers of its media packets are all kept in its timeline for so long, at most 60 s: 0, -ENOENT
+ * (it is over), -ENODATA (it has no timeline), -EBUSY (too many calls at a time), -EAGAIN (not now). */
 int call_capture(struct call *c, uint32_t seconds) must_check;
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
@@ -396,6 +399,14 @@ void leg_got_info_digit(struct leg *l, char digit, uint32_t ms); /* SIP INFO fro
 /* The client's statistics into the record, also of an ended call while calls_find finds it. What is
  * longer than RECORD_TELEMETRY_BYTES is not taken. */
 void call_telemetry(struct call *c, const char *json);
+/* What an app's statistics say of itself, in figures. */
+struct client_told {
+  bool has_mic, has_play, is_relayed;   /* is_relayed: its way to us is by a TURN relay. */
+  double mic_level, mic_energy;         /* now, 0-1; summed up since the begin */
+  uint64_t received, played, concealed; /* packets; samples put out, and those made up */
+  uint32_t rtt_ms;
+};
+void leg_told(struct leg *l, const struct client_told *t);
 void leg_set_session(struct leg *l,
                      struct slice uuid); /* the peer's Session-ID uuid, as its answer showed it */
 void leg_set_peer(struct leg *l,

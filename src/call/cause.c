@@ -146,6 +146,13 @@ struct cause cause_of_verdict(const struct verdict *v) {
   return c;
 }
 
+struct cause cause_of_answer(const struct verdict *v) {
+  struct cause c = cause_of_verdict(v);
+  if (c.fault == WHY_FAULT_NONE)
+    c.fault = WHY_FAULT_ANSWER;
+  return c;
+}
+
 struct cause cause_make(enum end_reason r, enum end_by by, const char *detail) {
   struct cause c = {.reason = r, .by = by, .sip = end_reason_sip(r), .q850 = end_reason_q850(r)};
   snprintf(c.detail, sizeof(c.detail), "%s", detail);

@@ -43,6 +43,14 @@ struct blame_leg {
   uint16_t our_port;
   uint8_t way, candidates; /* way is an enum why_way. */
   bool is_held, wants_ice, wants_dtls, wants_srtp;
+  bool is_relayed;   /* is_relayed: the pair's far end is a relay of its description. */
+  uint16_t ptime_ms; /* that our description asks for */
+};
+
+/* What an app told of itself so far. */
+struct client_seen {
+  struct client_told last;
+  uint64_t told_us, mic_us; /* mic_us is since when its microphone gives no sound, 0: it does. */
 };
 
 /* What a leg's counters were a second ago. */
@@ -175,6 +183,7 @@ struct leg_inner {
   bool is_barred;        /* is_barred: its early media are not for the caller. */
   uint8_t network;       /* enum place_network, as the client said */
   struct blame_leg blame;
+  struct client_seen client;
   struct sampled sampled;
   uint64_t drops_told;                /* drops_told has a bit for each reason in the timeline. */
   uint32_t reoffers;                  /* reoffers counts descriptions that came within the call, */

@@ -71,6 +71,14 @@ struct verdict lineup_pick(struct hunt *h, const struct conf_trunk **ret) {
   return v;
 }
 
+static struct verdict unregistered(const struct calls *cs, const struct conf_trunk *t) {
+  const struct door *d = cs->doors[LEG_TRUNK].door;
+  char words[80] = "";
+  const char *more =
+      d->unregistered ? d->unregistered(cs->doors[LEG_TRUNK].arg, t, words, sizeof(words)) : "";
+  return verdict_refuse(REFUSE_TRUNK_DISABLED, "trunk %s is not registered%s", t->name, more);
+}
+
 /* Why none of a list may be tried: a single trunk is named. */
 struct verdict lineup_refusal(struct hunt *h) {
   uint32_t n;
@@ -78,7 +86,7 @@ struct verdict lineup_refusal(struct hunt *h) {
   if (n == 1 && !conf_trunk_find(h->cs->env.conf, slice_of(to[0].name)))
     return verdict_refuse(REFUSE_NO_ROUTE, "the plan leads to a trunk that is not configured");
   if (n == 1 && rank_of(h->cs, conf_trunk_find(h->cs->env.conf, slice_of(to[0].name))) == -ENOTCONN)
-    return verdict_refuse(REFUSE_TRUNK_DISABLED, "trunk %s is not registered", to[0].name);
+    return unregistered(h->cs, conf_trunk_find(h->cs->env.conf, slice_of(to[0].name)));
   return verdict_refuse(REFUSE_TRUNK_DISABLED, "no trunk of the plan's step takes new calls");
 }
 

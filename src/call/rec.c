@@ -35,11 +35,15 @@ static void add_odd(struct mset_odd *to, const struct mset_odd *o) {
   to->sound_us = o->sound_us ? o->sound_us : was.sound_us;
   if (addr_family(&o->stranger) == AF_UNSPEC)
     to->stranger = was.stranger;
+  if (!o->stray_port)
+    to->stray_port = was.stray_port;
 }
 
 static void add_facts(struct mset_facts *to, const struct mset_facts *f) {
   add_way(&to->rx, &f->rx);
   add_way(&to->tx, &f->tx);
+  if (f->rx.codec)
+    to->rx.codec = f->rx.codec;
   to->remote_lost += f->remote_lost;
   to->remote_jitter_us = f->remote_jitter_us;
   to->rtt_us = f->rtt_us;

@@ -187,6 +187,10 @@ void session_tick_quality(struct session *s) {
   quality_tick(&s->quality, &in, s->w->now_us, &told);
   tell_way(s, true, &told.up);
   tell_way(s, false, &told.down);
+  if (told.is_oneway_told && told.is_silent)
+    stray_open(s);
+  else if (told.is_oneway_told)
+    stray_close(s);
   if (!told.is_oneway_told)
     return;
   union up m = {.oneway = {.h = {.bytes = sizeof(m.oneway), .type = MSET_ONEWAY, .session = s->id},

@@ -242,8 +242,8 @@ static enum drop take_opened(struct session *s, struct remote *r, struct packet 
 
 static enum drop take_any(struct session *s, struct packet *p, struct remote *from, bool is_rtcp) {
   struct remote *r = NULL;
-  if (p->port->kind == PORT_RTCP && !is_rtcp) {
-    s->odd.wrong_port++;
+  if (p->port->kind == PORT_STRAY || (p->port->kind == PORT_RTCP && !is_rtcp)) {
+    stray_count(s, p);
     return DROP_WRONG_PORT;
   }
   enum drop d = open_any(s, p, is_rtcp, from, &r);

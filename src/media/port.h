@@ -3,7 +3,7 @@
 #pragma once
 #include "base/addr.h"
 
-enum port_kind { PORT_NATIVE, PORT_RTP, PORT_RTCP };
+enum port_kind { PORT_NATIVE, PORT_RTP, PORT_RTCP, PORT_STRAY };
 
 struct port {
   int fd; /* fd is -1 while closed. */

@@ -125,6 +125,7 @@ void session_close(struct session *s) {
   capture_close(s);
   if (s->is_shared)
     shared_close(s);
+  stray_close(s);
   trunkport_close(w, &s->rtp);
   trunkport_close(w, &s->rtcp);
   sealer_free(s->sealer);
@@ -289,6 +290,7 @@ void session_tick_slow(struct session *s) {
   tick_strms(s);
   tick_remotes(s);
   tick_timeout(s);
+  stray_tick(s);
   session_tick_quality(s);
   voice_tick(s);
   if (s->w->now_us >= s->report.next_us)

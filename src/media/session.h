@@ -61,6 +61,7 @@ struct session {
   uint8_t sealed_for;        /* sealed_for is the remote whose key the sealer has. */
   uint8_t n_remotes;         /* n_remotes are the places in remotes, free ones included. */
   uint8_t n_strms;           /* n_strms are those in strms. */
+  bool has_strays;           /* has_strays: stray_open() was done. */
   bool is_resting;           /* is_resting: it said comfort noise last: silence is what it means. */
   uint8_t silent_ticks;  /* silent_ticks are left until a session that nothing came to counts as idle. */
   uint8_t level_rx_dbov; /* level_rx_dbov is what the last packet said of itself; 255: nothing. */
@@ -90,7 +91,7 @@ struct session {
   struct mset_way rx, tx; /* figures that no engine counts */
   struct digits digits;
   struct capture *capture; /* capture is NULL where the session is not traced. */
-  struct ear *ear; /* ear is NULL on legs whose digits come as events. */
+  struct ear *ear;         /* ear is NULL on legs whose digits come as events. */
   struct strm first[SESSION_STRMS];
   /* Between packets: */
   uint64_t id;

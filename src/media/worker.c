@@ -232,6 +232,7 @@ int worker_new(struct worker **ret, const struct media_options *o, uint32_t inde
     w->native[i].fd = -1;
   for (unsigned i = 0; i < 4; i++)
     w->shared[i / 2][i % 2].fd = -1;
+  stray_init(w);
   int error = make_parts(w);
   if (!error)
     error = open_native(w);

@@ -14,6 +14,7 @@
 #include "media/handshake.h"
 #include "media/io.h"
 #include "media/media.h"
+#include "media/stray.h"
 #include "media/xlink.h"
 #include "media/overload.h"
 
@@ -72,8 +73,9 @@ struct worker {
       wary_until_us; /* wary_until_us: DTLS of strangers came; until then handshakes want a cookie. */
   struct port native[MSET_ADDRS_MAX]; /* one for each address */
   struct port shared[2][2]; /* shared are RTP and RTCP of trunk legs that share, by family; bound late */
-  uint32_t next_port;       /* next_port is where the search for a trunk port goes on. */
-  struct facts *facts;      /* facts is shared; slots of this worker begin at facts_base. */
+  struct stray strays[STRAYS_MAX];
+  uint32_t next_port;  /* next_port is where the search for a trunk port goes on. */
+  struct facts *facts; /* facts is shared; slots of this worker begin at facts_base. */
   uint32_t facts_base;
   const struct dtlscert *_Atomic cert; /* cert is the current one, set by the control thread. */
   struct handshake *handshake;

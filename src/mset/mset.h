@@ -334,13 +334,13 @@ struct mset_xr { /* the peer's last VoIP metrics about what we send, as they cam
 };
 struct mset_odd { /* what came and was of no use, and when what was came: for whoever asks why. Nothing
                     of strangers is proven. Times are CLOCK_MONOTONIC, 0: never */
-  struct addr stranger;            /* the last source that may not send here */
-  uint32_t wrong_port;             /* media packets at the port for reports */
-  uint32_t bad_payload;            /* verified packets of a payload type that was not negotiated */
-  uint32_t bad_run;                /* packets that did not verify, since the last one that did */
-  uint8_t payload_type, is_misfit; /* of bad_payload, the last; is_misfit: DTLS showed another
-                                      certificate than described */
-  uint8_t pad[2];
+  struct addr stranger;                  /* the last source that may not send here */
+  uint32_t wrong_port;                   /* media packets at stray_port, which is not for them */
+  uint32_t bad_payload;                  /* verified packets of a payload type that was not negotiated */
+  uint32_t bad_run;                      /* packets that did not verify, since the last one that did */
+  uint8_t payload_type, is_misfit;       /* of bad_payload, the last; is_misfit: DTLS showed another
+                                            certificate than described */
+  uint16_t stray_port;                   /* the last one: that of reports, or one beside ours */
   uint64_t bad_since_us;                 /* when bad_run began */
   uint64_t first_us, heard_us, sound_us; /* verified packets; sound_us: louder than silence */
 };

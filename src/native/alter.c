@@ -157,6 +157,10 @@ void verb_telemetry(struct req *r) {
     answer_field(r->n, r->to, "/stats", "expected an array of RTCStats");
     return;
   }
+  struct client_told figures;
+  telemetry_figures(r->body, &figures);
+  if (nleg_leg(nl))
+    leg_told(nleg_leg(nl), &figures);
   own_mem char *text = telemetry_text(r->body, RECORD_TELEMETRY_BYTES);
   if (c && text)
     call_telemetry(c, text);

@@ -66,3 +66,61 @@ char *telemetry_text(const json_t *body, size_t bytes) {
   json_decref(doc);
   return text;
 }
+
+static const char *word(const json_t *row, const char *name) {
+  const char *s = json_string_value(json_object_get(row, name));
+  return s ? s : "";
+}
+
+static double number(const json_t *row, const char *name) {
+  double v = json_number_value(json_object_get(row, name));
+  return v > 0 && v < 1e15 ? v : 0;
+}
+
+static const json_t *row_of(const json_t *rows, const char *id) {
+  size_t i;
+  json_t *row;
+  json_array_foreach(rows, i, row) if (id[0] && strcmp(word(row, "id"), id) == 0) return row;
+  return NULL;
+}
+
+static void add_media(const json_t *row, struct client_told *ret) {
+  const char *type = word(row, "type"), *kind = word(row, "kind");
+  if (strcmp(kind, "video") == 0)
+    return;
+  if (strcmp(type, "media-source") == 0) {
+    ret->has_mic = json_object_get(row, "audioLevel") && json_object_get(row, "totalAudioEnergy");
+    ret->mic_level = number(row, "audioLevel");
+    ret->mic_energy = number(row, "totalAudioEnergy");
+  } else if (strcmp(type, "inbound-rtp") == 0) {
+    ret->has_play = json_object_get(row, "totalSamplesReceived") != NULL;
+    ret->received = (uint64_t)number(row, "packetsReceived");
+    ret->played = (uint64_t)number(row, "totalSamplesReceived");
+    double made = number(row, "concealedSamples") - number(row, "silentConcealedSamples");
+    ret->concealed = made > 0 ? (uint64_t)made : 0;
+  }
+}
+
+static bool is_selected(const json_t *row, const char *selected) {
+  if (strcmp(word(row, "type"), "candidate-pair") != 0)
+    return false;
+  return selected[0] ? strcmp(word(row, "id"), selected) == 0
+                     : json_is_true(json_object_get(row, "nominated")) &&
+                           strcmp(word(row, "state"), "succeeded") == 0;
+}
+
+void telemetry_figures(const json_t *body, struct client_told *ret) {
+  const json_t *rows = json_object_get(body, "stats"), *local;
+  size_t i;
+  json_t *row;
+  *ret = (struct client_told){0};
+  json_array_foreach(rows, i, row) {
+    add_media(row, ret);
+    if (!is_selected(row, word(body, "selected_pair")))
+      continue;
+    double rtt_s = number(row, "currentRoundTripTime");
+    ret->rtt_ms = rtt_s < 60 ? (uint32_t)(rtt_s * 1000) : 0;
+    local = row_of(rows, word(row, "localCandidateId"));
+    ret->is_relayed = local && strcmp(word(local, "candidateType"), "relay") == 0;
+  }
+}

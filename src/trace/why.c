@@ -12,6 +12,11 @@ enum {
   RTT_MS = 800,
   POOR_X100 = 310, /* mean opinion score x 100 */
   LOSS_PERMILLE = 50,
+  MADE_UP_PERMILLE = 80,
+  RELAY_MS = 300,
+  PTIME_MS = 40, /* more than agreed: heard whatever else is */
+  NORMAL_CLEARING = 16,
+  NORMAL_UNSPECIFIED = 31,
 };
 
 static bool never(const struct why_view *v) { return v->f == NULL; }
@@ -38,7 +43,6 @@ static bool has_fault(const struct why_view *v, enum why_fault fault) { return v
 static bool is_media_gone(const struct why_view *v) { return has_fault(v, WHY_FAULT_MEDIA_GONE); }
 static bool is_transcode(const struct why_view *v) { return has_fault(v, WHY_FAULT_TRANSCODE); }
 static bool is_unregistered(const struct why_view *v) { return has_fault(v, WHY_FAULT_UNREGISTERED); }
-static bool is_description(const struct why_view *v) { return has_fault(v, WHY_FAULT_ANSWER); }
 static bool is_failed(const struct why_view *v) { return v->f->end == WHY_END_FAILED; }
 
 /* A leg -------------------------------------------------------------------------------------------- */
@@ -156,6 +160,37 @@ static bool is_jittery(const struct why_view *v) {
 
 static bool is_delayed(const struct why_view *v) { return v->f->is_answered && v->l->rtt_ms >= RTT_MS; }
 
+/* What apps tell of themselves --------------------------------------------------------------------- */
+static bool is_mic_silent(const struct why_view *v) {
+  const struct why_client *c = &v->l->client;
+  uint32_t ms = v->f->ms > c->mic_ms ? v->f->ms - c->mic_ms : 0;
+  return v->f->is_answered && c->is_mic_silent && ms >= MUTE_MS && ms > v->f->ms / 2;
+}
+
+static bool is_plays_nothing(const struct why_view *v) {
+  return v->f->is_answered && v->l->client.plays_nothing && v->f->ms >= DEAF_MS;
+}
+
+static bool is_concealed(const struct why_view *v) {
+  return v->f->is_answered && v->l->client.concealed_permille > MADE_UP_PERMILLE;
+}
+
+static bool is_relayed(const struct why_view *v) {
+  return v->f->is_answered && v->l->client.is_relayed && v->l->rtt_ms >= RELAY_MS;
+}
+
+static bool is_odd_ptime(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  return v->f->is_answered && l->rx.packets > 5 * FEW && l->agreed_ms && l->ptime_ms > l->agreed_ms &&
+         (l->ptime_ms >= l->agreed_ms + PTIME_MS || is_poor(v));
+}
+
+static bool is_hangup(const struct why_view *v) {
+  int cause = v->f->q850;
+  return v->is_faulty && v->f->is_answered && has_fault(v, WHY_FAULT_NONE) && cause &&
+         cause != NORMAL_CLEARING && cause != NORMAL_UNSPECIFIED;
+}
+
 /* The last attempt --------------------------------------------------------------------------------- */
 static bool fails_by(const struct why_view *v, enum why_fault fault) { return v->t->fault == fault; }
 static bool is_dns(const struct why_view *v) { return fails_by(v, WHY_FAULT_DNS); }
@@ -165,6 +200,7 @@ static bool is_tls_name(const struct why_view *v) { return fails_by(v, WHY_FAULT
 static bool is_connection(const struct why_view *v) { return fails_by(v, WHY_FAULT_REFUSED); }
 static bool is_silence(const struct why_view *v) { return fails_by(v, WHY_FAULT_SILENT); }
 static bool is_quiet(const struct why_view *v) { return fails_by(v, WHY_FAULT_QUIET); }
+static bool is_description(const struct why_view *v) { return fails_by(v, WHY_FAULT_ANSWER); }
 static bool is_offline(const struct why_view *v) { return fails_by(v, WHY_FAULT_OFFLINE); }
 
 static bool is_status(const struct why_view *v, int from, int to) {

@@ -53,7 +53,7 @@ enum {
 struct why_attempt {
   bool is_trunk, had_progress, is_demoted;
   enum why_fault fault;
-  int status;         /* 0: none */
+  int status, q850;   /* 0: none; q850 as the peer gave it */
   bool is_peer;       /* is_peer: the peer said that status itself. */
   uint32_t ms, tries; /* tries are the addresses that were tried. */
   char name[WHY_NAME_BYTES];
@@ -63,6 +63,13 @@ struct why_attempt {
 enum why_ice { WHY_ICE_NONE, WHY_ICE_CHECKING, WHY_ICE_CONNECTED, WHY_ICE_LOST };
 enum why_dtls { WHY_DTLS_NONE, WHY_DTLS_CONNECTING, WHY_DTLS_UP, WHY_DTLS_FAILED };
 enum why_way { WHY_SENDRECV, WHY_SENDONLY, WHY_RECVONLY, WHY_INACTIVE };
+
+/* What an app's own statistics say. */
+struct why_client {
+  bool is_mic_silent, plays_nothing, is_relayed;
+  uint32_t mic_ms;                       /* since when its microphone gives no sound */
+  uint32_t received, concealed_permille; /* packets; the share of what it played that it made up */
+};
 
 /* One direction of a leg's media. */
 struct why_flow {
@@ -98,6 +105,8 @@ struct why_leg {
   uint32_t sound_ms; /* when it was last louder than silence; 0: never */
   uint32_t dumb_ms;  /* one-way silence, summed up */
   uint32_t rtt_ms;
+  uint16_t ptime_ms, agreed_ms; /* of what comes, by its size; of our description; 0: unknown */
+  struct why_client client;     /* of apps */
 };
 
 /* How it ended. */
@@ -113,6 +122,7 @@ struct why_facts {
   const char *reason;    /* a word of call/reason.def */
   const char *rule;      /* of guard/refuse.def, "" none */
   const char *detail;    /* a short text of ours, "" none */
+  int q850;              /* the cause that who hung up gave, 0: none */
   uint32_t ms;           /* how long it was up; before an answer, how long it was tried */
   uint32_t n_attempts;
   struct why_attempt attempts[WHY_ATTEMPTS_MAX];

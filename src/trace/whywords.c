@@ -86,7 +86,6 @@ static void add_target(const struct why_view *v, struct text *t) {
   static void add_##word(const struct why_view *v, struct text *t) { text_add(t, "%s", value); }
 NUMBER(status, v->f->status)
 NUMBER(n, v->f->n_attempts)
-NUMBER(status_last, v->t ? v->t->status : 0)
 NUMBER(candidates, v->l->candidates)
 NUMBER(reinvite, v->l->key_reinvite)
 NUMBER(bad, v->l->key_bad)
@@ -98,11 +97,24 @@ NUMBER(unknown, v->l->bad_payload)
 NUMBER(pt, v->l->payload_type)
 NUMBER(jitter, v->l->rx.jitter_ms)
 NUMBER(rtt, v->l->rtt_ms)
+NUMBER(received, v->l->client.received)
+NUMBER(ptime, v->l->ptime_ms)
+NUMBER(agreed, v->l->agreed_ms)
+NUMBER(q850, v->f->q850)
 WORD(rule, v->f->rule)
 WORD(reason, v->f->reason)
 WORD(said, v->l->said[0] ? v->l->said : "nothing")
 WORD(stranger, v->l->stranger)
 WORD(codec, v->l->codec)
+static void add_mic(const struct why_view *v, struct text *t) { add_clock(t, v->l->client.mic_ms); }
+static void add_concealed(const struct why_view *v, struct text *t) {
+  text_add(t, "%u %%", v->l->client.concealed_permille / 10);
+}
+static void add_status_last(const struct why_view *v, struct text *t) {
+  text_add(t, "%d", v->t ? v->t->status : 0);
+  if (v->t && v->t->q850)
+    text_add(t, " (Q.850 cause %d)", v->t->q850);
+}
 static void add_took(const struct why_view *v, struct text *t) { add_span(t, v->t->ms); }
 
 #define ROW(word) \
@@ -117,6 +129,7 @@ static const struct {
     ROW(reinvite), ROW(bad),       ROW(good),     ROW(candidates), ROW(stray),  ROW(port),
     ROW(pt),       ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
     ROW(reason),   ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
+    ROW(received), ROW(ptime),     ROW(agreed),   ROW(q850),       ROW(mic),    ROW(concealed),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

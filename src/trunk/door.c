@@ -128,5 +128,6 @@ const struct door trunk_door = {
     .refer = door_refer,
     .ended = door_ended,
     .rank = door_rank,
+    .unregistered = regist_words,
     .probe = &trunk_probe,
 };

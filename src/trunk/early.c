@@ -112,7 +112,7 @@ static bool early_take(struct dialog *d, struct leg *l, const sip_t *sip, uint32
   if (has)
     desc_wipe(&early);
   if (is_reliable && !verdict_is_pass(ret_v))
-    callee_fail(d, cause_of_verdict(ret_v));
+    callee_fail(d, cause_of_answer(ret_v));
   return is_media;
 }
 

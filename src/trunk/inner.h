@@ -457,6 +457,8 @@ void regist_free(struct trunks *t);
 /* Of trunks that are reached by a registration, either way: 0 there is one; without: 1 with another
  * target, else -ENOTCONN. 0 for all others. */
 int regist_rank(struct trunks *t, const struct conf_trunk *trunk);
+const char *regist_words(void *arg, const struct conf_trunk *trunk, char *dst,
+                         size_t bytes); /* why it is not */
 /* Of trunks of one carrier that one whose registered Contact is called; found where there is none. */
 const struct conf_trunk *regist_pick(struct agent *a, const struct conf_trunk *found,
                                      const struct addr *source, const struct ask_hosts *subjects,

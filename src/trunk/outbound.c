@@ -405,7 +405,7 @@ static void callee_answer(struct dialog *d, const sip_t *sip) {
   log_warn(trunk, "trunk %s: answer refused by rule %s: %s", d->trunk, refusal_row(v.refusal)->rule,
            v.detail);
   guard_count(d->t->env.guard, v.refusal);
-  callee_fail(d, cause_of_verdict(&v));
+  callee_fail(d, cause_of_answer(&v));
 }
 
 /* What the trunk's health learns of a final response. */

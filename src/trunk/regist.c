@@ -53,9 +53,21 @@ struct account *regist_account(struct trunks *t, const struct conf_trunk *trunk)
 
 int regist_rank(struct trunks *t, const struct conf_trunk *trunk) {
   bool is_reached = trunk->attach.registration.registrars.n ? register_is_up(t, trunk->name)
-                    : trunk->attach.accept_register         ? registrar_binding(t, trunk->name, 0) != NULL
-                                                            : true;
+                    : trunk->attach.accept_register ? registrar_binding(t, trunk->name, 0) != NULL
+                                                    : true;
   return is_reached ? 0 : *trunk->target ? 1 : -ENOTCONN;
+}
+
+const char *regist_words(void *arg, const struct conf_trunk *trunk, char *dst, size_t bytes) {
+  const struct line *l = register_line(arg, trunk->name);
+  int status = l ? l->engine.last_status : 0;
+  if (trunk->attach.accept_register)
+    snprintf(dst, bytes, ": its peer did not register with us");
+  else if (!status || status == 408 || status == 503)
+    snprintf(dst, bytes, ": its registrar does not answer, or has no room");
+  else
+    snprintf(dst, bytes, ": its registrar answered %d", status);
+  return dst;
 }
 
 const char *regist_routes(struct trunks *t, const struct conf_trunk *trunk, uint32_t key) {
@@ -125,7 +137,8 @@ static void ours_show(struct trunks *t, const struct line *l, struct trunk_regis
   ret->state = registration_state_text(l->engine.state);
   ret->last_status = l->engine.last_status;
   ret->until_ms = wall_of(t, l->engine.until_us);
-  slice_copy(ret->at, sizeof ret->at, slice_of(registrars->text[l->engine.is_back ? l->engine.held : l->engine.at]));
+  slice_copy(ret->at, sizeof ret->at,
+             slice_of(registrars->text[l->engine.is_back ? l->engine.held : l->engine.at]));
 }
 
 static void theirs_show(struct trunks *t, const struct binding *list, uint32_t n,

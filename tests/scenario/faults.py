@@ -152,6 +152,16 @@ def wrong_port_other(house):
         d.bye()
 
 
+@FAULTS.scenario("wrong_port_free: the carrier sends to a port that nobody has")
+def wrong_port_free(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        media.muted, media.reporting = True, False
+        d, _ = call_in(sip, bob, media)
+        host, said = media.peer
+        media.peer, media.muted = (host, said + 2), False
+        why(house, ended(d, bob, 6), "wrong_port", "carrier (trunk plain) sends to port %d but our SDP said %d" % (said + 2, said))
+
+
 @FAULTS.scenario("wrong_source: media come from an address that no description named")
 def wrong_source(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.66") as media:
@@ -293,6 +303,52 @@ def loss(house):
         check(17 < share < 23, record["cause_text"])
 
 
+@FAULTS.scenario("packet_time: the carrier sends 60 ms packets, and says nothing of it")
+def packet_time(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2", ptime=60) as media:
+        d, _ = call_in(sip, bob, media, media.sdp().replace("a=ptime:60\r\n", ""))
+        why(house, ended(d, bob, 7), "packet_time", "carrier (trunk plain) sends 60 ms packets where 20 ms were agreed")
+
+
+# What browsers tell of themselves --------------------------------------------------------------------------
+
+
+def report(received=300, played=240000, concealed=0, level=0.2, energy=1.5, rtt_s=0.02, kind="host"):
+    """A report in the words of a browser."""
+    return {"selected_pair": "P1", "stats": [
+        {"type": "media-source", "id": "S1", "kind": "audio", "audioLevel": level, "totalAudioEnergy": energy, "totalSamplesDuration": 6},
+        {"type": "inbound-rtp", "id": "I1", "kind": "audio", "packetsReceived": received, "totalSamplesReceived": played, "concealedSamples": concealed,
+         "silentConcealedSamples": 0},
+        {"type": "candidate-pair", "id": "P1", "localCandidateId": "L1", "currentRoundTripTime": rtt_s, "state": "succeeded", "nominated": True},
+        {"type": "local-candidate", "id": "L1", "candidateType": kind}]}
+
+
+@FAULTS.scenario("client_told: autoplay blocked, sound made up, a far relay, a dead microphone, by the browser's own statistics")
+def client_told(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        call = bob.client.call
+
+        def told(**what):
+            bob.run(bob.client.ask("POST", "/calls/%s/telemetry" % call, report(**what)))
+            return live_row(house, call)["cause"]
+        check(told() is None, "a good report")
+        told(level=0, energy=0)
+        since = time.monotonic()
+        wait_for("three seconds", lambda: time.monotonic() - since > 3, 5)
+        for cause, what in (("app (user bob) plays nothing of what it receives (300 packets came there)", dict(played=0)),
+                            ("app (user bob) had to make up 12 % of the sound that it played", dict(concealed=30000)),
+                            ("app (user bob) is behind a TURN relay with 310 ms round trip", dict(kind="relay", rtt_s=0.31))):
+            got = told(**what)
+            check(got and got.startswith(cause), "%s, not %s" % (got, cause))
+        check(told() is None and told(kind="relay") is None and told(rtt_s=0.31) is None, "half of it")
+        told(level=0, energy=1.5)
+        time.sleep(5.5)
+        told(level=0, energy=1.5)
+        why(house, ended(d, bob, 1), "microphone", "microphone of app (user bob) gives no sound since 0:0", "by the browser's own statistics")
+
+
 @FAULTS.scenario("jitter: packets come up to 240 ms late")
 def jitter(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
@@ -351,7 +407,27 @@ def statuses(house):
                                    (500, "trunk_busy", "answered 500: it has no room")):
             call = answered(house, bob, 2, "100", status)
             why(house, call, slug, "carrier (trunk plain) " + text)
+        call = answered(house, bob, 2, "100", 480, "Reason: Q.850;cause=41\r\n")
+        why(house, call, "status", "carrier (trunk plain) answered 480 (Q.850 cause 41)")
+        call = answered(house, bob, 2, "100", 302, "Contact: <sip:1@127.0.0.99>\r\n")
+        why(house, call, "status", "carrier (trunk plain) answered 302: trunk plain has redirects: refuse")
         good(house, answered(house, bob, 2, "100", 486))
+
+
+@FAULTS.scenario("bad_answers: a 200 with another codec, without a description, without keys, with nonsense")
+def bad_answers(house):
+    plain = SDP.replace("18", "0").replace("G729", "PCMU")
+    with App(house.demo, "bob") as bob:
+        for last, number, who, sdp, text in ((2, "100", "plain", SDP, "the answer has no codec of the offer"),
+                                             (2, "100", "plain", "", "an answer is due and there is none"),
+                                             (2, "100", "plain", plain.replace("audio 40000", "audio 0"), "the answer refuses the audio"),
+                                             (3, "101", "secured", plain.replace("127.0.0.2", "127.0.0.3"), "RTP/SAVP was offered"),
+                                             (2, "100", "plain", "v=0\r\nhello\r\n", "SDP line 2")):
+            with agent(house, last) as sip:
+                call = bob.place(OUT + number)
+                sip.reply(sip.request("INVITE"), 200, sdp=sdp)
+                sip.request("ACK")
+                why(house, call, "description", "carrier (trunk %s) answered with a description that cannot be served: %s" % (who, text))
 
 
 @FAULTS.scenario("all_busy: both trunks of the route answer 503")
@@ -420,7 +496,13 @@ def registration_lost(house):
         seen = known(house)
         bob.refused(lambda: bob.place(OUT + "112"))
         record = newest(house, seen)
-        why(house, record["id"], "unregistered", "the carrier could not be asked: trunk registered is not registered")
+        why(house, record["id"], "unregistered", "the carrier could not be asked: trunk registered is not registered: its registrar does not answer")
+        with agent(house, 38) as sip:
+            request = sip.request("REGISTER", 40)
+            sip.reply(request, 403)
+            seen = known(house)
+            bob.refused(lambda: bob.place(OUT + "112"))
+            why(house, newest(house, seen)["id"], "unregistered", "trunk registered is not registered: its registrar answered 403")
 
 
 @FAULTS.scenario("offline: no device of the called user is connected")
@@ -495,6 +577,18 @@ def dialog_forgotten(house):
         bob.verb("hold")
         sip.reply(sip.request("INVITE"), 481)
         why(house, bob.client.call, "dialog_forgotten", "carrier (trunk plain) answered 481 ")
+
+
+@FAULTS.scenario("hung_up: the carrier hangs up, and its Reason says that it failed")
+def hung_up(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        d.bye(more="Reason: Q.850;cause=38;text=\"Network out of order\"\r\n")
+        why(house, bob.client.call, "hung_up", "carrier (trunk plain) hung up ", " into the call with cause 38 (trunk_failure)")
+        d, _ = call_in(sip, bob, media)
+        d.bye(more="Reason: Q.850;cause=16\r\n")
+        good(house, bob.client.call)
 
 
 @FAULTS.scenario("session_timer: no refresh comes from the carrier that promised them")

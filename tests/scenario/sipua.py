@@ -235,9 +235,9 @@ class Dialog:
         else:
             self.agent.send(self.head("ACK", uri=self.uri, branch=self.invite_branch))
 
-    def bye(self):
+    def bye(self, more=""):
         self.cseq += 1
-        self.agent.send(self.head("BYE"))
+        self.agent.send(self.head("BYE", more=more))
         return self.answer(method="BYE")
 
     def cancel(self):

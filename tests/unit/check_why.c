@@ -250,9 +250,65 @@ Test(why, how_good) {
   f.legs[1].rtt_ms = 1200;
   is(&f, CAUSE_DELAY, "the way to app (user bob) and back takes 1200 ms");
   f = good();
+  f.legs[1].rtt_ms = 300;
+  is(&f, CAUSE_NONE, "");
+  f.legs[1].client.is_relayed = true;
+  is(&f, CAUSE_RELAYED, "app (user bob) is behind a TURN relay with 300 ms round trip");
+  f.legs[1].rtt_ms = 200;
+  is(&f, CAUSE_NONE, "");
+  f = good();
+  f.legs[1].client.concealed_permille = 80;
+  is(&f, CAUSE_NONE, "");
+  f.legs[1].client.concealed_permille = 124;
+  is(&f, CAUSE_CONCEALED,
+     "app (user bob) had to make up 12 % of the sound that it played: packets were lost or late on "
+     "their way there");
+  f = good();
+  f.legs[0].agreed_ms = 20;
+  f.legs[0].ptime_ms = 40;
+  is(&f, CAUSE_NONE, "");
+  rx->mos_x100 = 300;
+  is(&f, CAUSE_PTIME, "carrier (trunk demo) sends 40 ms packets where 20 ms were agreed");
+  f.legs[0].ptime_ms = 20;
+  is(&f, CAUSE_MOS,
+     "carrier (trunk demo) sounded bad: MOS 3.00 at 0.0 % loss and 3 ms jitter with PCMU");
+  rx->mos_x100 = 430;
+  f.legs[0].ptime_ms = 60;
+  is(&f, CAUSE_PTIME, "carrier (trunk demo) sends 60 ms packets where 20 ms were agreed");
+  f = good();
   rx->mos_x100 = 245;
   is(&f, CAUSE_MOS,
      "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss and 3 ms jitter with PCMU");
+}
+
+Test(why, what_apps_tell_of_themselves) {
+  struct why_facts f = good();
+  struct why_client *c = &f.legs[1].client;
+  c->is_mic_silent = true;
+  c->mic_ms = 7200;
+  is(&f, CAUSE_MIC,
+     "microphone of app (user bob) gives no sound since 0:07, by the browser's own statistics");
+  c->mic_ms = 16000; /* of the lesser part: it may have been muted */
+  is(&f, CAUSE_NONE, "");
+  c->is_mic_silent = false;
+  c->plays_nothing = true;
+  c->received = 512;
+  is(&f, CAUSE_PLAYS_NOTHING,
+     "app (user bob) plays nothing of what it receives (512 packets came there): autoplay is blocked, "
+     "or no output is attached");
+  f.is_answered = false;
+  is(&f, CAUSE_NONE, "");
+}
+
+Test(why, who_hangs_up_with_a_cause) {
+  struct why_facts f = failed(WHY_FAULT_NONE);
+  f.reason = "trunk_failure";
+  f.is_caller_faulty = true;
+  f.q850 = 38;
+  is(&f, CAUSE_HANGUP,
+     "carrier (trunk demo) hung up 30.0 s into the call with cause 38 (trunk_failure)");
+  f.q850 = 16;
+  is(&f, CAUSE_FAILED, "the call ended with trunk_failure");
 }
 
 Test(why, who_was_asked) {
@@ -303,9 +359,13 @@ Test(why, what_was_answered) {
   is(&f, CAUSE_ALL_BUSY, "all 2 attempts were answered 503, the last one by carrier (trunk other)");
   f = unanswered(WHY_FAULT_NONE, 420);
   is(&f, CAUSE_STATUS, "carrier (trunk demo) answered 420");
-  f = failed(WHY_FAULT_ANSWER);
+  f.attempts[0].q850 = 41;
+  f.detail = "redirects: refuse";
+  is(&f, CAUSE_STATUS, "carrier (trunk demo) answered 420 (Q.850 cause 41): redirects: refuse");
+  f = unanswered(WHY_FAULT_ANSWER, 0);
   f.detail = "no fingerprint";
-  is(&f, CAUSE_DESCRIPTION, "a session description could not be served: no fingerprint");
+  is(&f, CAUSE_DESCRIPTION,
+     "carrier (trunk demo) answered with a description that cannot be served: no fingerprint");
   f = failed(WHY_FAULT_NONE);
   is(&f, CAUSE_FAILED, "the call ended with media_failure");
 }

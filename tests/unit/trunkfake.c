@@ -252,6 +252,7 @@ struct cause cause_of_sip(int status, int q850, enum end_by by) {
   return (struct cause){
       .reason = status == 486 ? END_BUSY : END_TRUNK_FAILURE, .by = by, .sip = status, .q850 = q850};
 }
+struct cause cause_of_answer(const struct verdict *v) { return cause_of_verdict(v); }
 struct cause cause_of_verdict(const struct verdict *v) {
   struct cause c = {.reason = END_POLICY, .by = BY_GATEWAY, .q850 = refusal_row(v->refusal)->q850};
   snprintf(c.detail, sizeof c.detail, "%s", v->detail);
