@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Timelines: a call's messages of both legs, its decisions and media on one clock; refused attempts too; what is secret is
 in none of it; pcap by tshark, HEPv3 by a collector of our own, digits by role."""
+import base64
 import json
 import os
 import re
@@ -12,9 +13,13 @@ import time
 import urllib.error
 import urllib.request
 
+import border
 from app import App
 from attack import ECHO, AttackGroup, figure, lab_agent
+from group import Group
 from house import check, wait_for
+from peermedia import Media, crypto_of
+from peers import both, here
 from sipua import Agent, Dialog, Rtp, StreamAgent, audio_sdp
 
 G = AttackGroup("timeline")
@@ -33,6 +38,11 @@ def ended(house, call):
 
 def titles(t, **where):
     return [i["title"] for i in t["items"] if all(i[k] == v for k, v in where.items())]
+
+
+def ssl_text(key):
+    """As an a=crypto line says it."""
+    return base64.b64encode(key).decode().rstrip("=")
 
 
 def talk(house, seconds=0.6, more=""):
@@ -298,20 +308,105 @@ class HepGroup(AttackGroup):
 
 H = HepGroup("timeline-hep")
 
+KAMAILIO = """#!KAMAILIO
+debug=0
+log_stderror=yes
+fork=yes
+children=1
+disable_tcp=yes
+listen=udp:127.0.0.1:%d
+loadpath "/usr/lib/x86_64-linux-gnu/kamailio/modules/"
+loadmodule "pv.so"
+loadmodule "xlog.so"
+loadmodule "db_text.so"
+loadmodule "sipcapture.so"
+modparam("sipcapture", "db_url", "text://%s")
+modparam("sipcapture", "capture_on", 1)
+modparam("sipcapture", "hep_capture_on", 1)
+request_route { xlog("L_ALERT", "READ|$rm|$si:$sp|$ci|\\n"); drop; }
+reply_route { xlog("L_ALERT", "READ|$rs|$si:$sp|$ci|\\n"); drop; }
+"""
+
+
+def kamailio_reads(frames):
+    """[what, source, Call-ID] of each frame by Kamailio's collector, an implementation that is not ours."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="sp-hep-") as dir:
+        open(dir + "/version", "w").write("table_name(string) table_version(int) \nsip_capture:4\n")
+        open(dir + "/cfg", "w").write(KAMAILIO % (port, dir))
+        log = open(dir + "/log", "w")
+        child = subprocess.Popen(["kamailio", "-f", dir + "/cfg", "-DD", "-E", "-P", dir + "/pid", "-Y", dir], stdout=log, stderr=log)
+        lines = lambda: [x.split("READ|")[1].split("|")[:3] for x in open(dir + "/log").read().splitlines() if "READ|" in x]
+        try:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as out:
+                for n, f in enumerate(frames, 1):
+                    end = time.monotonic() + 6
+                    while len(lines()) < n and time.monotonic() < end:  # again while it starts
+                        out.sendto(f, ("127.0.0.1", port))
+                        t = time.monotonic()
+                        while len(lines()) < n and time.monotonic() < t + 0.5:
+                            time.sleep(0.02)
+            return lines()
+        finally:
+            child.terminate()
+            child.wait(5)
+
 
 @H.scenario("HEPv3: every message live, with addresses, time, capture id, and the Call-ID")
 def hep(house):
     d, record = talk(house)
     t = ended(house, record["id"])
-    got = []
+    got, frames = [], []
     try:
         while len(got) < len(titles(t, kind="sip")):
-            got.append(chunks(COLLECTOR.recv(65536)))
+            frames.append(COLLECTOR.recv(65536))
+            got.append(chunks(frames[-1]))
     except socket.timeout:
         pass
     check(len(got) == len(titles(t, kind="sip")), "%d of %d" % (len(got), len(titles(t, kind="sip"))))
+    seen = kamailio_reads(frames)
+    check(len(seen) == len(frames), "an independent decoder took %d of %d" % (len(seen), len(frames)))
+    for line, c in zip(seen, got):
+        what = c[15].decode().split(" ")[1 if c[15].startswith(b"SIP/2.0") else 0]
+        check(line == [what, "127.0.0.1:%d" % struct.unpack(">H", c[7])[0], c[17].decode()], "%s of %s" % (line, c))
     first = got[0]
     check(first[1] == b"\x02" and first[2] == b"\x11" and first[11] == b"\x01", first)
     check(socket.inet_ntoa(first[3]) == "127.0.0.1" and struct.unpack(">H", first[8])[0] == house.port("lab"), first)
     check(struct.unpack(">I", first[12])[0] == 77 and first[17].decode() == d.call_id, first)
     check(first[15].startswith(b"INVITE ") and abs(struct.unpack(">I", first[9])[0] - time.time()) < 60, first)
+
+
+T = Group("timeline-tls", template=here + "/peers.yaml.in")
+
+
+@T.scenario("a trunk over TLS: both ends are readable, nothing that opens a call or an account is; not in the pcap, not on the disk")
+def tls_call(house):
+    proof = "0123456789abcdef5ec2e7c0ffee4711"
+    more = "".join('%s: Digest username="far", realm="gw.example", nonce="n1", uri="sip:x", response="%s"\r\n' % (h, proof)
+                   for h in ("Authorization", "Proxy-Authorization"))
+    with border.Certs() as certs, App(house.demo, "bob") as bob, Media(host="127.0.0.11") as media, \
+            border.tls_agent(house, 11, certs.make("carrier", "DNS:carrier.sallyport.test,IP:127.0.0.11"), "carrier.sallyport.test") as sip:
+        d = Dialog(sip, border.BOB).invite(border.secure_sdp(media), more=more)
+        ok = border.secure_pair(sip, bob, media, d)
+        both(bob, media)
+        call = bob.client.call
+        secrets = [proof, bob.client.token.rsplit(".", 1)[1], ssl_text(media.key), ssl_text(crypto_of(ok.body)[0][2])]
+        secrets += [re.search(r"a=ice-pwd:(\S+)", x.sdp).group(1) for x in (bob.client.media.pc.remoteDescription, bob.client.media.pc.localDescription)]
+        check(d.bye().status == 200, "BYE")
+    t = ended(house, call)
+    first = next(i for i in t["items"] if i["kind"] == "sip")
+    check(first["title"] == "INVITE" and first["data"]["transport"] == "tls" and "a=crypto:1 " in first["text"] and "username=\"far\"" in first["text"], first)
+    check(set(titles(t, lane="caller", kind="sip")) >= {"INVITE", "200 OK (INVITE)", "ACK", "BYE", "200 OK (BYE)"}, titles(t, kind="sip"))
+    check(any(x.endswith("/answer") for x in titles(t, kind="native")) and "a=fingerprint" in json.dumps(t), titles(t, kind="native"))
+    packets = pcap_of(house, call)
+    rows = fields(packets, "sip", "sip.CSeq", "ip.src", more=("-d", "udp.port==%d,sip" % house.port("tls")))
+    check(len(rows) == len(titles(t, kind="sip")) and rows[0] == ["1 INVITE", "127.0.0.11"], rows)
+    check(len({r[0] for r in fields(packets, "rtp", "rtp.ssrc")}) == 4, "the media of both legs, sealed as they are")
+    for s in secrets:
+        check(s not in json.dumps(t) and s.encode() not in packets, "a secret: %s…" % s[:6])
+    for name in os.listdir(house.dir + "/state"):
+        if name.startswith(("timelines.db", "records.db")):
+            raw = open(house.dir + "/state/" + name, "rb").read()
+            check(not any(s.encode() in raw for s in secrets), "a secret is in %s" % name)
