@@ -23,7 +23,8 @@ export const laneTitle = (lane) => TITLES[lane] ?? words.words(lane);
 export function toneOf(item) {
   const status = /^(?:SIP\/2\.0 )?([1-6])\d\d\b/.exec(item.title)?.[1];
   if (status) return { 1: 'idle', 2: 'good', 3: 'warn' }[status] ?? 'bad';
-  if (/fail|refus|error|lost|timeout|timed out|wrong|reject|denied|expired/i.test(item.title)) return 'bad';
+  const said = item.title.replace(/\b0 (lost|failed)/g, ''); // of the sums at the end, none is no fault
+  if (/fail|refus|error|lost|timeout|timed out|wrong|reject|denied|expired/i.test(said)) return 'bad';
   return /connected|completed|answered|verified|selected/i.test(item.title) ? 'good' : 'idle';
 }
 

@@ -35,7 +35,7 @@ const GROUPS = [
 const PAGES = new Map(GROUPS.flatMap(([, list]) => list.map(([name, title, All, One]) => [name, { title, All, One }])));
 
 function Nav({ isOpen, onGo }) {
-  const here = place.value.page, alarms = live.openAlarms.value.length;
+  const here = place.value.params?.get('record') ? 'records' : place.value.page, alarms = live.openAlarms.value.length;
   return html`<nav id="nav" class=${isOpen ? 'open' : ''} aria-label="Pages">${GROUPS.map(([group, list]) => html`<div key=${group}><h2>${group}</h2><ul>${list.map(([name, title]) => html`<li>
     <a href=${`#/${name}`} aria-current=${here === name ? 'page' : undefined} onClick=${onGo}>${title}${name === 'alarms' && alarms > 0 && html` <span class="count">${alarms}<span class="unseen"> open</span></span>`}${name === 'calls' && live.calls.value.size > 0 && html` <span class="count calm">${live.calls.value.size}<span class="unseen"> alive</span></span>`}</a></li>`)}</ul></div>`)}</nav>`;
 }

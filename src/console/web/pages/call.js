@@ -2,7 +2,7 @@
 // One call, live or ended: the cause in a sentence, the clock, the ladder of both legs, how it sounded.
 
 import { useMemo, useState } from 'preact/hooks';
-import { enc, mayOperate, maySecure, get, remove } from '../api.js';
+import { enc, mayOperate, maySecure, get, post, remove } from '../api.js';
 import { BrowserStats } from '../browserstats.js';
 import { Ladder, itemsOf } from '../ladder.js';
 import { calls } from '../live.js';
@@ -14,6 +14,7 @@ import { Strip } from '../strip.js';
 import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
+const CAPTURE_S = 30;
 const INKS = ['one', 'two', 'three', 'four'];
 
 /** Seconds of every direction on one axis. */
@@ -101,7 +102,9 @@ function Tools({ id, isLive, row, timeline }) {
   };
   const file = () => URL.createObjectURL(new Blob([JSON.stringify({ record: row, timeline }, null, 1)], { type: 'application/json' }));
   const save = (event) => (event.currentTarget.href = file());
-  return html`${mayOperate() && html`<a class="button" href=${`/admin/v1/calls/${enc(id)}/pcap`} download=${`${id}.pcap`}>pcap</a>`}
+  const capture = () => act(() => post(`calls/${enc(id)}/capture`, { seconds: CAPTURE_S }), `The headers of all its media packets are kept for ${CAPTURE_S} seconds; the pcap has them.`);
+  return html`${isLive && mayOperate() && html`<button type="button" onClick=${capture}>Capture ${CAPTURE_S} s<span class="unseen"> of all media headers</span></button>`}
+    ${mayOperate() && html`<a class="button" href=${`/admin/v1/calls/${enc(id)}/pcap`} download=${`${id}.pcap`}>pcap</a>`}
     <a class="button" href="#/calls" download=${`${id}.json`} onClick=${save}>JSON</a>
     ${isLive && mayOperate() && html`<button type="button" class="danger" onClick=${() => setAsks(true)}>Hang up</button>`}
     ${asks && html`<${Confirm} title="End this call?" action="Hang up" danger onYes=${hangUp} onNo=${() => setAsks(false)}>Both sides are sent a BYE at once.<//>`}
