@@ -49,6 +49,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
   a->set = *s;
   a->is_tls = s->key_file != NULL;
   a->session_idle_ms = (s->session_idle_s ? s->session_idle_s : 28800) * UINT64_C(1000);
+  a->audit_keep_ms = (s->audit_keep_days ? s->audit_keep_days : 400) * UINT64_C(86400000);
+  a->audit_keep_rows = s->audit_keep_rows ? s->audit_keep_rows : 500000;
   a->session_life_ms = (s->session_life_s ? s->session_life_s : 86400) * UINT64_C(1000);
   overview_init(&a->overview);
   json_t *doc = openapi_make();
@@ -64,7 +66,7 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = reader_new(&a->reader, s->store_file);
   }
   if (r == 0) {
-    why = "the database of operators cannot be opened";
+    why = "the database of operators, or the key of its audit, cannot be opened";
     r = ledger_new(&a->ledger, s->ledger_file);
   }
   if (r == 0) {

@@ -46,6 +46,7 @@ struct admin_settings {
       *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
   size_t files_n;
   const char *ledger_file; /* ledger_file is the database of operators and audit. */
+  unsigned audit_keep_days, audit_keep_rows; /* 0: 400 and 500,000 */
   struct revise *revise;   /* revise is the configuration as a document; borrowed; NULL: none. */
   struct admin_push push;
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */

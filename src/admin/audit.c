@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * GET /admin/v1/audit and /audit/verify, and how the desk writes a change down. Web threads. */
+ * GET /admin/v1/audit, its export and /audit/verify, and how the desk writes a change down. Web threads.
+ */
 #include "admin/desk.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 SHAPE(audit_row, {"seq", SHAPE_INT, SHAPE_MUST}, {"at", SHAPE_TIME, SHAPE_MUST},
@@ -16,7 +18,17 @@ SHAPE(audit_row, {"seq", SHAPE_INT, SHAPE_MUST}, {"at", SHAPE_TIME, SHAPE_MUST},
 SHAPE(audit, {"audit", SHAPE_LIST, SHAPE_MUST, .inner = &shape_audit_row},
       {"cursor", SHAPE_TEXT, SHAPE_MUST | SHAPE_NULL});
 SHAPE(audit_verify, {"ok", SHAPE_BOOL, SHAPE_MUST}, {"rows", SHAPE_INT, SHAPE_MUST},
-      {"broken_at", SHAPE_INT, SHAPE_MUST | SHAPE_NULL});
+      {"first", SHAPE_INT, SHAPE_MUST, .help = "The oldest row that is kept"},
+      {"broken_at", SHAPE_INT, SHAPE_MUST | SHAPE_NULL},
+      {"reason", SHAPE_TEXT, SHAPE_MUST | SHAPE_NULL, .choices = "row|head not ours|not vouched for"});
+#define FILTERS \
+  {"who", SHAPE_TEXT, 0, 1, 159}, {"verb", SHAPE_TEXT, 0, 1, 159}, \
+      {"what", SHAPE_TEXT, 0, 1, 159, .help = "Contained in the row's"}, {"since", SHAPE_TIME}, { \
+    "until", SHAPE_TIME, .help = "Before it" \
+  }
+SHAPE(audit_query, {"limit", SHAPE_INT, 0, 1, 500},
+      {"cursor", SHAPE_TEXT, 0, 1, 24, .help = "Of the page before"}, FILTERS);
+SHAPE(audit_export, FILTERS);
 
 int audit_note(struct admin *a, const struct verb *v, const struct web_asker *who, const char *from,
                const char *what, const char *before, const char *after, unsigned status) {
@@ -36,6 +48,74 @@ int audit_note(struct admin *a, const struct verb *v, const struct web_asker *wh
   if (r < 0)
     log_error(admin, "the audit cannot be written: %s of %s", v->id, row.who);
   return r;
+}
+
+void audit_denied(struct admin *a, const struct verb *v, const struct web_asker *who, const char *name,
+                  const struct addr *from, unsigned status) {
+  struct denied_row row = {.status = status};
+  if (!name)
+    name = who->name[0] ? who->name : "nobody";
+  snprintf(row.verb, sizeof row.verb, "%s", v->id);
+  snprintf(row.who, sizeof row.who, "%s%s", who->by == BY_CERTIFICATE ? "certificate:" : "", name);
+  snprintf(row.role, sizeof row.role, "%s", role_text((enum role)who->role));
+  snprintf(row.what, sizeof row.what, "%s", v->path);
+  addr_ip_text(from, row.from, sizeof row.from);
+  pthread_mutex_lock(&a->lock);
+  denied_add(&a->denied, &row, clock_wall_ms());
+  pthread_mutex_unlock(&a->lock);
+}
+
+static void denied_write(struct admin *a, const struct denied_row *d) {
+  char first[CLOCK_TEXT_BYTES], last[CLOCK_TEXT_BYTES], after[160] = "";
+  if (d->times > 1)
+    snprintf(after, sizeof after, "{\"times\":%llu,\"first_at\":\"%s\",\"last_at\":\"%s\"}",
+             (unsigned long long)d->times, clock_text(d->first_ms, first), clock_text(d->last_ms, last));
+  struct audit_row row = {.at_ms = clock_wall_ms(),
+                          .who = d->who,
+                          .role = d->role,
+                          .from = d->from,
+                          .verb = d->verb,
+                          .what = d->what,
+                          .before = "",
+                          .after = after,
+                          .status = d->status};
+  if (audit_add(a->ledger, &row) < 0)
+    log_error(admin, "the audit cannot be written: a refusal of %s", d->verb);
+}
+
+void audit_denied_flush(struct admin *a) {
+  struct denied_row row;
+  for (unsigned i = 0; i < DENIED_MAX; i++) {
+    pthread_mutex_lock(&a->lock);
+    bool is_due = denied_next(&a->denied, clock_now_us(), &row);
+    pthread_mutex_unlock(&a->lock);
+    if (!is_due)
+      return;
+    denied_write(a, &row);
+  }
+}
+
+/* One row tells of those that went. */
+void audit_trim(struct admin *a) {
+  uint64_t now_ms = clock_wall_ms(), n = 1, all = 0;
+  uint64_t before_ms = now_ms > a->audit_keep_ms ? now_ms - a->audit_keep_ms : 0;
+  char what[64];
+  while (n && audit_prune(a->ledger, before_ms, a->audit_keep_rows, &n) == 0)
+    all += n;
+  if (!all)
+    return;
+  snprintf(what, sizeof what, "%llu rows", (unsigned long long)all);
+  struct audit_row row = {.at_ms = now_ms,
+                          .who = "sallyport",
+                          .role = "",
+                          .from = "",
+                          .verb = "audit_trim",
+                          .what = what,
+                          .before = "",
+                          .after = "",
+                          .status = 200};
+  if (audit_add(a->ledger, &row) < 0)
+    log_error(admin, "the audit cannot be written: audit_trim");
 }
 
 static json_t *stored_json(const char *text) {
@@ -63,15 +143,54 @@ static bool query_number(const struct desk_ask *ask, const char *name, uint64_t 
   return false;
 }
 
+static bool query_time(const struct desk_ask *ask, const char *name, uint64_t *ret,
+                       struct web_answer *answer) {
+  char text[40];
+  int r = web_query(ask->web, name, text, sizeof text);
+  if (r == -ENOENT || (r == 0 && desk_time(text, ret)))
+    return true;
+  desk_wrong_query(answer, name, "not a time like 2027-01-31T23:59:59Z");
+  return false;
+}
+
+enum { ASKED_BYTES = 160 };
+
+/* What is asked for, with room for its texts. */
+struct asked_rows {
+  struct audit_query q;
+  char who[ASKED_BYTES], verb[ASKED_BYTES], what[ASKED_BYTES];
+};
+
+static bool query_text(const struct desk_ask *ask, const char *name, char dst[ASKED_BYTES],
+                       struct web_answer *answer) {
+  int r = web_query(ask->web, name, dst, ASKED_BYTES);
+  if (r == 0 || r == -ENOENT)
+    return true;
+  desk_wrong_query(answer, name, "1 to 159 characters");
+  return false;
+}
+
+static bool asked_read(const struct desk_ask *ask, struct asked_rows *r, struct web_answer *answer) {
+  memset(r, 0, sizeof *r);
+  r->q.who = r->who;
+  r->q.verb = r->verb;
+  r->q.what = r->what;
+  return query_text(ask, "who", r->who, answer) && query_text(ask, "verb", r->verb, answer) &&
+         query_text(ask, "what", r->what, answer) && query_time(ask, "since", &r->q.since_ms, answer) &&
+         query_time(ask, "until", &r->q.until_ms, answer);
+}
+
 void verb_audit(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  uint64_t limit = 100, before = 0;
+  uint64_t limit = 100;
+  struct asked_rows want;
   struct audit_row *rows = NULL;
   size_t n = 0;
   char cursor[24] = "";
-  if (!query_number(ask, "limit", 500, &limit, ret) ||
-      !query_number(ask, "cursor", INT64_MAX, &before, ret))
+  if (!asked_read(ask, &want, ret) || !query_number(ask, "limit", 500, &limit, ret) ||
+      !query_number(ask, "cursor", INT64_MAX, &want.q.before_seq, ret))
     return;
-  if (audit_list(a->ledger, before, (unsigned)limit, &rows, &n) < 0) {
+  want.q.limit = (unsigned)limit;
+  if (audit_list(a->ledger, &want.q, &rows, &n) < 0) {
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
     return;
   }
@@ -85,13 +204,98 @@ void verb_audit(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   desk_next(ask, cursor, ret);
 }
 
+/* The export: a page of rows at a time while it is sent. */
+enum { EXPORT_ROWS = 100, EXPORTS_MAX = 4 };
+
+struct export {
+  struct ledger *ledger;
+  struct asked_rows want;
+  bool ended;
+  char *text; /* text is what of a page is not yet sent, from `at`. */
+  size_t bytes, at;
+};
+
+static _Atomic unsigned exports;
+
+static void export_free(void *arg) {
+  struct export *e = arg;
+  free(e->text);
+  free(e);
+  atomic_fetch_sub(&exports, 1);
+}
+
+static int page_write(struct export *e, FILE *f) {
+  struct audit_row *rows = NULL;
+  size_t n = 0;
+  int r = audit_list(e->ledger, &e->want.q, &rows, &n);
+  for (size_t i = 0; r == 0 && i < n; i++) {
+    json_t *row = row_json(&rows[i]);
+    (void)json_dumpf(row, f, JSON_COMPACT);
+    fputc('\n', f);
+    json_decref(row);
+  }
+  e->ended = r < 0 || n < EXPORT_ROWS || rows[n - 1].seq <= 1;
+  if (!e->ended)
+    e->want.q.before_seq = rows[n - 1].seq;
+  audit_rows_free(rows, n);
+  return r;
+}
+
+static int page_make(struct export *e) {
+  free(e->text);
+  e->text = NULL;
+  e->at = e->bytes = 0;
+  FILE *f = open_memstream(&e->text, &e->bytes);
+  if (!f)
+    return -ENOMEM;
+  int r = page_write(e, f);
+  return fclose(f) == 0 ? r : -ENOMEM;
+}
+
+static ssize_t export_read(void *arg, char *dst, size_t max) {
+  struct export *e = arg;
+  while (e->at == e->bytes && !e->ended)
+    if (page_make(e) < 0)
+      return -1;
+  size_t n = e->bytes - e->at < max ? e->bytes - e->at : max;
+  if (n)
+    memcpy(dst, e->text + e->at, n);
+  e->at += n;
+  return (ssize_t)n;
+}
+
+void verb_audit_export(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  struct export *e = calloc(1, sizeof *e);
+  if (!e)
+    return;
+  e->ledger = a->ledger;
+  bool has_room = atomic_fetch_add(&exports, 1) < EXPORTS_MAX;
+  if (!has_room)
+    web_answer_problem(ret, WEB_PROBLEM_overload,
+                       &(struct web_problem_info){.detail = "four exports are being sent already"});
+  if (!has_room || !asked_read(ask, &e->want, ret)) {
+    export_free(e);
+    return;
+  }
+  e->want.q.limit = EXPORT_ROWS;
+  ret->status = 200;
+  ret->type = "application/jsonl";
+  ret->extra[0] = (struct web_header){"Content-Disposition", "attachment; filename=\"audit.jsonl\""};
+  ret->source = (struct web_source){export_read, export_free, e};
+}
+
 void verb_audit_verify(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  uint64_t rows = 0, broken_at = 0;
+  static const char *const reasons[] = {
+      [AUDIT_ROW] = "row", [AUDIT_HEAD] = "head not ours", [AUDIT_SINCE] = "not vouched for"};
+  struct audit_found f;
   (void)ask;
-  if (audit_verify(a->ledger, &rows, &broken_at) < 0)
+  if (audit_verify(a->ledger, &f) < 0) {
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
-  else
-    desk_json(ret, 200,
-              json_pack("{s:b, s:I, s:o}", "ok", !broken_at, "rows", (json_int_t)rows, "broken_at",
-                        broken_at ? json_integer((json_int_t)broken_at) : json_null()));
+    return;
+  }
+  json_t *at = f.fault ? json_integer((json_int_t)f.broken_at) : json_null();
+  desk_json(ret, 200,
+            json_pack("{s:b, s:I, s:I, s:o, s:s?}", "ok", !f.fault, "rows", (json_int_t)f.rows, "first",
+                      (json_int_t)f.first, "broken_at", at, "reason",
+                      f.fault ? reasons[f.fault] : NULL));
 }

@@ -171,6 +171,9 @@ void desk_finish(void *arg, void *note, struct web_answer *answer) {
   struct admin *a = arg;
   struct desk_note *n = note;
   bool done = answer->status >= 200 && answer->status < 300;
+  if (!done && n->verb->role == ROLE_ADMIN &&
+      verb_changes(n->verb)) /* a commit that failed, and its like */
+    (void)!audit_note(a, n->verb, &n->who, n->from, n->what, n->before, n->after, answer->status);
   if (done && n->verb->flags & VERB_KEPT && keep_write(a) < 0) {
     web_answer_done(answer);
     web_answer_problem(answer, WEB_PROBLEM_internal,

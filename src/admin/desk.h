@@ -5,6 +5,7 @@
 #include "admin/again.h"
 #include "admin/alarms.h"
 #include "admin/cert.h"
+#include "admin/denied.h"
 #include "admin/gate.h"
 #include "admin/overview.h"
 #include "admin/metrics.h"
@@ -32,10 +33,10 @@ struct admin {
   bool is_tls;
   struct web *web;
   struct web_row *rows;
-  char *openapi; /* openapi is the document, made once. */
+  char *openapi;         /* openapi is the document, made once. */
   struct ledger *ledger; /* ledger has its own lock. */
   struct gate gate;
-  uint64_t session_idle_ms, session_life_ms;
+  uint64_t session_idle_ms, session_life_ms, audit_keep_ms, audit_keep_rows;
   struct keeper *keeper;
   struct keep *keep;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
@@ -48,6 +49,7 @@ struct admin {
   struct alarms alarms;
   bool alarms_new; /* alarms_new: this tick raised or cleared one. */
   struct throttle *throttle;
+  struct denied denied;
   struct again *again;
   struct known known[KNOWN_MAX];
   struct cert_row *certs; /* certs are rows of client certificates, certs_n of them. */
@@ -96,5 +98,12 @@ bool who_token(struct admin *a, struct slice token,
 /* audit.c: from, what, before and after may be NULL. */
 int audit_note(struct admin *a, const struct verb *v, const struct web_asker *who, const char *from,
                const char *what, const char *before, const char *after, unsigned status) must_check;
+
+/* A refusal, to be written down by the keeper. name is who it was, NULL: who->name or nobody. */
+void audit_denied(struct admin *a, const struct verb *v, const struct web_asker *who, const char *name,
+                  const struct addr *from, unsigned status);
+/* keeper: what is due of these; and what is too old goes. */
+void audit_denied_flush(struct admin *a);
+void audit_trim(struct admin *a);
 
 json_t *desk_overview(struct admin *a); /* any thread */

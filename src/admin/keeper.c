@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A thread for what must happen though nobody asks: twice a second, streams end whose session, token or
- * certificate has ended, and bans and alarms that changed go to the disk. */
+ * certificate has ended, refusals are written down, and bans and alarms that changed go to the disk; once an
+ * hour, old rows of the audit go. */
 #include "admin/desk.h"
 
 #include <signal.h>
 #include <time.h>
 
-enum { TURN_MS = 500 };
+enum { TURN_MS = 500, TRIM_TURNS = 7200, TRIM_FIRST = 120 };
 
 struct keeper {
   struct admin *admin;
@@ -33,10 +34,14 @@ static bool keeper_wait(struct keeper *k) {
 
 static void *keeper_run(void *arg) {
   struct keeper *k = arg;
-  while (keeper_wait(k)) {
+  for (unsigned turn = 1; keeper_wait(k); turn++) {
     (void)web_streams_judge(k->admin->web);
     keep_turn(k->admin);
+    audit_denied_flush(k->admin);
+    if (turn % TRIM_TURNS == TRIM_FIRST)
+      audit_trim(k->admin);
   }
+  audit_denied_flush(k->admin);
   return NULL;
 }
 

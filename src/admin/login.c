@@ -24,15 +24,30 @@ SHAPE(new_password, {"old", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, 1, PASSWORD_B
       {"new", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX});
 
 struct try {
+  const struct desk_ask *ask;
   struct slice user; /* p NULL: by token */
   char address[ADDR_TEXT_BYTES];
   char key[STAFF_NAME_BYTES + 8];
 };
 
 static void try_init(struct try *t, const struct desk_ask *ask, const char *user) {
+  t->ask = ask;
   t->user = slice_of(user);
   addr_ip_text(&ask->web->peer, t->address, sizeof t->address);
   snprintf(t->key, sizeof t->key, "user:%s", user ? user : "");
+}
+
+/* Into the audit, with a name only where it is one of ours: people type passwords into the wrong field.
+ */
+static void try_denied(struct admin *a, const struct try *t, unsigned status) {
+  struct staff_user u;
+  bool known = t->user.p && staff_user_get(a->ledger, t->key + 5, &u) == 0;
+  explicit_bzero(u.hash, sizeof u.hash);
+  audit_denied(a, t->ask->verb, t->ask->who,
+               known       ? u.name
+               : t->user.p ? "unknown"
+                           : NULL,
+               &t->ask->web->peer, status);
 }
 
 /* True: may try now. */
@@ -44,11 +59,13 @@ static bool try_may(struct admin *a, const struct try *t, struct web_answer *ret
   pthread_mutex_unlock(&a->lock);
   if (user_us > wait_us)
     wait_us = user_us;
-  if (wait_us)
-    web_answer_problem(ret, WEB_PROBLEM_rate,
-                       &(struct web_problem_info){.detail = "too many failed logins",
-                                                  .retry_after_s = (uint32_t)(wait_us / 1000000u) + 1});
-  return !wait_us;
+  if (!wait_us)
+    return true;
+  try_denied(a, t, 429);
+  web_answer_problem(ret, WEB_PROBLEM_rate,
+                     &(struct web_problem_info){.detail = "too many failed logins",
+                                                .retry_after_s = (uint32_t)(wait_us / 1000000u) + 1});
+  return false;
 }
 
 static void try_failed(struct admin *a, const struct try *t, struct web_answer *ret) {
@@ -58,6 +75,7 @@ static void try_failed(struct admin *a, const struct try *t, struct web_answer *
   if (t->user.p)
     throttle_fail(a->throttle, slice_of(t->key), now_us);
   pthread_mutex_unlock(&a->lock);
+  try_denied(a, t, 401);
   web_answer_problem(ret, WEB_PROBLEM_unauthorized,
                      &(struct web_problem_info){.detail = "user or password, or the token, is wrong"});
 }

@@ -221,21 +221,40 @@ static bool refuse(struct web_answer *ret, enum web_problem id, const char *deta
   return false;
 }
 
-bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret) {
-  const struct verb *v = &verbs[k->row->id];
+/* By cookie or certificate, which a browser shows by itself: a change is asked for by a page of ours. */
+static bool page_ok(const struct web_knock *k, const struct verb *v, const struct web_asker *who,
+                    struct web_answer *ret) {
+  bool changes = k->method != WEB_GET && k->method != WEB_HEAD;
+  if (!changes || who->by == BY_TOKEN)
+    return true;
+  if (k->is_foreign)
+    return refuse(ret, WEB_PROBLEM_origin, NULL);
+  if (v->role == ROLE_NONE || who->by == BY_NOBODY || slice_eq(k->sallyport, SLICE("1")))
+    return true;
+  return refuse(ret, WEB_PROBLEM_forbidden,
+                "a change by cookie or certificate needs the header X-Sallyport: 1");
+}
+
+static bool role_ok(const struct verb *v, const struct web_asker *who, struct web_answer *ret) {
   char detail[96];
-  bool known = who_find(arg, k, ret_who), changes = k->method != WEB_GET && k->method != WEB_HEAD;
-  if (!known)
-    memset(ret_who, 0, sizeof *ret_who);
-  if (changes && k->is_foreign && ret_who->by != BY_TOKEN)
-    return refuse(ret, WEB_PROBLEM_origin, NULL); /* another page's script or form, by our browser */
-  if (!known)
-    return v->role == ROLE_NONE || refuse(ret, WEB_PROBLEM_unauthorized, NULL);
-  if (ret_who->by != BY_TOKEN && changes && v->role != ROLE_NONE && !slice_eq(k->sallyport, SLICE("1")))
-    return refuse(ret, WEB_PROBLEM_forbidden,
-                  "a change by cookie or certificate needs the header X-Sallyport: 1");
-  if (role_may((enum role)ret_who->role, v->role))
+  if (role_may((enum role)who->role, v->role))
     return true;
   snprintf(detail, sizeof detail, "this needs the role %s", role_text(v->role));
   return refuse(ret, WEB_PROBLEM_role, detail);
+}
+
+/* A wrong token, and what somebody known may not, is written down; that one has to log in is not. */
+bool desk_who(void *arg, const struct web_knock *k, struct web_asker *ret_who, struct web_answer *ret) {
+  const struct verb *v = &verbs[k->row->id];
+  bool known = who_find(arg, k, ret_who);
+  if (!known)
+    memset(ret_who, 0, sizeof *ret_who);
+  bool ok = page_ok(k, v, ret_who, ret);
+  if (ok && !known && v->role != ROLE_NONE)
+    ok = refuse(ret, WEB_PROBLEM_unauthorized, NULL);
+  if (ok && known)
+    ok = role_ok(v, ret_who, ret);
+  if (!ok && (known || k->bearer.p))
+    audit_denied(arg, v, ret_who, NULL, &k->peer, ret->status);
+  return ok;
 }

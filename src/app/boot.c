@@ -262,6 +262,8 @@ static int start_admin(struct house *h) {
                              .token_file = c->admin.token_file,
                              .store_file = c->records.file,
                              .ledger_file = ledger,
+                             .audit_keep_days = c->admin.audit_keep_days,
+                             .audit_keep_rows = c->admin.audit_keep_rows,
                              .revise = h->revise,
                              .push = house_push(c),
                              .tokens = h->tokens,

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The audit: rows that are only added, each hashed together with the one before, and the head of the
- * chain beside them. See ledger.h. */
+ * The audit: rows that are only added, each hashed together with the one before, and read by what they
+ * say. See ledger.h, seal.c, chain.c. */
 #include "store/ledgerpart.h"
 
 #include "base/hmac.h"
 
 #include <stdio.h>
 
-#define COLUMNS "seq, at_ms, who, role, from_addr, verb, what, before, after, status, hash"
+enum { STRETCH_ROWS = 20000 };
 
 static void put_number(FILE *f, uint64_t v) {
   for (int i = 0; i < 8; i++)
@@ -19,8 +19,7 @@ static void put_text(FILE *f, const char *text) {
   fputs(text, f);
 }
 
-/* The row's hash after that of the row before. */
-static int row_hash(const uint8_t before[32], const struct audit_row *r, uint8_t ret[32]) {
+int audit_row_hash(const uint8_t before[32], const struct audit_row *r, uint8_t ret[32]) {
   own_mem char *text = NULL;
   size_t n = 0;
   FILE *f = open_memstream(&text, &n);
@@ -39,37 +38,14 @@ static int row_hash(const uint8_t before[32], const struct audit_row *r, uint8_t
   return 0;
 }
 
-static void head_read(struct ledger *l, uint64_t *ret_seq, uint8_t ret_hash[32]) {
-  sqlite3_stmt *st = ledger_ask(l, "SELECT seq, hash FROM audit_head WHERE one=1", "");
-  *ret_seq = 0;
-  memset(ret_hash, 0, 32);
-  if (st && sqlite3_step(st) == SQLITE_ROW) {
-    *ret_seq = (uint64_t)sqlite3_column_int64(st, 0);
-    ledger_digest(st, 1, ret_hash);
-  }
-  sqlite3_finalize(st);
-}
-
 static int row_put(struct ledger *l, const struct audit_row *r) {
-  int n = ledger_run(l, "INSERT INTO audit (" COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)", "iisssssssib",
-                     (int64_t)r->seq, (int64_t)r->at_ms, r->who, r->role, r->from, r->verb, r->what,
-                     r->before, r->after, (int64_t)r->status, r->hash);
-  if (n == 1)
-    n = ledger_run(l, "INSERT OR REPLACE INTO audit_head (one, seq, hash) VALUES (1, ?, ?)", "ib",
-                   (int64_t)r->seq, r->hash);
+  int n = ledger_run(l, "INSERT INTO audit (" AUDIT_COLUMNS ") VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+                     "iisssssssib", (int64_t)r->seq, (int64_t)r->at_ms, r->who, r->role, r->from,
+                     r->verb, r->what, r->before, r->after, (int64_t)r->status, r->hash);
   return n < 0 ? -EIO : 0;
 }
 
-static int add_locked(struct ledger *l, struct audit_row *row) {
-  uint8_t before[32];
-  int r = ledger_run(l, "BEGIN IMMEDIATE", "");
-  if (r < 0)
-    return -EIO;
-  head_read(l, &row->seq, before);
-  row->seq++;
-  r = row_hash(before, row, row->hash);
-  if (r == 0)
-    r = row_put(l, row);
+int ledger_end(struct ledger *l, int r) {
   if (r == 0 && ledger_run(l, "COMMIT", "") < 0)
     r = -EIO;
   if (r < 0 && !sqlite3_get_autocommit(l->sql))
@@ -77,6 +53,23 @@ static int add_locked(struct ledger *l, struct audit_row *row) {
   if (r < 0)
     atomic_store(&l->well, false);
   return r;
+}
+
+static int add_locked(struct ledger *l, struct audit_row *row) {
+  struct seal s;
+  if (ledger_run(l, "BEGIN IMMEDIATE", "") < 0)
+    return -EIO;
+  int r = seal_take(l, &s);
+  row->seq = s.seq + 1;
+  if (r == 0)
+    r = audit_row_hash(s.hash, row, row->hash);
+  if (r == 0)
+    r = row_put(l, row);
+  s.seq = row->seq;
+  memcpy(s.hash, row->hash, 32);
+  if (r == 0)
+    r = seal_put(l, &s);
+  return ledger_end(l, r);
 }
 
 int audit_add(struct ledger *l, struct audit_row *row) {
@@ -91,7 +84,7 @@ static char *text_take(sqlite3_stmt *st, int column) {
   return slice_dup(slice_from(p ? p : "", p ? (size_t)sqlite3_column_bytes(st, column) : 0));
 }
 
-static bool row_read(sqlite3_stmt *st, struct audit_row *r) {
+bool audit_row_read(sqlite3_stmt *st, struct audit_row *r) {
   const char **const texts[] = {&r->who, &r->role, &r->from, &r->verb, &r->what, &r->before, &r->after};
   bool ok = true;
   memset(r, 0, sizeof(*r));
@@ -104,7 +97,7 @@ static bool row_read(sqlite3_stmt *st, struct audit_row *r) {
   return ok;
 }
 
-static void row_done(struct audit_row *r) {
+void audit_row_done(struct audit_row *r) {
   free((char *)(uintptr_t)r->who);
   free((char *)(uintptr_t)r->role);
   free((char *)(uintptr_t)r->from);
@@ -116,23 +109,47 @@ static void row_done(struct audit_row *r) {
 
 struct audit_row *audit_rows_free(struct audit_row *rows, size_t n) {
   for (size_t i = 0; rows && i < n; i++)
-    row_done(&rows[i]);
+    audit_row_done(&rows[i]);
   free(rows);
   return NULL;
 }
 
-int audit_list(struct ledger *l, uint64_t before_seq, unsigned limit, struct audit_row **ret,
-               size_t *ret_n) {
-  struct audit_row *rows = calloc(limit ? limit : 1, sizeof(*rows));
-  size_t n = 0;
-  bool ok = rows;
+/* Rows of seq in [low, high) that fit; a stretch at a time, so that nobody waits long for the lock. */
+static bool stretch_read(struct ledger *l, const struct audit_query *q, int64_t low, int64_t high,
+                         struct audit_row *rows, size_t *n) {
+  bool ok = true;
   pthread_mutex_lock(&l->lock);
-  sqlite3_stmt *st = ledger_ask(l, "SELECT " COLUMNS " FROM audit WHERE seq<? ORDER BY seq DESC LIMIT ?",
-                                "ii", before_seq ? (int64_t)before_seq : INT64_MAX, (int64_t)limit);
-  while (ok && st && n < limit && sqlite3_step(st) == SQLITE_ROW)
-    ok = row_read(st, &rows[n++]);
+  sqlite3_stmt *st = ledger_ask(
+      l,
+      "SELECT " AUDIT_COLUMNS " FROM audit WHERE seq>=?1 AND seq<?2 AND at_ms>=?3 AND at_ms<?4"
+      " AND (?5='' OR who=?5) AND (?6='' OR verb=?6) AND (?7='' OR instr(what,?7)>0)"
+      " ORDER BY seq DESC LIMIT ?8",
+      "iiiisssi", low, high, (int64_t)q->since_ms, q->until_ms ? (int64_t)q->until_ms : INT64_MAX,
+      q->who ? q->who : "", q->verb ? q->verb : "", q->what ? q->what : "", (int64_t)(q->limit - *n));
+  while (ok && st && *n < q->limit && sqlite3_step(st) == SQLITE_ROW)
+    ok = audit_row_read(st, &rows[(*n)++]);
   sqlite3_finalize(st);
   pthread_mutex_unlock(&l->lock);
+  return ok && st;
+}
+
+static int64_t bound(struct ledger *l, const char *sql) {
+  pthread_mutex_lock(&l->lock);
+  int64_t n = ledger_number(l, sql);
+  pthread_mutex_unlock(&l->lock);
+  return n;
+}
+
+int audit_list(struct ledger *l, const struct audit_query *q, struct audit_row **ret, size_t *ret_n) {
+  struct audit_row *rows = calloc(q->limit ? q->limit : 1, sizeof(*rows));
+  int64_t low = bound(l, "SELECT min(seq) FROM audit"),
+          high = bound(l, "SELECT max(seq) FROM audit") + 1;
+  size_t n = 0;
+  bool ok = rows;
+  if (q->before_seq && (int64_t)q->before_seq < high)
+    high = (int64_t)q->before_seq;
+  for (; ok && low && high > low && n < q->limit; high -= STRETCH_ROWS)
+    ok = stretch_read(l, q, high - STRETCH_ROWS, high, rows, &n);
   if (!ok) {
     audit_rows_free(rows, n);
     return -ENOMEM;
@@ -140,41 +157,4 @@ int audit_list(struct ledger *l, uint64_t before_seq, unsigned limit, struct aud
   *ret = rows;
   *ret_n = n;
   return 0;
-}
-
-/* Up to 500 rows at once, so that nobody waits long for the lock: 0 when the chain ends here. */
-static int chain_walk(struct ledger *l, uint64_t *seq, uint8_t hash[32], uint64_t *broken_at) {
-  uint8_t want[32];
-  int n = 0;
-  sqlite3_stmt *st = ledger_ask(l, "SELECT " COLUMNS " FROM audit WHERE seq>? ORDER BY seq LIMIT 500",
-                                "i", (int64_t)*seq);
-  for (; st && !*broken_at && sqlite3_step(st) == SQLITE_ROW; n++) {
-    struct audit_row r;
-    bool ok = row_read(st, &r) && r.seq == *seq + 1 && row_hash(hash, &r, want) == 0 &&
-              memcmp(want, r.hash, 32) == 0;
-    row_done(&r);
-    ++*seq;
-    if (!ok)
-      *broken_at = *seq;
-    memcpy(hash, r.hash, 32);
-  }
-  sqlite3_finalize(st);
-  return st ? n : -EIO;
-}
-
-int audit_verify(struct ledger *l, uint64_t *ret_rows, uint64_t *ret_broken_at) {
-  uint64_t seq = 0, head;
-  uint8_t hash[32] = {0}, head_hash[32];
-  int n = 1;
-  *ret_broken_at = 0;
-  while (n > 0 && !*ret_broken_at) {
-    pthread_mutex_lock(&l->lock);
-    n = chain_walk(l, &seq, hash, ret_broken_at);
-    head_read(l, &head, head_hash);
-    pthread_mutex_unlock(&l->lock);
-    if (n == 0 && (head != seq || memcmp(head_hash, hash, 32) != 0))
-      *ret_broken_at = head > seq ? seq + 1 : seq ? seq : 1;
-  }
-  *ret_rows = seq;
-  return n < 0 ? n : 0;
 }

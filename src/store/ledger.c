@@ -31,7 +31,16 @@ static const struct migration steps[] = {
             "CREATE TABLE alarms (id TEXT PRIMARY KEY, kind TEXT NOT NULL, what TEXT NOT NULL,"
             " severity TEXT NOT NULL, text TEXT NOT NULL, raised_ms INTEGER NOT NULL,"
             " cleared_ms INTEGER NOT NULL, acked_by TEXT NOT NULL) STRICT"},
+    /* 3: the head of the audit becomes a seal, which is signed once the file is whole */
+    {.version = 3,
+     .sql = "CREATE TABLE audit_seal (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL,"
+            " hash BLOB NOT NULL, floor_seq INTEGER NOT NULL, floor_hash BLOB NOT NULL,"
+            " since INTEGER NOT NULL, mac BLOB NOT NULL) STRICT;"
+            "INSERT INTO audit_seal SELECT 1, seq, hash, 0, zeroblob(32), 1, zeroblob(32) FROM audit_head;"
+            "INSERT OR IGNORE INTO audit_seal VALUES (1, 0, zeroblob(32), 0, zeroblob(32), 1, zeroblob(32));"
+            "DROP TABLE audit_head"},
 };
+enum { SEALED_SINCE = 3 };
 
 static sqlite3_stmt *ask(struct ledger *l, const char *sql, const char *types, va_list ap) {
   sqlite3_stmt *st = NULL;
@@ -100,7 +109,34 @@ static int file_make(const char *file) {
   return S_ISREG(st.st_mode) && !(st.st_mode & 077) ? 0 : -EPERM;
 }
 
+/* Rows from before there was a key are vouched for where the key is new too: else who can write the file
+ * would only have to make it look old. */
+static int seal_begin(struct ledger *l, bool key_is_new) {
+  struct seal s;
+  bool is_ours;
+  int r = seal_read(l, &s, &is_ours);
+  s.since = key_is_new ? 1 : s.seq + 1;
+  return r < 0 ? r : seal_put(l, &s);
+}
+
+static int schema_check(struct ledger *l, bool key_is_new) {
+  int64_t was = 0;
+  int r = migrate_run(l->sql, steps, COUNT_OF(steps), &was);
+  if (r < 0)
+    return r;
+  return was < SEALED_SINCE ? seal_begin(l, key_is_new) : 0;
+}
+
+/* Beside the database. */
+static int key_take(struct ledger *l, const char *file, bool *ret_is_new) {
+  char path[4096];
+  const char *slash = strrchr(file, '/');
+  int n = snprintf(path, sizeof(path), "%.*saudit.key", slash ? (int)(slash - file) + 1 : 0, file);
+  return n < (int)sizeof(path) ? seal_key_open(path, l->key, ret_is_new) : -ENAMETOOLONG;
+}
+
 int ledger_new(struct ledger **ret_ledger, const char *file) {
+  bool key_is_new = false;
   int r = file_make(file);
   if (r < 0)
     return r;
@@ -109,6 +145,9 @@ int ledger_new(struct ledger **ret_ledger, const char *file) {
     return -ENOMEM;
   pthread_mutex_init(&l->lock, NULL);
   atomic_store(&l->well, true);
+  r = key_take(l, file, &key_is_new);
+  if (r < 0)
+    return r;
   if (sqlite3_open_v2(file, &l->sql, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return -EIO;
   sqlite3_busy_timeout(l->sql, 1000);
@@ -117,7 +156,7 @@ int ledger_new(struct ledger **ret_ledger, const char *file) {
                    "PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON; PRAGMA journal_size_limit=8388608;",
                    NULL, NULL, NULL) != SQLITE_OK)
     return -EIO;
-  r = migrate_run(l->sql, steps, COUNT_OF(steps), NULL);
+  r = schema_check(l, key_is_new);
   if (r == 0)
     *ret_ledger = take(l);
   return r == -EPROTO ? -EIO : r;
@@ -127,6 +166,7 @@ struct ledger *ledger_free(struct ledger *l) {
   if (!l)
     return NULL;
   sqlite3_close(l->sql);
+  explicit_bzero(l->key, sizeof(l->key));
   pthread_mutex_destroy(&l->lock);
   free(l);
   return NULL;
@@ -137,7 +177,7 @@ bool ledger_is_well(const struct ledger *l) { return atomic_load(&l->well); }
 bool ledger_probe(struct ledger *l) {
   if (!ledger_is_well(l)) {
     pthread_mutex_lock(&l->lock);
-    (void)!ledger_run(l, "UPDATE audit_head SET one=1", "");
+    (void)!ledger_run(l, "UPDATE audit_seal SET one=1", "");
     pthread_mutex_unlock(&l->lock);
   }
   return ledger_is_well(l);

@@ -6,12 +6,13 @@
 #include "base/slice.h"
 
 struct ledger;
-/* Made (0600) when absent. 0, -errno or -EIO (SQLite said no, or a newer program's file). */
+/* Made (0600) when absent, and beside it audit.key, by which the audit is sealed. 0, -errno or -EIO (SQLite
+ * said no, or a newer program's file). */
 int ledger_new(struct ledger **ret_ledger, const char *file) must_check;
 struct ledger *ledger_free(struct ledger *l);
 OWN_DEFINE(ledger)
 bool ledger_is_well(const struct ledger *l); /* the last write succeeded */
-bool ledger_probe(struct ledger *l);         /* can it be written? Writes, where the last write failed. */
+bool ledger_probe(struct ledger *l); /* can it be written? Writes, where the last write failed. */
 
 /* --- staff: who may operate --------------------------------------------------------------------------
  */
@@ -83,13 +84,31 @@ struct audit_row {
 
 /* Adds a row: seq and hash are filled in; texts are borrowed. 0 or -EIO. */
 int audit_add(struct ledger *l, struct audit_row *row) must_check;
-/* Newest first, seq below before_seq (0: from the end). audit_rows_free() frees what came. */
-int audit_list(struct ledger *l, uint64_t before_seq, unsigned limit, struct audit_row **ret,
-               size_t *ret_n) must_check;
+/* Newest first. NULL or 0: any; what is contained in the row's. */
+struct audit_query {
+  uint64_t before_seq, since_ms, until_ms;
+  const char *who, *verb, *what;
+  unsigned limit;
+};
+int audit_list(struct ledger *l, const struct audit_query *q, struct audit_row **ret,
+               size_t *ret_n) must_check; /* audit_rows_free() frees what came; -ENOMEM */
 struct audit_row *audit_rows_free(struct audit_row *rows, size_t n);
-/* Walks the chain: *ret_rows looked at; *ret_broken_at 0, or the first row that isn't as it was written
- * (a missing last row is seen too: one past the last). */
-int audit_verify(struct ledger *l, uint64_t *ret_rows, uint64_t *ret_broken_at) must_check;
+/* What a walk over the chain finds. */
+enum audit_fault {
+  AUDIT_WHOLE,
+  AUDIT_ROW,   /* broken_at is the first row that isn't as it was written */
+  AUDIT_HEAD,  /* the rows fit, but the head is not ours: rows were cut off (one past the last that is
+                * there), or all was written anew by somebody without the key */
+  AUDIT_SINCE, /* that was so once, and rows were added since: up to broken_at nobody vouches */
+};
+struct audit_found {
+  enum audit_fault fault;
+  uint64_t rows, first, broken_at; /* first is the oldest row kept; broken_at 0: nothing is */
+};
+int audit_verify(struct ledger *l, struct audit_found *ret) must_check; /* 0 or -EIO */
+/* The oldest rows go, those from before then, and all but keep_rows; at most 1,000 at a time. The seal
+ * says where the rest begins. Nothing goes from an audit whose head is not ours. */
+int audit_prune(struct ledger *l, uint64_t before_ms, uint64_t keep_rows, uint64_t *ret_n) must_check;
 
 /* --- kept: what operators see that outlives a restart ------------------------------------------------
  */

@@ -4,6 +4,7 @@
 import http.client
 import json
 import os
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -222,6 +223,53 @@ check(a.status == 403 and not a.getheader("Access-Control-Allow-Origin"), "a pre
 for path in ("/me", "/users", "/api-tokens", "/config", "/login", "/none"):
     a, _ = ask("GET", path, head=ADMIN)
     check(a.getheader("Cache-Control") == "no-store" and not a.getheader("Access-Control-Allow-Origin"), (path, a.getheaders()))
+
+# --- the audit tells what was refused -------------------------------------------------------------------
+def audit(query, status=None, tries=30):
+    for _ in range(tries):  # the keeper writes within half a second
+        rows = [r for r in ask("GET", "/audit?limit=500&" + query, head=ADMIN)[1]["audit"] if status in (None, r["status"])]
+        if rows:
+            return rows
+        time.sleep(0.1)
+    return []
+
+
+user("spy", "viewer")
+spy = login({"user": "spy", "password": "correct horse spy"})
+for _ in range(3):
+    check(ask("GET", "/users", head=spy)[0].status == 403, "a viewer")
+for name in ("spy", "hunter2 is my password"):
+    check(ask("POST", "/login", {"user": name, "password": "wrong wrong"})[0].status == 401, name)
+check(ask("GET", "/me", head={"Authorization": "Bearer spa_wrong"})[0].status == 401, "a wrong token")
+rows = audit("who=spy&verb=users")
+check(rows and rows[0]["status"] == 403 and rows[0]["role"] == "viewer" and rows[0]["from"] == "127.0.0.1" and rows[0]["what"] == "/admin/v1/users", rows)
+check(audit("who=spy&verb=login", 401), "a failed login of somebody known")
+check(audit("who=unknown&verb=login") and not audit("what=hunter2", tries=1), "what somebody typed for a name is not told")
+check(audit("who=nobody&verb=self", 401), "a wrong token is told")
+check(ask("POST", "/config/confirm", {}, ADMIN)[0].status >= 400 and audit("verb=config_confirm")[0]["status"] >= 400, "a commit that fails is told")
+since = audit("who=spy&verb=login", 401)[0]["at"]
+check(all(r["at"] >= since for r in audit("since=" + since)) and all(r["at"] < since for r in audit("until=" + since)), "since and until")
+for bad in ("since=x", "until=5", "limit=0", "cursor=x", "who=a&who=b"):
+    check(ask("GET", "/audit?" + bad, head=ADMIN)[0].status == 400, bad)
+    check(bad[0] in "lc" or ask("GET", "/audit/export?" + bad, head=ADMIN)[0].status == 400, bad)
+c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=8)
+c.request("GET", "/admin/v1/audit/export?verb=login", None, ADMIN)
+a = c.getresponse()
+lines = [json.loads(line) for line in a.read().splitlines()]
+check(a.status == 200 and a.getheader("Content-Type") == "application/jsonl" and lines == audit("verb=login"), "the export says what the list says")
+check(ask("GET", "/audit/export", head=spy)[0].status == 403, "for the role security")
+a, j = ask("GET", "/audit/verify", head=ADMIN)
+check(j["ok"] and j["first"] == 1 and j["reason"] is None, j)
+check(os.stat(DIR + "/audit.key").st_mode & 0o777 == 0o600, "the key")
+with sqlite3.connect(DIR + "/operators.db") as db:  # who has the database and not the key: the last rows go, the head is bent to fit
+    db.execute("DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)")
+    db.execute("UPDATE audit_seal SET (seq, hash) = (SELECT seq, hash FROM audit ORDER BY seq DESC LIMIT 1)")
+db.close()
+a, j = ask("GET", "/audit/verify", head=ADMIN)
+check(not j["ok"] and j["reason"] == "head not ours", j)
+user("later", "viewer")
+a, j = ask("GET", "/audit/verify", head=ADMIN)
+check(not j["ok"] and j["reason"] == "not vouched for" and j["broken_at"] == audit("verb=user_new")[0]["seq"] - 1, j)
 
 # --- certificates --------------------------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 #include "admin/again.h"
 #include "admin/alarms.h"
 #include "admin/cert.h"
+#include "admin/denied.h"
 #include "admin/openapi.h"
 #include "admin/overview.h"
 #include "admin/password.h"
@@ -273,6 +274,55 @@ Test(desk, times) {
   cr_assert(desk_time("2027-01-15T03:00:00-05:00", &ms) && ms == 1800000000000u);
   cr_assert(!desk_time("2027-01-15T08:00:00", &ms) && !desk_time("1960-01-01T00:00:00Z", &ms) &&
             !desk_time("x", &ms));
+}
+
+static struct denied_row denied_of(const char *who, const char *from) {
+  struct denied_row r = {.verb = "login", .role = "nobody", .what = "/login", .status = 401};
+  snprintf(r.who, sizeof(r.who), "%s", who);
+  snprintf(r.from, sizeof(r.from), "%s", from);
+  return r;
+}
+
+Test(denied, alike_ones_are_one_row) {
+  static struct denied d;
+  struct denied_row a = denied_of("ann", "192.0.2.1"), b = denied_of("ann", "192.0.2.2"), r;
+  uint64_t s = 1000000;
+  cr_assert_not(denied_next(&d, s, &r));
+  denied_add(&d, &a, 100);
+  denied_add(&d, &b, 101);
+  cr_assert(denied_next(&d, s, &r) && r.times == 1 && r.first_ms == 100 && !strcmp(r.from, "192.0.2.1"));
+  cr_assert(denied_next(&d, s, &r) && !strcmp(r.from, "192.0.2.2"));
+  cr_assert_not(denied_next(&d, s, &r));
+  for (unsigned i = 0; i < 50; i++)
+    denied_add(&d, &a, 200 + i);
+  cr_assert_not(denied_next(&d, 60 * s, &r), "within the minute they are counted");
+  cr_assert(denied_next(&d, 61 * s, &r) && r.times == 50 && r.first_ms == 200 && r.last_ms == 249);
+  cr_assert_not(denied_next(&d, 200 * s, &r));
+  denied_add(&d, &a, 300);
+  cr_assert(denied_next(&d, 200 * s, &r) && r.times == 1, "a new one after quiet is told at once");
+}
+
+Test(denied, a_stranger_fills_nothing) {
+  static struct denied d;
+  struct denied_row r;
+  uint64_t rows = 0, times = 0, s = 1000000;
+  char from[32];
+  for (unsigned second = 0; second < 3600; second++) {
+    for (unsigned i = 0; i < 20; i++) {
+      snprintf(from, sizeof(from), "10.%u.%u.%u", second / 256, second % 256, i);
+      struct denied_row one = denied_of("unknown", from);
+      denied_add(&d, &one, 1000 * (second + 1));
+    }
+    while (denied_next(&d, (second + 100) * s, &r)) {
+      rows++;
+      times += r.times;
+    }
+  }
+  cr_assert_leq(rows, 121u, "%llu rows in an hour", (unsigned long long)rows);
+  for (unsigned minute = 0; minute < 200; minute++)
+    while (denied_next(&d, (4000 + 60 * (uint64_t)minute) * s, &r))
+      times += r.times;
+  cr_assert_eq(times, 3600u * 20u, "every one is counted: %llu", (unsigned long long)times);
 }
 
 Test(throttle, waits_grow_and_end) {

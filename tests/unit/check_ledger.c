@@ -9,12 +9,13 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
-static char dir[64], file[96];
+static char dir[64], file[96], key[96];
 
 static void setup(void) {
   snprintf(dir, sizeof(dir), "/tmp/check_ledger.XXXXXX");
   cr_assert_not_null(mkdtemp(dir));
   snprintf(file, sizeof(file), "%s/operators.db", dir);
+  snprintf(key, sizeof(key), "%s/audit.key", dir);
 }
 
 static void teardown(void) {
@@ -127,6 +128,7 @@ Test(ledger, sessions_grow_old_and_are_bounded) {
 }
 
 static void audit_fill(struct ledger *l, int n) {
+  uint64_t before = 0;
   for (int i = 0; i < n; i++) {
     struct audit_row r = {.at_ms = 1000u + (unsigned)i,
                           .who = "ann",
@@ -138,74 +140,228 @@ static void audit_fill(struct ledger *l, int n) {
                           .after = "{\"a\":1}",
                           .status = 200};
     cr_assert_eq(audit_add(l, &r), 0);
-    cr_assert_eq(r.seq, (uint64_t)i + 1);
+    cr_assert(!before || r.seq == before + 1);
+    before = r.seq;
   }
 }
 
-static uint64_t broken_at(struct ledger *l) {
-  uint64_t rows, at;
-  cr_assert_eq(audit_verify(l, &rows, &at), 0);
-  return at;
+static struct audit_found found(struct ledger *l) {
+  struct audit_found f;
+  cr_assert_eq(audit_verify(l, &f), 0);
+  return f;
+}
+
+static size_t listed(struct ledger *l, const struct audit_query *q, uint64_t *ret_first) {
+  struct audit_row *rows = NULL;
+  size_t n = 0;
+  cr_assert_eq(audit_list(l, q, &rows, &n), 0);
+  if (ret_first)
+    *ret_first = n ? rows[0].seq : 0;
+  audit_rows_free(rows, n);
+  return n;
 }
 
 Test(ledger, audit_is_a_chain) {
   struct ledger *l = ledger_open();
   struct audit_row *rows = NULL;
-  uint64_t n_rows, at;
   size_t n = 0;
-  cr_assert(audit_verify(l, &n_rows, &at) == 0 && n_rows == 0 && at == 0);
+  struct audit_found f = found(l);
+  cr_assert(f.rows == 0 && f.fault == AUDIT_WHOLE && f.broken_at == 0);
   audit_fill(l, 3);
   ledger_free(l);
   l = ledger_open();
   struct audit_row r = {
       .who = "", .role = "", .from = "", .verb = "v", .what = "", .before = "", .after = ""};
   cr_assert(audit_add(l, &r) == 0 && r.seq == 4);
-  cr_assert(audit_verify(l, &n_rows, &at) == 0 && n_rows == 4 && at == 0);
-  cr_assert(audit_list(l, 0, 2, &rows, &n) == 0 && n == 2 && rows[0].seq == 4 && rows[1].seq == 3);
+  f = found(l);
+  cr_assert(f.rows == 4 && f.fault == AUDIT_WHOLE && f.first == 1);
+  cr_assert(audit_list(l, &(struct audit_query){.limit = 2}, &rows, &n) == 0 && n == 2 &&
+            rows[0].seq == 4 && rows[1].seq == 3);
   cr_assert(!strcmp(rows[1].after, "{\"a\":1}") && rows[1].status == 200);
   audit_rows_free(rows, n);
-  cr_assert(audit_list(l, 3, 50, &rows, &n) == 0 && n == 2 && rows[0].seq == 2);
-  audit_rows_free(rows, n);
+  uint64_t first;
+  cr_assert(listed(l, &(struct audit_query){.before_seq = 3, .limit = 50}, &first) == 2 && first == 2);
   ledger_free(l);
+}
+
+Test(ledger, audit_is_read_by_what_it_says) {
+  own(ledger) l = ledger_open();
+  static const struct {
+    const char *who, *verb, *what;
+    uint64_t at_ms;
+  } rows[] = {{"ann", "login", "/login", 10},
+              {"bob", "trunk_put", "/trunks/a", 20},
+              {"ann", "trunk_put", "/trunks/b", 30},
+              {"ann", "login", "/login", 40}};
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    struct audit_row r = {.at_ms = rows[i].at_ms,
+                          .who = rows[i].who,
+                          .role = "",
+                          .from = "",
+                          .verb = rows[i].verb,
+                          .what = rows[i].what,
+                          .before = "",
+                          .after = ""};
+    cr_assert_eq(audit_add(l, &r), 0);
+  }
+  static const struct {
+    struct audit_query q;
+    size_t n;
+    uint64_t first;
+  } cases[] = {
+      {{.limit = 9}, 4, 4},
+      {{.limit = 9, .who = "ann"}, 3, 4},
+      {{.limit = 1, .who = "ann"}, 1, 4},
+      {{.limit = 9, .who = "ann", .before_seq = 4}, 2, 3},
+      {{.limit = 9, .who = "an"}, 0, 0},
+      {{.limit = 9, .verb = "trunk_put", .who = "ann"}, 1, 3},
+      {{.limit = 9, .what = "trunks"}, 2, 3},
+      {{.limit = 9, .what = "trunks/a"}, 1, 2},
+      {{.limit = 9, .what = "%"}, 0, 0},
+      {{.limit = 9, .since_ms = 20, .until_ms = 40}, 2, 3},
+      {{.limit = 9, .since_ms = 41}, 0, 0},
+      {{.limit = 9, .who = "' OR 1=1 --"}, 0, 0},
+  };
+  for (size_t i = 0; i < COUNT_OF(cases); i++) {
+    uint64_t first;
+    cr_expect_eq(listed(l, &cases[i].q, &first), cases[i].n, "case %zu", i);
+    cr_expect_eq(first, cases[i].first, "case %zu", i);
+  }
 }
 
 Test(ledger, any_change_of_the_audit_is_found) {
   static const struct {
     const char *sql;
     uint64_t at;
+    enum audit_fault fault;
   } changes[] = {
-      {"UPDATE audit SET at_ms=at_ms+1 WHERE seq=3", 3},
-      {"UPDATE audit SET who='bob' WHERE seq=3", 3},
-      {"UPDATE audit SET role='viewer' WHERE seq=3", 3},
-      {"UPDATE audit SET from_addr='192.0.2.2' WHERE seq=3", 3},
-      {"UPDATE audit SET verb='trunk_pux' WHERE seq=3", 3},
-      {"UPDATE audit SET what='/trunks/b' WHERE seq=3", 3},
-      {"UPDATE audit SET before='{ }' WHERE seq=3", 3},
-      {"UPDATE audit SET after='{\"a\":2}' WHERE seq=3", 3},
-      {"UPDATE audit SET status=201 WHERE seq=3", 3},
-      {"UPDATE audit SET hash=zeroblob(32) WHERE seq=3", 3},
-      {"UPDATE audit SET who='anntrunk_put', verb='' WHERE seq=3", 3},
-      {"UPDATE audit SET who=CAST(x'616e6e00' AS TEXT), role='' WHERE seq=3", 3},
-      {"DELETE FROM audit WHERE seq=3", 3},
-      {"DELETE FROM audit WHERE seq=5", 5},
-      {"DELETE FROM audit WHERE seq=1", 1},
-      {"DELETE FROM audit", 1},
-      {"UPDATE audit SET seq=9 WHERE seq=5", 5},
+      {"UPDATE audit SET at_ms=at_ms+1 WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET who='bob' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET role='viewer' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET from_addr='192.0.2.2' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET verb='trunk_pux' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET what='/trunks/b' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET before='{ }' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET after='{\"a\":2}' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET status=201 WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET hash=zeroblob(32) WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET who='anntrunk_put', verb='' WHERE seq=3", 3, AUDIT_ROW},
+      {"UPDATE audit SET who=CAST(x'616e6e00' AS TEXT), role='' WHERE seq=3", 3, AUDIT_ROW},
+      {"DELETE FROM audit WHERE seq=3", 3, AUDIT_ROW},
+      {"DELETE FROM audit WHERE seq=5", 5, AUDIT_HEAD},
+      {"DELETE FROM audit WHERE seq=1", 1, AUDIT_ROW},
+      {"DELETE FROM audit", 1, AUDIT_HEAD},
+      {"UPDATE audit SET seq=9 WHERE seq=5", 5, AUDIT_ROW},
       {"INSERT INTO audit SELECT 6,at_ms,who,role,from_addr,verb,what,before,after,status,hash FROM "
        "audit "
        "WHERE seq=5",
-       6},
-      {"DELETE FROM audit_head", 5},
+       6, AUDIT_ROW},
+      {"DELETE FROM audit_seal", 5, AUDIT_HEAD},
+      /* What one would do who has the database and not the key. */
+      {"DELETE FROM audit WHERE seq=5; UPDATE audit_seal SET seq=4, hash=(SELECT hash FROM audit WHERE "
+       "seq=4)",
+       4, AUDIT_HEAD},
+      {"DELETE FROM audit WHERE seq<3; UPDATE audit_seal SET floor_seq=2", 3, AUDIT_ROW},
+      {"UPDATE audit_seal SET since=0", 5, AUDIT_HEAD},
+      {"UPDATE audit_seal SET mac=zeroblob(32)", 5, AUDIT_HEAD},
+      {"DELETE FROM audit; UPDATE audit_seal SET seq=0, hash=zeroblob(32)", 1, AUDIT_HEAD},
   };
   for (size_t i = 0; i < COUNT_OF(changes); i++) {
     struct ledger *l = ledger_open();
-    sql("DELETE FROM audit; DELETE FROM audit_head");
     audit_fill(l, 5);
-    cr_assert_eq(broken_at(l), 0);
+    cr_assert_eq(found(l).fault, AUDIT_WHOLE);
     sql(changes[i].sql);
-    cr_expect_eq(broken_at(l), changes[i].at, "%s", changes[i].sql);
+    struct audit_found f = found(l);
+    cr_expect(f.broken_at == changes[i].at && f.fault == changes[i].fault, "%s: %d at %llu",
+              changes[i].sql, f.fault, (unsigned long long)f.broken_at);
     ledger_free(l);
+    cr_assert_eq(unlink(file), 0);
   }
+}
+
+/* What was cut off stays known, however many rows come after. */
+Test(ledger, a_head_that_is_not_ours_is_never_forgotten) {
+  own(ledger) l = ledger_open();
+  audit_fill(l, 5);
+  sql("DELETE FROM audit WHERE seq=5; UPDATE audit_seal SET seq=4, hash=(SELECT hash FROM audit WHERE "
+      "seq=4)");
+  audit_fill(l, 3);
+  struct audit_found f = found(l);
+  cr_assert(f.fault == AUDIT_SINCE && f.broken_at == 4 && f.rows == 7, "%d at %llu of %llu", f.fault,
+            (unsigned long long)f.broken_at, (unsigned long long)f.rows);
+  ledger_free(take(l));
+  cr_assert_eq(unlink(key), 0);
+  l = ledger_open();
+  cr_assert_eq(found(l).fault, AUDIT_HEAD, "another key");
+  audit_fill(l, 1);
+  f = found(l);
+  cr_assert(f.fault == AUDIT_SINCE && f.broken_at == 7);
+}
+
+Test(ledger, what_is_old_goes_and_the_rest_holds) {
+  own(ledger) l = ledger_open();
+  uint64_t n, first;
+  audit_fill(l, 10);
+  sql("UPDATE audit SET hash=hash"); /* as it was */
+  cr_assert(audit_prune(l, 0, 100, &n) == 0 && n == 0);
+  cr_assert(audit_prune(l, 0, 4, &n) == 0 && n == 6);
+  struct audit_found f = found(l);
+  cr_assert(f.fault == AUDIT_WHOLE && f.rows == 4 && f.first == 7);
+  cr_assert(audit_prune(l, UINT64_MAX / 4, 100, &n) == 0 && n == 4);
+  f = found(l);
+  cr_assert(f.fault == AUDIT_WHOLE && f.rows == 0 && f.first == 11);
+  audit_fill(l, 2);
+  cr_assert(found(l).fault == AUDIT_WHOLE && listed(l, &(struct audit_query){.limit = 9}, &first) == 2 &&
+            first == 12);
+  sql("DELETE FROM audit WHERE seq=11; UPDATE audit_seal SET floor_seq=11, floor_hash=(SELECT hash FROM "
+      "audit WHERE seq=12)");
+  cr_assert_neq(found(l).fault, AUDIT_WHOLE, "who cuts the beginning off has no key");
+  cr_assert(audit_prune(l, UINT64_MAX / 4, 0, &n) == 0 && n == 0, "evidence stays");
+}
+
+static void fixture_load(const char *name) {
+  static char text[8192];
+  char path[256];
+  const char *top = getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR;
+  snprintf(path, sizeof(path), "%s/tests/unit/fixtures/%s", top, name);
+  FILE *f = fopen(path, "r");
+  cr_assert_not_null(f, "%s", path);
+  text[fread(text, 1, sizeof(text) - 1, f)] = 0;
+  fclose(f);
+  sql(text);
+  chmod(file, 0600);
+}
+
+/* Rows from before there was a key are vouched for only where the key is new. */
+Test(ledger, an_older_audit_is_taken_up) {
+  fixture_load("operators-2.sql");
+  struct ledger *l = ledger_open();
+  struct staff_user u;
+  struct audit_found f = found(l);
+  cr_assert(f.fault == AUDIT_WHOLE && f.rows == 3 && f.first == 1);
+  cr_assert(staff_user_get(l, "ann", &u) == 0 && !strcmp(u.role, "security"));
+  audit_fill(l, 1);
+  f = found(l);
+  cr_assert(f.fault == AUDIT_WHOLE && f.rows == 4);
+  ledger_free(l);
+  /* With the key there, an old file is one that was made to look so. */
+  cr_assert_eq(unlink(file), 0);
+  fixture_load("operators-2.sql");
+  l = ledger_open();
+  f = found(l);
+  cr_assert(f.fault == AUDIT_SINCE && f.broken_at == 3);
+  ledger_free(l);
+}
+
+Test(ledger, a_key_that_others_may_read_is_refused) {
+  struct ledger *l = ledger_open();
+  struct stat st;
+  ledger_free(l);
+  cr_assert(stat(key, &st) == 0 && (st.st_mode & 0777) == 0600 && st.st_size == 65);
+  cr_assert_eq(chmod(key, 0640), 0);
+  cr_assert_eq(ledger_new(&l, file), -EPERM);
+  cr_assert_eq(truncate(key, 10) | chmod(key, 0600), 0);
+  cr_assert_eq(ledger_new(&l, file), -EINVAL);
 }
 
 /* Every bit of what a row holds: none may change unseen. */
@@ -223,9 +379,9 @@ Test(ledger, any_bit_of_a_text_is_found) {
       snprintf(hex + 2 * i, 3, "%02x", (unsigned char)now[i]);
     snprintf(text, sizeof(text), "UPDATE audit SET after=CAST(x'%s' AS TEXT) WHERE seq=1", hex);
     sql(text);
-    cr_expect_eq(broken_at(l), 1, "bit %d", bit);
+    cr_expect_eq(found(l).broken_at, 1, "bit %d", bit);
     sql("UPDATE audit SET after='{\"a\":1}' WHERE seq=1");
-    cr_assert_eq(broken_at(l), 0);
+    cr_assert_eq(found(l).broken_at, 0);
   }
 }
 
@@ -264,19 +420,6 @@ Test(ledger, bans_and_alarms_come_back) {
   ledger_free(l);
 }
 
-static void fixture_load(const char *name) {
-  static char text[8192];
-  char path[256];
-  const char *top = getenv("SRCDIR") ? getenv("SRCDIR") : SRCDIR;
-  snprintf(path, sizeof(path), "%s/tests/unit/fixtures/%s", top, name);
-  FILE *f = fopen(path, "r");
-  cr_assert_not_null(f, "%s", path);
-  text[fread(text, 1, sizeof(text) - 1, f)] = 0;
-  fclose(f);
-  sql(text);
-  chmod(file, 0600);
-}
-
 Test(ledger, every_older_schema_is_upgraded) {
   fixture_load("operators-1.sql");
   struct ledger *l = ledger_open();
@@ -290,6 +433,6 @@ Test(ledger, every_older_schema_is_upgraded) {
   l = ledger_open();
   cr_assert_eq(kept_bans(l, bans), 1);
   ledger_free(l);
-  sql("PRAGMA user_version=3");
+  sql("PRAGMA user_version=4");
   cr_assert_eq(ledger_new(&l, file), -EIO, "a newer program's file is left alone");
 }

@@ -29,7 +29,7 @@ function Verify() {
   const [result, set] = useState(null);
   const { act, problem, busy } = useAct();
   return html`<button type="button" disabled=${busy} onClick=${() => act(async () => set(await get('audit/verify')))}>Verify the chain</button>
-    <span role="status">${result && (result.ok ? html`<${Badge} tone="good">Whole: ${number(result.rows)} rows<//>` : html`<${Badge} tone="bad">Broken at row ${number(result.broken_at)}<//>`)}</span><${ProblemBox} problem=${problem} />`;
+    <span role="status">${result && (result.ok ? html`<${Badge} tone="good">Whole: ${number(result.rows)} rows<//>` : html`<${Badge} tone="bad">${{ 'head not ours': 'Cut off or written anew: its head is not ours, row', 'not vouched for': 'Was cut off or written anew once, up to row' }[result.reason] ?? 'Broken at row'} ${number(result.broken_at)}<//>`)}</span><${ProblemBox} problem=${problem} />`;
 }
 
 export function Audit() {
