@@ -35,6 +35,8 @@ static int tables_make(struct admin *a) {
   int r = password_init();
   if (r == 0)
     r = throttle_new(&a->throttle, THROTTLE_KEYS_MAX);
+  if (r == 0)
+    r = throttle_new(&a->familiar, THROTTLE_KEYS_MAX);
   return r == 0 ? again_new(&a->again, AGAIN_MAX, AGAIN_BYTES_MAX) : r;
 }
 
@@ -106,6 +108,7 @@ struct admin *admin_free(struct admin *a) {
   reader_free(a->reader);
   ledger_free(a->ledger);
   throttle_free(a->throttle);
+  throttle_free(a->familiar);
   again_free(a->again);
   gate_done(&a->gate);
   pthread_mutex_destroy(&a->lock);

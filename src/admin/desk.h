@@ -49,6 +49,7 @@ struct admin {
   struct alarms alarms;
   bool alarms_new; /* alarms_new: this tick raised or cleared one. */
   struct throttle *throttle;
+  struct throttle *familiar; /* familiar are users with addresses that they logged in from. */
   struct denied denied;
   struct again *again;
   struct known known[KNOWN_MAX];

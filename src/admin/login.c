@@ -23,18 +23,32 @@ SHAPE(me, {"user", SHAPE_TEXT, SHAPE_MUST},
 SHAPE(new_password, {"old", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, 1, PASSWORD_BYTES_MAX},
       {"new", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX});
 
+/* Guesses are counted by address (of IPv6 the /64, which is what one has), and by user from all
+ * addresses together: the latter allows many, and does not hold up who logged in from that address
+ * before, so that nobody locks somebody else out from afar. */
+enum { FREE_OF_ADDRESS = 5, FREE_OF_USER = 100 };
+
 struct try {
   const struct desk_ask *ask;
   struct slice user; /* p NULL: by token */
   char address[ADDR_TEXT_BYTES];
   char key[STAFF_NAME_BYTES + 8];
+  char both[STAFF_NAME_BYTES + ADDR_TEXT_BYTES];
 };
+
+static void address_text(const struct addr *peer, char ret[ADDR_TEXT_BYTES]) {
+  struct addr net = *peer;
+  if (peer->sa.sa_family == AF_INET6)
+    memset(&net.in6.sin6_addr.s6_addr[8], 0, 8);
+  addr_ip_text(&net, ret, ADDR_TEXT_BYTES);
+}
 
 static void try_init(struct try *t, const struct desk_ask *ask, const char *user) {
   t->ask = ask;
   t->user = slice_of(user);
-  addr_ip_text(&ask->web->peer, t->address, sizeof t->address);
+  address_text(&ask->web->peer, t->address);
   snprintf(t->key, sizeof t->key, "user:%s", user ? user : "");
+  snprintf(t->both, sizeof t->both, "%s %s", t->address, user ? user : "");
 }
 
 /* Into the audit, with a name only where it is one of ours: people type passwords into the wrong field.
@@ -54,8 +68,10 @@ static void try_denied(struct admin *a, const struct try *t, unsigned status) {
 static bool try_may(struct admin *a, const struct try *t, struct web_answer *ret) {
   uint64_t now_us = clock_now_us();
   pthread_mutex_lock(&a->lock);
-  uint64_t wait_us = throttle_wait_us(a->throttle, slice_of(t->address), now_us);
-  uint64_t user_us = t->user.p ? throttle_wait_us(a->throttle, slice_of(t->key), now_us) : 0;
+  uint64_t wait_us = throttle_wait_us(a->throttle, slice_of(t->address), FREE_OF_ADDRESS, now_us);
+  bool is_stranger = t->user.p && !throttle_has(a->familiar, slice_of(t->both));
+  uint64_t user_us =
+      is_stranger ? throttle_wait_us(a->throttle, slice_of(t->key), FREE_OF_USER, now_us) : 0;
   pthread_mutex_unlock(&a->lock);
   if (user_us > wait_us)
     wait_us = user_us;
@@ -72,6 +88,7 @@ static void try_failed(struct admin *a, const struct try *t, struct web_answer *
   uint64_t now_us = clock_now_us();
   pthread_mutex_lock(&a->lock);
   throttle_fail(a->throttle, slice_of(t->address), now_us);
+  throttle_fail(a->throttle, slice_of(t->both), now_us);
   if (t->user.p)
     throttle_fail(a->throttle, slice_of(t->key), now_us);
   pthread_mutex_unlock(&a->lock);
@@ -82,9 +99,13 @@ static void try_failed(struct admin *a, const struct try *t, struct web_answer *
 
 static void try_worked(struct admin *a, const struct try *t) {
   pthread_mutex_lock(&a->lock);
-  throttle_clear(a->throttle, slice_of(t->address));
-  if (t->user.p)
-    throttle_clear(a->throttle, slice_of(t->key));
+  unsigned own = throttle_clear(
+      a->throttle, slice_of(t->both)); /* not those of others: one's own login is no pardon */
+  throttle_forgive(a->throttle, slice_of(t->address), own);
+  if (t->user.p) {
+    throttle_forgive(a->throttle, slice_of(t->key), own);
+    throttle_fail(a->familiar, slice_of(t->both), clock_now_us());
+  }
   pthread_mutex_unlock(&a->lock);
 }
 
@@ -157,6 +178,8 @@ void verb_login(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
     try_failed(a, &t, ret);
   else {
     try_worked(a, &t);
+    if (ask->who->by == BY_COOKIE) /* the one that was there before is over: nobody else goes on by it */
+      (void)!staff_session_del(a->ledger, ask->who->credential);
     ask->as = &ask->found;
     session_answer(a, ask, &ask->found, ret);
   }
@@ -166,7 +189,8 @@ void verb_logout(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
   if (ask->who->by == BY_COOKIE)
     (void)!staff_session_del(a->ledger, ask->who->credential);
   snprintf(ret->cookie, sizeof ret->cookie,
-           "sallyport_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
+           "sallyport_session=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0%s",
+           a->is_tls ? "; Secure" : "");
   ret->status = 204;
 }
 

@@ -5,7 +5,7 @@
 #include "base/list.h"
 #include "base/map.h"
 
-enum { FREE = 5, DOUBLINGS = 8 };
+enum { DOUBLINGS = 8 };
 #define FORGET_US 3600000000ull
 
 struct failing {
@@ -50,15 +50,18 @@ struct throttle *throttle_free(struct throttle *t) {
   return NULL;
 }
 
-uint64_t throttle_wait_us(struct throttle *t, struct slice key, uint64_t now_us) {
+bool throttle_has(struct throttle *t, struct slice key) { return map_get(t->by_key, key); }
+
+uint64_t throttle_wait_us(struct throttle *t, struct slice key, unsigned free_failures,
+                          uint64_t now_us) {
   struct failing *f = map_get(t->by_key, key);
   if (f && now_us > f->last_us + FORGET_US) {
     failing_drop(t, f);
     f = NULL;
   }
-  if (!f || f->failures < FREE)
+  if (!f || f->failures < free_failures)
     return 0;
-  unsigned twice = f->failures - FREE < DOUBLINGS ? f->failures - FREE : DOUBLINGS;
+  unsigned twice = f->failures - free_failures < DOUBLINGS ? f->failures - free_failures : DOUBLINGS;
   uint64_t until_us = f->last_us + (1000000ull << twice);
   return until_us > now_us ? until_us - now_us : 0;
 }
@@ -89,8 +92,18 @@ void throttle_fail(struct throttle *t, struct slice key, uint64_t now_us) {
   list_add_tail(&t->order, &f->node);
 }
 
-void throttle_clear(struct throttle *t, struct slice key) {
+void throttle_forgive(struct throttle *t, struct slice key, unsigned failures) {
   struct failing *f = map_get(t->by_key, key);
+  if (f && f->failures > failures)
+    f->failures -= failures;
+  else if (f)
+    failing_drop(t, f);
+}
+
+unsigned throttle_clear(struct throttle *t, struct slice key) {
+  struct failing *f = map_get(t->by_key, key);
+  unsigned failures = f ? f->failures : 0;
   if (f)
     failing_drop(t, f);
+  return failures;
 }

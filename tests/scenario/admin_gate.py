@@ -203,7 +203,43 @@ for host, ok in (("127.0.0.1:%d" % PORT, True), ("127.0.0.1", True), ("localhost
                  ("127.0.0.1.rebound.example", False), ("127.0.0.2", False), ("", False)):
     check(ask("GET", "/me", head=dict(mine, Host=host))[0].status in ((200,) if ok else (400, 421)), "Host " + host)
 
+# --- logins ---------------------------------------------------------------------------------------------
+
+
+def login_from(address, user, password):
+    c = http.client.HTTPConnection("127.0.0.1", PORT, timeout=8, source_address=(address, 0))
+    status = ask("POST", "/login", {"user": user, "password": password}, door=c)[0].status
+    c.close()
+    return status
+
+
+user("chief", "viewer")
+user("mole", "viewer")
+seen = [login_from("127.0.0.9", "chief", "wrong %d" % i) for i in range(7)]
+check(seen[:5] == [401] * 5 and seen[-1] == 429, seen)
+check(login_from("127.0.0.8", "chief", "correct horse chief") == 200, "another address is not locked out")
+seen = []
+for i in range(4):  # one's own login between guesses does not wipe them away
+    seen += [login_from("127.0.0.7", "chief", "wrong"), login_from("127.0.0.7", "chief", "wrong"), login_from("127.0.0.7", "mole", "correct horse mole")]
+check(seen.count(401) <= 6 and seen[-1] == 429, seen)
+check(login_from("127.0.0.6", "mole", "oops") == 401 and login_from("127.0.0.6", "mole", "correct horse mole") == 200, "a slip of the fingers")
+old = login({"user": "web", "password": "correct horse web"})
+new = login({"user": "web", "password": "correct horse web"}, old)
+check(old["Cookie"] != new["Cookie"] and ask("GET", "/me", head=old)[0].status == 401 and ask("GET", "/me", head=new)[0].status == 200, "a login ends the session before")
+a, _ = ask("POST", "/login", {"user": "web", "password": "correct horse web"}, {"Cookie": "sallyport_session=" + "A" * 43})
+check("A" * 43 not in a.getheader("Set-Cookie"), "nobody chooses the session for somebody else")
+for name in ("nobody", "Admin-Token"):
+    check(ask("POST", "/users", {"name": name, "role": "viewer", "password": "y" * 12}, ADMIN)[0].status == 422, "a name that the audit uses")
+times = {}
+for name in ("web", "nobody-at-all"):
+    began = time.monotonic()
+    for i in range(4):
+        login_from("127.0.1.%d" % i, name, "wrong")
+    times[name] = time.monotonic() - began
+check(0.4 < times["web"] / times["nobody-at-all"] < 2.5, "unknown users take as long as known ones: %s" % times)
+
 # --- a token is for the header only ----------------------------------------------------------------------
+mine = login({"user": "web", "password": "correct horse web"})
 for query in ("token", "access_token", "authorization", "sallyport_session"):
     check(ask("GET", "/me?%s=%s" % (query, TOKEN))[0].status == 401, "in the address: " + query)
 for head in ({"Authorization": "Basic " + TOKEN}, {"Authorization": TOKEN}, {"Cookie": "sallyport_session=" + TOKEN}, {"X-Sallyport": TOKEN},

@@ -330,22 +330,31 @@ Test(throttle, waits_grow_and_end) {
   uint64_t now_us = 1000000;
   cr_assert_eq(throttle_new(&t, 2), 0);
   for (int i = 0; i < 5; i++) {
-    cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 0);
+    cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us), 0);
     throttle_fail(t, SLICE("a"), now_us);
   }
-  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 1000000);
-  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us + 1000000), 0);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us), 1000000);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us + 1000000), 0);
   for (int i = 0; i < 20; i++)
     throttle_fail(t, SLICE("a"), now_us);
-  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 256000000, "not for ever");
-  cr_assert_eq(throttle_wait_us(t, SLICE("b"), now_us), 0);
-  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us + 3600000001ull), 0, "an hour forgets");
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us), 256000000, "not for ever");
+  cr_assert_eq(throttle_wait_us(t, SLICE("b"), 5, now_us), 0);
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us + 3600000001ull), 0, "an hour forgets");
   for (int i = 0; i < 9; i++)
     throttle_fail(t, SLICE("a"), now_us);
   throttle_fail(t, SLICE("b"), now_us);
   throttle_fail(t, SLICE("c"), now_us); /* the third key: the oldest goes */
-  cr_assert_eq(throttle_wait_us(t, SLICE("a"), now_us), 0);
-  throttle_clear(t, SLICE("c"));
+  cr_assert_eq(throttle_wait_us(t, SLICE("a"), 5, now_us), 0);
+  cr_assert_eq(throttle_clear(t, SLICE("c")), 1);
+  cr_assert(throttle_has(t, SLICE("b")) && !throttle_has(t, SLICE("c")));
+  for (int i = 0; i < 6; i++)
+    throttle_fail(t, SLICE("d"), now_us);
+  cr_assert_eq(throttle_wait_us(t, SLICE("d"), 100, now_us), 0);
+  cr_assert_eq(throttle_wait_us(t, SLICE("d"), 5, now_us), 2000000);
+  throttle_forgive(t, SLICE("d"), 2);
+  cr_assert_eq(throttle_wait_us(t, SLICE("d"), 5, now_us), 0);
+  throttle_forgive(t, SLICE("d"), 4);
+  cr_assert_not(throttle_has(t, SLICE("d")));
 }
 
 Test(again, the_same_answer_once) {
@@ -415,7 +424,8 @@ Test(admin, alarms_outlive_a_restart) {
     alarms_put_back(&as, &kept[i], 10000);
   alarms_feed(&as, NULL, 0, 11000, changed, &cleared);
   cr_assert_eq(alarms_open(&as), 2);
-  struct admin_alarm again = {.kind = "trunk_down", .what = "carrier", .text = "down", .severity = "critical"};
+  struct admin_alarm again = {
+      .kind = "trunk_down", .what = "carrier", .text = "down", .severity = "critical"};
   alarms_feed(&as, &again, 1, 20001, changed, &cleared);
   cr_assert_eq(alarms_open(&as), 1);
   cr_assert_str_eq(alarms_find(&as, "al_1")->acked_by, "ann");
