@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operators by client certificates, against the programs: a gateway whose operators' door has TLS."""
+import http.client
+import json
+import os
+import ssl
+import subprocess
+import sys
+import time
+
+import lib_gateway
+from group import Group
+from house import TOP, check, wait_for
+
+CERTIFICATES = Group("certificates", shared=False, programs=["openssl", "curl"])
+ROWS = """
+  certificates:
+    - {name: boss, match: "dns:box.example.org", role: admin}
+    - {name: ann, match: "email:ann@example.org", role: viewer}
+"""
+
+
+class Gateway(lib_gateway.Gateway):
+    def _configuration(self, users, service, base):
+        subprocess.run([sys.executable, TOP + "/tests/scenario/admin_gate.py", "make", self.dir], check=True)
+        d, text = self.dir, super()._configuration(users, service, base)
+        text = text.replace("trunk_port_max: %d" % (base + 399), "trunk_port_max: %d" % (base + 59))
+        at = text.index("admin: {")
+        end = text.index("\n", at)
+        return text[:at] + """admin:
+  listen: "127.0.0.1:%d"
+  token_file: %s/state/admin.token
+  certificate: %s/server.pem
+  key: %s/server.key
+  client_ca: %s/ca.pem%s""" % (self.admin_port, d, d, d, d, ROWS) + text[end + 1:]
+
+    def ask(self, method, path, who=None, body=None, head=None):
+        trust = ssl.create_default_context(cafile=self.dir + "/ca.pem")
+        if who:
+            trust.load_cert_chain("%s/%s.pem" % (self.dir, who), "%s/%s.key" % (self.dir, who))
+        door = http.client.HTTPSConnection("127.0.0.1", self.admin_port, timeout=5, context=trust)
+        head = dict(head or {}, **({"Content-Type": "application/json"} if body is not None else {}))
+        door.request(method, path, None if body is None else json.dumps(body), head)
+        answer = door.getresponse()
+        text = answer.read()
+        door.close()
+        return answer, json.loads(text) if text.startswith(b"{") else None
+
+    def _is_ready(self):
+        try:
+            return self.ask("GET", "/readyz")[0].status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+@CERTIFICATES.scenario("a client certificate has the role of its row; a commit by one takes another's row out, and its stream ends")
+def rows(base):
+    gateway = Gateway({"bob": {"display": "Bob", "numbers": []}}, "  - {name: none, from: native, called: {regex: 'x'}, then: {trunk: lab}}\n", lib_gateway.free_port(2), port_base=base + 20)
+    with gateway:
+        try:
+            _rows(gateway)
+        finally:
+            faults = gateway.stop()
+    check(not faults, faults)
+    gateway.remove()
+
+
+def _rows(g):
+    a, j = g.ask("GET", "/admin/v1/me", "ann")
+    check(a.status == 200 and (j["user"], j["role"], j["by"]) == ("ann", "viewer", "certificate"), j)
+    check(g.ask("GET", "/admin/v1/me", "forged")[0].status == 401, "of another authority")
+    a, j = g.ask("POST", "/admin/v1/system/backup", "ann", {}, {"X-Sallyport": "1"})
+    check(a.status == 403 and "the role admin" in j["detail"], j)
+    said = subprocess.run(["curl", "-s", "--cacert", g.dir + "/ca.pem", "--cert", g.dir + "/box.pem", "--key", g.dir + "/box.key",
+                           "https://127.0.0.1:%d/admin/v1/me" % g.admin_port], capture_output=True, text=True, check=True).stdout
+    check(json.loads(said)["role"] == "admin", said)
+    told = subprocess.Popen(["curl", "-sN", "--cacert", g.dir + "/ca.pem", "--cert", g.dir + "/ann.pem", "--key", g.dir + "/ann.key",
+                             "https://127.0.0.1:%d/admin/v1/events" % g.admin_port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    try:
+        check(told.stdout.readline().startswith(b"retry:"), "the stream of ann")
+        a, j = g.ask("GET", "/admin/v1/config", "box")
+        text = j["text"].replace('    - {name: ann, match: "email:ann@example.org", role: viewer}\n', "")
+        check(text != j["text"], "the row")
+        head = {"X-Sallyport": "1", "If-Match": a.getheader("ETag")}
+        a, j = g.ask("POST", "/admin/v1/config/commit", "box", {"text": text, "comment": "without ann"}, head)
+        check(a.status == 200, j)
+        began = time.monotonic()
+        told.communicate(timeout=10)
+        check(time.monotonic() - began < 2.5, "the stream went on for %.1f s" % (time.monotonic() - began))
+    finally:
+        told.kill()
+        told.wait()
+    check(g.ask("GET", "/admin/v1/me", "ann")[0].status == 401 and g.ask("GET", "/admin/v1/me", "box")[0].status == 200, "afterwards")
+    rows = g.ask("GET", "/admin/v1/audit?verb=config_commit", "box")[1]["audit"]
+    check(rows[0]["who"] == "certificate:boss" and rows[0]["role"] == "admin", rows)
+    wait_for("the refusal in the audit", lambda: any(r["status"] == 403 for r in g.ask("GET", "/admin/v1/audit?who=certificate:ann", "box")[1]["audit"]))
+    check(g.ask("GET", "/admin/v1/audit/verify", "box")[1]["ok"] and os.stat(g.dir + "/state/audit.key").st_mode & 0o777 == 0o600, "the audit")
