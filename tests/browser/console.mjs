@@ -178,6 +178,13 @@ tests['log in, wrong, right, out'] = async ({ page, mock, shot }) => {
   await page.locator('input[name=user]').waitFor();
 };
 
+tests['a session that ends elsewhere leads back to the login'] = async ({ page, mock }) => {
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/calls');
+  mock.endSession();
+  await page.locator('input[name=user]').waitFor({ timeout: 10_000 });
+};
+
 tests['a refused change points at its field'] = async ({ page, mock }) => {
   await enter(page, mock.base);
   await visit(page, mock.base, '/security');

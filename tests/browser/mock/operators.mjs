@@ -120,13 +120,20 @@ export class Operators {
     for await (const piece of request) text += piece;
     const verb = `${request.method} ${pathname.replace('/admin/v1/', '')}`;
     this.asked.push({ verb, headers: request.headers, body: text ? JSON.parse(text) : null });
-    if (verb === 'GET events') return this.events(reply);
+    if (verb === 'GET events' && !this.isOver) return this.events(reply);
     const [status, body, headers] = this.answer(verb, text ? JSON.parse(text) : {}, request);
     reply.writeHead(status, { 'Content-Type': status >= 400 ? 'application/problem+json' : 'application/json', ...headers });
     return reply.end(body === null ? undefined : JSON.stringify(body));
   }
 
+  /** As the gateway does it: open streams end, and nobody is known any more. */
+  endSession() {
+    this.isOver = true;
+    for (const reply of this.streams ?? []) reply.end();
+  }
+
   events(reply) {
+    (this.streams ??= new Set()).add(reply);
     reply.writeHead(200, { 'Content-Type': 'text/event-stream' });
     const tell = (event, data) => reply.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     tell('overview', this.s.overview);
@@ -141,7 +148,7 @@ export class Operators {
 
   answer(verb, body, request) {
     const s = this.s, list = (noun, rows) => [200, { [noun]: rows, cursor: null }];
-    const isIn = /sallyport_session=x/.test(request.headers.cookie ?? '');
+    const isIn = !this.isOver && /sallyport_session=x/.test(request.headers.cookie ?? '');
     if (verb === 'POST login') return body.token === 'right' || body.password === 'right' ? [200, { user: 'eve', role: 'admin' }, { 'Set-Cookie': 'sallyport_session=x; HttpOnly; SameSite=Strict; Path=/' }] : [401, { title: 'A valid token is needed', status: 401, detail: 'Name or password is wrong' }];
     if (!isIn && verb !== 'GET openapi.json') return [401, { title: 'A valid token is needed', status: 401 }];
     if (!verb.startsWith('GET') && request.headers['x-sallyport'] !== '1') return [403, { title: 'Not allowed', status: 403 }];
