@@ -4,6 +4,7 @@
 #include "admin/desk.h"
 #include "admin/tarball.h"
 #include "base/clock.h"
+#include "base/log.h"
 
 #include <stdio.h>
 
@@ -22,6 +23,36 @@ static void numbers_cut(char *text) {
   }
 }
 
+/* "https://user:password@host": who writes such a thing should not show it to support. */
+static void userinfo_cut(char *text) {
+  for (char *p = text; (p = strstr(p, "://")); p += 3) {
+    size_t n = strcspn(p + 3, "/?# \t\r\n\"'");
+    const char *at = memrchr(p + 3, '@', n);
+    if (at)
+      memset(p + 3, 'x', (size_t)(at - p) - 3);
+  }
+}
+
+/* Comments of the configuration are people's notes: passwords of old have been seen in such. */
+static void comments_cut(char *text) {
+  char quote = 0, *to = text;
+  for (const char *p = text; *p;) {
+    bool begins = !quote && *p == '#' && (p == text || p[-1] == ' ' || p[-1] == '\t' || p[-1] == '\n');
+    if (begins) {
+      p += strcspn(p, "\n");
+      continue;
+    }
+    if (*p == '\n')
+      quote = 0;
+    else if (quote == *p)
+      quote = 0;
+    else if (!quote && (*p == '"' || *p == '\''))
+      quote = *p;
+    *to++ = *p++;
+  }
+  *to = 0;
+}
+
 struct bundle {
   struct admin *a;
   struct tarball tar;
@@ -35,6 +66,7 @@ static void file_add(struct bundle *b, const char *name, char *text, bool person
   snprintf(path, sizeof(path), "sallyport/%s", name);
   if (!text)
     return;
+  userinfo_cut(text);
   if (personal && !b->numbers)
     numbers_cut(text);
   tarball_add(&b->tar, path, slice_of(text), b->now_ms);
@@ -55,12 +87,19 @@ static void answer_add(struct bundle *b, const char *name, desk_fn *fn) {
   web_answer_done(&answer);
 }
 
+static char *uncommented(const char *text) {
+  char *copy = text ? strdup(text) : NULL;
+  if (copy)
+    comments_cut(copy);
+  return copy;
+}
+
 static void config_add(struct bundle *b) {
   struct revise_state s;
   if (!b->a->set.revise || revise_state(b->a->set.revise, &s) < 0)
     return;
-  file_add(b, "sallyport.yaml", s.text ? strdup(s.text) : NULL, true); /* secrets are kept back */
-  file_add(b, "plan.yaml", s.plan_text ? strdup(s.plan_text) : NULL, true);
+  file_add(b, "sallyport.yaml", uncommented(s.text), true); /* secrets are kept back */
+  file_add(b, "plan.yaml", uncommented(s.plan_text), true);
   revise_state_done(&s);
 }
 
@@ -89,6 +128,7 @@ void verb_bundle(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
   file_add(&b, "metrics.txt", desk_metrics(a, false, &bytes), false);
   alarms_add(&b);
   config_add(&b);
+  file_add(&b, "log.txt", log_last(), true);
   file_add(&b, "schema.sql", store_schema(a->store_file), false);
   ret->body = tarball_end(&b.tar, &ret->body_bytes);
   ret->status = ret->body ? 200 : 500;

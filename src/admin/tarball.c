@@ -2,10 +2,12 @@
  * A tar.gz in memory: see tarball.h. */
 #include "admin/tarball.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <zlib.h>
 
 #define BLOCK 512
-#define STORED_MAX 65535
+#define GZIP_BITS (15 + 16) /* the largest window; 16: with head and sum of gzip */
 
 static void put(struct tarball *t, const void *bytes, size_t n) {
   if (t->failed)
@@ -55,43 +57,32 @@ void tarball_add(struct tarball *t, const char *name, struct slice content, uint
   put(t, zeros, (BLOCK - content.n % BLOCK) % BLOCK);
 }
 
-/* RFC 1952 section 8, bit by bit. */
-static uint32_t crc32_of(const char *p, size_t n) {
-  uint32_t c = 0xffffffff;
-  for (size_t i = 0; i < n; i++) {
-    c ^= (unsigned char)p[i];
-    for (int k = 0; k < 8; k++)
-      c = c & 1 ? c >> 1 ^ 0xedb88320 : c >> 1;
-  }
-  return ~c;
-}
-
-static void put_le(struct tarball *t, uint32_t v, size_t n) {
-  put(t, &v, n); /* little-endian, as everything that we build for */
+/* What was put, deflated in gzip's wrapping; NULL: no memory. */
+static char *gzip(const struct tarball *t, size_t *ret_bytes) {
+  z_stream z = {0};
+  if (t->n > UINT_MAX || deflateInit2(&z, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_BITS, 8,
+                                      Z_DEFAULT_STRATEGY) != Z_OK)
+    return NULL;
+  size_t room = deflateBound(&z, t->n);
+  char *out = room <= UINT_MAX ? malloc(room) : NULL;
+  z.next_in = (unsigned char *)t->bytes;
+  z.avail_in = (unsigned)t->n;
+  z.next_out = (unsigned char *)out;
+  z.avail_out = (unsigned)room;
+  int r = out ? deflate(&z, Z_FINISH) : Z_MEM_ERROR;
+  *ret_bytes = z.total_out;
+  deflateEnd(&z);
+  if (r == Z_STREAM_END)
+    return out;
+  free(out);
+  return NULL;
 }
 
 char *tarball_end(struct tarball *t, size_t *ret_bytes) {
   static const char zeros[2 * BLOCK];
-  struct tarball out = {0};
   put(t, zeros, sizeof(zeros));
-  put(&out, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
-  for (size_t at = 0; at < t->n; at += STORED_MAX) {
-    size_t n = t->n - at < STORED_MAX ? t->n - at : STORED_MAX;
-    char last = at + n == t->n;
-    put(&out, &last, 1);
-    put_le(&out, (uint32_t)n, 2);
-    put_le(&out, ~(uint32_t)n, 2);
-    put(&out, t->bytes + at, n);
-  }
-  put_le(&out, crc32_of(t->bytes, t->n), 4);
-  put_le(&out, (uint32_t)t->n, 4);
-  bool failed = t->failed || out.failed;
+  char *out = t->failed ? NULL : gzip(t, ret_bytes);
   free(t->bytes);
   *t = (struct tarball){0};
-  if (failed) {
-    free(out.bytes);
-    return NULL;
-  }
-  *ret_bytes = out.n;
-  return out.bytes;
+  return out;
 }

@@ -34,6 +34,50 @@ static struct {
             .program = "sallyport",
             .level = LOG_WARN};
 
+/* A ring of whole lines; older ones give way. */
+static struct {
+  pthread_mutex_t lock;
+  char bytes[LOG_LAST_BYTES];
+  size_t at, n; /* where the next byte goes; how many there are */
+} last = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void last_put(const char *line, size_t n) {
+  pthread_mutex_lock(&last.lock);
+  for (size_t i = 0; i < n; i++) {
+    last.bytes[last.at] = line[i];
+    last.at = (last.at + 1) % LOG_LAST_BYTES;
+  }
+  last.n = last.n + n < LOG_LAST_BYTES ? last.n + n : LOG_LAST_BYTES;
+  pthread_mutex_unlock(&last.lock);
+}
+
+/* Where the oldest line begins that is whole, and not too many lines before the end. */
+static const char *last_begin(const char *text, size_t n, bool is_cut) {
+  const char *begin = text, *p = text + n;
+  unsigned lines = 0;
+  if (is_cut && (begin = memchr(text, '\n', n)))
+    begin++;
+  for (; begin && p > begin; p--)
+    if (p[-1] == '\n' && lines++ == LOG_LAST_LINES)
+      return p;
+  return begin ? begin : text + n;
+}
+
+char *log_last(void) {
+  char *text = malloc(LOG_LAST_BYTES + 1);
+  if (!text)
+    return NULL;
+  pthread_mutex_lock(&last.lock);
+  size_t n = last.n, from = (last.at + LOG_LAST_BYTES - n) % LOG_LAST_BYTES;
+  for (size_t i = 0; i < n; i++)
+    text[i] = last.bytes[(from + i) % LOG_LAST_BYTES];
+  pthread_mutex_unlock(&last.lock);
+  text[n] = 0;
+  const char *begin = last_begin(text, n, n == LOG_LAST_BYTES);
+  memmove(text, begin, strlen(begin) + 1);
+  return text;
+}
+
 static void put_line(const char *line) {
   char out[LINE_BYTES * 4 + 2];
   size_t o = 0;
@@ -44,6 +88,7 @@ static void put_line(const char *line) {
       o += (size_t)snprintf(out + o, sizeof(out) - o, "\\x%02x", *s);
   }
   out[o++] = '\n';
+  last_put(out, o);
   (void)!write(logger.fd, out, o);
 }
 

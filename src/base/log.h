@@ -19,6 +19,11 @@ int log_start(const char *program, int fd, enum log_level level) must_check;
 void log_stop(void); /* writes what waits, ends the thread; lines after it go straight to stderr */
 void log_write(enum log_level level, enum log_tag tag, const char *format, ...) printf_like(3, 4);
 
+/* The last lines that were written (at most LOG_LAST_LINES, of LOG_LAST_BYTES in all), as they stand in the log;
+ * heap, NULL: no memory. Any thread. */
+enum { LOG_LAST_LINES = 2000, LOG_LAST_BYTES = 262144 };
+char *log_last(void);
+
 #define log_error(tag, ...) log_write(LOG_ERROR, LOG_TAG_##tag, __VA_ARGS__)
 #define log_warn(tag, ...) log_write(LOG_WARN, LOG_TAG_##tag, __VA_ARGS__)
 #define log_info(tag, ...) log_write(LOG_INFO, LOG_TAG_##tag, __VA_ARGS__)

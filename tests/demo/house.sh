@@ -109,8 +109,8 @@ house_wait() { # until /readyz says so, at most 20 s
   return 1
 }
 
-# Starts again what died. Five deaths within a minute are too many.
-deaths=""
+# Starts again what died. Five deaths within a minute are too many, unless somebody kills on purpose.
+deaths="" deaths_max=${SALLYPORT_DEATHS:-5}
 house_watch() {
   local now=$SECONDS
   if ! kill -0 "$media_pid" 2>/dev/null; then
@@ -125,7 +125,7 @@ house_watch() {
   deaths="$now $deaths"
   # shellcheck disable=SC2086
   set -- $deaths
-  [ -z "${5:-}" ] || [ $((now - $5)) -gt 60 ]
+  [ $# -lt "$deaths_max" ] || [ $((now - ${!deaths_max})) -gt 60 ]
 }
 
 process_end() { # process_end PID: asks, waits up to 8 s, insists

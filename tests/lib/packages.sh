@@ -4,7 +4,7 @@
 # ./check and the scenarios.
 
 PACKAGES_BUILD="gcc make autoconf automake pkg-config libc6-dev
-  libsofia-sip-ua-dev libsrtp2-dev libssl-dev libmicrohttpd-dev libgnutls28-dev libjansson-dev libyaml-dev
+  libsofia-sip-ua-dev libsrtp2-dev libssl-dev libmicrohttpd-dev libgnutls28-dev zlib1g-dev libjansson-dev libyaml-dev
   libcurl4-openssl-dev libsqlite3-dev libsodium-dev libpcre2-dev libseccomp-dev libopus-dev libspandsp-dev libspeexdsp-dev libogg-dev liburing-dev openssl ca-certificates tzdata"
 PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"

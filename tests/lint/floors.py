@@ -19,6 +19,7 @@ LIBRARY = {
     "microhttpd.h": {"web"},
     "jansson.h": {"web", "native", "admin", "doctor", "app/trunks.c", "app/live.c", "app/bans.c", "app/cli_api.h", "app/cli_view.h", "stir", "revise"},
     "curl/": {"stir", "admin/push.c", "app/cli_api.c"},
+    "zlib.h": {"admin/tarball.c"},
     "sqlite3.h": {"store"},
     "sodium.h": {"admin/password.c", "trace"},
     "yaml.h": {"conf", "route"},

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import ssl
@@ -346,3 +347,51 @@ def certificates_again(base):
         alarms = house.ask("GET", "/admin/v1/trunks", boss, None, True)[1]["alarms"]
         check(not [a for a in alarms if "refused" in a["text"]], "alarms: %s" % alarms)
         check("Permission denied" not in house.log(), "the log: %s" % [line for line in house.log().split("\n") if "denied" in line])
+
+
+@OPERATORS.scenario("a support bundle holds no secret and no number: canaries in files, headers, passwords, tokens, comments")
+def bundle(base):
+    import io
+    import tarfile
+    with Own(base, "bundle") as house, house.lab() as sip:
+        boss, canary = house.demo["admin"]["token"], "cAnArY"
+        with open(house.dir + "/state/push.secret", "w") as f:
+            f.write(canary + "-push-secret-of-24-bytes\n")
+        os.chmod(house.dir + "/state/push.secret", 0o600)
+        if os.geteuid() == 0:
+            shutil.chown(house.dir + "/state/push.secret", "nobody")
+        with open(house.dir + "/sallyport.yaml", encoding="utf-8") as f:
+            text = f.read()
+        text = text.replace("records:\n", "# the old password was %s-note\nrecords:  # %s-tail\n  push: {url: \"https://u:%s-url@127.0.0.1:1/\", "
+                            "secret_file: %s/state/push.secret}\n" % (canary, canary, canary, house.dir))
+        with open(house.dir + "/sallyport.yaml", "w", encoding="utf-8") as f:
+            f.write(text)
+        house.reload("configuration reloaded")
+        house.ask("POST", "/admin/v1/login", "x", {"user": "root", "password": canary + "-login-password"}, True)
+        check(house.ask("GET", "/admin/v1/calls", canary + "-bearer", None, True)[0] == 401, "a wrong token")
+        check(house.ask("GET", "/v1/me", "eyJhbGciOiJFUzI1NiJ9." + canary + ".x")[0] == 401, "a wrong token of the service")
+        d = Dialog(sip, "+15550100077").invite(audio_sdp(4000), more=(
+            'Authorization: Digest username="a", realm="r", nonce="n", uri="sip:x", response="%s"\r\nX-Key: %s\r\n' % (canary, canary)))
+        d.ack(d.answer(300))
+        status, body = house.ask("POST", "/admin/v1/users", boss, {"name": "ann", "role": "viewer", "password": canary + "-of-ann-123"}, True)
+        check(status == 201, "user: %d %s" % (status, body))
+        status, made = house.ask("POST", "/admin/v1/api-tokens", boss, {"name": "t", "role": "viewer"}, True)
+        check(status == 201, "token: %d %s" % (status, made))
+        door = http.client.HTTPConnection("127.0.0.1", house.port("admin"), timeout=10)
+        door.request("GET", "/admin/v1/system/bundle", headers={"Authorization": "Bearer " + boss})
+        answer = door.getresponse()
+        raw = answer.read()
+        check(answer.status == 200, "bundle: %d" % answer.status)
+        with tarfile.open(fileobj=io.BytesIO(raw), mode="r:gz") as tar:
+            files = {m.name: tar.extractfile(m).read().decode() for m in tar.getmembers()}
+        everything = "\n".join(files.values())
+        check(len(raw) < len(everything) / 2, "%d bytes of %d: not packed" % (len(raw), len(everything)))
+        check("x.url@" not in everything and "xxxx@127.0.0.1:1" in files["sallyport/sallyport.yaml"], "the configuration")
+        check("configuration reloaded" in files["sallyport/log.txt"], "the log: %s" % files["sallyport/log.txt"][-300:])
+        state, secrets = house.dir + "/state/", [canary, boss, made["token"], "50100077", "5550100077"]
+        for name in ("admin.token", "relay.secret", "token.key", "timeline.key"):
+            with open(state + name, "rb") as f:
+                secrets += [line for line in f.read().decode("latin-1").split("\n") if len(line) > 15 and "-----" not in line]
+        for name, content in files.items():
+            for secret in secrets:
+                check(secret not in content, "%s holds %s" % (name, secret[:12]))
