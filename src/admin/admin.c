@@ -113,6 +113,7 @@ struct admin *admin_free(struct admin *a) {
   gate_done(&a->gate);
   pthread_mutex_destroy(&a->lock);
   pthread_mutex_destroy(&a->reading);
+  json_decref(a->trunk_rows);
   free(a->store_file);
   free(a->pending.text);
   free(a->snapshot.text);

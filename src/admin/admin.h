@@ -95,6 +95,7 @@ struct admin_settings {
 struct admin_facts {
   uint32_t live, ringing, max, workers, load_permille, trunks, trunks_online;
   uint64_t calls, answered, ended, refused, talk_ms, talks;
+  uint64_t pdd_ms, pdds; /* post-dial delay: the sum, of so many calls */
   bool media, draining;
   char backend[16];
   char instance[40];

@@ -47,6 +47,7 @@ struct admin {
   pthread_mutex_t lock; /* lock is for what follows. */
   struct overview overview;
   struct alarms alarms;
+  json_t *trunk_rows; /* trunk_rows is what the owner said of trunks lately; NULL: nothing yet. */
   bool alarms_new; /* alarms_new: this tick raised or cleared one. */
   struct throttle *throttle;
   struct throttle *familiar; /* familiar are users with addresses that they logged in from. */

@@ -57,6 +57,15 @@ static json_t *config_json(const struct admin_facts *f) {
   return json_pack("{s:s}", "version", version);
 }
 
+static void trunks_take(struct admin *a) {
+  json_t *rows = a->set.trunks ? a->set.trunks(a->set.calls_arg) : NULL, *was;
+  pthread_mutex_lock(&a->lock);
+  was = a->trunk_rows;
+  a->trunk_rows = rows;
+  pthread_mutex_unlock(&a->lock);
+  json_decref(was);
+}
+
 /* Theirs and ours: *ret_n of them on the heap; NULL: no memory, nothing is known this time. */
 static struct admin_alarm *alarms_join(struct admin *a, const struct admin_alarm *alarms, size_t n,
                                        size_t *ret_n) {
@@ -84,8 +93,10 @@ void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin
   if (a->alarms_new)
     keep_alarms(a);
   pthread_mutex_unlock(&a->lock);
-  if (a->ticks++ % BANS_TICKS == 0)
+  if (a->ticks++ % BANS_TICKS == 0) {
     keep_bans(a);
+    trunks_take(a);
+  }
   if (admin_is_watched(a)) {
     if (is_new)
       event_add(&a->pending, "config", config_json(f));

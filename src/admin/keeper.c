@@ -32,8 +32,25 @@ static bool keeper_wait(struct keeper *k) {
   return goes_on;
 }
 
+/* What earlier instances saw today: a day's records take a while to read. */
+static void today_read(struct admin *a) {
+  struct reader_sums s;
+  pthread_mutex_lock(&a->lock);
+  uint64_t since_ms = overview_midnight_ms(&a->overview), until_ms = a->overview.started_ms;
+  pthread_mutex_unlock(&a->lock);
+  pthread_mutex_lock(&a->reading);
+  int r = reader_sums(a->reader, since_ms, until_ms, &s);
+  pthread_mutex_unlock(&a->reading);
+  if (r < 0)
+    return;
+  pthread_mutex_lock(&a->lock);
+  overview_before(&a->overview, &s);
+  pthread_mutex_unlock(&a->lock);
+}
+
 static void *keeper_run(void *arg) {
   struct keeper *k = arg;
+  today_read(k->admin);
   for (unsigned turn = 1; keeper_wait(k); turn++) {
     (void)web_streams_judge(k->admin->web);
     keep_turn(k->admin);

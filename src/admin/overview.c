@@ -23,6 +23,13 @@ static uint64_t failed(const struct admin_facts *f) {
   return f->calls > good ? f->calls - good : 0;
 }
 
+uint64_t overview_midnight_ms(const struct overview *o) { return o->started_ms / DAY_MS * DAY_MS; }
+
+void overview_before(struct overview *o, const struct reader_sums *s) {
+  o->before = *s;
+  o->before_day = o->started_ms / DAY_MS;
+}
+
 void overview_feed(struct overview *o, const struct admin_facts *f, uint64_t wall_ms) {
   if (!o->fed || wall_ms / DAY_MS != o->day)
     o->midnight = o->fed ? o->facts : *f;
@@ -98,16 +105,26 @@ json_t *tenths_json(double v) {
 
 static uint64_t since(uint64_t now, uint64_t then) { return now > then ? now - then : 0; }
 
+static json_t *mean_json(uint64_t sum, uint64_t n, double unit) {
+  return n ? tenths_json((double)sum / unit / (double)n) : json_null();
+}
+
 static json_t *today_json(const struct overview *o) {
+  static const struct reader_sums none;
   const struct admin_facts *f = &o->facts, *m = &o->midnight;
-  uint64_t calls = since(f->calls, m->calls), answered = since(f->answered, m->answered);
-  uint64_t talks = since(f->talks, m->talks), talk_ms = since(f->talk_ms, m->talk_ms);
-  return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:n}", "calls", (json_int_t)calls, "answered",
-                   (json_int_t)answered, "failed", (json_int_t)since(failed(f), failed(m)), "refused",
-                   (json_int_t)since(f->refused, m->refused), "asr",
-                   calls ? tenths_json(100.0 * (double)answered / (double)calls) : json_null(), "acd_s",
-                   talks ? tenths_json((double)talk_ms / 1000.0 / (double)talks) : json_null(),
-                   "pdd_ms");
+  const struct reader_sums *b = o->before_day == o->day ? &o->before : &none;
+  uint64_t calls = since(f->calls, m->calls) + b->calls;
+  uint64_t answered = since(f->answered, m->answered) + b->answered;
+  uint64_t fails = since(failed(f), failed(m)) + since(b->calls, b->answered);
+  uint64_t pdds = since(f->pdds, m->pdds) + b->pdds;
+  return json_pack(
+      "{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "calls", (json_int_t)calls, "answered",
+      (json_int_t)answered, "failed", (json_int_t)fails, "refused",
+      (json_int_t)(since(f->refused, m->refused) + b->refused), "asr",
+      calls ? tenths_json(100.0 * (double)answered / (double)calls) : json_null(), "acd_s",
+      mean_json(since(f->talk_ms, m->talk_ms) + b->talk_ms, since(f->talks, m->talks) + b->talks, 1000.0),
+      "pdd_ms",
+      pdds ? json_integer((json_int_t)((since(f->pdd_ms, m->pdd_ms) + b->pdd_ms) / pdds)) : json_null());
 }
 
 json_t *overview_json(const struct overview *o, bool ready, const char *why, size_t open_alarms) {

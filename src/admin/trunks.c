@@ -65,9 +65,25 @@ static bool body_take(struct work *w, const json_t *body, struct web_answer *ret
   return false;
 }
 
-static json_t *trunk_doc(const char *name, json_t *settings, char etag[WEB_ETAG_BYTES]) {
+/* As the owner told it last; the etag is of the settings alone. */
+static json_t *status_of(struct admin *a, const char *name) {
+  json_t *row, *found = NULL;
+  size_t i;
+  pthread_mutex_lock(&a->lock);
+  json_array_foreach(json_object_get(a->trunk_rows, "trunks"), i, row) {
+    const char *its = json_string_value(json_object_get(row, "name"));
+    if (its && strcmp(its, name) == 0)
+      found = json_deep_copy(row);
+  }
+  pthread_mutex_unlock(&a->lock);
+  return found ? found : json_null();
+}
+
+static json_t *trunk_doc(struct admin *a, const char *name, json_t *settings,
+                         char etag[WEB_ETAG_BYTES]) {
   desk_etag(etag, settings);
-  return json_pack("{s:s, s:s, s:O, s:n}", "name", name, "etag", etag, "settings", settings, "status");
+  return json_pack("{s:s, s:s, s:O, s:o}", "name", name, "etag", etag, "settings", settings, "status",
+                   status_of(a, name));
 }
 
 /* The trunk of the path and what is in force of it; If-Match where the verb wants it. */
@@ -134,7 +150,7 @@ static void answer(struct admin *a, struct desk_ask *ask, const char *name, unsi
   json_t *settings = revise_item(s.text, "trunks", name);
   if (settings) {
     char etag[WEB_ETAG_BYTES];
-    desk_json(ret, status, trunk_doc(name, settings, etag));
+    desk_json(ret, status, trunk_doc(a, name, settings, etag));
     memcpy(ret->etag, etag, sizeof(etag));
     if (ask->verb->method != WEB_GET)
       ask->after = json_incref(settings);

@@ -135,7 +135,7 @@ BODY(trunk_change, trunk_settings_patch, patch_ok, change_schema);
 
 SHAPE(trunk, {"name", SHAPE_TEXT, M}, {"etag", SHAPE_TEXT, M, .help = "For If-Match, as the header"},
       {"settings", SHAPE_OBJECT, M, .inner = &shape_trunk_settings, .help = "As the file has them"},
-      {"status", SHAPE_ANY, N, .help = "Always null: GET /trunks has health and figures"});
+      {"status", SHAPE_ANY, N, .help = "Its row of GET /trunks, at most five seconds old; null: not known yet"});
 
 static SHAPE(trunk_target, {"uri", SHAPE_TEXT, M},
              {"state", SHAPE_TEXT, M, .choices = "unknown|up|down"});

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { SEEN_MAX = 4096, ALARMS_MAX = 64 };
+enum { MOS_TICKS = 5, SEEN_MAX = 4096, ALARMS_MAX = 64 };
 #define DROPPED_US 300000000u
 
 /* A call that listeners know of. */
@@ -31,6 +31,46 @@ static uint64_t total(const struct counts *c, const char *name) {
     if (!strcmp(c->rows[i].name, name))
       sum += count_get(c, i);
   return sum;
+}
+
+/* What histograms of that name have seen: the sum, and how many. */
+static void hist_total(const char *name, uint64_t *ret_sum, uint64_t *ret_n) {
+  size_t n;
+  const struct hist *hists = calls_hists(&n);
+  for (size_t i = 0; i < n; i++) {
+    if (strcmp(hists[i].row->name, name) != 0)
+      continue;
+    *ret_sum += atomic_load_explicit(&hists[i].sum, memory_order_relaxed);
+    for (size_t k = 0; k <= HIST_BOUNDS_MAX; k++)
+      *ret_n += atomic_load_explicit(&hists[i].buckets[k], memory_order_relaxed);
+  }
+}
+
+static uint16_t worse_of(uint16_t a, uint16_t b) { return !a || (b && b < a) ? b : a; }
+
+static uint16_t call_mos(struct call *c) {
+  struct mset_facts f;
+  uint16_t mos = 0;
+  for (struct leg *l = NULL; (l = call_next_leg(c, l));)
+    if (l->media.session && leg_facts(l, &f))
+      mos = worse_of(mos, worse_of(f.mos_rx_centi, f.mos_tx_centi));
+  return mos;
+}
+
+/* The mean of live calls, each by its worst direction; looked at each MOS_TICKS seconds. */
+static uint16_t mos_mean(struct house *h) {
+  static uint32_t ticks;
+  static uint16_t mean;
+  uint32_t cursor = 0, sum = 0, n = 0;
+  if (ticks++ % MOS_TICKS)
+    return mean;
+  for (struct call *c; (c = calls_next(h->calls, &cursor));) {
+    uint16_t mos = c->answered ? call_mos(c) : 0;
+    sum += mos;
+    n += mos != 0;
+  }
+  mean = n ? (uint16_t)(sum / n) : 0;
+  return mean;
 }
 
 static void facts_make(struct house *h, struct admin_facts *f) {
@@ -61,9 +101,10 @@ static void facts_make(struct house *h, struct admin_facts *f) {
       continue;
     f->trunks++;
     f->trunks_online += t.state != TRUNK_DOWN;
-    f->talk_ms += t.figures.talk_ms;
-    f->talks += t.figures.answered;
   }
+  hist_total("sallyport_call_length_seconds", &f->talk_ms, &f->talks);
+  hist_total("sallyport_call_pdd_seconds", &f->pdd_ms, &f->pdds);
+  f->mos_x100 = mos_mean(h);
 }
 
 static void alarm_add(struct admin_alarm *list, size_t *n, const char *kind, bool is_grave,

@@ -173,3 +173,28 @@ int reader_past(struct reader *r, uint64_t since_ms, uint64_t until_ms, uint32_t
   sqlite3_finalize(st);
   return result == 0 && step != SQLITE_DONE ? -EIO : result;
 }
+
+#define RANG "CASE WHEN ringing_ms<>0 THEN ringing_ms ELSE answered_ms END"
+static const char sums_sql[] =
+    "SELECT count(*) FILTER (WHERE state<>2), count(*) FILTER (WHERE state<>2 AND answered_ms<>0),"
+    " total((1+repeats)*(state=2)),"
+    " count(*) FILTER (WHERE state=1 AND answered_ms<>0),"
+    " total(max(ended_ms-answered_ms,0)) FILTER (WHERE state=1 AND answered_ms<>0),"
+    " count(*) FILTER (WHERE state<>2 AND " RANG ">=started_ms),"
+    " total(" RANG "-started_ms) FILTER (WHERE state<>2 AND " RANG ">=started_ms)"
+    " FROM records WHERE started_ms>=?1 AND started_ms<?2";
+
+int reader_sums(struct reader *r, uint64_t since_ms, uint64_t until_ms, struct reader_sums *ret) {
+  sqlite3_stmt *st = NULL;
+  uint64_t *const to[] = {&ret->calls,   &ret->answered, &ret->refused, &ret->talks,
+                          &ret->talk_ms, &ret->pdds,     &ret->pdd_ms};
+  int step = SQLITE_ERROR;
+  memset(ret, 0, sizeof(*ret));
+  if (sqlite3_prepare_v2(r->sql, sums_sql, -1, &st, NULL) == SQLITE_OK &&
+      !sqlite3_bind_int64(st, 1, (int64_t)since_ms) && !sqlite3_bind_int64(st, 2, (int64_t)until_ms))
+    step = sqlite3_step(st);
+  for (int i = 0; step == SQLITE_ROW && i < (int)COUNT_OF(to); i++)
+    *to[i] = (uint64_t)sqlite3_column_int64(st, i);
+  sqlite3_finalize(st);
+  return step == SQLITE_ROW ? 0 : -EIO;
+}

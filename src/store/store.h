@@ -203,6 +203,14 @@ int spool_done(struct spool *s, uint64_t seq) must_check; /* these and all befor
 /* Gives up what is older, and the oldest beyond so many: how many, or -EIO. */
 int64_t spool_limit(struct spool *s, uint64_t before_ms, uint64_t max) must_check;
 int64_t spool_count(struct spool *s) must_check;
+/* What the records of a span say in all; those still live count as placed. */
+struct reader_sums {
+  uint64_t calls, answered, refused;
+  uint64_t talks, talk_ms; /* calls that were answered and are over */
+  uint64_t pdds, pdd_ms;   /* calls that rang or were answered */
+};
+int reader_sums(struct reader *r, uint64_t since_ms, uint64_t until_ms,
+                struct reader_sums *ret) must_check; /* 0 or -EIO */
 /* A call of the past as it was asked, for who asks another plan; slices live for the callback. */
 struct record_past {
   struct slice id, trunk, identity, tenant, called, caller, verified, rule;

@@ -183,6 +183,13 @@ def outlived(base):
         check(options_answered(house, 5), "no answer before the ban")
         status, body = house.ask("POST", "/admin/v1/bans", boss, {"addr": "127.0.0.1", "ttl_s": 600, "why": "scans"}, True)
         check(status == 201, "ban: %d %s" % (status, body))
+        with App(house.demo, "alice") as alice:
+            alice.place(house.demo["dial"]["tone"])
+            alice.hears(1004)
+            alice.hangup()
+        before = wait_for("today", lambda: (lambda o: o["today"] if o["today"]["acd_s"] else None)(
+            house.ask("GET", "/admin/v1/overview", boss, None, True)[1]))
+        check(before["calls"] == 1 and before["asr"] == 100 and before["pdd_ms"] is not None, "today: %s" % before)
         os.kill(house.pid("media"), signal.SIGKILL)
         alarm = wait_for("an alarm", lambda: next((a for a in house.ask("GET", "/admin/v1/alarms", boss, None, True)[1]["alarms"]
                                                     if a["kind"] == "media_lost"), None))
@@ -195,8 +202,14 @@ def outlived(base):
         check(not options_answered(house, 0.5), "answered after the restart")
         bans = house.ask("GET", "/admin/v1/bans", boss, None, True)[1]["bans"]
         check([(b["addr"], b["why"]) for b in bans] == [("127.0.0.1", "scans")] and bans[0]["hits"] > 0, "bans: %s" % bans)
+        today = wait_for("the same day", lambda: (lambda o: o["today"] if o["today"]["calls"] else None)(
+            house.ask("GET", "/admin/v1/overview", boss, None, True)[1]))
+        check({**today, "acd_s": 0, "pdd_ms": 0} == {**before, "acd_s": 0, "pdd_ms": 0} and abs(today["acd_s"] - before["acd_s"]) < 0.2,
+              "today: %s, before: %s" % (today, before))
         again = [a for a in house.ask("GET", "/admin/v1/alarms", boss, None, True)[1]["alarms"] if a["id"] == alarm["id"]]
         check(again and again[0]["acked_by"] and again[0]["raised_at"] == alarm["raised_at"], "alarms: %s" % again)
+        row = wait_for("a trunk's status", lambda: house.ask("GET", "/admin/v1/trunks/lab", boss, None, True)[1]["status"])
+        check(row["name"] == "lab" and row["targets"], "status: %s" % row)
         check(house.ask("DELETE", "/admin/v1/bans/127.0.0.1", boss, None, True)[0] == 204, "lift it")
         check(options_answered(house, 5), "no answer after it was lifted")
 

@@ -438,6 +438,44 @@ Test(admin, alarms_outlive_a_restart) {
   cr_assert_eq(alarms_open(&as), 0);
 }
 
+/* What earlier instances saw counts on the day of the start, and no longer than that. */
+Test(overview, today_is_whole_over_a_restart_and_ends_at_midnight) {
+  static struct overview o;
+  const struct reader_sums before = {10, 6, 3, 5, 50000, 8, 16000};
+  struct admin_facts f = {.max = 10};
+  const uint64_t day = 1000 * 86400000ull;
+  overview_init(&o);
+  o.started_ms = day + 5000;
+  overview_feed(&o, &f, day + 6000);
+  cr_assert_eq(overview_midnight_ms(&o), day);
+  overview_before(&o, &before);
+  f = (struct admin_facts){.calls = 10, .answered = 4, .refused = 1, .talks = 5, .talk_ms = 150000, .pdds = 2, .pdd_ms = 4000};
+  for (int i = 0; i < 2; i++) {
+    overview_feed(&o, &f, day + 86399000ull * (unsigned)i + 7000 * (unsigned)!i);
+    json_t *j = overview_json(&o, true, "", 0), *today = json_object_get(j, "today");
+    cr_assert_eq(json_integer_value(json_object_get(today, "calls")), 20);
+    cr_assert_eq(json_integer_value(json_object_get(today, "answered")), 10);
+    cr_assert_eq(json_integer_value(json_object_get(today, "failed")), 10);
+    cr_assert_eq(json_integer_value(json_object_get(today, "refused")), 4);
+    cr_assert_eq(json_number_value(json_object_get(today, "asr")), 50.0);
+    cr_assert_eq(json_number_value(json_object_get(today, "acd_s")), 20.0);
+    cr_assert_eq(json_integer_value(json_object_get(today, "pdd_ms")), 2000);
+    json_decref(j);
+  }
+  overview_feed(&o, &f, day + 86400000ull);
+  f.calls++;
+  f.answered++;
+  f.pdds++;
+  f.pdd_ms += 300;
+  overview_feed(&o, &f, day + 86401000ull);
+  json_t *j = overview_json(&o, true, "", 0), *today = json_object_get(j, "today");
+  cr_assert_eq(json_integer_value(json_object_get(today, "calls")), 1);
+  cr_assert_eq(json_number_value(json_object_get(today, "asr")), 100.0);
+  cr_assert(json_is_null(json_object_get(today, "acd_s")));
+  cr_assert_eq(json_integer_value(json_object_get(today, "pdd_ms")), 300);
+  json_decref(j);
+}
+
 Test(overview, counts_today_and_samples) {
   static struct overview o;
   struct admin_facts f = {
