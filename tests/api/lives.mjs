@@ -110,6 +110,7 @@ async function trunks(door) {
   if (made.headers.location !== '/admin/v1/trunks/bench') door.fault(`trunk_new: ${made.headers.location}`);
   await door.good('trunk_new', 422, { body: { settings } });
   let read = await unchanged(door, 'trunk', params);
+  await door.good('trunk_diff', 200, { params, body: { max_calls: 7 } });
   read = await matched(door, 'trunk_patch', params, { max_calls: 7 }, read.headers.etag, 200);
   if (read.doc?.settings.max_calls !== 7) door.fault(`trunk_patch: ${read.told}`);
   const inner = await door.good('trunk_patch', 200, { params, body: { settings: { max_calls: null } }, headers: { 'If-Match': read.headers.etag, 'Content-Type': 'application/merge-patch+json' } });

@@ -174,6 +174,63 @@ Test(shape, says_where_it_is_wrong) {
   }
 }
 
+extern const struct shape shape_trunk_body, shape_trunk_change;
+
+Test(shape, trunk_settings_are_looked_at_by_kind) {
+  static const struct {
+    const char *body, *whole, *patch; /* pointers; NULL: it is right */
+  } rows[] = {
+      {"{\"name\":\"a\",\"peers\":[\"b\"],\"max_calls\":7,\"options\":false}", NULL, NULL},
+      {"{\"settings\":{\"name\":\"a\"},\"etag\":\"x\",\"status\":null}", NULL, NULL},
+      {"{\"max_calls\":null}", "/max_calls", NULL},
+      {"{\"max_calls\":\"7\"}", "/max_calls", "/max_calls"},
+      {"{\"options\":0}", "/options", "/options"},
+      {"{\"peers\":\"b\"}", "/peers", "/peers"},
+      {"{\"peers\":[\"b\",5]}", "/peers/1", "/peers/1"},
+      {"{\"fqdn\":5}", "/fqdn", "/fqdn"},
+      {"{\"colour\":1}", "/colour", "/colour"},
+      {"{\"settings\":{\"fqdn\":5}}", "/settings/fqdn", "/settings/fqdn"},
+      {"{\"settings\":5}", "/settings", "/settings"},
+      {"{\"settings\":{},\"colour\":1}", "/colour", "/colour"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const struct shape *shapes[] = {&shape_trunk_body, &shape_trunk_change};
+    const char *const wants[] = {rows[i].whole, rows[i].patch};
+    json_t *body = json_loads(rows[i].body, 0, NULL);
+    for (size_t k = 0; k < 2; k++) {
+      struct shape_fault f;
+      bool ok = shape_check(shapes[k], body, &f);
+      cr_expect_eq(ok, !wants[k], "%s: %s", rows[i].body, f.pointer);
+      cr_expect(ok || !strcmp(f.pointer, wants[k] ? wants[k] : ""), "%s: %s", rows[i].body, f.pointer);
+    }
+    json_decref(body);
+  }
+}
+
+Test(desk, the_next_page_is_what_was_asked) {
+  static const struct {
+    const char *query, *cursor, *link;
+  } rows[] = {
+      {"limit=2&cursor=old&q=%2B1", "9.a b",
+       "</admin/v1/x?limit=2&q=%2B1&cursor=9.a%20b>; rel=\"next\""},
+      {"", "9", "</admin/v1/x?cursor=9>; rel=\"next\""},
+      {"a=>\"&cursor=1&cursors=2", "\xff", "</admin/v1/x?a=%3E%22&cursors=2&cursor=%FF>; rel=\"next\""},
+      {"limit=2", "", ""},
+  };
+  char large[900];
+  memset(large, '"', sizeof large - 1);
+  large[sizeof large - 1] = 0;
+  for (size_t i = 0; i <= COUNT_OF(rows); i++) {
+    struct web_answer answer = {0};
+    const bool is_large = i == COUNT_OF(rows);
+    const struct web_ask web = {.path = SLICE("/admin/v1/x"),
+                                .query = slice_of(is_large ? large : rows[i].query)};
+    const struct desk_ask ask = {.web = &web};
+    desk_next(&ask, is_large ? "9" : rows[i].cursor, &answer);
+    cr_expect_str_eq(answer.link, is_large ? "" : rows[i].link);
+  }
+}
+
 Test(shape, secrets_are_cut) {
   json_t *body = json_loads("{\"t\":\"a\",\"s\":\"hidden\"}", 0, NULL),
          *cut = shape_cut(&shape_outer, body);
