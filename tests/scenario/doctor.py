@@ -94,9 +94,9 @@ def four(house):
     expect(house, ["prack", "update", "rtcp", "unknown"], ["prack", "update", "rtcp", "failover"])
 
 
-@DOCTOR.scenario("planted: hold and the session timer are at fault, both are found, nothing else")
-def two(house):
-    expect(house, ["hold", "timer"], ["hold_sendonly", "session_min"])
+@DOCTOR.scenario("planted: hold, the session timer, INFO, its clock and the first second of sound are at fault, all five are found, nothing else")
+def five(house):
+    expect(house, ["hold", "timer", "info", "clock", "dead_air"], ["hold_sendonly", "session_min", "dtmf_info", "clock", "dead_air"])
 
 
 def planted(defect, failed, words, where=None):
@@ -114,6 +114,10 @@ planted("bye", ["bye_out"], "BYE is not answered")
 planted("codec", ["codec_pcma", "codec_g722", "codec_opus"], "one codec, whatever was offered", DOCTOR)
 planted("update", ["update"], "UPDATE gets 500")
 planted("rtcp", ["rtcp"], "no reports")
+planted("clock", ["clock"], "its Date is ten minutes late")
+planted("info", ["dtmf_info"], "INFO is not answered")
+planted("dead_air", ["dead_air"], "two seconds of silence after the answer")
+planted("payload", ["rtp_in"], "a payload type that was not agreed")
 planted("loss", ["loss"], "one packet in ten is lost", DOCTOR)
 planted("unknown", ["failover"], "a wrong number gets 503")
 planted("timer", ["session_min"], "a session timer of a minute")

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """A carrier with an echo number that answers by itself, whole or with one planted defect, for Trunk Doctor."""
+import email.utils
 import random
 import select
 import socket
@@ -49,7 +50,7 @@ class Call:
         self.port, self.to, self.event, self.version = port, None, None, 0
         self.pt, self.ptime, self.flowing = 0, 20, False
         self.ssrc, self.seq, self.ts, self.sent = random.getrandbits(32), random.getrandbits(15), random.getrandbits(31), 0
-        self.next, self.next_report, self.waits, self.request, self.theirs = 0, 0, False, None, 0
+        self.next, self.next_report, self.waits, self.request, self.theirs, self.since = 0, 0, False, None, 0, 0
 
     def close(self):
         self.rtp.close()
@@ -89,10 +90,13 @@ class Call:
         """What is due: a packet, a report."""
         if not self.to or not self.flowing or "oneway" in self.peer.defects:
             return
+        self.since = self.since or now
+        if "dead_air" in self.peer.defects and now < self.since + 2:
+            return
         if now >= self.next:
             self.next = max(self.next + self.ptime / 1000, now - 0.2)
             self.ts += 8 * self.ptime
-            data = self.packet(b"\xd5\x55" * 4 * self.ptime, self.pt)
+            data = self.packet(b"\xd5\x55" * 4 * self.ptime, 3 if "payload" in self.peer.defects else self.pt)
             self.sent += 1
             if "loss" not in self.peer.defects or self.sent % 10:
                 self.rtp.sendto(data, self.to)
@@ -186,7 +190,8 @@ class Peer:
         self.socket.sendto(data, source or self.source)
 
     def on_options(self, m):
-        self.say(m, 200, "Accept: application/sdp\r\n")
+        when = time.time() - (600 if "clock" in self.defects else 0)
+        self.say(m, 200, "Accept: application/sdp\r\nDate: %s\r\n" % email.utils.formatdate(when, usegmt=True))
 
     def on_strange(self, m):
         if "strange" not in self.defects:
@@ -282,4 +287,5 @@ class Peer:
             self.say(m, 200)
 
     def on_info(self, m):
-        self.say(m, 200)
+        if "info" not in self.defects:
+            self.say(m, 200)
