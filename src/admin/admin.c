@@ -27,7 +27,8 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .still = desk_still,
                                         .threads = 4,
                                         .connections_max = ADMIN_REQUESTS + streams,
-                                        .connections_per_address_max = 64 + streams / 8},
+                                        .connections_per_address_max =
+                                            s->per_address_max ? s->per_address_max : 64 + streams / 8},
                  ret_why);
 }
 

@@ -29,6 +29,13 @@ struct admin_certificate {
   const char *name, *match, *role;
 };
 
+/* A part of the live calls: those from at on, at most limit; trunk, user and state NULL: of all. at becomes where
+ * the next part begins, 0: there is none. */
+struct admin_part {
+  uint32_t at, limit;
+  const char *trunk, *user, *state;
+};
+
 struct admin_settings {
   /* A record was erased: what else is kept of that call goes. Any thread; by calls_arg. NULL: nothing
    * is. */
@@ -55,8 +62,8 @@ struct admin_settings {
   void *ready_arg;
   /* The same for /healthz: false where only another start helps; ready_arg. NULL: always. */
   bool (*alive)(void *arg, char ret_why[ADMIN_REASON_BYTES]);
-  /* Live calls as JSON, {"calls":[…]} (new reference); called on the owner thread. */
-  json_t *(*calls)(void *arg);
+  /* Live calls as a JSON array (new reference); called on the owner thread. */
+  json_t *(*calls)(void *arg, struct admin_part *part);
   void *calls_arg;
   /* One live call, NULL: none of that id. Ends it: false if there is none. */
   json_t *(*call)(void *arg, const char *id);
@@ -72,6 +79,7 @@ struct admin_settings {
   size_t (*bans_kept)(void *arg, struct kept_ban *list); /* all in force, at most KEPT_BANS_MAX */
   unsigned session_idle_s, session_life_s; /* 0: 28,800 and 86,400 */
   unsigned streams_max; /* streams_max is how many may listen to events; 0: 1000 */
+  unsigned per_address_max; /* per_address_max: connections from one address; 0: 64 + streams_max / 8 */
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
   json_t *(*trunks)(void *arg);
   /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument.
@@ -128,6 +136,11 @@ int admin_certificates(struct admin *a, const struct admin_certificate *rows, si
 /* An event for all that listen; data is taken. Goes out with the next tick. Owner thread. */
 void admin_tell(struct admin *a, const char *event, json_t *data);
 bool admin_is_watched(struct admin *a); /* somebody listens */
+/* May more rows be told with this tick? So that all who listen together get ADMIN_CAST_BYTES a second at most
+ * (each of them ADMIN_CAST_LEAST_BYTES if there are very many); what has no room is told later, as it is then. */
+#define ADMIN_CAST_BYTES (64u << 20)
+#define ADMIN_CAST_LEAST_BYTES 8192u
+bool admin_has_room(struct admin *a);
 /* Adds a table of counters to /metrics; it must outlive the server. 0 or -ENOSPC. */
 int admin_count(struct admin *a, struct counts *c) must_check;
 /* The histograms of /metrics, those of one name together. */

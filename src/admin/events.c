@@ -34,6 +34,12 @@ void admin_tell(struct admin *a, const char *event, json_t *data) {
 
 bool admin_is_watched(struct admin *a) { return web_stream_count(a->web) > 0; }
 
+bool admin_has_room(struct admin *a) {
+  size_t n = web_stream_count(a->web), most = PENDING_MAX / 2, each = n ? ADMIN_CAST_BYTES / n : most;
+  each = each < most ? each : most;
+  return a->pending.n < (each > ADMIN_CAST_LEAST_BYTES ? each : ADMIN_CAST_LEAST_BYTES);
+}
+
 static void alarm_changed(void *arg, const struct alarm *al) {
   struct admin *a = arg;
   event_add(&a->pending, "alarm", alarm_json(al));
@@ -106,11 +112,9 @@ void admin_tick(struct admin *a, const struct admin_facts *f, const struct admin
   a->pending.n = 0;
 }
 
-static void rows_add(struct pending *p, const char *event, json_t *doc, const char *noun, size_t max) {
-  json_t *list = json_object_get(doc, noun);
-  for (size_t i = 0; i < json_array_size(list) && i < max; i++)
+static void rows_add(struct pending *p, const char *event, json_t *list) {
+  for (size_t i = 0; i < json_array_size(list); i++)
     event_add(p, event, json_incref(json_array_get(list, i)));
-  json_decref(doc);
 }
 
 /* What stands now, and where in the cast it stood. */
@@ -123,8 +127,13 @@ static void snapshot_make(struct admin *a) {
   a->snapshot_us = now_us;
   a->snapshot_end = web_cast(a->web, (struct slice){0});
   event_add(p, "overview", desk_overview(a));
-  rows_add(p, "trunk", a->set.trunks ? a->set.trunks(a->set.calls_arg) : NULL, "trunks", SIZE_MAX);
-  rows_add(p, "call", a->set.calls ? a->set.calls(a->set.calls_arg) : NULL, "calls", SNAPSHOT_CALLS);
+  json_t *trunks = a->set.trunks ? a->set.trunks(a->set.calls_arg) : NULL;
+  struct admin_part part = {.limit = SNAPSHOT_CALLS};
+  json_t *calls = a->set.calls ? a->set.calls(a->set.calls_arg, &part) : NULL;
+  rows_add(p, "trunk", json_object_get(trunks, "trunks"));
+  rows_add(p, "call", calls);
+  json_decref(trunks);
+  json_decref(calls);
   pthread_mutex_lock(&a->lock);
   for (size_t i = 0; i < ALARMS_MAX; i++)
     if (a->alarms.list[i].raised_ms && !a->alarms.list[i].cleared_ms)

@@ -4,6 +4,10 @@
 
 #include "base/clock.h"
 
+#include <stdio.h>
+
+enum { CALLS_PAGE = 500 };
+
 static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, struct web_answer *ret) {
   json_t *doc = fn ? fn(arg) : json_pack("{s:[]}", noun);
   if (doc)
@@ -14,53 +18,70 @@ static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, str
 
 SHAPE(calls_query, {"trunk", SHAPE_TEXT, 0, 1, 63}, {"user", SHAPE_TEXT, 0, 1, 63},
       {"state", SHAPE_TEXT, 0, .choices = "trying|ringing|live"},
-      {"limit", SHAPE_INT, 0, 1, 500, .help = "Without limit and cursor all come"},
+      {"limit", SHAPE_INT, 0, 1, 500, .help = "Absent: 500"},
       {"cursor", SHAPE_TEXT, 0, 1, 159, .help = "Of the page before"});
 
 static bool is_state(const char *text) {
   return strcmp(text, "trying") == 0 || strcmp(text, "ringing") == 0 || strcmp(text, "live") == 0;
 }
 
-/* The rows whose members are what the query wants of them: NULL, or what of it is wrong. */
-static const char *calls_sift(const struct desk_ask *ask, const json_t *all, json_t *ret) {
-  static const char *const names[] = {"trunk", "user", "state"};
-  char wanted[COUNT_OF(names)][64];
-  int r[COUNT_OF(names)];
-  size_t k;
-  json_t *row;
-  for (size_t i = 0; i < COUNT_OF(names); i++) {
-    r[i] = web_query(ask->web, names[i], wanted[i], sizeof(wanted[i]));
-    if ((r[i] < 0 && r[i] != -ENOENT) || (r[i] == 0 && i == 2 && !is_state(wanted[i])))
-      return names[i];
-  }
-  json_array_foreach((json_t *)(uintptr_t)all, k, row) {
-    bool fits = true;
-    for (size_t i = 0; i < COUNT_OF(names); i++) {
-      const char *is = json_string_value(json_object_get(row, names[i]));
-      fits = fits && (r[i] < 0 || (is && strcmp(is, wanted[i]) == 0));
+/* What of the calls is asked for, with the texts that it points to. */
+struct part_asked {
+  struct admin_part part;
+  char trunk[64], user[64], state[64], at[12], limit[12];
+};
+
+/* False: it was answered. */
+static bool part_read(const struct desk_ask *ask, struct part_asked *p, struct web_answer *ret) {
+  const struct {
+    const char *name;
+    char *text;
+    size_t bytes;
+    const char **to;
+  } texts[] = {{"trunk", p->trunk, sizeof p->trunk, &p->part.trunk},
+               {"user", p->user, sizeof p->user, &p->part.user},
+               {"state", p->state, sizeof p->state, &p->part.state}};
+  uint64_t at = 0, limit = CALLS_PAGE;
+  for (size_t i = 0; i < COUNT_OF(texts); i++) {
+    int r = web_query(ask->web, texts[i].name, texts[i].text, texts[i].bytes);
+    *texts[i].to = r == 0 ? texts[i].text : NULL;
+    if ((r < 0 && r != -ENOENT) || (r == 0 && texts[i].to == &p->part.state && !is_state(p->state))) {
+      desk_wrong_query(ret, texts[i].name, "a name, or trying, ringing or live");
+      return false;
     }
-    if (fits)
-      json_array_append(ret, row);
   }
-  return NULL;
+  int r = web_query(ask->web, "limit", p->limit, sizeof p->limit);
+  if (r != -ENOENT && (r < 0 || slice_u64(slice_of(p->limit), CALLS_PAGE, &limit) < 0 || !limit)) {
+    desk_wrong_query(ret, "limit", "1 to 500");
+    return false;
+  }
+  r = web_query(ask->web, "cursor", p->at, sizeof p->at);
+  if (r != -ENOENT && (r < 0 || slice_u64(slice_of(p->at), UINT32_MAX, &at) < 0)) {
+    desk_wrong_query(ret, "cursor", "not one of ours");
+    return false;
+  }
+  p->part.at = (uint32_t)at;
+  p->part.limit = (uint32_t)limit;
+  return true;
 }
 
+/* Only rows that are asked for are made: with very many calls all of them would hold the call thread up.
+ */
 void verb_calls(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  char text[4];
-  const char *odd = NULL;
-  json_t *doc = a->set.calls ? a->set.calls(a->set.calls_arg) : json_pack("{s:[]}", "calls");
-  json_t *list = json_array();
-  if (!doc || !list)
+  struct part_asked p = {0};
+  char next[12] = "";
+  if (!part_read(ask, &p, ret))
+    return;
+  json_t *rows = a->set.calls ? a->set.calls(a->set.calls_arg, &p.part) : json_array();
+  if (p.part.at)
+    snprintf(next, sizeof next, "%u", (unsigned)p.part.at);
+  json_t *doc = rows ? json_pack("{s:o, s:s?}", "calls", rows, "cursor", next[0] ? next : NULL) : NULL;
+  if (!doc) {
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
-  else if ((odd = calls_sift(ask, json_object_get(doc, "calls"), list)))
-    desk_wrong_query(ret, odd, "a name, or trying, ringing or live");
-  else if (web_query(ask->web, "limit", text, sizeof(text)) != -ENOENT ||
-           web_query(ask->web, "cursor", text, sizeof(text)) != -ENOENT)
-    desk_page(ask, "calls", "id", json_incref(list), ret);
-  else
-    desk_json(ret, 200, json_pack("{s:O, s:n}", "calls", list, "cursor"));
-  json_decref(list);
-  json_decref(doc);
+    return;
+  }
+  desk_json(ret, 200, doc);
+  desk_next(ask, next, ret);
 }
 
 void verb_call(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -280,6 +280,7 @@ static int start_admin(struct house *h) {
                              .unban = house_unban,
                              .bans_kept = house_bans_kept,
                              .streams_max = c->admin.streams_max,
+                             .per_address_max = c->admin.connections_per_address,
                              .calls_arg = h,
                              .trunks = house_trunks,
                              .forget = house_timeline_erase,

@@ -67,7 +67,7 @@ void house_drain(struct house *h);           /* ends the calls and says goodbye,
 /* live: what operators are told each second, and order; arg is the house */
 void house_tell(struct house *h);
 void house_tell_stop(void);
-json_t *house_calls(void *arg);
+json_t *house_calls(void *arg, struct admin_part *part);
 json_t *house_call(void *arg, const char *id);
 bool house_hangup(void *arg, const char *id);
 void house_order_drain(void *arg, bool on, uint32_t deadline_s);

@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { MOS_TICKS = 5, SEEN_MAX = 4096, ALARMS_MAX = 64 };
+enum { MOS_TICKS = 5, SEEN_MAX = 65536, ALARMS_MAX = 64 };
 #define DROPPED_US 300000000u
 
 /* A call that listeners know of. */
@@ -22,7 +22,8 @@ struct seen {
 
 static struct {
   struct map *calls, *trunks;
-  bool watched; /* watched: somebody listened in the last round. */
+  uint32_t next; /* next is where the round of calls begins: where the last one had told enough. */
+  bool watched;  /* watched: somebody listened in the last round. */
 } live;
 
 static uint64_t total(const struct counts *c, const char *name) {
@@ -194,20 +195,16 @@ static bool seen_still(struct map *m, struct slice key, struct seen *s) {
 
 static void call_gone(void *arg, struct slice key, void *value) {
   struct house *h = arg;
-  json_t *what = json_pack("{s:s}", "id", ((struct seen *)value)->id);
-  if (seen_still(live.calls, key, value))
-    json_decref(what);
-  else
-    admin_tell(h->admin, "call.gone", what);
+  struct seen was = *(struct seen *)value;
+  if (!seen_still(live.calls, key, value))
+    admin_tell(h->admin, "call.gone", json_pack("{s:s}", "id", was.id));
 }
 
 static void trunk_gone(void *arg, struct slice key, void *value) {
   struct house *h = arg;
-  json_t *what = json_pack("{s:s}", "name", ((struct seen *)value)->id);
-  if (seen_still(live.trunks, key, value))
-    json_decref(what);
-  else
-    admin_tell(h->admin, "trunk.gone", what);
+  struct seen was = *(struct seen *)value;
+  if (!seen_still(live.trunks, key, value))
+    admin_tell(h->admin, "trunk.gone", json_pack("{s:s}", "name", was.id));
 }
 
 static void seen_drop(void *arg, struct slice key, void *value) {
@@ -215,18 +212,33 @@ static void seen_drop(void *arg, struct slice key, void *value) {
   free(value);
 }
 
+/* A call as it is now; false: enough was told for this second, it is told in one of the next. */
+static bool call_tell(struct house *h, struct call *c) {
+  uint64_t mark = native_call_mark(c);
+  struct seen *s = seen_take(live.calls, c->id);
+  if (!s)
+    return true;
+  s->alive = true;
+  if (s->mark == mark)
+    return true;
+  if (!admin_has_room(h->admin))
+    return false;
+  admin_tell(h->admin, "call", native_call(c));
+  s->mark = mark;
+  return true;
+}
+
+/* Each once, in a round that goes on where the last one stopped. */
 static void calls_tell(struct house *h) {
-  uint32_t cursor = 0;
-  for (struct call *c; (c = calls_next(h->calls, &cursor));) {
-    uint64_t mark = native_call_mark(c);
-    struct seen *s = seen_take(live.calls, c->id);
-    if (s && s->mark != mark)
-      admin_tell(h->admin, "call", native_call(c));
-    if (s) {
-      s->mark = mark;
-      s->alive = true;
-    }
-  }
+  uint32_t from = live.next, at = from, before = at;
+  bool enough = false;
+  live.next = 0;
+  for (unsigned lap = 0; lap < 2; lap++, at = before = 0)
+    for (struct call *c; (lap == 0 || before < from) && (c = calls_next(h->calls, &at)); before = at)
+      if (!call_tell(h, c) && !enough) {
+        enough = true;
+        live.next = before;
+      }
   map_each(live.calls, call_gone, h);
 }
 
@@ -298,12 +310,23 @@ void house_tell_stop(void) {
 
 /* Who is shown a call, in a listener's snapshot, shall hear of its end, even if it comes before the next
  * round. */
-json_t *house_calls(void *arg) {
+json_t *house_calls(void *arg, struct admin_part *part) {
   struct house *h = arg;
-  uint32_t cursor = 0;
-  for (struct call *c; live.calls && (c = calls_next(h->calls, &cursor));)
-    (void)seen_take(live.calls, c->id);
-  return native_calls(h->calls);
+  json_t *rows = json_array();
+  uint32_t before = part->at, next = part->at;
+  part->at = 0;
+  for (struct call *c; (c = calls_next(h->calls, &next)); before = next) {
+    if (!native_call_is(c, part->trunk, part->user, part->state))
+      continue;
+    if (json_array_size(rows) == part->limit) {
+      part->at = before;
+      break;
+    }
+    if (live.calls)
+      (void)seen_take(live.calls, c->id);
+    json_array_append_new(rows, native_call(c));
+  }
+  return rows;
 }
 
 json_t *house_call(void *arg, const char *id) {

@@ -284,7 +284,8 @@ struct conf {
     struct addr listen;
     char certificate[CONF_PATH_BYTES], key[CONF_PATH_BYTES]; /* "" = plain HTTP, loopback only */
     struct conf_names paths; /* folders whose files an operator's commit may name */
-    uint32_t streams_max, session_idle_s, session_life_s, audit_keep_days, audit_keep_rows;
+    uint32_t connections_per_address, streams_max, session_idle_s, session_life_s, audit_keep_days,
+        audit_keep_rows;
     struct conf_names hosts; /* Host values accepted besides the address */
     char client_ca[CONF_PATH_BYTES]; /* "": no client certificates */
     uint32_t n_certificates;

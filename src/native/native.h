@@ -33,11 +33,12 @@ uint16_t native_port(const struct native *n);
 /* Tells every stream system.drain; new calls are the call model's to refuse. */
 void native_drain(struct native *n, uint32_t deadline_s);
 struct counts *native_web_counts(struct native *n);
-/* Live calls for the operators, {"calls":[…]}, and one of them: new references. The mark changes with what
+/* A live call for the operators: a new reference. The mark changes with what
  * of a row is news. */
 json_t *native_call(struct call *c);
 uint64_t native_call_mark(struct call *c);
-json_t *native_calls(struct calls *cs);
+/* What its row says of trunk, user and state (trying, ringing, live); NULL fits all. */
+bool native_call_is(struct call *c, const char *trunk, const char *user, const char *state);
 /* The configuration of coturn for that relay of ours, with its secrets: 0, -ENOSPC, or what is wrong
  * with secret_file (-EINVAL, -errno). */
 int native_relay_config(char *dst, size_t dst_bytes, const struct conf *c,

@@ -101,10 +101,12 @@ uint64_t native_call_mark(struct call *c) {
   return mark | 1;
 }
 
-json_t *native_calls(struct calls *cs) {
-  uint32_t cursor = 0;
-  json_t *all = json_array();
-  for (struct call *c; (c = calls_next(cs, &cursor));)
-    json_array_append_new(all, native_call(c));
-  return json_pack("{s:o,s:n}", "calls", all, "cursor");
+static bool is_or_any(const char *wanted, const char *is) {
+  return !wanted || (is && strcmp(is, wanted) == 0);
+}
+
+bool native_call_is(struct call *c, const char *trunk, const char *user, const char *state) {
+  const struct leg *t = leg_of(c, LEG_TRUNK), *u = leg_of(c, LEG_NATIVE);
+  return is_or_any(trunk, t && t->trunk ? t->trunk->name : NULL) &&
+         is_or_any(user, u ? u->identity : NULL) && is_or_any(state, call_state(c));
 }

@@ -5,8 +5,6 @@
 #include "web/server.h"
 
 uint64_t web_cast(struct web *w, struct slice bytes) {
-  pool_handle h;
-  struct stream *s;
   pthread_mutex_lock(&w->lock);
   for (size_t done = 0; w->cast && bytes.n <= WEB_CAST_BYTES && done < bytes.n;) {
     size_t at = (size_t)(w->cast_end % WEB_CAST_BYTES), n = WEB_CAST_BYTES - at;
@@ -15,16 +13,21 @@ uint64_t web_cast(struct web *w, struct slice bytes) {
     w->cast_end += n;
     done += n;
   }
-  if (bytes.n)
-    for (uint32_t slot = 0; (s = pool_next(w->streams, &slot, &h));)
-      if (s->listens && !s->gone)
-        stream_wake(w, s);
-  bool wake = !list_is_empty(&w->dirty);
   uint64_t end = w->cast_end;
+  w->has_news = w->has_news || bytes.n;
   pthread_mutex_unlock(&w->lock);
-  if (wake)
+  if (bytes.n)
     tick_wake(w);
   return end;
+}
+
+bool cast_wake(struct web *w, uint32_t *slot, unsigned max) {
+  pool_handle h;
+  struct stream *s = NULL;
+  while (max-- && (s = pool_next(w->streams, slot, &h)))
+    if (s->listens && !s->gone)
+      stream_wake(w, s);
+  return s != NULL;
 }
 
 int web_stream_listen(struct web *w, web_handle stream, uint64_t from) {

@@ -86,7 +86,7 @@ struct stream {
   struct MHD_Connection *connection; /* NULL once gone */
   struct conn *conn;
   char *bytes;
-  size_t n, room;
+  size_t n, room, taken; /* taken of the n are with the library */
   bool suspended, closing, gone, listens;
   uint64_t cast_at;  /* cast_at is how far it has read the cast, where it listens. */
   uint64_t beat_us;  /* beat_us is when the next comment is due. */
@@ -128,6 +128,7 @@ struct web {
   struct list conns, dirty;       /* lock */
   char *cast;                     /* cast is a ring of what all listeners are told (lock). */
   uint64_t cast_end;              /* cast_end counts all bytes that ever went in (lock). */
+  bool has_news;                  /* has_news: the tick thread has yet to wake listeners (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
   _Atomic unsigned requests;      /* requests that live. */
 
@@ -178,13 +179,14 @@ void asks_refuse_all(struct web *w);              /* lock held */
 /* stream.c */
 enum MHD_Result stream_send(struct req *q);
 void stream_gone(struct web *w, web_handle h);     /* lock held: the connection has ended */
-void streams_resume(struct web *w);                /* lock held: those that have something to say */
+bool streams_resume(struct web *w, unsigned max);  /* lock held: those that have something to say; more? */
 void streams_beat(struct web *w, uint64_t now_us); /* lock held */
 void streams_hear(struct web *w);                  /* lock held */
 void streams_close_all(struct web *w);             /* lock held */
 
 /* cast.c */
 size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max); /* lock held; cuts who lags */
+bool cast_wake(struct web *w, uint32_t *slot, unsigned max); /* lock held; listeners from *slot on; more? */
 void stream_wake(struct web *w, struct stream *s);                        /* lock held */
 void stream_cut(struct web *w, struct stream *s);                         /* lock held */
 

@@ -28,7 +28,7 @@ static size_t batch_take(struct web *w, uint32_t *slot, struct judged list[STILL
 
 /* Lock held: what was queued is not sent any more. */
 static void stream_end(struct web *w, struct stream *s) {
-  s->n = 0;
+  s->n = s->taken = 0;
   s->listens = false;
   s->closing = true;
   if (s->conn)

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 
+#include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -23,8 +24,13 @@ void stream_wake(struct web *w, struct stream *s) {
 }
 
 static int bytes_add(struct web *w, struct stream *s, struct slice bytes) {
-  if (s->n + bytes.n > w->stream_max_bytes)
+  if (s->n - s->taken + bytes.n > w->stream_max_bytes)
     return -ENOBUFS;
+  if (s->taken) {
+    s->n -= s->taken;
+    memmove(s->bytes, s->bytes + s->taken, s->n);
+    s->taken = 0;
+  }
   if (s->n + bytes.n > s->room) {
     size_t room = (s->n + bytes.n) * 2;
     char *grown = realloc(s->bytes, room);
@@ -43,7 +49,7 @@ static int bytes_add(struct web *w, struct stream *s, struct slice bytes) {
 static void bytes_drop(struct stream *s) {
   free(s->bytes);
   s->bytes = NULL;
-  s->n = s->room = 0;
+  s->n = s->room = s->taken = 0;
 }
 
 /* The reader lags or sleeps: its connection is cut, whatever it still had to read. */
@@ -141,13 +147,16 @@ void stream_gone(struct web *w, web_handle h) {
   stream_tell(w, s);
 }
 
-void streams_resume(struct web *w) {
+bool streams_resume(struct web *w, unsigned max) {
   LIST_EACH_SAFE(&w->dirty, n) {
+    if (!max--)
+      return true;
     struct stream *s = CONTAINER_OF(n, struct stream, dirty);
     list_del(&s->dirty);
     s->suspended = false;
     MHD_resume_connection(s->connection);
   }
+  return false;
 }
 
 static void stream_beat(struct web *w, struct stream *s, uint64_t now_us) {
@@ -221,19 +230,18 @@ void streams_close_all(struct web *w) {
     s->closing = true;
     stream_wake(w, s);
   }
-  streams_resume(w);
+  (void)streams_resume(w, UINT_MAX);
 }
 
 /* How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
 static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t max) {
   if (!s || s->gone)
     return MHD_CONTENT_READER_END_WITH_ERROR;
-  size_t n = s->n < max ? s->n : max;
+  size_t left = s->n - s->taken, n = left < max ? left : max;
   if (n) {
-    memcpy(dst, s->bytes, n);
-    s->n -= n;
-    memmove(s->bytes, s->bytes + n, s->n);
-    if (!s->n)
+    memcpy(dst, s->bytes + s->taken, n);
+    s->taken += n;
+    if (s->taken == s->n)
       bytes_drop(s);
     s->moved_us = clock_now_us();
     return (ssize_t)n;

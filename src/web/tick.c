@@ -11,6 +11,7 @@
 #define TICK_SCAN_US 100000u
 #define TICK_GATHER_MS 5
 #define TICK_HEAR_SCANS 5
+#define TICK_SLICE 256
 
 static bool tick_drain(struct web *w) {
   uint64_t n;
@@ -30,10 +31,29 @@ static bool tick_scan(struct web *w, uint64_t *next_us) {
     if (++w->scans % TICK_HEAR_SCANS == 0)
       streams_hear(w);
   }
-  if (go)
-    streams_resume(w);
   pthread_mutex_unlock(&w->lock);
   return go;
+}
+
+/* Who has something to say or to hear, some hundreds a millisecond: neither the lock nor a web thread is
+ * theirs for long, however many they are. */
+static void tick_resume(struct web *w) {
+  uint32_t slot = 0;
+  bool more, first = true, telling = false;
+  do {
+    if (!first)
+      (void)poll(NULL, 0, 1);
+    first = false;
+    pthread_mutex_lock(&w->lock);
+    if (w->has_news) {
+      w->has_news = false;
+      telling = true;
+      slot = 0;
+    }
+    telling = telling && cast_wake(w, &slot, TICK_SLICE);
+    more = !w->stopping && (streams_resume(w, TICK_SLICE) || telling);
+    pthread_mutex_unlock(&w->lock);
+  } while (more);
 }
 
 static void *tick_run(void *arg) {
@@ -44,6 +64,7 @@ static void *tick_run(void *arg) {
     (void)poll(&p, 1, TICK_SCAN_US / 1000u);
     if (tick_drain(w))
       (void)poll(NULL, 0, TICK_GATHER_MS); /* what comes now goes out together */
+    tick_resume(w);
   } while (tick_scan(w, &next_us));
   return NULL;
 }

@@ -55,7 +55,14 @@ check(any(l.startswith('sallyport_http_refused_total{server="admin",rule="token"
 check(len([l for l in lines if l.startswith("# TYPE sallyport_http_answers_total")]) == 1, "TYPE once a name")
 
 a, j = ask("GET", "/admin/v1/calls")
-check(a.status == 200 and j == {"calls": [{"id": "c_live"}]}, j)
+check(a.status == 200 and j == {"calls": [{"id": "c_live"}], "cursor": None}, j)
+a, j = ask("GET", "/admin/v1/calls?limit=1")
+check(a.status == 200 and j == {"calls": [{"id": "c_live"}], "cursor": "7"}, j)
+a, j = ask("GET", "/admin/v1/calls?limit=1&cursor=7")
+check(a.status == 200 and j == {"calls": [], "cursor": None}, j)
+check(ask("GET", "/admin/v1/calls?trunk=carrier")[1]["calls"] == [], "by trunk")
+for bad in ("limit=0", "limit=501", "cursor=x", "cursor=7&cursor=7"):
+    check(ask("GET", "/admin/v1/calls?" + bad)[0].status == 400, bad)
 
 a, j = ask("GET", "/admin/v1/records")
 check(a.status == 200 and [r["id"] for r in j["records"]] == ["c_%02d" % i for i in range(11, -1, -1)] and j["cursor"] is None, j)

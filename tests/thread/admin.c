@@ -25,10 +25,14 @@ static bool ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   return false;
 }
 
-static json_t *calls(void *arg) {
+static json_t *calls(void *arg, struct admin_part *part) {
   unsigned *n = arg;
   ++*n;
-  return json_pack("{s:[{s:s}]}", "calls", "id", "c_live");
+  bool none = part->at || part->trunk;
+  part->at = !none && part->limit == 1 ? 7 : 0;
+  if (none)
+    return json_array();
+  return json_pack("[{s:s}]", "id", "c_live");
 }
 
 static uint64_t seven(void *arg) {
