@@ -66,12 +66,15 @@ class Client:
     """One operator's connection, kept."""
 
     def __init__(self, gateway):
+        self.used = time.monotonic()
         self.host = http.client.HTTPConnection("127.0.0.1", gateway.admin_port, timeout=60)
         self.head = {"Authorization": "Bearer " + gateway.admin_token, "Content-Type": "application/json"}
 
     def ask(self, method, path, body=None):
         """(milliseconds, the answer's bytes)"""
-        began = time.monotonic()
+        if time.monotonic() - self.used > 10:
+            self.host.close()  # the gateway ends a connection that is idle for 30 s; the next request opens one
+        self.used = began = time.monotonic()
         self.host.request(method, path, body=None if body is None else json.dumps(body), headers=self.head)
         answer = self.host.getresponse()
         text = answer.read()
@@ -206,7 +209,6 @@ def measure(cores, where):
         ours, floor = plain(cores, gateway, bench_signaling.lib_gateway.free_port(), len(client.ask("GET", PLAIN)[1]))
         print(f"# plain: ours {ours}, floor {floor}", flush=True)
         calls = Calls(cores, gateway)
-        client = Client(gateway)  # the one before was idle for too long
         wanted = pages(client)
         quiet, audio_quiet, setup_quiet = window(cores, gateway, calls, client, wanted)
         small = bench_signaling.rss_kb(pid)
