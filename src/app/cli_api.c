@@ -73,8 +73,12 @@ static void leaf_read(struct api *a, const char *file) {
 static int where(struct api *a, const struct api_settings *s) {
   char text[ADDR_TEXT_BYTES];
   const char *url = first_of(s->url, "SALLYPORT_URL");
-  if (url)
-    return snprintf(a->root, sizeof(a->root), "%s", url) < URL_BYTES / 2 ? 0 : told("too long", url);
+  if (url) {
+    size_t n = strlen(url);
+    while (n && url[n - 1] == '/')
+      n--;
+    return snprintf(a->root, sizeof(a->root), "%.*s", (int)n, url) < URL_BYTES / 2 ? 0 : told("too long", url);
+  }
   int r = conf_read(a, s->config);
   if (r < 0)
     return r;

@@ -143,6 +143,7 @@ def exits(house):
     run(house, "calls", "list", "--limit", "ten", status=2)
     run(house, "calls", "hangup", status=2)
     run(house, "status", "--url", "http://127.0.0.1:1", status=3)
+    run(house, "status", "--url", house.demo["admin"]["url"] + "/")
     for words in (("calls", "hangup", "c_none"), ("users", "rm", "nobody"), ("trunks", "set", "none", "max_calls=1"), ("calls", "show", "..")):
         told = run(house, *words, status=1)
         check("404" in told, told)
