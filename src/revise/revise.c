@@ -287,6 +287,9 @@ static void gates_pass(struct revise *r, struct candidate *c) {
   gate_check(c, plan, old, &c->faults);
   if (!c->faults.n && strcmp(c->plan_text, r->plan_text) != 0)
     gate_replay(&w, r->env.store_file, &c->faults);
+  const char *slash = strrchr(c->conf->dialplan, '/');
+  for (uint32_t i = 0; i < c->faults.n; i++) /* what they say is of the plan */
+    slice_copy(c->faults.list[i].file, CONF_NAME_BYTES, slice_of(slash ? slash + 1 : c->conf->dialplan));
 }
 
 void revise_gates(struct revise *r, struct candidate *c) {

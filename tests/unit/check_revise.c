@@ -382,6 +382,7 @@ Test(revise, a_plan_that_refuses_everything_takes_force) {
   own(candidate) looked = judged(r, good, nothing);
   revise_gates(r, looked);
   cr_assert_eq(looked->faults.n, 2, "who only looks is told the same");
+  cr_assert_str_eq(looked->faults.list[0].file, "plan.yaml");
   own(candidate) fine = judged(r, good, plan_text);
   revise_gates(r, fine);
   cr_assert_eq(fine->faults.n, 0);
