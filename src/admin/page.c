@@ -47,6 +47,28 @@ static const char *key_of(const json_t *all, size_t i, const char *key) {
   return text ? text : "";
 }
 
+static int keys_compare(const json_t *all, size_t i, const char *key, struct slice to) {
+  const char *text = key_of(all, i, key);
+  size_t n = strlen(text);
+  int r = memcmp(text, to.p, n < to.n ? n : to.n);
+  return r ? r : n < to.n ? -1 : n > to.n;
+}
+
+/* The row of that key is gone, and others may be: of rows in the order of their keys the next one. */
+static size_t next_of(const json_t *all, const char *key, struct slice gone, size_t index) {
+  size_t n = json_array_size(all), i = 0;
+  int way = 0; /* 1: rising, -1: falling */
+  for (size_t k = 1; k < n; k++) {
+    int r = keys_compare(all, k, key, slice_of(key_of(all, k - 1, key)));
+    if ((way > 0 && r < 0) || (way < 0 && r > 0))
+      return index;
+    way = r > 0 ? 1 : r < 0 ? -1 : way;
+  }
+  while (i < n && keys_compare(all, i, key, gone) * (way ? way : 1) < 0)
+    i++;
+  return i;
+}
+
 /* Where the page begins, or false. */
 static bool cursor_read(const struct desk_ask *ask, const json_t *all, const char *key, size_t *ret,
                         struct web_answer *answer) {
@@ -70,6 +92,7 @@ static bool cursor_read(const struct desk_ask *ask, const json_t *all, const cha
       *ret = i;
       return true;
     }
+  *ret = next_of(all, key, rest, (size_t)index);
   return true;
 }
 

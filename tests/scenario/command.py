@@ -163,6 +163,19 @@ def pages(house):
             break
         cursor = "&cursor=" + page["cursor"]
     check([row["use"] for row in seen] == [row["use"] for row in whole], "pages: %s" % seen)
+    names = ["page%d" % i for i in range(6)]
+    for name in names:
+        run(house, "users", "add", name, "viewer", "--password", "-", stdin="a long enough password\n")
+    page = json.loads(run(house, "users", "list", "--limit", "2", "--json"))
+    seen = [u["name"] for u in page["users"]]
+    for name in (names[0], names[2]):  # one of the page before, and the one that the next begins with
+        run(house, "users", "rm", name)
+    while page["cursor"]:
+        page = json.loads(run(house, "users", "list", "--limit", "2", "--cursor", page["cursor"], "--json"))
+        seen += [u["name"] for u in page["users"]]
+    check([n for n in seen if n.startswith("page")] == [n for n in names if n != names[2]], "rows that stayed are all seen: %s" % seen)
+    for name in set(names) - {names[0], names[2]}:
+        run(house, "users", "rm", name)
 
 
 @G.scenario("what cannot be written was not done; a reader that has enough is no fault")
