@@ -372,10 +372,11 @@ int trunks_reload(struct trunks *t, const struct conf *conf, char *why, size_t w
   int result = 0;
   options_stop(t);
   regist_reload(t, conf);
+  const struct conf *before = t->env.conf;
   t->env.conf = conf;
   if (regist_start(t) < 0)
     result = -ENOMEM;
-  if (renewal_reload(t, why, why_bytes) < 0)
+  if (renewal_reload(t, before, why, why_bytes) < 0)
     result = -EINVAL;
   if (stir_reload(t->stir, conf, why, why_bytes) < 0)
     result = -EINVAL;

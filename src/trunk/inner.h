@@ -493,7 +493,7 @@ void keepalive_stop(struct trunks *t);
 /* renewal: certificates while the program runs */
 void renewal_start(struct trunks *t);
 void renewal_stop(struct trunks *t);
-int renewal_reload(struct trunks *t, char *why, size_t why_bytes); /* as trunks_reload() */
+int renewal_reload(struct trunks *t, const struct conf *old, char *why, size_t why_bytes);
 int64_t renewal_own_expiry_s(const struct trunks *t, const struct conf_trunk *trunk); /* 0: none */
 /* watch: what calls tell of health, and what health tells calls. */
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
@@ -518,6 +518,9 @@ extern const struct door_probe trunk_probe;
 
 /* secure: profiles and hooks of trunk/tls.h, apart because sofia and it are one floor below */
 int secure_start(struct trunks *t, bool has_tls, char *why, size_t why_bytes);
+/* Would the same files be loaded for both? What stands in them is another matter. */
+bool secure_same(const struct conf *a, const struct conf_listener *la, const struct conf *b,
+                 const struct conf_listener *lb);
 int secure_listener(const struct conf *conf, const struct conf_listener *l, bool is_reload, char *why,
                     size_t why_bytes);
 void secure_stop(void);

@@ -61,9 +61,21 @@ static int sets_load(struct trunks *t, const struct expiry_files *before, char *
   return result;
 }
 
-int renewal_reload(struct trunks *t, char *why, size_t why_bytes) {
+static bool sets_same(const struct conf *a, const struct conf *b) {
+  for (uint32_t i = 0; i < b->n_listeners; i++) {
+    const struct conf_listener *l = &b->listeners[i], *was = conf_listener_find(a, slice_of(l->name));
+    if (l->transport == TRANSPORT_TLS && (!was || !secure_same(a, was, b, l)))
+      return false;
+  }
+  return true;
+}
+
+/* Where files and settings are as they were, nothing is read. */
+int renewal_reload(struct trunks *t, const struct conf *old, char *why, size_t why_bytes) {
   struct expiry_files before = t->files;
   bool is_new = files_watch(t);
+  if (!is_new && !*t->renewal_why && sets_same(old, t->env.conf))
+    return 0;
   int r = sets_load(t, &before, why, why_bytes);
   if (is_new)
     links_retire(clock_now_us());

@@ -79,6 +79,17 @@ static struct profile_settings settings_of(const struct conf *conf, const struct
   return s;
 }
 
+bool secure_same(const struct conf *a, const struct conf_listener *la, const struct conf *b,
+                 const struct conf_listener *lb) {
+  struct profile_settings x = settings_of(a, la), y = settings_of(b, lb);
+  bool same = x.certs == y.certs && x.mtls == y.mtls && x.handshake_ms == y.handshake_ms &&
+              strcmp(x.ca_file ? x.ca_file : "", y.ca_file ? y.ca_file : "") == 0;
+  for (size_t i = 0; same && i < x.certs; i++)
+    same = strcmp(x.cert[i].chain_file, y.cert[i].chain_file) == 0 &&
+           strcmp(x.cert[i].key_file, y.cert[i].key_file) == 0;
+  return same;
+}
+
 int trunks_check(const struct conf *conf, char *why, size_t why_bytes) {
   char reason[200];
   for (uint32_t i = 0; i < conf->n_listeners; i++) {
