@@ -153,6 +153,8 @@ static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t fr
   ret->payload_type = o->payload_type;
   ret->is_fingerprint_wrong = o->is_misfit != 0;
   ret->key_bad = o->bad_run;
+  ret->key_good = (uint32_t)f->rx.packets;
+  ret->bad_ms = since_ms(o->bad_since_us, from_us);
   ret->key_reinvite = o->bad_run ? reoffer_at(leg_in(l), o->bad_since_us) : 0;
   ret->first_ms = since_ms(o->first_us, from_us);
   ret->last_ms = since_ms(o->heard_us, from_us);

@@ -78,13 +78,13 @@ static bool is_deaf(const struct why_view *v) {
   return v->f->is_answered && l->rx.packets < v->f->ms / FRAME_MS / 4;
 }
 
-static bool is_srtp_bad(const struct why_view *v) {
-  return v->f->is_answered && v->l->key_bad >= FEW && v->l->key_good < v->l->key_bad;
-}
+static bool is_srtp_bad(const struct why_view *v) { return v->f->is_answered && v->l->key_bad >= FEW; }
 
 static bool is_srtp_reinvite(const struct why_view *v) {
   return is_srtp_bad(v) && v->l->key_reinvite > 0;
 }
+
+static bool is_srtp_since(const struct why_view *v) { return is_srtp_bad(v) && v->l->key_good >= FEW; }
 
 static bool is_srtp_key(const struct why_view *v) { return is_srtp_bad(v); }
 

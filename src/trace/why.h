@@ -99,7 +99,8 @@ struct why_leg {
   uint8_t payload_type;       /* the last one that was not negotiated */
   uint32_t keys;              /* how often keys were agreed upon */
   uint32_t key_reinvite;      /* the re-INVITE that brought the last ones, 0: the first description */
-  uint32_t key_good, key_bad; /* packets since then that verified, and that did not */
+  uint32_t key_good, key_bad; /* packets that verified; that did not, since the last one that did */
+  uint32_t bad_ms;            /* when the first of key_bad came */
   uint32_t first_ms, last_ms; /* when its first and last packet came; 0 with rx.packets 0 */
   bool has_level;
   uint32_t sound_ms; /* when it was last louder than silence; 0: never */
@@ -135,7 +136,7 @@ struct why {
 };
 
 void why_find(const struct why_facts *f, struct why *ret);
-const char *why_slug(enum why_id id); /* "" of CAUSE_NONE */
-enum why_id why_of(const char *slug); /* CAUSE_NONE of NULL, "" and what is no cause */
+const char *why_slug(enum why_id id);   /* "" of CAUSE_NONE */
+enum why_id why_of(const char *slug);   /* CAUSE_NONE of NULL, "" and what is no cause */
 const char *why_advice(enum why_id id); /* what to do about it; "" of CAUSE_NONE */
 enum why_severity why_severity(enum why_id id);

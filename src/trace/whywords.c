@@ -115,6 +115,7 @@ static void add_status_last(const struct why_view *v, struct text *t) {
   if (v->t && v->t->q850)
     text_add(t, " (Q.850 cause %d)", v->t->q850);
 }
+static void add_bad_at(const struct why_view *v, struct text *t) { add_clock(t, v->l->bad_ms); }
 static void add_took(const struct why_view *v, struct text *t) { add_span(t, v->t->ms); }
 
 #define ROW(word) \
@@ -123,13 +124,14 @@ static const struct {
   const char *word;
   void (*add)(const struct why_view *v, struct text *t);
 } words[] = {
-    ROW(who),      ROW(who_sound), ROW(at),       ROW(last),       ROW(first),  ROW(dumb),
-    ROW(loss),     ROW(sound),     ROW(mos),      ROW(way),        ROW(detail), ROW(detail_colon),
-    ROW(demoted),  ROW(tries),     ROW(target),   ROW(status),     ROW(n),      ROW(status_last),
-    ROW(reinvite), ROW(bad),       ROW(good),     ROW(candidates), ROW(stray),  ROW(port),
-    ROW(pt),       ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
-    ROW(reason),   ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
-    ROW(received), ROW(ptime),     ROW(agreed),   ROW(q850),       ROW(mic),    ROW(concealed),
+    ROW(who),       ROW(who_sound), ROW(at),       ROW(last),       ROW(first),  ROW(dumb),
+    ROW(loss),      ROW(sound),     ROW(mos),      ROW(way),        ROW(detail), ROW(detail_colon),
+    ROW(demoted),   ROW(tries),     ROW(target),   ROW(status),     ROW(n),      ROW(status_last),
+    ROW(reinvite),  ROW(bad),       ROW(good),     ROW(candidates), ROW(stray),  ROW(port),
+    ROW(pt),        ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
+    ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
+    ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
+    ROW(concealed),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

@@ -191,6 +191,18 @@ def srtp_key(house):
         why(house, ended(d, bob, 4), "srtp_key", "SRTP authentication of carrier (trunk secured) fails since the begin")
 
 
+@FAULTS.scenario("srtp_since: another key from some second on, and no description says so")
+def srtp_since(house):
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        d, ok, key = secured_in(sip, bob, media, suite)
+        both(bob, media)
+        time.sleep(1.5)
+        media.tx = Secret(suite, new_key(suite), False)
+        record = why(house, ended(d, bob, 2), "srtp_since", "SRTP authentication of carrier (trunk secured) fails since 0:0", "verified before)")
+        check("since 0:00" not in record["cause_text"], record["cause_text"])
+
+
 @FAULTS.scenario("srtp_reinvite: a re-INVITE brings a new key, and the carrier takes yet another one")
 def srtp_reinvite(house):
     suite = "AES_CM_128_HMAC_SHA1_80"

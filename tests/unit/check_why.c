@@ -178,6 +178,11 @@ Test(why, keys) {
   l->rx.packets = 700;
   is(&f, CAUSE_SRTP_REINVITE,
      "SRTP authentication of carrier (trunk demo) fails since re-INVITE 2 (800 packets)");
+  l->key_reinvite = 0;
+  l->key_good = 700;
+  l->bad_ms = 14200;
+  is(&f, CAUSE_SRTP_SINCE,
+     "SRTP authentication of carrier (trunk demo) fails since 0:14 (800 packets, 700 verified before)");
   l->key_bad = 5; /* the last ones of the old key */
   l->rx.packets = 1490;
   is(&f, CAUSE_NONE, "");
