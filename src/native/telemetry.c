@@ -74,7 +74,7 @@ static const char *word(const json_t *row, const char *name) {
 
 static double number(const json_t *row, const char *name) {
   double v = json_number_value(json_object_get(row, name));
-  return v > 0 && v < 1e15 ? v : 0;
+  return v > 0 && v < 1e12 ? v : 0; /* a client may say anything */
 }
 
 static const json_t *row_of(const json_t *rows, const char *id) {
@@ -97,6 +97,7 @@ static void add_media(const json_t *row, struct client_told *ret) {
     ret->received = (uint64_t)number(row, "packetsReceived");
     ret->played = (uint64_t)number(row, "totalSamplesReceived");
     double made = number(row, "concealedSamples") - number(row, "silentConcealedSamples");
+    made = made < (double)ret->played ? made : (double)ret->played;
     ret->concealed = made > 0 ? (uint64_t)made : 0;
   }
 }

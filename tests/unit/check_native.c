@@ -153,6 +153,42 @@ Test(telemetry, what_is_long_is_cut_to_what_tells_of_quality) {
   json_decref(body);
 }
 
+static struct client_told figures(const char *text) {
+  struct client_told f;
+  json_t *body = json_loads(text, 0, NULL);
+  cr_assert_not_null(body, "%s", text);
+  telemetry_figures(body, &f);
+  json_decref(body);
+  return f;
+}
+
+Test(telemetry, figures_that_say_why_a_call_sounds_bad) {
+  struct client_told f = figures(
+      "{\"selected_pair\":\"P\",\"stats\":[7,{\"type\":\"media-source\",\"audioLevel\":0.5,"
+      "\"totalAudioEnergy\":1.5},{\"type\":\"inbound-rtp\",\"kind\":\"video\",\"packetsReceived\":9},"
+      "{\"type\":\"inbound-rtp\",\"kind\":\"audio\",\"packetsReceived\":300,\"totalSamplesReceived\":"
+      "1000,\"concealedSamples\":200,\"silentConcealedSamples\":50},{\"type\":\"candidate-pair\",\"id\":"
+      "\"P\",\"localCandidateId\":\"L\",\"currentRoundTripTime\":0.31},{\"type\":\"local-candidate\","
+      "\"id\":\"L\",\"candidateType\":\"relay\"}]}");
+  cr_assert(f.has_mic && f.has_play && f.is_relayed);
+  cr_assert(f.mic_level > 0.4 && f.mic_energy > 1.4);
+  cr_assert(f.received == 300 && f.played == 1000 && f.concealed == 150);
+  cr_assert_eq(f.rtt_ms, 310);
+}
+
+Test(telemetry, figures_of_who_says_nothing_or_nonsense) {
+  struct client_told f = figures("{\"stats\":[]}");
+  cr_assert(!f.has_mic && !f.has_play && !f.is_relayed && !f.rtt_ms);
+  f = figures("{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsReceived\":-5,\"totalSamplesReceived\":10,"
+              "\"concealedSamples\":1e300},{\"type\":\"candidate-pair\",\"nominated\":true,\"state\":"
+              "\"succeeded\",\"currentRoundTripTime\":1e8,\"localCandidateId\":[]},{\"type\":3},"
+              "{\"type\":\"media-source\",\"audioLevel\":\"x\"}]}");
+  cr_assert(f.received == 0 && f.played == 10 && f.concealed == 0 && f.rtt_ms == 0 && !f.has_mic);
+  f = figures("{\"stats\":[{\"type\":\"inbound-rtp\",\"totalSamplesReceived\":10,"
+              "\"concealedSamples\":1000}]}");
+  cr_assert_eq(f.concealed, 10);
+}
+
 static struct desc_candidate candidate(enum cand_type type, const char *host) {
   struct desc_candidate c = {.component = 1, .type = (uint8_t)type, .is_udp = true};
   cr_assert_eq(addr_parse(&c.address, slice_of(host), 40000), 0);
