@@ -61,9 +61,16 @@ static int sets_load(struct trunks *t, const struct expiry_files *before, char *
   return result;
 }
 
+static const struct conf_listener *listener_of(const struct conf *c, const char *name) {
+  for (uint32_t i = 0; i < c->n_listeners; i++)
+    if (strcmp(c->listeners[i].name, name) == 0)
+      return &c->listeners[i];
+  return NULL;
+}
+
 static bool sets_same(const struct conf *a, const struct conf *b) {
   for (uint32_t i = 0; i < b->n_listeners; i++) {
-    const struct conf_listener *l = &b->listeners[i], *was = conf_listener_find(a, slice_of(l->name));
+    const struct conf_listener *l = &b->listeners[i], *was = listener_of(a, l->name);
     if (l->transport == TRANSPORT_TLS && (!was || !secure_same(a, was, b, l)))
       return false;
   }
