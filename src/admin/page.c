@@ -74,12 +74,11 @@ static bool cursor_read(const struct desk_ask *ask, const json_t *all, const cha
                         struct web_answer *answer) {
   char text[CURSOR_BYTES];
   uint64_t index = 0;
-  struct slice rest = slice_of(text);
   int r = web_query(ask->web, "cursor", text, sizeof text);
+  struct slice rest = r == 0 ? slice_of(text) : (struct slice){0};
   *ret = 0;
   if (r == -ENOENT)
     return true;
-  rest = slice_of(text);
   if (r < 0 || slice_u64(slice_cut(&rest, '.'), 1u << 30, &index) < 0 || !rest.p) {
     desk_wrong_query(answer, "cursor", "not one of ours");
     return false;

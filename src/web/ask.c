@@ -222,7 +222,10 @@ int web_query(const struct web_ask *ask, const char *name, char *dst, size_t dst
     found = value.p ? value : SLICE("");
   }
   dst[0] = 0;
-  return found.p ? web_unescape(found, true, true, dst, dst_bytes) : -ENOENT;
+  int r = found.p ? web_unescape(found, true, true, dst, dst_bytes) : -ENOENT;
+  if (r < 0)
+    dst[0] = 0; /* what did not fit is no text */
+  return r;
 }
 
 struct slice web_cookie(struct slice cookie, const char *name) {

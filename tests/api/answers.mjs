@@ -65,6 +65,7 @@ export class Answers {
     if (!told['x-codes']) return faults;
     if (value.status !== Number(status)) faults.push(`the problem says ${value.status}`);
     if (!told['x-codes'].includes(value.code)) faults.push(`code ${value.code} is not documented with ${status}`);
+    if (status === '422' && value.code !== 'idempotency' && !value.errors?.length) faults.push('a 422 that points at nothing');
     if (value.type !== `urn:sallyport:problem:${value.code}`) faults.push(`type ${value.type}`);
     return faults;
   }

@@ -231,6 +231,20 @@ Test(desk, the_next_page_is_what_was_asked) {
   }
 }
 
+Test(desk, a_cursor_too_long_is_refused) {
+  char query[600], text[16];
+  memset(text, 'y', sizeof text);
+  snprintf(query, sizeof query, "cursor=%0500d", 1);
+  const struct web_ask web = {.path = SLICE("/admin/v1/x"), .query = slice_of(query)};
+  const struct desk_ask ask = {.web = &web};
+  struct web_answer answer = {0};
+  desk_page(&ask, "rows", "id", json_array(), &answer);
+  cr_expect_eq(answer.status, 400);
+  web_answer_done(&answer);
+  cr_expect_eq(web_query(&web, "cursor", text, sizeof text), -ENOSPC);
+  cr_expect_str_eq(text, "", "what did not fit is still a text");
+}
+
 Test(shape, secrets_are_cut) {
   json_t *body = json_loads("{\"t\":\"a\",\"s\":\"hidden\"}", 0, NULL),
          *cut = shape_cut(&shape_outer, body);
