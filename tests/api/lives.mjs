@@ -190,10 +190,10 @@ async function calls(door, call) {
   });
 }
 
-/** A stream for a while, and what is done once it shows a call: each event is one that the document tells of, and each kind comes. */
+/** A stream for a while, and what is done once it shows a call: each event is one that the document tells of, and each kind that must comes. */
 async function events(door, then) {
   const data = Object.fromEntries(door.doc.components.schemas.event.oneOf.map((e) => [e.properties.event.const, e.properties.data.$ref.split('/').pop()]));
-  const wanted = new Set(['overview', 'call', 'call.gone', 'trunk', 'alarm', 'config']);
+  const wanted = new Set(['overview', 'call', 'call.gone', 'trunk', 'config']); // alarm and trunk.gone come where there is cause
   await new Promise((resolve) => {
     const q = http.get({ host: door.url.hostname, port: door.url.port, path: '/admin/v1/events', headers: { Authorization: `Bearer ${door.token}` } }, (r) => {
       for (const f of door.answers.judge(door.byId.listen, String(r.statusCode), r.headers, '{}')) door.fault(`events: ${f}`);
