@@ -108,6 +108,7 @@ static json_t *other_content(const struct verb *v) {
               {"file", "*/*"},
               {"pcap", "application/vnd.tcpdump.pcap"},
               {"records_export", "text/csv|application/jsonl"},
+              {"audit_export", "application/jsonl"},
               {"bundle", "application/gzip"},
               {"doctor_show", "text/html"}};
   json_t *all = json_object();
