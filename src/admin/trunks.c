@@ -202,6 +202,23 @@ void verb_trunk_patch(struct admin *a, struct desk_ask *ask, struct web_answer *
   work_end(&w);
 }
 
+SHAPE(trunk_drain, {"on", SHAPE_BOOL, SHAPE_MUST});
+
+/* One setting, which an operator may change who may change no other: no ETag, the last word counts. */
+void verb_trunk_drain(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
+  bool on = json_is_true(json_object_get(ask->body, "on"));
+  json_t *patch = json_pack("{s:b}", "enabled", !on), *body = ask->body;
+  struct work w;
+  ask->body = patch;
+  bool ok = work_begin(a, ask, &w, ret);
+  ask->body = body;
+  if (ok) {
+    put(a, ask, &w, desk_merge(w.now, w.body), ret);
+    work_end(&w);
+  }
+  json_decref(patch);
+}
+
 /* What a PATCH with that body would change: nothing is changed. */
 void verb_trunk_diff(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct work w;

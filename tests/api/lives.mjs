@@ -109,6 +109,10 @@ async function trunks(door) {
   const made = await door.good('trunk_new', 201, { body: settings });
   if (made.headers.location !== '/admin/v1/trunks/bench') door.fault(`trunk_new: ${made.headers.location}`);
   await door.good('trunk_new', 422, { body: { settings } });
+  for (const on of [true, false]) {
+    const drained = await door.good('trunk_drain', 200, { params, body: { on } });
+    if (drained.doc?.settings.enabled === on) door.fault(`trunk_drain: ${drained.told}`);
+  }
   let read = await unchanged(door, 'trunk', params);
   await door.good('trunk_diff', 200, { params, body: { max_calls: 7 } });
   read = await matched(door, 'trunk_patch', params, { max_calls: 7 }, read.headers.etag, 200);
@@ -243,6 +247,7 @@ async function program(door) {
   const page = await unchanged(door, 'page');
   await unchanged(door, 'file', { name: page.text.match(/console\/([\w.-]+)/)?.[1] });
   await pages(door, 'audit', 'audit', 3);
+  await door.good('audit_export', 200, { params: { verb: 'trunk_new' } });
   await pages(door, 'certificates', 'certificates');
 }
 

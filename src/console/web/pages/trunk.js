@@ -166,7 +166,7 @@ function Drain({ row }) {
   const [asks, setAsks] = useState(false);
   const { act, problem, busy } = useAct();
   if (!mayOperate()) return null;
-  const on = !(row.draining ?? row.drained);
+  const on = row.enabled !== false;
   const drain = () => {
     setAsks(false);
     act(() => post(`trunks/${enc(row.name)}/drain`, { on }), on ? 'No new calls go to this trunk.' : 'The trunk takes calls again.');

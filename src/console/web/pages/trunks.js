@@ -9,7 +9,7 @@ import { Badge, Empty, Head, Peer, Section, Table, html, say, useData } from '..
 import { number, span, words } from '../words.js';
 
 const TONES = { up: 'good', active: 'good', online: 'good', down: 'bad', inactive: 'bad', offline: 'bad', drained: 'warn', draining: 'warn', warning: 'warn' };
-export const TrunkState = ({ trunk }) => (trunk.enabled === false ? html`<${Badge}>Not enabled<//>` : html`<${Badge} tone=${trunk.draining ? 'warn' : TONES[String(trunk.state).toLowerCase()] ?? 'idle'}>${trunk.draining ? 'Drained' : words(trunk.state)}<//>`);
+export const TrunkState = ({ trunk }) => (trunk.enabled === false ? html`<${Badge} tone="warn">Drained<//>` : html`<${Badge} tone=${TONES[String(trunk.state).toLowerCase()] ?? 'idle'}>${words(trunk.state)}<//>`);
 export const expiry = (s) => (s ? (s * 1000 < Date.now() ? 'expired' : `in ${span(s * 1000 - Date.now())}`) : '–');
 
 const COLUMNS = [
