@@ -20,6 +20,22 @@ static int user_ids(const char *user, uid_t *ret_uid, gid_t *ret_gid) {
   return 0;
 }
 
+static int files_give(const char *dir, uid_t uid, gid_t gid) {
+  DIR *d = opendir(dir);
+  if (!d)
+    return -errno;
+  int r = fchown(dirfd(d), uid, gid) < 0 ? -errno : 0;
+  for (struct dirent *e; r == 0 && (e = readdir(d));) {
+    struct stat st;
+    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)) &&
+        fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0 && errno != ENOENT)
+      r = -errno;
+  }
+  closedir(d);
+  return r;
+}
+
 int jail_give(const char *dir, const char *user) {
   uid_t uid;
   gid_t gid;
@@ -30,20 +46,10 @@ int jail_give(const char *dir, const char *user) {
   int r = user_ids(user, &uid, &gid);
   if (r < 0)
     return r;
-  DIR *d = opendir(dir);
-  if (!d)
-    return -errno;
-  if (fchown(dirfd(d), uid, gid) < 0)
-    r = -errno;
-  for (struct dirent *e; r == 0 && (e = readdir(d));) {
-    struct stat st;
-    if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-        (S_ISREG(st.st_mode) || S_ISSOCK(st.st_mode)) &&
-        fchownat(dirfd(d), e->d_name, uid, gid, AT_SYMLINK_NOFOLLOW) < 0)
-      r = -errno;
-  }
-  closedir(d);
-  return r;
+  r = files_give(dir, uid, gid);
+  /* Again: while threads of ours still are root, a database makes its logs with the owner that it has
+   * itself. What came before it was given away in the first turn is here now. */
+  return r < 0 ? r : files_give(dir, uid, gid);
 }
 
 /* Rings do what the filter cannot see: none is made any more, and who has none uses none. */
