@@ -46,7 +46,7 @@ class Gateway(bench_signaling.Gateway):
     trace = "all"
 
     def __init__(self, cores, records):
-        self.records, self.here, self.uac, self.uas = records, b.address(1), b.address(2), b.address(3)
+        self.records, self.here, self.uac, self.uas, self.other = records, *(b.address(i) for i in range(1, 5))
         super().__init__(cores, {})
 
     def _configuration(self, users, service, base):
@@ -59,7 +59,13 @@ class Gateway(bench_signaling.Gateway):
                          (f"token_file: {self.dir}", f"streams_max: {STREAMS + 16}, token_file: {self.dir}")):
             assert old in text, old
             text = text.replace(old, new)
-        return text
+        far = next(line for line in text.split("\n") if "{name: far," in line)
+        return text.replace(far, far + "\n" + far.replace("name: far", "name: coming").replace(self.uas, self.other))
+
+    def _write(self, name, text):
+        if name == "plan.yaml":
+            text += """  - {name: coming, from: trunk, called: {prefix: ["+1777"]}, then: {trunk: coming}}\n"""
+        super()._write(name, text)
 
 
 class Client:
@@ -175,7 +181,7 @@ class Calls:
 def churn(cores, gateway):
     """A few calls that come and go, so that there is something to tell; their set-up is measured."""
     return generator(cores[1], ["sipgen", "--target", f"{gateway.here}:{gateway.sip_port}", "--uac", f"{gateway.uac}:{PORT + 3}",
-                                "--uas", f"{gateway.uas}:{PORT + 2}", "--rate", str(CHURN), "--seconds", str(WINDOW_S), "--hold", "2000"])
+                                "--uas", f"{gateway.other}:{PORT}", "--prefix", "1777", "--rate", str(CHURN), "--seconds", str(WINDOW_S), "--hold", "2000"])
 
 
 def window(cores, gateway, calls, client, wanted):
@@ -250,9 +256,9 @@ def main():
         ours, floor = measure(cores, where)
     b.table(list(ours), {"ours": ours, "bare MHD": floor})
     ratios = {"plain_of_floor": b.ratio(ours["requests_cpu_s"], floor["requests_cpu_s"]),
-              "audio_p99_of_quiet": b.ratio(ours["audio_p99_us"], ours["audio_quiet_p99_us"])}
+              "audio_p99_added_us": ours["audio_p99_us"] - ours["audio_quiet_p99_us"]}
     goals = {"streams": {"min": STREAMS}, "metrics_p95_ms": {"max": 200}, "page_p95_ms": {"max": 200}, "search_p95_ms": {"max": 100},
-             "plain_of_floor": {"min": 0.8}, "audio_lost": {"max": 0}, "calls_failed": {"max": 0}, "audio_p99_of_quiet": {"max": 1.5}, "overview_age_p95_ms": {"max": 1000}}
+             "plain_of_floor": {"min": 0.8}, "audio_lost": {"max": 0}, "calls_failed": {"max": 0}, "audio_p99_added_us": {"max": 1000}, "overview_age_p95_ms": {"max": 1000}}
     b.finish("admin", ours, {}, floor, ratios, goals)
     return 0
 

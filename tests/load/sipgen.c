@@ -46,9 +46,10 @@ static struct options {
   char target_text[32], uac_text[32], uas_text[32];
   unsigned rate, seconds, hold_ms, timeout_s;
   bool hold_all, is_secured;
-  unsigned media; /* so many calls have audio */
-  unsigned users; /* native users: there is no callee of ours */
-} o = {.rate = 10, .seconds = 5, .hold_ms = 1000, .timeout_s = 5};
+  unsigned media;     /* so many calls have audio */
+  const char *prefix; /* what numbers begin with, four digits */
+  unsigned users;     /* native users: there is no callee of ours */
+} o = {.rate = 10, .seconds = 5, .hold_ms = 1000, .timeout_s = 5, .prefix = "1555"};
 
 static struct call *calls;
 static unsigned n_calls, n_sent, n_bye, n_checked, n_done, n_failed, n_answered, n_late;
@@ -144,7 +145,7 @@ static void number_of(unsigned i, char dst[24]) {
   if (o.users)
     snprintf(dst, 24, "+16%02u%08u", i % o.users, i);
   else
-    snprintf(dst, 24, "+1555%08u", i);
+    snprintf(dst, 24, "+%s%08u", o.prefix, i);
 }
 
 static void invite(unsigned i) {
@@ -481,10 +482,19 @@ static int bound(const struct sockaddr_in *at) {
 }
 
 static void take_options(int argc, char **argv) {
-  static const struct option names[] = {
-      {"target", 1, 0, 't'},  {"uac", 1, 0, 'c'},    {"uas", 1, 0, 's'},     {"rate", 1, 0, 'r'},
-      {"seconds", 1, 0, 'n'}, {"hold", 1, 0, 'h'},   {"timeout", 1, 0, 'o'}, {"hold-all", 0, 0, 'a'},
-      {"srtp", 0, 0, 'x'},    {"native", 1, 0, 'u'}, {"media", 1, 0, 'm'},   {0, 0, 0, 0}};
+  static const struct option names[] = {{"target", 1, 0, 't'},
+                                        {"uac", 1, 0, 'c'},
+                                        {"uas", 1, 0, 's'},
+                                        {"rate", 1, 0, 'r'},
+                                        {"seconds", 1, 0, 'n'},
+                                        {"hold", 1, 0, 'h'},
+                                        {"timeout", 1, 0, 'o'},
+                                        {"hold-all", 0, 0, 'a'},
+                                        {"srtp", 0, 0, 'x'},
+                                        {"native", 1, 0, 'u'},
+                                        {"media", 1, 0, 'm'},
+                                        {"prefix", 1, 0, 'p'},
+                                        {0, 0, 0, 0}};
   for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     switch (c) {
     case 't':
@@ -510,6 +520,9 @@ static void take_options(int argc, char **argv) {
       break;
     case 'a':
       o.hold_all = true;
+      break;
+    case 'p':
+      o.prefix = optarg;
       break;
     case 'm':
       o.media = (unsigned)atoi(optarg);
