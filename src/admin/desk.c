@@ -289,13 +289,13 @@ void desk_direct(void *arg, const struct web_ask *ask, struct web_answer *ret) {
     web_answer_problem(ret, WEB_PROBLEM_etag_missing, NULL);
     return;
   }
-  d.body = body_read(d.verb, ask, ret);
   bool is_read = d.verb->method == WEB_GET && !(d.verb->flags & VERB_TOLD);
-  if (d.body && is_read && d.verb->thread == VERB_WEB) {
+  if (is_read && d.verb->thread == VERB_WEB) {
     d.verb->fn(arg, &d, ret);
     none_match(&d, ret);
-  } else if (d.body && !is_read)
+  } else if (!is_read && (d.body = body_read(d.verb, ask, ret))) {
     desk_run(arg, &d, ret);
+  }
   ask_done(&d);
 }
 

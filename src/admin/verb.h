@@ -38,7 +38,7 @@ struct desk_ask {
       *web; /* web has parameters (web->params.text[0] …), query, If-Match, peer, handle. */
   const struct verb *verb;
   const struct web_asker *who; /* who asks; who->role is an enum role, who->by an enum asker_by. */
-  json_t *body;                /* body passed its shape; an empty object where the verb takes none. */
+  json_t *body;                /* body passed its shape; empty, or NULL, where the verb takes none. */
   /* What the audit shall tell; NULL: after is the body, before is nothing. The handler makes them, the
    * desk frees them. Web thread only. */
   json_t *before, *after;
