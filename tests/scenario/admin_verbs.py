@@ -274,7 +274,7 @@ check(raw_ask("POST", "/logout", **sec)[0].status == 204 and raw_ask("GET", "/me
 for body in ({}, {"user": "a"}, {"token": "x", "user": "a"}, {"user": 5, "password": "x"}):
     check(raw_ask("POST", "/login", body)[0].status == 422, body)
 seen = [login({"user": u, "password": "wrong"})[0] for u in ["nobody", "sec"] * 5]
-check([a.status for a in seen][:5] == [401] * 5 and seen[-1].status == 429 and int(seen[-1].getheader("Retry-After")) >= 1, [a.status for a in seen])
+check([a.status for a in seen][:4] == [401] * 4 and seen[-1].status == 429 and int(seen[-1].getheader("Retry-After")) >= 1, [a.status for a in seen])  # and one of a locked user before
 check(login({"user": "sec", "password": "y" * 12})[0].status == 429, "even the right one waits")
 
 # --- erasure, backup, bundle ----------------------------------------------------------------------------
