@@ -19,6 +19,12 @@ static bool has_sound(const struct call_facts *c) {
   return c->has_talk && c->talk.rx.packets >= PACKETS_FEW;
 }
 
+/* Most of what came had a payload type that was not agreed: nobody hears it. */
+static bool is_misfit(const struct call_facts *c) {
+  return c->has_talk && c->talk.odd.bad_payload > PACKETS_FEW &&
+         c->talk.odd.bad_payload * UINT64_C(2) > c->talk.rx.packets;
+}
+
 bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_there(f, CALL_BASE, r))
     return false;
@@ -34,6 +40,10 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
     return;
   if (call_is_misfit(f))
     SKIP(r, "the answer cannot stand: see answer_fits or route");
+  else if (is_misfit(c))
+    FAIL(r, "Its answer has to name the payload type that it sends.",
+         "%u packets of payload type %u, which was not agreed", c->talk.odd.bad_payload,
+         c->talk.odd.payload_type);
   else if (has_sound(c))
     PASS(r, "%llu packets in %u ms", (unsigned long long)rx->packets, c->talk_ms);
   else if (rx->wrong_source)
@@ -297,6 +307,10 @@ static void alone(const struct doctor_facts *f, enum test_call which, const char
     SKIP(r, "no answer of its can stand: see answer_fits or route");
   else if (!c->fits)
     FAIL(r, advice, "%s", c->why[0] ? c->why : "the answer does not fit");
+  else if (is_misfit(c) && is_misfit(base_of(f)))
+    SKIP(r, "taken; its payload types are at fault in every call: see rtp_in");
+  else if (is_misfit(c))
+    FAIL(r, advice, "%s is agreed, payload type %u comes", what, c->talk.odd.payload_type);
   else if (c->direction == DIR_INACTIVE || c->direction == DIR_RECV || !c->has_talk)
     SKIP(r, "taken; but the number sends nothing");
   else if (!c->talk.rx.packets && c->talk.rx.auth_failures)

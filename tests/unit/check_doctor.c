@@ -471,6 +471,8 @@ Test(doctor, each_fault_of_a_call_is_one_failure) {
   PLANT(c->expires_s = 7200, " session_timer")
   PLANT(c->silent_ms = 1500; f.calls[CALL_CODEC_PCMU].talk.rx.packets = 0, " dead_air")
   PLANT(f.calls[CALL_CODEC_PCMU].talk.rx.packets = 0, " codec_pcmu")
+  PLANT(f.calls[CALL_CODEC_PCMU].talk.odd.bad_payload = 40, " codec_pcmu")
+  PLANT(c->talk.odd.bad_payload = f.calls[CALL_CODEC_PCMU].talk.odd.bad_payload = 40, " rtp_in")
   PLANT(c->strange.status = 481; c->bye.status = 481, " strange_in_call")
   PLANT(c->strange = (struct said){.is_asked = true}, " strange_in_call")
   PLANT(c->info = (struct said){.is_asked = true}, " dtmf_info")
