@@ -2,7 +2,7 @@
 // What changes by itself: one event stream fills these signals, whatever page is shown.
 
 import { batch, computed, signal } from '@preact/signals';
-import { whoAmI } from './api.js';
+import { get, whoAmI } from './api.js';
 
 export const overview = signal(null);
 export const calls = signal(new Map());
@@ -21,6 +21,9 @@ setInterval(() => (now.value = Date.now()), 1000);
 const FLUSH_MS = 200; // what came meanwhile is drawn at once: a thousand calls change faster than a page should
 const STORES = { call: calls, trunk: trunks, alarm: alarms };
 const KEYS = { call: 'id', trunk: 'name', alarm: 'id' };
+
+const CALLS_PAGE = 500, CALLS_MAX = 2000;
+const gone = new Set(); // calls that ended while the others are asked for
 
 let source = null;
 let timer = 0, flushTimer = 0;
@@ -46,7 +49,22 @@ function put(kind, key, row) {
 const HANDLERS = { overview: (row) => (overview.value = row), config: (row) => (config.value = row) };
 for (const [kind, key] of Object.entries(KEYS)) {
   HANDLERS[kind] = (row) => put(kind, row[key], row);
-  HANDLERS[`${kind}.gone`] = (row) => put(kind, row[key], null);
+  HANDLERS[`${kind}.gone`] = (row) => {
+    if (kind === 'call' && gone.size < CALLS_MAX) gone.add(row[key]);
+    put(kind, row[key], null);
+  };
+}
+
+/** The stream begins with the latest calls only: the others are asked for, what the stream said meanwhile counts. */
+async function callsBefore() {
+  let cursor = '';
+  gone.clear();
+  for (let n = 0; cursor !== null && n < CALLS_MAX; n += CALLS_PAGE) {
+    const page = await get(`calls?limit=${CALLS_PAGE}${cursor && `&cursor=${encodeURIComponent(cursor)}`}`).catch(() => ({ calls: [], cursor: null }));
+    const told = new Set(waiting.filter(([kind]) => kind === 'call').map(([, id]) => id));
+    for (const row of page.calls) if (!told.has(row.id) && !gone.has(row.id) && (isFresh || !calls.value.has(row.id))) put('call', row.id, row);
+    cursor = page.cursor;
+  }
 }
 
 export function open() {
@@ -57,6 +75,7 @@ export function open() {
     waiting = [];
     isFresh = true; // a snapshot of everything comes first
     flushTimer ||= setTimeout(flush, FLUSH_MS);
+    callsBefore();
     if (link.value === 'lost') whoAmI(); // meanwhile it may be another role's
     link.value = 'open';
   };

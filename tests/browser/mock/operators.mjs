@@ -137,7 +137,7 @@ export class Operators {
     reply.writeHead(200, { 'Content-Type': 'text/event-stream' });
     const tell = (event, data) => reply.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     tell('overview', this.s.overview);
-    for (const c of this.s.calls) tell('call', c);
+    for (const c of this.s.calls.slice(0, 100)) tell('call', c); // as the gateway does
     for (const t of this.s.trunks) tell('trunk', t);
     for (const a of this.s.alarms) tell('alarm', a);
     tell('config', { version: '00a1', confirm_by: this.s.config.pending?.confirm_by ?? null });
@@ -153,7 +153,7 @@ export class Operators {
     if (!isIn && verb !== 'GET openapi.json') return [401, { title: 'A valid token is needed', status: 401 }];
     if (!verb.startsWith('GET') && request.headers['x-sallyport'] !== '1') return [403, { title: 'Not allowed', status: 403 }];
     const simple = {
-      'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, s.overview],
+      'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, s.overview], 'GET calls': () => this.page(request),
       'GET trunks': () => list('trunks', s.trunks), 'GET records': () => list('records', s.records), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
       'GET certificates': () => list('certificates', s.certificates), 'GET alarms': () => list('alarms', s.alarms), 'GET audit': () => list('audit', s.audit), 'GET audit/verify': () => [200, { ok: true, rows: 2, broken_at: null }],
       'GET users': () => list('users', s.users), 'GET api-tokens': () => list('tokens', s.tokens), 'GET system': () => [200, s.system], 'GET config': () => [200, s.config, { ETag: '"e1"' }], 'GET config/history': () => list('history', s.history),
@@ -168,6 +168,11 @@ export class Operators {
       'POST api-tokens': () => [201, { id: 't_2', token: 'spa_once' }],
     };
     return simple[verb]?.() ?? this.one(verb);
+  }
+
+  page(request) {
+    const q = new URL(request.url, 'http://x').searchParams, from = Number(q.get('cursor') ?? 0), to = from + Number(q.get('limit') ?? 100);
+    return [200, { calls: this.s.calls.slice(from, to), cursor: to < this.s.calls.length ? String(to) : null }];
   }
 
   one(verb) {

@@ -3,7 +3,7 @@
 
 import { useState } from 'preact/hooks';
 import { enc } from '../api.js';
-import { calls, now } from '../live.js';
+import { calls, now, overview } from '../live.js';
 import { Badge, Empty, Head, Peer, Section, Table, Time, html } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
@@ -36,7 +36,7 @@ export function Calls() {
   const [wanted, setWanted] = useState('');
   const all = [...calls.value.values()].sort((a, b) => String(b.started_at ?? b.created_at).localeCompare(String(a.started_at ?? a.created_at)));
   const rows = wanted ? all.filter((c) => JSON.stringify([c.id, c.from, c.to, c.trunk, c.user, c.legs]).toLowerCase().includes(wanted.toLowerCase())) : all;
-  return html`<${Head} title="Live calls" lead=${`${number(all.length)} alive. The list follows by itself.`} />
+  return html`<${Head} title="Live calls" lead=${`${number(Math.max(all.length, overview.value?.calls.live ?? 0))} alive. The list follows by itself.`} />
     <${Section} title="Calls" tools=${html`<label class="inline">Filter <input type="search" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /></label>`}>
       <${CallTable} rows=${rows.slice(0, SHOWN)} />${rows.length > SHOWN && html`<p class="soft">The latest ${SHOWN} of ${number(rows.length)} are shown: filter for the others.</p>`}<//>`;
 }
