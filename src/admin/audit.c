@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GET /admin/v1/audit, its export and /audit/verify, and how the desk writes a change down. Web threads.
  */
-#include "admin/desk.h"
+#include "admin/paged.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-
-#include <stdatomic.h>
-#include <stdio.h>
 
 SHAPE(audit_row, {"seq", SHAPE_INT, SHAPE_MUST}, {"at", SHAPE_TIME, SHAPE_MUST},
       {"who", SHAPE_TEXT, SHAPE_MUST}, {"role", SHAPE_TEXT, SHAPE_MUST},
@@ -205,26 +202,24 @@ void verb_audit(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
 }
 
 /* The export: a page of rows at a time while it is sent. */
-enum { EXPORT_ROWS = 100, EXPORTS_MAX = 4 };
+enum { EXPORT_ROWS = 100 };
 
 struct export {
+  struct paged paged; /* paged is first: paged.h. */
   struct ledger *ledger;
   struct asked_rows want;
-  bool ended;
-  char *text; /* text is what of a page is not yet sent, from `at`. */
-  size_t bytes, at;
 };
 
 static _Atomic unsigned exports;
 
 static void export_free(void *arg) {
   struct export *e = arg;
-  free(e->text);
+  paged_done(&e->paged);
   free(e);
-  atomic_fetch_sub(&exports, 1);
 }
 
-static int page_write(struct export *e, FILE *f) {
+static int page_write(struct paged *p, FILE *f) {
+  struct export *e = (struct export *)p;
   struct audit_row *rows = NULL;
   size_t n = 0;
   int r = audit_list(e->ledger, &e->want.q, &rows, &n);
@@ -234,46 +229,19 @@ static int page_write(struct export *e, FILE *f) {
     fputc('\n', f);
     json_decref(row);
   }
-  e->ended = r < 0 || n < EXPORT_ROWS || rows[n - 1].seq <= 1;
-  if (!e->ended)
+  p->ended = r < 0 || n < EXPORT_ROWS || rows[n - 1].seq <= 1;
+  if (!p->ended)
     e->want.q.before_seq = rows[n - 1].seq;
   audit_rows_free(rows, n);
   return r;
 }
 
-static int page_make(struct export *e) {
-  free(e->text);
-  e->text = NULL;
-  e->at = e->bytes = 0;
-  FILE *f = open_memstream(&e->text, &e->bytes);
-  if (!f)
-    return -ENOMEM;
-  int r = page_write(e, f);
-  return fclose(f) == 0 ? r : -ENOMEM;
-}
-
-static ssize_t export_read(void *arg, char *dst, size_t max) {
-  struct export *e = arg;
-  while (e->at == e->bytes && !e->ended)
-    if (page_make(e) < 0)
-      return -1;
-  size_t n = e->bytes - e->at < max ? e->bytes - e->at : max;
-  if (n)
-    memcpy(dst, e->text + e->at, n);
-  e->at += n;
-  return (ssize_t)n;
-}
-
 void verb_audit_export(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  struct export *e = calloc(1, sizeof *e);
+  struct export *e = paged_new(sizeof *e, page_write, &exports, ret);
   if (!e)
     return;
   e->ledger = a->ledger;
-  bool has_room = atomic_fetch_add(&exports, 1) < EXPORTS_MAX;
-  if (!has_room)
-    web_answer_problem(ret, WEB_PROBLEM_overload,
-                       &(struct web_problem_info){.detail = "four exports are being sent already"});
-  if (!has_room || !asked_read(ask, &e->want, ret)) {
+  if (!asked_read(ask, &e->want, ret)) {
     export_free(e);
     return;
   }
@@ -281,7 +249,7 @@ void verb_audit_export(struct admin *a, struct desk_ask *ask, struct web_answer 
   ret->status = 200;
   ret->type = "application/jsonl";
   ret->extra[0] = (struct web_header){"Content-Disposition", "attachment; filename=\"audit.jsonl\""};
-  ret->source = (struct web_source){export_read, export_free, e};
+  ret->source = (struct web_source){paged_read, export_free, e};
 }
 
 void verb_audit_verify(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

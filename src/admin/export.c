@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * GET /records/export: lines of CSV or JSON made page by page while they are sent, so that a million
  * records need the memory of one page. Web threads. */
+#include "admin/paged.h"
 #include "admin/recquery.h"
 
 #include <stdio.h>
 
 #define EXPORT_PAGE 50
-#define EXPORTS_MAX 4 /* a page of records each, and a connection to the file */
 
 enum line_kind { LINE_CALLS, LINE_LEGS, LINE_ATTEMPTS };
 
@@ -22,12 +22,11 @@ static const struct column columns[] = {
 };
 
 struct export {
+  struct paged paged; /* paged is first: paged.h. */
   struct reader *reader;
   struct reader_query q;
   enum line_kind kind;
-  bool csv, ended;
-  char *text; /* text is what of a page is not yet sent, from `at`. */
-  size_t bytes, at;
+  bool csv, has_heads;
 };
 
 static _Atomic unsigned exports;
@@ -35,9 +34,8 @@ static _Atomic unsigned exports;
 static void export_free(void *arg) {
   struct export *e = arg;
   reader_free(e->reader);
-  free(e->text);
+  paged_done(&e->paged);
   free(e);
-  atomic_fetch_sub(&exports, 1);
 }
 
 /* A spreadsheet takes what begins so for a formula; numbers, also +1425…, are what they are. */
@@ -133,43 +131,21 @@ static void record_write(const struct export *e, FILE *f, const struct record *r
   json_decref(doc);
 }
 
-/* The next page as text: 0, or -errno (the file cannot be read, no memory). */
-static int page_make(struct export *e, FILE *f) {
+static int page_write(struct paged *p, FILE *f) {
+  struct export *e = (struct export *)p;
   struct record *rows = NULL;
   size_t n = 0;
   char cursor[READER_CURSOR_BYTES];
+  if (e->csv && !e->has_heads)
+    csv_write(f, e->kind, NULL);
+  e->has_heads = true;
   int r = reader_list(e->reader, &e->q, &rows, &n, cursor);
   for (size_t i = 0; r == 0 && i < n; i++)
     record_write(e, f, &rows[i]);
   free(rows);
   memcpy(e->q.cursor, cursor, sizeof(cursor));
-  e->ended = !cursor[0];
+  p->ended = !cursor[0];
   return r;
-}
-
-static int text_make(struct export *e, bool heads) {
-  free(e->text);
-  e->text = NULL;
-  e->at = e->bytes = 0;
-  FILE *f = open_memstream(&e->text, &e->bytes);
-  if (!f)
-    return -ENOMEM;
-  if (heads && e->csv)
-    csv_write(f, e->kind, NULL);
-  int r = page_make(e, f);
-  return fclose(f) == 0 ? r : -ENOMEM;
-}
-
-static ssize_t export_read(void *arg, char *dst, size_t max) {
-  struct export *e = arg;
-  while (e->at == e->bytes && !e->ended)
-    if (text_make(e, false) < 0)
-      return -1;
-  size_t n = e->bytes - e->at < max ? e->bytes - e->at : max;
-  if (n)
-    memcpy(dst, e->text + e->at, n);
-  e->at += n;
-  return (ssize_t)n;
 }
 
 /* The choice's index, the first where nothing is asked; -EINVAL. */
@@ -200,7 +176,7 @@ static void export_begin(struct admin *a, struct export *e, struct web_answer *r
   int r = reader_new(&e->reader, a->store_file);
   e->q.limit = EXPORT_PAGE;
   if (r == 0)
-    r = text_make(e, true); /* what is wrong with the query is told while it can be */
+    r = paged_make(&e->paged); /* what is wrong with the query is told while it can be */
   if (r < 0) {
     web_answer_problem(ret, WEB_PROBLEM_overload,
                        &(struct web_problem_info){.detail = "the records cannot be read now"});
@@ -212,18 +188,14 @@ static void export_begin(struct admin *a, struct export *e, struct web_answer *r
   ret->extra[0] =
       (struct web_header){"Content-Disposition", e->csv ? "attachment; filename=\"records.csv\""
                                                         : "attachment; filename=\"records.jsonl\""};
-  ret->source = (struct web_source){export_read, export_free, e};
+  ret->source = (struct web_source){paged_read, export_free, e};
 }
 
 void verb_records_export(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  struct export *e = calloc(1, sizeof(*e));
+  struct export *e = paged_new(sizeof(*e), page_write, &exports, ret);
   if (!e)
     return;
-  if (atomic_fetch_add(&exports, 1) >= EXPORTS_MAX) {
-    web_answer_problem(ret, WEB_PROBLEM_overload,
-                       &(struct web_problem_info){.detail = "four exports are being sent already"});
-    export_free(e);
-  } else if (records_query_read(ask->web, &e->q, ret) && choices_read(ask->web, e, ret))
+  if (records_query_read(ask->web, &e->q, ret) && choices_read(ask->web, e, ret))
     export_begin(a, e, ret);
   else
     export_free(e);
