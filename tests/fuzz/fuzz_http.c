@@ -22,7 +22,7 @@ static void head_try(struct slice text) {
   if (head_judge(&h, true, &why) == WEB_PROBLEM_COUNT_ && h.field[HEAD_CONTENT_LENGTH].p &&
       h.field[HEAD_TRANSFER_ENCODING].p)
     abort();
-  (void)head_type_is(h.field[HEAD_CONTENT_TYPE], "application/json");
+  (void)head_type_listed(h.field[HEAD_CONTENT_TYPE], "application/json");
   struct addr local = {0};
   static const char *const hosts[] = {"edge.example"};
   (void)head_host_ok(h.field[HEAD_HOST], hosts, 1, &local);
