@@ -78,17 +78,19 @@ static void ring_bell(int fd) {
 
 /* Whoever gives jobs ------------------------------------------------------------------------------- */
 
+/* Once it is in the list and the lock is open, the job is the thread's, which may have freed it. */
 static int job_add(struct tracebook *b, struct job *j) {
+  bool is_ask = j->kind == JOB_ASK, is_must = j->kind == JOB_DROP || j->kind == JOB_ERASE;
   pthread_mutex_lock(&b->lock);
-  bool has_room = j->kind == JOB_DROP || j->kind == JOB_ERASE || (b->waiting_bytes + j->n <= b->set.queue_bytes &&
-                                          (j->kind != JOB_ASK || b->n_asks < ASKS_MAX));
+  bool has_room = is_must || (b->waiting_bytes + j->n <= b->set.queue_bytes &&
+                              (!is_ask || b->n_asks < ASKS_MAX));
   if (has_room) {
     list_add_tail(&b->jobs, &j->node);
     b->waiting_bytes += j->n;
-    b->n_asks += j->kind == JOB_ASK;
+    b->n_asks += is_ask;
   }
   pthread_mutex_unlock(&b->lock);
-  if (has_room && j->kind == JOB_ASK)
+  if (has_room && is_ask)
     ring_bell(b->ask_fd);
   if (has_room)
     ring_bell(b->wake_fd);
