@@ -134,13 +134,6 @@ static int take_rtcp(struct desc_reader *r, struct slice v) {
 
 /* ---- attributes ---- */
 
-static int take_word(char *dst, size_t dst_bytes, struct slice v, size_t min) {
-  v = slice_trim(v);
-  if (v.n < min || !line_is_word(v, dst_bytes - 1))
-    return -EBADMSG;
-  return line_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
-}
-
 static int take_mid(struct desc_reader *r, struct slice v) {
   if (!line_is_token(slice_trim(v), sizeof(r->media->mid) - 1))
     return -EBADMSG;
@@ -151,10 +144,10 @@ static int take_mid(struct desc_reader *r, struct slice v) {
 }
 
 static int take_ufrag(struct desc_reader *r, struct slice v) {
-  return take_word(r->at->ufrag, sizeof(r->at->ufrag), v, 4);
+  return line_word_copy(r->at->ufrag, sizeof(r->at->ufrag), v, 4);
 }
 static int take_pwd(struct desc_reader *r, struct slice v) {
-  return take_word(r->at->pwd, sizeof(r->at->pwd), v, 22);
+  return line_word_copy(r->at->pwd, sizeof(r->at->pwd), v, 22);
 }
 
 static int take_setup(struct desc_reader *r, struct slice v) {

@@ -4,13 +4,6 @@
 #include "wire/cand.h"
 #include "wire/line.h"
 
-static int word_take(char *dst, size_t dst_bytes, struct slice v, size_t min) {
-  v = slice_trim(v);
-  if (v.n < min || !line_is_word(v, dst_bytes - 1))
-    return -EBADMSG;
-  return line_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
-}
-
 static int candidate_take(struct desc_frag *f, struct slice v) {
   if (f->n_candidates == DESC_CANDIDATES_MAX)
     return -E2BIG;
@@ -28,15 +21,15 @@ static int attr_take(struct desc_frag *f, struct slice v, const char **rule) {
   }
   if (slice_eq(name, SLICE("ice-ufrag"))) {
     *rule = "a=ice-ufrag of 4 to 256 characters";
-    return word_take(f->ufrag, sizeof(f->ufrag), v, 4);
+    return line_word_copy(f->ufrag, sizeof(f->ufrag), v, 4);
   }
   if (slice_eq(name, SLICE("ice-pwd"))) {
     *rule = "a=ice-pwd of 22 to 256 characters";
-    return word_take(f->pwd, sizeof(f->pwd), v, 22);
+    return line_word_copy(f->pwd, sizeof(f->pwd), v, 22);
   }
   if (slice_eq(name, SLICE("mid"))) {
     *rule = "a=mid: a token of at most 32 characters";
-    return line_is_token(slice_trim(v), sizeof(f->mid) - 1) ? word_take(f->mid, sizeof(f->mid), v, 1)
+    return line_is_token(slice_trim(v), sizeof(f->mid) - 1) ? line_word_copy(f->mid, sizeof(f->mid), v, 1)
                                                             : -EBADMSG;
   }
   if (slice_eq(name, SLICE("end-of-candidates")))

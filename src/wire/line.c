@@ -72,3 +72,10 @@ int line_copy(char *dst, size_t dst_bytes, struct slice s) {
   memset(dst, 0, dst_bytes);
   return slice_copy(dst, dst_bytes, s);
 }
+
+int line_word_copy(char *dst, size_t dst_bytes, struct slice v, size_t min) {
+  v = slice_trim(v);
+  if (v.n < min || !line_is_word(v, dst_bytes - 1))
+    return -EBADMSG;
+  return line_copy(dst, dst_bytes, v) < 0 ? -EBADMSG : 0;
+}

@@ -22,3 +22,5 @@ bool line_is_word(struct slice s, size_t max);
 bool line_is_token(struct slice s, size_t max);
 /* slice_copy() that leaves nothing of a longer value before: fields compare as bytes. */
 int line_copy(char *dst, size_t dst_bytes, struct slice s);
+/* A word of at least min characters, blanks around it left out; -EBADMSG: it is none, or too long. */
+int line_word_copy(char *dst, size_t dst_bytes, struct slice v, size_t min);

@@ -68,15 +68,21 @@ def info(sip, uri, frm, invite):
     sip.wait("200 to INFO", lambda m: m.is_answer and "INFO" in m.get("cseq"))
 
 
+def echoed(house, sip, media):
+    """A call of the lab that the gateway answers itself: its dialog, its id, the 200."""
+    d = Dialog(sip, ECHO)
+    d.invite(audio_sdp(media.port))
+    answer = d.answer(200)
+    d.ack(answer)
+    media.to(answer.body)
+    call = wait_for("the live call", lambda: house.live_calls() and house.live_calls()[0]["id"])
+    return d, call, answer
+
+
 @G.scenario("a carrier's call: its messages, rules, states, media, in order, live and after")
 def carrier_call(house):
     with lab_agent(house) as sip, Rtp() as media:
-        d = Dialog(sip, ECHO)
-        d.invite(audio_sdp(media.port))
-        answer = d.answer(200)
-        d.ack(answer)
-        media.to(answer.body)
-        call = wait_for("the live call", lambda: house.live_calls() and house.live_calls()[0]["id"])
+        d, call, _ = echoed(house, sip, media)
         live = wait_for("its timeline", lambda: timeline(house, call))
         check(live["state"] == "live" and "INVITE" in titles(live, lane="caller", dir="in"), live)
         time.sleep(0.5)
@@ -260,12 +266,7 @@ def pcap_media(house):
 @G.scenario("a stranger's packets are in the pcap, and the timeline says why they were dropped")
 def strangers(house):
     with lab_agent(house) as sip, Rtp() as media:
-        d = Dialog(sip, ECHO)
-        d.invite(audio_sdp(media.port))
-        answer = d.answer(200)
-        d.ack(answer)
-        media.to(answer.body)
-        call = wait_for("the live call", lambda: house.live_calls() and house.live_calls()[0]["id"])
+        d, call, answer = echoed(house, sip, media)
         stranger = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         stranger.bind(("127.0.0.9", 0))
         port = int(re.search(r"m=audio (\d+)", answer.body).group(1))
