@@ -8,7 +8,7 @@
 
 #include <getopt.h>
 
-enum { PATH_BYTES = 2048, FILE_MAX = 8 << 20, VALUE_BYTES = 1024 };
+enum { PATH_BYTES = 2048, FILE_MAX = 8 << 20, VALUE_BYTES = 1024, PROBATION_S = 300 };
 
 const struct cli_row cli_rows[] = {
 #define CLI(words, method, path, arguments, options, fixed, view, match, about) \
@@ -182,9 +182,16 @@ static bool take_pairs(struct ask *a, const struct cli_name *n, char **words, in
   return words_n > 0;
 }
 
+/* A name in seconds may be said without its unit: --confirm is --confirm_s. */
+static bool is_name(const char *name, const char *word) {
+  size_t n = strlen(word), whole = strlen(name);
+  return strcmp(name, word) == 0 ||
+         (whole == n + 2 && !strncmp(name, word, n) && !strcmp(name + n, "_s"));
+}
+
 static bool option_find(const struct cli_row *row, const char *word, struct cli_name *ret) {
   for (const char *at = row->options; cli_name_next(&at, ret);)
-    if (strcmp(ret->name, word) == 0)
+    if (is_name(ret->name, word))
       return true;
   return false;
 }
@@ -368,12 +375,50 @@ static int answer_show(const struct ask *a, struct api_answer *r) {
   return status_exit(r->status);
 }
 
+/* What is not said of a commit of a report's profile: on probation, as on the page. */
+static void commit_default(struct ask *a, const json_t *id) {
+  struct cli_name n;
+  char comment[80];
+  snprintf(comment, sizeof(comment), "Trunk Doctor %s", json_string_value(id) ?: "");
+  if (option_find(a->row, "confirm_s", &n) && !json_object_get(a->params, "confirm_s"))
+    json_object_set_new(a->params, "confirm_s", json_integer(PROBATION_S));
+  if (option_find(a->row, "comment", &n) && !json_object_get(a->params, "comment"))
+    json_object_set_new(a->params, "comment", json_string(comment));
+}
+
+/* "+PATH" of match: asked with the settings, it answers the file as it would be, and the ETag that it is
+ * made of: those are what is sent then. */
+static int file_take(struct ask *a, char *dst, size_t bytes) {
+  char path[PATH_BYTES];
+  struct api_answer r = {.body = NULL};
+  json_t *settings = json_incref(json_object_get(a->params, "settings"));
+  json_t *body = json_pack("{s:o}", "settings", settings);
+  json_object_del(a->params, "settings");
+  if (!path_fill(a, a->row->match + 1, path, sizeof(path), true)) {
+    json_decref(body);
+    return too_long();
+  }
+  api_ask(a->api, "POST", path, body, NULL, &r);
+  json_decref(body);
+  int status = r.status == 200 ? CLI_OK : answer_show(a, &r);
+  json_t *doc = status == CLI_OK ? json_loads(r.body, 0, NULL) : NULL;
+  const char *etag = json_string_value(json_object_get(doc, "etag"));
+  snprintf(dst, bytes, "%s", etag ? etag : "");
+  if (doc)
+    json_object_set(a->params, "text", json_object_get(doc, "text"));
+  json_decref(doc);
+  api_answer_done(&r);
+  return status;
+}
+
 /* The ETag of what is changed; a thing that is not there is told here. */
 static int etag_get(struct ask *a, char *dst, size_t bytes) {
   char path[PATH_BYTES];
   struct api_answer r = {.body = NULL};
   if (!a->row->match[0])
     return CLI_OK;
+  if (a->row->match[0] == '+')
+    return file_take(a, dst, bytes);
   if (!path_fill(a, a->row->match, path, sizeof(path), false))
     return too_long();
   api_ask(a->api, "GET", path, NULL, NULL, &r);
@@ -399,6 +444,7 @@ static int report_take(struct ask *a) {
   if (json_object_size(patch)) {
     json_object_set(a->params, "trunk", trunk);
     json_object_set(a->params, "settings", patch);
+    commit_default(a, json_object_get(doc, "id"));
   } else if (status == CLI_OK) {
     fputs("sallyport: the report proposes nothing\n", stderr);
     status = CLI_NO;

@@ -194,12 +194,17 @@ def applied(house, report):
     check(len(more["changes"]) == len(report["profile"]["patch"]) and not more["errors"], "changes: %s" % more["changes"])
     settings = json.loads(ask(house, "GET", "/trunks/open")[1])["settings"]
     check("dtmf" not in settings, "the diff has changed it: %s" % settings)
-    command.run(house, "doctor", "apply", report["id"])
+    done = json.loads(command.run(house, "doctor", "apply", report["id"], "--json"))
+    check(done["confirm_by"], "not on probation: %s" % done)
     settings = json.loads(ask(house, "GET", "/trunks/open")[1])["settings"]
     check(settings["dtmf"] == "inband", "not applied: %s" % settings)
     check(json.loads(ask(house, "GET", "/doctor/" + report["id"])[1])["state"] == "done", "the report is gone with the change")
-    n = json.loads(ask(house, "GET", "/config/history")[1])["history"][0]["n"]
-    command.run(house, "config", "rollback", str(n - 1))
+    command.run(house, "config", "cancel")
+    check("dtmf" not in json.loads(ask(house, "GET", "/trunks/open")[1])["settings"], "not canceled")
+    done = json.loads(command.run(house, "doctor", "apply", report["id"], "--confirm", "0", "--comment", "for good", "--json"))
+    newest = json.loads(ask(house, "GET", "/config/history")[1])["history"][0]
+    check(not done["confirm_by"] and newest["n"] == done["n"] and newest["comment"] == "for good", "%s, %s" % (done, newest))
+    command.run(house, "config", "rollback", str(done["n"] - 1))
     check("dtmf" not in json.loads(ask(house, "GET", "/trunks/open")[1])["settings"], "not taken back")
 
 
