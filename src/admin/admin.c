@@ -90,6 +90,8 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     why = "no thread";
     r = keep_start(a);
   if (r == 0)
+    r = reports_start(a);
+  if (r == 0)
     r = keeper_start(a);
   }
   if (ret_why)
@@ -104,6 +106,7 @@ struct admin *admin_free(struct admin *a) {
     return NULL;
   keeper_stop(a);
   keep_stop(a);
+  reports_stop(a);
   web_free(a->web);
   push_free(a->push);
   reader_free(a->reader);

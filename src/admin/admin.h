@@ -160,5 +160,10 @@ struct admin_timeline {
   const struct traces *traces;
 };
 void admin_timeline_reply(struct admin *a, const struct admin_timeline *t);
+/* A report of Trunk Doctor, to be kept beyond a restart (both texts are copied; text NULL: no more); written
+ * by a thread of the door soon. Owner thread. */
+void admin_report(struct admin *a, const char *id, const char *text);
+/* Those of an earlier life, the oldest first; at start. */
+void admin_reports(struct admin *a, void (*each)(void *arg, const char *text), void *arg);
 uint16_t admin_port(const struct admin *a);
 const char *admin_token(const struct admin *a); /* for ./run's page: show it to the operator only */

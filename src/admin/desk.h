@@ -39,6 +39,7 @@ struct admin {
   uint64_t session_idle_ms, session_life_ms, audit_keep_ms, audit_keep_rows;
   struct keeper *keeper;
   struct keep *keep;
+  struct reports *reports;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   struct pending pending,
       snapshot; /* owner thread: what goes out with the next tick; what new ones get */
@@ -88,6 +89,10 @@ void keep_bans(struct admin *a);            /* owner thread: they may have chang
 void keep_alarms(struct admin *a);          /* under a->lock: they have */
 int keep_write(struct admin *a) must_check; /* all that waits, now: 0 or -EIO */
 void keep_turn(struct admin *a);            /* now and then, for who has nobody waiting */
+/* reports.c: reports of Trunk Doctor, likewise */
+int reports_start(struct admin *a) must_check;
+void reports_stop(struct admin *a); /* writes what waits */
+void reports_turn(struct admin *a);
 /* keeper.c: the thread that ends streams with their sessions. */
 int keeper_start(struct admin *a) must_check;
 void keeper_stop(struct admin *a);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A thread for what must happen though nobody asks: twice a second, streams end whose session, token or
- * certificate has ended, refusals are written down, and bans and alarms that changed go to the disk; once an
- * hour, old rows of the audit go. */
+ * certificate has ended, refusals are written down, and bans, alarms and reports that changed go to the disk;
+ * once an hour, old rows of the audit go. */
 #include "admin/desk.h"
 
 #include <signal.h>
@@ -54,6 +54,7 @@ static void *keeper_run(void *arg) {
   for (unsigned turn = 1; keeper_wait(k); turn++) {
     (void)web_streams_judge(k->admin->web);
     keep_turn(k->admin);
+    reports_turn(k->admin);
     audit_denied_flush(k->admin);
     if (turn % TRIM_TURNS == TRIM_FIRST)
       audit_trim(k->admin);

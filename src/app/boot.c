@@ -293,6 +293,7 @@ static int start_admin(struct house *h) {
     r = admin_attach(h->admin, h->loop);
   if (r < 0)
     return failed_door("operators' door", &c->admin.listen, r, why);
+  house_doctor_recall(h);
   h->loads = (struct counts){load_rows, HOUSE_LOADS, h->load_values};
   h->backends = (struct counts){backend_rows, MSET_BACKEND_COUNT_, h->backend_values};
   h->drops = (struct counts){drop_rows + 1, DROP_COUNT_ - 1, h->drop_values + 1};
@@ -372,7 +373,8 @@ int house_start(struct house *h) {
 
 void house_stop(struct house *h) {
   atomic_store(&h->gone, true);
-  admin_free(h->admin);
+  doctor_stop(h->doctor); /* its reports are told while somebody writes them */
+  h->admin = admin_free(h->admin);
   house_tell_stop();
   doctor_free(h->doctor);
   native_free(h->native);

@@ -85,6 +85,7 @@ void house_bans_back(struct house *h); /* those of before the restart, once guar
 /* trunks: what operators see of them */
 json_t *house_trunks(void *arg);         /* arg is the house */
 int house_doctor(struct house *h, struct admin_settings *s) must_check; /* doctor: made, and wired */
+void house_doctor_recall(struct house *h); /* its reports of an earlier life; after admin */
 struct counts *house_trunk_counts(void); /* rows of /metrics, one set a trunk */
 void house_trunk_count(struct house *h); /* makes them true */
 /* capkeep: what caps have counted, over a restart */

@@ -27,6 +27,16 @@ static char *page(void *arg, struct slice id, bool is_text) {
 }
 static int stop(void *arg, struct slice id) { return doctor_cancel(((struct house *)arg)->doctor, id); }
 
+static void put(void *arg, const char *id, const char *text) {
+  struct house *h = arg;
+  if (h->admin)
+    admin_report(h->admin, id, text);
+}
+static void drop(void *arg, const char *id) { put(arg, id, NULL); }
+static void recall(void *arg, const char *text) { doctor_recall(arg, text); }
+
+void house_doctor_recall(struct house *h) { admin_reports(h->admin, recall, h->doctor); }
+
 int house_doctor(struct house *h, struct admin_settings *s) {
   s->doctor.arg = h;
   s->doctor.start = start;
@@ -34,5 +44,6 @@ int house_doctor(struct house *h, struct admin_settings *s) {
   s->doctor.report = report;
   s->doctor.page = page;
   s->doctor.stop = stop;
-  return doctor_new(&h->doctor, h->loop, h->calls, h->conf);
+  const struct doctor_keep keep = {.arg = h, .put = put, .drop = drop};
+  return doctor_new(&h->doctor, h->loop, h->calls, h->conf, &keep);
 }

@@ -1,41 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The runs, and the timer that drives them. Call thread. */
+ * The runs, and the timer that drives them; the reports of those that are over. Call thread. */
 #include "doctor/doctor.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "doctor/report.h"
 
+#include <stdio.h>
+
+enum { SAVE_US = 5000000 }; /* how much of a run the end of the program may take */
+
+/* run while it goes on, then doc: as report_json() made it. */
+struct entry {
+  struct run *run;
+  json_t *doc;
+  uint64_t saved_us;
+};
+
 struct doctor {
   struct loop *loop;
   struct calls *calls;
   const struct conf *conf;
-  struct run *runs[DOCTOR_RUNS_MAX]; /* the newest first; NULL past the last */
+  struct doctor_keep keep;
+  struct entry list[DOCTOR_KEPT_MAX + DOCTOR_LIVE_MAX]; /* the newest first */
+  size_t n;
   struct timer tick;
 };
 
+static const char *text_of(const json_t *doc, const char *key) {
+  const char *text = json_string_value(json_object_get(doc, key));
+  return text ? text : "";
+}
+static const char *id_of(const struct entry *e) { return e->run ? e->run->id : text_of(e->doc, "id"); }
+static const char *trunk_of(const struct entry *e) {
+  return e->run ? e->run->trunk_name : text_of(e->doc, "trunk");
+}
+
+/* The list ------------------------------------------------------------------------------------------ */
+
+static void entry_done(struct entry *e) {
+  e->run = run_free(e->run);
+  json_decref(e->doc);
+  e->doc = NULL;
+}
+
+static void entry_out(struct doctor *d, size_t at) {
+  entry_done(&d->list[at]);
+  memmove(d->list + at, d->list + at + 1, (d->n - at - 1) * sizeof d->list[0]);
+  d->n--;
+}
+
+static void entry_forget(struct doctor *d, size_t at) {
+  if (d->keep.drop)
+    d->keep.drop(d->keep.arg, id_of(&d->list[at]));
+  entry_out(d, at);
+}
+
+/* The oldest that are over go, past the limit of a trunk and of all. */
+static void trim(struct doctor *d, const char *trunk) {
+  size_t all = 0, of_trunk = 0;
+  for (size_t i = 0; i < d->n; i++) {
+    bool is_its = !strcmp(trunk, trunk_of(&d->list[i]));
+    if (d->list[i].run)
+      continue;
+    if (all == DOCTOR_KEPT_MAX || (is_its && of_trunk == DOCTOR_TRUNK_MAX)) {
+      entry_forget(d, i--);
+      continue;
+    }
+    all++;
+    of_trunk += is_its;
+  }
+}
+
+static bool entry_in(struct doctor *d, struct run *run, json_t *doc) {
+  if (d->n == COUNT_OF(d->list))
+    return false;
+  memmove(d->list + 1, d->list, d->n++ * sizeof d->list[0]);
+  d->list[0] = (struct entry){.run = run, .doc = doc};
+  return true;
+}
+
+/* What is kept elsewhere, should the program end. */
+static void save(struct doctor *d, struct entry *e) {
+  json_t *doc = e->run ? report_json(e->run) : json_incref(e->doc);
+  char *text = d->keep.put && doc ? json_dumps(doc, JSON_COMPACT) : NULL;
+  e->saved_us = loop_now_us(d->loop);
+  if (text)
+    d->keep.put(d->keep.arg, id_of(e), text);
+  free(text);
+  json_decref(doc);
+}
+
+/* A run that is over leaves its report. Its place may change: walk from the end. */
+static void settle(struct doctor *d, size_t at) {
+  struct entry *e = &d->list[at];
+  char trunk[CONF_NAME_BYTES];
+  snprintf(trunk, sizeof trunk, "%s", trunk_of(e));
+  e->doc = report_json(e->run);
+  if (!e->doc) {
+    entry_forget(d, at);
+    return;
+  }
+  log_info(doctor, "run %s of trunk %s is over", e->run->id, trunk);
+  e->run = run_free(e->run);
+  save(d, e);
+  trim(d, trunk);
+}
+
+/* The runs ------------------------------------------------------------------------------------------ */
+
 static void on_tick(void *arg) {
   struct doctor *d = arg;
+  uint64_t now_us = loop_now_us(d->loop);
   bool is_live = false;
-  for (int i = 0; i < DOCTOR_RUNS_MAX && d->runs[i]; i++) {
-    struct run *r = d->runs[i];
-    if (r->state != RUN_RUNNING)
+  for (size_t i = d->n; i-- > 0;) {
+    struct entry *e = &d->list[i];
+    if (!e->run)
       continue;
-    run_tick(r, loop_now_us(d->loop), clock_wall_ms());
-    if (r->state != RUN_RUNNING)
-      log_info(doctor, "run %s of trunk %s is over", r->id, r->trunk_name);
-    is_live = is_live || r->state == RUN_RUNNING;
+    run_tick(e->run, now_us, clock_wall_ms());
+    is_live = is_live || e->run->state == RUN_RUNNING;
+    if (e->run->state != RUN_RUNNING)
+      settle(d, i);
+    else if (now_us - e->saved_us > SAVE_US)
+      save(d, e);
   }
   if (is_live)
     loop_arm(d->loop, &d->tick, RUN_TICK_MS * 1000);
 }
 
-int doctor_new(struct doctor **ret, struct loop *loop, struct calls *calls, const struct conf *conf) {
+int doctor_new(struct doctor **ret, struct loop *loop, struct calls *calls, const struct conf *conf,
+               const struct doctor_keep *keep) {
   struct doctor *d = calloc(1, sizeof *d);
   if (!d)
     return -ENOMEM;
   d->loop = loop;
   d->calls = calls;
   d->conf = conf;
+  if (keep)
+    d->keep = *keep;
   d->tick = (struct timer){.fn = on_tick, .arg = d};
   *ret = d;
   return 0;
@@ -45,37 +146,53 @@ struct doctor *doctor_free(struct doctor *d) {
   if (!d)
     return NULL;
   loop_disarm(d->loop, &d->tick);
-  for (int i = 0; i < DOCTOR_RUNS_MAX; i++)
-    run_free(d->runs[i]);
+  for (size_t i = 0; i < d->n; i++)
+    entry_done(&d->list[i]);
   free(d);
   return NULL;
 }
 
+static void cancel_all(struct doctor *d, const char *why) {
+  for (size_t i = d->n; i-- > 0;)
+    if (d->list[i].run) {
+      run_cancel(d->list[i].run, why, clock_wall_ms());
+      settle(d, i);
+    }
+}
+
 void doctor_reload(struct doctor *d, const struct conf *conf) {
-  for (int i = 0; i < DOCTOR_RUNS_MAX && d->runs[i]; i++)
-    run_cancel(d->runs[i], "the configuration was changed meanwhile", clock_wall_ms());
+  cancel_all(d, "the configuration was changed meanwhile");
   d->conf = conf;
+}
+
+void doctor_stop(struct doctor *d) {
+  if (d)
+    cancel_all(d, "cut short: the program was ended meanwhile");
+}
+
+void doctor_recall(struct doctor *d, const char *text) {
+  json_t *doc = json_loads(text, 0, NULL);
+  bool is_cut = !strcmp(text_of(doc, "state"), "running");
+  if (!text_of(doc, "id")[0] || !entry_in(d, NULL, doc)) {
+    json_decref(doc);
+    return;
+  }
+  if (is_cut)
+    report_cut(doc, "cut short: the program ended in the midst of it");
+  if (is_cut)
+    save(d, &d->list[0]);
+  trim(d, text_of(doc, "trunk"));
 }
 
 static bool is_full(const struct doctor *d, struct slice trunk) {
   int live = 0;
   bool is_there = false;
-  for (int i = 0; i < DOCTOR_RUNS_MAX && d->runs[i]; i++)
-    if (d->runs[i]->state == RUN_RUNNING) {
+  for (size_t i = 0; i < d->n; i++)
+    if (d->list[i].run) {
       live++;
-      is_there = is_there || slice_eq(trunk, slice_of(d->runs[i]->trunk_name));
+      is_there = is_there || slice_eq(trunk, slice_of(d->list[i].run->trunk_name));
     }
   return is_there || live >= DOCTOR_LIVE_MAX;
-}
-
-/* Room at the front: the oldest that is over goes. */
-static void shift(struct doctor *d) {
-  int last = DOCTOR_RUNS_MAX - 1;
-  while (last > 0 && d->runs[last] && d->runs[last]->state == RUN_RUNNING)
-    last--;
-  run_free(d->runs[last]);
-  memmove(d->runs + 1, d->runs, (size_t)last * sizeof *d->runs);
-  d->runs[0] = NULL;
 }
 
 int doctor_start(struct doctor *d, struct slice trunk, char ret_id[40]) {
@@ -85,53 +202,53 @@ int doctor_start(struct doctor *d, struct slice trunk, char ret_id[40]) {
   int e = run_new(&r, d->calls, d->conf, trunk, loop_now_us(d->loop), clock_wall_ms());
   if (e < 0)
     return e;
-  shift(d);
-  d->runs[0] = r;
+  (void)!entry_in(d, r, NULL); /* there is room: only so many are over, only so many are not */
   memcpy(ret_id, r->id, sizeof r->id);
   log_info(doctor, "run %s of trunk %s begins", r->id, r->trunk_name);
+  save(d, &d->list[0]);
   loop_arm(d->loop, &d->tick, RUN_TICK_MS * 1000);
   return 0;
 }
 
-static struct run *run_find(const struct doctor *d, struct slice id, int *ret_at) {
-  for (int i = 0; i < DOCTOR_RUNS_MAX && d->runs[i]; i++)
-    if (slice_eq(id, slice_of(d->runs[i]->id))) {
-      *ret_at = i;
-      return d->runs[i];
-    }
+static const struct entry *entry_find(const struct doctor *d, struct slice id) {
+  for (size_t i = 0; i < d->n; i++)
+    if (slice_eq(id, slice_of(id_of(&d->list[i]))))
+      return &d->list[i];
   return NULL;
 }
 
 int doctor_cancel(struct doctor *d, struct slice id) {
-  int at;
-  struct run *r = run_find(d, id, &at);
-  if (!r)
+  const struct entry *e = entry_find(d, id);
+  if (!e)
     return -ENOENT;
-  if (r->state == RUN_RUNNING) {
-    run_cancel(r, "canceled", clock_wall_ms());
-    return 0;
+  size_t at = (size_t)(e - d->list);
+  if (e->run) {
+    run_cancel(e->run, "canceled", clock_wall_ms());
+    settle(d, at);
+  } else {
+    entry_forget(d, at);
   }
-  run_free(r);
-  memmove(d->runs + at, d->runs + at + 1, (size_t)(DOCTOR_RUNS_MAX - 1 - at) * sizeof *d->runs);
-  d->runs[DOCTOR_RUNS_MAX - 1] = NULL;
   return 0;
 }
 
+/* Reports ------------------------------------------------------------------------------------------- */
+
 json_t *doctor_list(const struct doctor *d) {
   json_t *list = json_array();
-  for (int i = 0; i < DOCTOR_RUNS_MAX && d->runs[i]; i++)
-    json_array_append_new(list, report_head(d->runs[i]));
+  for (size_t i = 0; i < d->n; i++)
+    json_array_append_new(list, d->list[i].run ? report_head(d->list[i].run)
+                                               : report_shorten(d->list[i].doc));
   return json_pack("{s:o}", "runs", list);
 }
 
 json_t *doctor_report(const struct doctor *d, struct slice id) {
-  int at;
-  const struct run *r = run_find(d, id, &at);
-  return r ? report_json(r) : NULL;
+  const struct entry *e = entry_find(d, id);
+  return !e ? NULL : e->run ? report_json(e->run) : json_incref(e->doc);
 }
 
 char *doctor_page(const struct doctor *d, struct slice id, bool is_text) {
-  int at;
-  const struct run *r = run_find(d, id, &at);
-  return !r ? NULL : is_text ? report_text(r) : report_html(r);
+  json_t *doc = doctor_report(d, id);
+  char *page = !doc ? NULL : is_text ? report_text(doc) : report_html(doc);
+  json_decref(doc);
+  return page;
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A run to print: as a page without script, and as plain text of 78 columns, what failed first. Peers'
+ * A report to print: as a page without script, and as plain text of 78 columns, what failed first. Peers'
  * texts go out escaped. Pure. */
-#include "base/clock.h"
 #include "doctor/report.h"
 
 #include <stdio.h>
@@ -29,19 +28,27 @@ static void page_add(struct page *p, const char *s, size_t n) {
 
 static void put(struct page *p, const char *markup) { page_add(p, markup, strlen(markup)); }
 
-static const char *result_word(const struct finding *v) {
-  return v->result == FINDING_NOT_OFFERED ? "not offered" : finding_word(v->result);
+static const char *word_of(const json_t *o, const char *key) {
+  const char *text = json_string_value(json_object_get(o, key));
+  return text ? text : "";
+}
+static int number_of(const json_t *o, const char *key) {
+  return (int)json_integer_value(json_object_get(o, key));
+}
+
+static bool is_failed(const json_t *check) { return !strcmp(word_of(check, "result"), "failed"); }
+static const char *result_word(const json_t *check) {
+  const char *word = word_of(check, "result");
+  return strcmp(word, "not_offered") ? word : "not offered";
 }
 
 /* When and how far; and how it came out. */
-static void summary(const struct run *r, const char *between, char *dst, size_t bytes) {
-  char at[CLOCK_TEXT_BYTES];
-  uint32_t n[FINDING_SKIPPED + 1] = {0};
-  for (int i = 0; i < CHECK_COUNT_; i++)
-    n[r->findings[i].result]++;
-  snprintf(dst, bytes, "%s, %s, %u test calls%s%u passed, %u failed, %u not offered, %u skipped",
-           clock_text(r->started_ms, at), report_state(r), r->n_calls, between, n[FINDING_PASSED],
-           n[FINDING_FAILED], n[FINDING_NOT_OFFERED], n[FINDING_SKIPPED]);
+static void summary(const json_t *doc, const char *between, char *dst, size_t bytes) {
+  const json_t *n = json_object_get(doc, "summary");
+  snprintf(dst, bytes, "%s, %s, %d test calls%s%d passed, %d failed, %d not offered, %d skipped",
+           word_of(doc, "started_at"), word_of(doc, "state"), number_of(doc, "calls"), between,
+           number_of(n, "passed"), number_of(n, "failed"), number_of(n, "not_offered"),
+           number_of(n, "skipped"));
 }
 
 /* HTML --------------------------------------------------------------------------------------------- */
@@ -68,58 +75,59 @@ static void put_cell(struct page *p, const char *s) {
   put(p, "</td>");
 }
 
-static void put_row(struct page *p, const struct check_row *row, const struct finding *v) {
-  bool is_bad = v->result == FINDING_FAILED;
+static void put_row(struct page *p, const json_t *check) {
+  bool is_bad = is_failed(check);
   put(p, "<tr>");
-  put_cell(p, row->title);
+  put_cell(p, word_of(check, "title"));
   put(p, is_bad ? "<td><strong>" : "<td>");
-  put_text(p, result_word(v));
+  put_text(p, result_word(check));
   put(p, is_bad ? "</strong></td>" : "</td>");
-  put_cell(p, v->seen);
-  put_cell(p, v->advice);
-  put_cell(p, row->rfc);
+  put_cell(p, word_of(check, "seen"));
+  put_cell(p, word_of(check, "advice"));
+  put_cell(p, word_of(check, "rfc"));
   put(p, "</tr>");
 }
 
-static void put_checks(struct page *p, const struct run *r) {
+static void put_checks(struct page *p, const json_t *checks) {
   const char *group = "";
-  for (int i = 0; i < CHECK_COUNT_; i++) {
-    const struct check_row *row = &check_rows[i];
-    if (strcmp(group, row->group) != 0) {
+  size_t i;
+  json_t *check;
+  json_array_foreach(checks, i, check) {
+    if (strcmp(group, word_of(check, "group")) != 0) {
       put(p, *group ? "</tbody></table><h2>" : "<h2>");
-      put_text(p, row->group);
+      group = word_of(check, "group");
+      put_text(p, group);
       put(p, "</h2><table border=\"1\" cellpadding=\"4\" cellspacing=\"0\" width=\"100%\">"
              "<thead><tr><th>Check</th><th>Result</th><th>Seen</th><th>What to do</th>"
              "<th>Rule</th></tr></thead><tbody>");
-      group = row->group;
     }
-    put_row(p, row, &r->findings[i]);
+    put_row(p, check);
   }
   put(p, "</tbody></table>");
 }
 
-char *report_html(const struct run *r) {
+char *report_html(const json_t *doc) {
   struct page p = {0};
   char line[256];
-  json_t *diff = NULL, *patch = profile_patch(r, &diff);
+  const char *diff = word_of(json_object_get(doc, "profile"), "diff"), *why = word_of(doc, "detail");
   put(&p, "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Trunk Doctor</title>");
   put(&p, "</head><body><h1>Trunk ");
-  put_text(&p, r->trunk_name);
+  put_text(&p, word_of(doc, "trunk"));
   put(&p, "</h1><p>");
-  summary(r, ": ", line, sizeof line);
+  summary(doc, ": ", line, sizeof line);
   put_text(&p, line);
   put(&p, ", run ");
-  put_text(&p, r->id);
+  put_text(&p, word_of(doc, "id"));
+  put(&p, *why ? ": " : "");
+  put_text(&p, why);
   put(&p, "</p>");
-  put_checks(&p, r);
-  if (diff && json_string_length(diff)) {
+  put_checks(&p, json_object_get(doc, "checks"));
+  if (*diff) {
     put(&p, "<h2>Settings that this suggests</h2><pre>");
-    put_text(&p, json_string_value(diff));
+    put_text(&p, diff);
     put(&p, "</pre>");
   }
   put(&p, "</body></html>\n");
-  json_decref(diff);
-  json_decref(patch);
   return p.text;
 }
 
@@ -161,52 +169,59 @@ static void plain_line(struct page *p, const char *head, const char *text, bool 
   plain_text(p, text, INDENT, is_peers);
 }
 
-static void plain_check(struct page *p, int i, const struct finding *v, const char *word) {
-  plain_line(p, word, check_rows[i].title, false);
-  if (v->seen[0])
-    plain_line(p, "", v->seen, true);
-  if (v->advice[0])
-    plain_line(p, "  -> to do", v->advice, true);
+static void plain_check(struct page *p, const json_t *check, const char *word) {
+  plain_line(p, word, word_of(check, "title"), false);
+  if (*word_of(check, "seen"))
+    plain_line(p, "", word_of(check, "seen"), true);
+  if (*word_of(check, "advice"))
+    plain_line(p, "  -> to do", word_of(check, "advice"), true);
 }
 
-static void plain_failed(struct page *p, const struct run *r) {
+static void plain_failed(struct page *p, const json_t *checks) {
   bool has = false;
-  for (int i = 0; i < CHECK_COUNT_; i++) {
-    if (r->findings[i].result != FINDING_FAILED)
+  size_t i;
+  json_t *check;
+  json_array_foreach(checks, i, check) {
+    if (!is_failed(check))
       continue;
     put(p, has ? "" : "\nFAILED\n");
     has = true;
-    plain_check(p, i, &r->findings[i], check_rows[i].group);
-    plain_line(p, "  rule", check_rows[i].rfc, false);
+    plain_check(p, check, word_of(check, "group"));
+    plain_line(p, "  rule", word_of(check, "rfc"), false);
   }
 }
 
-char *report_text(const struct run *r) {
-  struct page p = {0};
-  char line[256];
+static void plain_checks(struct page *p, const json_t *checks) {
   const char *group = "";
-  json_t *diff = NULL, *patch = profile_patch(r, &diff);
-  put(&p, "TRUNK DOCTOR: ");
-  put(&p, r->trunk_name);
-  put(&p, "\n");
-  summary(r, "\n", line, sizeof line);
-  put(&p, line);
-  snprintf(line, sizeof line, "\nrun %s%s%s\n", r->id, r->why[0] ? ": " : "", r->why);
-  put(&p, line);
-  plain_failed(&p, r);
-  for (int i = 0; i < CHECK_COUNT_; i++) {
-    if (strcmp(group, check_rows[i].group) != 0) {
-      group = check_rows[i].group;
-      snprintf(line, sizeof line, "\n%s\n", group);
-      put(&p, line);
+  size_t i;
+  json_t *check;
+  json_array_foreach(checks, i, check) {
+    if (strcmp(group, word_of(check, "group")) != 0) {
+      group = word_of(check, "group");
+      put(p, "\n");
+      put(p, group);
+      put(p, "\n");
     }
-    plain_check(&p, i, &r->findings[i], result_word(&r->findings[i]));
+    plain_check(p, check, result_word(check));
   }
-  if (diff && json_string_length(diff)) {
+}
+
+char *report_text(const json_t *doc) {
+  struct page p = {0};
+  char line[400];
+  const char *diff = word_of(json_object_get(doc, "profile"), "diff"), *why = word_of(doc, "detail");
+  put(&p, "TRUNK DOCTOR: ");
+  put(&p, word_of(doc, "trunk"));
+  put(&p, "\n");
+  summary(doc, "\n", line, sizeof line);
+  put(&p, line);
+  snprintf(line, sizeof line, "\nrun %s%s%s\n", word_of(doc, "id"), *why ? ": " : "", why);
+  put(&p, line);
+  plain_failed(&p, json_object_get(doc, "checks"));
+  plain_checks(&p, json_object_get(doc, "checks"));
+  if (*diff) {
     put(&p, "\nSettings that this suggests\n");
-    put(&p, json_string_value(diff));
+    put(&p, diff);
   }
-  json_decref(diff);
-  json_decref(patch);
   return p.text;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A run as JSON. Pure. */
+ * A run as JSON, and what is done to it once the run is no more. Pure. */
 #include "doctor/report.h"
 #include "base/clock.h"
 
@@ -59,4 +59,30 @@ json_t *report_json(const struct run *r) {
   json_object_set_new(doc, "checks", checks);
   json_object_set_new(doc, "profile", json_pack("{s:o?, s:o?}", "diff", diff, "patch", patch));
   return doc;
+}
+
+json_t *report_shorten(const json_t *doc) {
+  json_t *head = json_copy((json_t *)(uintptr_t)doc); /* jansson only reads it */
+  json_object_del(head, "checks");
+  json_object_del(head, "profile");
+  return head;
+}
+
+void report_cut(json_t *doc, const char *why) {
+  size_t i;
+  json_int_t n = 0;
+  json_t *check, *summary = json_object_get(doc, "summary");
+  json_array_foreach(json_object_get(doc, "checks"), i, check) {
+    const char *result = json_string_value(json_object_get(check, "result"));
+    if (!result || strcmp(result, "running") != 0)
+      continue;
+    json_object_set_new(check, "result", json_string("skipped"));
+    json_object_set_new(check, "seen", json_string(why));
+    n++;
+  }
+  n += json_integer_value(json_object_get(summary, "skipped"));
+  json_object_set_new(summary, "skipped", json_integer(n));
+  json_object_set_new(summary, "running", json_integer(0));
+  json_object_set_new(doc, "state", json_string("canceled"));
+  json_object_set_new(doc, "detail", json_string(why));
 }

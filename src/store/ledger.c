@@ -39,6 +39,9 @@ static const struct migration steps[] = {
             "INSERT INTO audit_seal SELECT 1, seq, hash, 0, zeroblob(32), 1, zeroblob(32) FROM audit_head;"
             "INSERT OR IGNORE INTO audit_seal VALUES (1, 0, zeroblob(32), 0, zeroblob(32), 1, zeroblob(32));"
             "DROP TABLE audit_head"},
+    /* 4: reports of Trunk Doctor */
+    {.version = 4,
+     .sql = "CREATE TABLE reports (id TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, text TEXT NOT NULL) STRICT"},
 };
 enum { SEALED_SINCE = 3 };
 

@@ -114,6 +114,7 @@ int audit_prune(struct ledger *l, uint64_t before_ms, uint64_t keep_rows, uint64
  */
 #define KEPT_BANS_MAX 1024
 #define KEPT_ALARMS_MAX 256
+#define KEPT_REPORTS_MAX 24
 
 struct kept_ban {
   char address[64], why[65], by[65];
@@ -130,3 +131,9 @@ int kept_alarms_put(struct ledger *l, const struct kept_alarm *list, size_t n) m
 /* Into list, of the maximum: how many. */
 size_t kept_bans(struct ledger *l, struct kept_ban *list);
 size_t kept_alarms(struct ledger *l, struct kept_alarm *list);
+
+/* Reports of Trunk Doctor, each by its id; past the limit the oldest go. 0 or -EIO. */
+int kept_report_put(struct ledger *l, const char *id, const char *text, uint64_t wall_ms) must_check;
+int kept_report_del(struct ledger *l, const char *id) must_check;
+/* Their texts, in the order in which they were first put: each is told once, borrowed. */
+void kept_reports(struct ledger *l, void (*each)(void *arg, const char *text), void *arg);

@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Trunk Doctor against carriers with planted defects: it finds each, and no other."""
+import contextlib
 import http.client
 import json
 import os
 import shutil
+import signal
 import socket
+import sqlite3
 import ssl
 import threading
 import time
@@ -253,6 +256,42 @@ def stopped(house):
         lost = run(house, "lost", 40)
         check(set(by_result(lost, "failed")) == {"resolve"}, "lost: %s" % by_result(lost, "failed"))
         check(len(peer.methods) == n, "something was sent after the end: %s" % peer.methods[n:])
+
+
+@DOCTOR.scenario("a restart in the midst of a run: it is told as cut short, reports of before are still there, five of a trunk")
+def kept(house):
+    with Peer("127.0.0.4", house.port("lab_peer")):
+        run(house, "none", 30)
+    before = [r["id"] for r in json.loads(ask(house, "GET", "/doctor")[1])["runs"]]
+    shown = json.loads(ask(house, "GET", "/doctor/" + before[0])[1])
+    with Peer("127.0.0.2", house.port("lab_peer")) as peer:
+        run_id = json.loads(ask(house, "POST", "/trunks/open/doctor")[1])["id"]
+        wait_for("a test call that stands", lambda: "ACK" in peer.methods, 15)
+        wait_for("its begin on the disk", lambda: written(house, run_id), 10)
+        dead = house.pid("sallyportd")
+        os.kill(dead, signal.SIGKILL)
+        wait_for("its successor", lambda: house.pid("sallyportd") != dead and answers(house), 20)
+        runs = json.loads(ask(house, "GET", "/doctor")[1])["runs"]
+        check([r["id"] for r in runs if r["trunk"] != "open"] == [i for i in before if i in {r["id"] for r in runs if r["trunk"] != "open"}]
+              and len([r for r in runs if r["trunk"] == "open"]) <= 5, "the list: %s" % runs)
+        report = json.loads(ask(house, "GET", "/doctor/" + run_id)[1])
+        check(report["state"] == "canceled" and "cut short" in report["detail"] and not by_result(report, "running"), "%s" % report)
+        check(b"cut short" in ask(house, "GET", "/doctor/" + run_id + "?format=html")[1], "its page does not say it")
+        check(json.loads(ask(house, "GET", "/doctor/" + before[0])[1]) == shown, "another report than before")
+        check(ask(house, "DELETE", "/doctor/" + run_id)[0].status == 204, "it cannot be forgotten")
+        check(ask(house, "GET", "/doctor/" + run_id)[0].status == 404, "it is not forgotten")
+
+
+def written(house, run_id):
+    with contextlib.closing(sqlite3.connect("file:%s/state/operators.db?mode=ro" % house.dir, uri=True)) as db:
+        return db.execute("SELECT 1 FROM reports WHERE id=?", (run_id,)).fetchone()
+
+
+def answers(house):
+    try:
+        return ask(house, "GET", "/doctor")[0].status == 200
+    except OSError:
+        return False
 
 
 class Demo(House):

@@ -363,15 +363,40 @@ Test(doctor, a_run_is_stopped_in_a_call) {
   end(r);
 }
 
+Test(doctor, a_report_of_a_run_under_way_is_told_as_cut_short) {
+  struct run *r = begin();
+  drive(r, 3);
+  json_t *doc = report_json(r), *summary = json_object_get(doc, "summary");
+  cr_assert_gt(json_integer_value(json_object_get(summary, "running")), 0);
+  report_cut(doc, "cut short: <b>");
+  cr_assert_eq(json_integer_value(json_object_get(summary, "running")), 0);
+  cr_assert_eq(json_integer_value(json_object_get(summary, "passed")) +
+                   json_integer_value(json_object_get(summary, "skipped")) +
+                   json_integer_value(json_object_get(summary, "not_offered")),
+               CHECK_COUNT_);
+  char *page = report_html(doc), *text = report_text(doc);
+  cr_assert(strstr(page, ": cut short: &lt;b&gt;</p>") && strstr(page, "canceled"));
+  cr_assert(strstr(text, ": cut short: <b>\n") && !strstr(text, "running"));
+  json_t *head = report_shorten(doc);
+  cr_assert(!json_object_get(head, "checks") && json_object_get(doc, "checks"));
+  cr_assert_str_eq(json_string_value(json_object_get(head, "state")), "canceled");
+  json_decref(head);
+  free(page);
+  free(text);
+  json_decref(doc);
+  run_cancel(r, "canceled", 1700000009000);
+  end(r);
+}
+
 Test(doctor, the_page_escapes_what_peers_say) {
   struct run *r = begin();
   drive(r, 300);
-  char *page = report_html(r);
+  json_t *doc = report_json(r);
+  char *page = report_html(doc);
   cr_assert(strstr(page, "Peer &lt;b&gt;"));
   cr_assert_not(strstr(page, "<b>"));
   cr_assert_not(strstr(page, "<script"));
   free(page);
-  json_t *doc = report_json(r);
   cr_assert_eq(json_array_size(json_object_get(doc, "checks")), CHECK_COUNT_);
   cr_assert_str_eq(json_string_value(json_object_get(doc, "state")), "done");
   json_decref(doc);
@@ -384,7 +409,9 @@ Test(doctor, the_text_shows_failures_first_and_moves_no_terminal) {
   drive(r, 300);
   snprintf(r->findings[CHECK_answered].seen, sizeof r->findings[0].seen, "by \033[2J\xe2\x80\xaeliam\n%s",
            "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen");
-  char *text = report_text(r);
+  json_t *doc = report_json(r);
+  char *text = report_text(doc);
+  json_decref(doc);
   cr_assert(strstr(text, "TRUNK DOCTOR: lab\n"));
   cr_assert(strstr(text, "1 failed"));
   cr_assert(strstr(text, "FAILED\n  hold         Hold by sendonly"), "%s", text);

@@ -420,6 +420,46 @@ Test(ledger, bans_and_alarms_come_back) {
   ledger_free(l);
 }
 
+static char reports[600];
+static void report_take(void *arg, const char *text) {
+  (void)arg;
+  strncat(reports, text, sizeof(reports) - strlen(reports) - 1);
+}
+
+Test(ledger, reports_come_back_in_their_order) {
+  struct ledger *l = ledger_open();
+  char id[16];
+  cr_assert_eq(kept_report_put(l, "d_1", "one ", 10), 0);
+  cr_assert_eq(kept_report_put(l, "d_2'; DROP TABLE reports", "two ", 20), 0);
+  cr_assert_eq(kept_report_put(l, "d_1", "ONE ", 30), 0);
+  cr_assert_eq(kept_report_put(l, "d_3", "three ", 20), 0);
+  cr_assert_eq(kept_report_del(l, "d_3"), 0);
+  cr_assert_eq(kept_report_del(l, "d_4"), 0, "there is none");
+  ledger_free(l);
+  l = ledger_open();
+  kept_reports(l, report_take, NULL);
+  cr_assert_str_eq(reports, "ONE two ");
+  for (int i = 0; i < KEPT_REPORTS_MAX; i++) {
+    snprintf(id, sizeof(id), "e_%d", i);
+    cr_assert_eq(kept_report_put(l, id, i ? "x" : "y", 40), 0);
+  }
+  reports[0] = 0;
+  kept_reports(l, report_take, NULL);
+  cr_assert(strlen(reports) == KEPT_REPORTS_MAX && reports[0] == 'y', "%s", reports);
+  ledger_free(l);
+}
+
+Test(ledger, a_file_without_reports_gets_their_table) {
+  fixture_load("operators-3.sql");
+  struct ledger *l = ledger_open();
+  struct staff_user u;
+  cr_assert(staff_user_get(l, "ann", &u) == 0 && !strcmp(u.role, "security"));
+  cr_assert_eq(kept_report_put(l, "d_1", "one", 10), 0);
+  kept_reports(l, report_take, NULL);
+  cr_assert_str_eq(reports, "one");
+  ledger_free(l);
+}
+
 Test(ledger, every_older_schema_is_upgraded) {
   fixture_load("operators-1.sql");
   struct ledger *l = ledger_open();
@@ -433,6 +473,6 @@ Test(ledger, every_older_schema_is_upgraded) {
   l = ledger_open();
   cr_assert_eq(kept_bans(l, bans), 1);
   ledger_free(l);
-  sql("PRAGMA user_version=4");
+  sql("PRAGMA user_version=5");
   cr_assert_eq(ledger_new(&l, file), -EIO, "a newer program's file is left alone");
 }
