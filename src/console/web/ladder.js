@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The ladder of a call: both legs' messages, events, ICE and DTLS on one clock, one row each. A row is a
-// button; arrow keys walk the rows.
+// button; the ladder is one stop of the tab key, arrow keys walk its rows. Rows that stay are not drawn anew.
 
+import { useEffect, useMemo, useRef } from 'preact/hooks';
 import { sdpOf } from './diff.js';
 import { Peer, html } from './ui.js';
 import * as words from './words.js';
@@ -44,11 +45,16 @@ function comparisons(item, before) {
 
 /** Each item with what the page needs: its place, its tone, and what its description can be held against. */
 export function itemsOf(timeline) {
-  const lanes = lanesOf(timeline), before = {};
+  const lanes = lanesOf(timeline), before = {}, twins = new Map();
+  const keyOf = (item) => {
+    const name = `${item.t_us} ${item.lane} ${item.dir} ${item.title}`, n = (twins.get(name) ?? 0) + 1;
+    twins.set(name, n);
+    return `${name} ${n}`;
+  };
   const sorted = timeline.items.map((item, index) => ({ ...item, index })).sort((a, b) => a.t_us - b.t_us || a.index - b.index);
   return sorted.map((item, at) => {
     const sdp = item.text ? sdpOf(item.text) : '';
-    const row = { ...item, at, tone: toneOf(item), lane_at: Math.max(0, lanes.indexOf(item.lane)), sdp_text: sdp, sdp_against: sdp ? comparisons(item, before) : [] };
+    const row = { ...item, at, key: keyOf(item), tone: toneOf(item), lane_at: Math.max(0, lanes.indexOf(item.lane)), sdp_text: sdp, sdp_against: sdp ? comparisons(item, before) : [] };
     if (sdp) before[`${item.lane} ${item.dir}`] = { at, text: sdp };
     return row;
   });
@@ -83,29 +89,49 @@ function Mark({ item, gateway, lanes }) {
   return html`<span class=${`point ${item.tone} ${item.kind}`} style=${pointPlace(item.lane_at, lanes)}><span class="label">${label}</span></span>`;
 }
 
+const STEPS = { ArrowDown: (at) => at + 1, ArrowUp: (at) => at - 1, Home: () => 0, End: (at, n) => n - 1, PageDown: (at, n) => Math.min(n - 1, at + 10), PageUp: (at) => Math.max(0, at - 10) };
+
 function walk(event) {
-  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const step = !event.ctrlKey && !event.metaKey && !event.altKey && STEPS[event.key];
   const list = step && [...event.currentTarget.querySelectorAll('button')];
-  const next = list && list[list.indexOf(document.activeElement) + step];
+  const next = list && list[step(list.indexOf(document.activeElement), list.length)];
   if (!next) return;
   event.preventDefault();
   next.focus();
 }
 
-/** props: timeline, items, chosen (index or null), onChoose(index). */
+/** The tab key comes to one row: the one that had focus last, else the chosen one, else the first. */
+function rest(list, wanted) {
+  const old = list.querySelector('[tabindex="0"]'), next = wanted ?? old ?? list.querySelector('[aria-pressed="true"]') ?? list.querySelector('button');
+  if (!next || next === old) return;
+  if (old) old.tabIndex = -1;
+  next.tabIndex = 0;
+}
+
+function Row({ item, gap, isChosen, gateway, lanes, onChoose }) {
+  return useMemo(() => html`<li>
+    ${gap > GAP_US && html`<p class="gap">${words.number(gap / 1e6, 1)} s pass</p>`}
+    <button type="button" tabindex="-1" data-key=${item.key} aria-pressed=${isChosen} onClick=${() => onChoose(isChosen ? null : item.key)}>
+      <span class="at" aria-hidden="true">${stamp(item.t_us)}</span><span class="unseen">${spoken(item)}</span>
+      <span class="track"><${Mark} item=${item} gateway=${gateway} lanes=${lanes} /></span>
+    </button></li>`, [item.key, item.sdp, gap, isChosen, gateway, lanes]);
+}
+
+const MANY = 120; // from here on, rows out of sight are not laid out
+
+/** props: timeline, items (those to show), chosen (key or null), onChoose(key). */
 export function Ladder({ timeline, items, chosen, onChoose }) {
   const lanes = lanesOf(timeline), gateway = lanes.indexOf('gateway');
-  const shape = `lanes-${Math.min(6, lanes.length)}`;
-  return html`<div class=${`ladder ${shape}`} onKeyDown=${walk}>
+  const shape = `lanes-${Math.min(6, lanes.length)}`, list = useRef();
+  useEffect(() => rest(list.current));
+  useEffect(() => {
+    const row = chosen && [...list.current.querySelectorAll('button')].find((b) => b.dataset.key === chosen);
+    if (row) rest(list.current, row);
+    row?.scrollIntoView({ block: 'nearest' });
+  }, [chosen]);
+  return html`<div class=${`ladder ${shape} ${items.length > MANY ? 'many' : ''}`} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && rest(list.current, e.target)}>
     <div class="lanes" aria-hidden="true"><span class="at">s</span><span class="track">${lanes.map((lane, i) => html`<span style=${{ gridColumn: `${2 * i + 1} / span 2` }}>${laneTitle(lane)}</span>`)}</span></div>
-    <ol aria-label="Messages and events in order of time">${items.map((item, i) => {
-      const gap = i ? item.t_us - items[i - 1].t_us : 0;
-      return html`<li key=${item.index}>
-        ${gap > GAP_US && html`<p class="gap">${words.number(gap / 1e6, 1)} s pass</p>`}
-        <button type="button" aria-pressed=${chosen === item.at} onClick=${() => onChoose(chosen === item.at ? null : item.at)}>
-          <span class="at" aria-hidden="true">${stamp(item.t_us)}</span><span class="unseen">${spoken(item)}</span>
-          <span class="track"><${Mark} item=${item} gateway=${gateway} lanes=${lanes.length} /></span>
-        </button></li>`;
-    })}</ol>
+    <ol ref=${list} aria-label="Messages and events in order of time" aria-describedby="ladder-hint">${items.map((item, i) => html`<${Row} key=${item.key} item=${item} gap=${i ? item.t_us - items[i - 1].t_us : 0}
+      isChosen=${chosen === item.key} gateway=${gateway} lanes=${lanes.length} onChoose=${onChoose} />`)}</ol>
   </div>`;
 }

@@ -11,6 +11,8 @@ export const alarms = signal(new Map());
 export const config = signal(null);
 /** 'waiting', 'open' or 'lost'. */
 export const link = signal('waiting');
+/** Since when it is lost, in ms; 0 while it is not. */
+export const lostSince = signal(0);
 
 export const openAlarms = computed(() => [...alarms.value.values()].filter((a) => !a.cleared_at));
 
@@ -78,9 +80,11 @@ export function open() {
     callsBefore();
     if (link.value === 'lost') whoAmI(); // meanwhile it may be another role's
     link.value = 'open';
+    lostSince.value = 0;
   };
   source.onerror = () => {
     link.value = 'lost';
+    lostSince.value ||= Date.now();
     if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     whoAmI(); // the stream ends with the session: then the login page stands instead
     timer = setTimeout(open, 3000);

@@ -4,11 +4,12 @@
 import { render } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { login, logout, me, takeToken, whoAmI } from './api.js';
+import { keepFocus } from './focus.js';
 import * as live from './live.js';
 import { look, place } from './router.js';
-import { ThemeSwitch, ZoneSwitch } from './theme.js';
+import { ThemeSwitch, ZoneSwitch, isNarrow } from './theme.js';
 import { Badge, Empty, Peer, Said, html, say } from './ui.js';
-import { plain } from './words.js';
+import { clock, plain } from './words.js';
 import { Alarms } from './pages/alarms.js';
 import { Api } from './pages/api.js';
 import { Audit } from './pages/audit.js';
@@ -34,19 +35,30 @@ const GROUPS = [
 ];
 const PAGES = new Map(GROUPS.flatMap(([, list]) => list.map(([name, title, All, One]) => [name, { title, All, One }])));
 
+/** How this person sees it, and who that is: in the head, or on a narrow screen in the menu. */
+const Own = () => html`<${ZoneSwitch} /><${ThemeSwitch} /><span class="who"><${Peer} text=${me.value.user} /> <small class="soft">${me.value.role}</small></span><button type="button" class="small" onClick=${logout}>Log out</button>`;
+
 function Nav({ isOpen, onGo }) {
   const here = place.value.params?.get('record') ? 'records' : place.value.page, alarms = live.openAlarms.value.length;
   return html`<nav id="nav" class=${isOpen ? 'open' : ''} aria-label="Pages">${GROUPS.map(([group, list]) => html`<div key=${group}><h2>${group}</h2><ul>${list.map(([name, title]) => html`<li>
-    <a href=${`#/${name}`} aria-current=${here === name ? 'page' : undefined} onClick=${onGo}>${title}${name === 'alarms' && alarms > 0 && html` <span class="count">${alarms}<span class="unseen"> open</span></span>`}${name === 'calls' && live.calls.value.size > 0 && html` <span class="count calm">${live.calls.value.size}<span class="unseen"> alive</span></span>`}</a></li>`)}</ul></div>`)}</nav>`;
+    <a href=${`#/${name}`} aria-current=${here === name ? 'page' : undefined} onClick=${onGo}>${title}${name === 'alarms' && alarms > 0 && html` <span class="count">${alarms}<span class="unseen"> open</span></span>`}${name === 'calls' && live.calls.value.size > 0 && html` <span class="count calm">${live.calls.value.size}<span class="unseen"> alive</span></span>`}</a></li>`)}</ul></div>`)}${isNarrow.value && html`<div class="own"><${Own} /></div>`}</nav>`;
 }
 
 const LINKS = { open: ['good', 'Live'], waiting: ['idle', 'Connecting'], lost: ['bad', 'Not live: trying again'] };
 const Link = () => html`<span class="link-state" role="status"><${Badge} tone=${LINKS[live.link.value][0]}>${LINKS[live.link.value][1]}<//></span>`;
 
+const LOST_MS = 4000; // a stream that is opened anew at once is no news
+
+/** What stands on the page is old: since when, said once. */
+function Lost() {
+  const since = live.lostSince.value;
+  if (!since || live.now.value - since < LOST_MS) return null;
+  return html`<p class="notice lost" role="alert"><strong>The gateway has not answered since ${clock(since)}.</strong> What stands here is from then. This page tries again by itself.</p>`;
+}
+
 function Bar({ isOpen, onMenu }) {
   return html`<header class="bar"><button type="button" class="menu" aria-expanded=${isOpen} aria-controls="nav" onClick=${onMenu}>Menu</button>
-    <a class="brand" href="#/">Sallyport</a><${Link} /><span class="grow"></span><${ZoneSwitch} /><${ThemeSwitch} />
-    <span class="who"><${Peer} text=${me.value.user} /> <small class="soft">${me.value.role}</small></span><button type="button" class="small" onClick=${logout}>Log out</button></header>`;
+    <a class="brand" href="#/">Sallyport</a><${Link} /><span class="grow"></span>${!isNarrow.value && html`<${Own} />`}</header>`;
 }
 
 function Page() {
@@ -87,14 +99,18 @@ function Frame() {
   useAlarmBell();
   useEffect(() => {
     live.open();
-    return live.close;
+    const letFocus = keepFocus();
+    return () => {
+      live.close();
+      letFocus();
+    };
   }, []);
   const skip = (event) => {
     event.preventDefault();
     main.current.focus();
   };
   return html`<a class="skip" href="#main" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
-    <div class="frame"><${Nav} isOpen=${isOpen} onGo=${() => setOpen(false)} /><main id="main" ref=${main} tabindex="-1"><${Page} /></main></div><${Said} />`;
+    <div class="frame"><${Nav} isOpen=${isOpen} onGo=${() => setOpen(false)} /><main id="main" ref=${main} tabindex="-1"><${Lost} /><${Page} /></main></div><${Said} />`;
 }
 
 function App({ first }) {

@@ -2,7 +2,7 @@
 // What was clicked in the ladder: the message as it was captured (secrets were cut out when it was), and how
 // its description differs from others of the call.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { lines } from './diff.js';
 import { laneTitle, stamp } from './ladder.js';
 import { Copy, Facts, Peer, html } from './ui.js';
@@ -28,17 +28,32 @@ function Text({ text }) {
   })}</pre>`;
 }
 
-export function Message({ item, onClose }) {
-  const [view, setView] = useState(-1);
+/** One step in the ladder as it is shown; the button stays under the finger at the ends. */
+const Step = ({ to, sign, label, onChoose }) => html`<button type="button" class="small" aria-disabled=${to ? undefined : 'true'} onClick=${() => to && onChoose(to.key)}><span aria-hidden="true">${sign}</span><span class="unseen">${label}</span></button>`;
+
+/** props: item, items (the rows that are shown: previous and next are of these), onChoose(key or null). */
+export function Message({ item, items, onChoose }) {
+  const [wanted, setView] = useState(''); // the name of what it is held against: it holds from message to message
+  const view = item.sdp_against.findIndex((c) => c.label === wanted);
   const against = item.sdp_against[view];
-  return html`<aside class="card message-pane" aria-labelledby="message-title">
+  const at = items.findIndex((i) => i.key === item.key);
+  const pane = useRef();
+  useEffect(() => pane.current.scrollTo?.(0, 0), [item.key]);
+  const keys = (event) => {
+    if (event.key !== 'Escape') return;
+    event.preventDefault();
+    onChoose(null);
+  };
+  return html`<aside ref=${pane} class="card message-pane" aria-labelledby="message-title" onKeyDown=${keys}>
     <header><h2 id="message-title"><${Peer} text=${item.title} /></h2>
-      <div class="tools">${item.text && html`<${Copy} text=${item.text} />`}<button type="button" class="small" onClick=${onClose}>Close</button></div></header>
+      <div class="tools"><span class="soft" role="status"><span class="unseen">Row </span>${at < 0 ? '–' : at + 1} of ${items.length}<span class="unseen">: ${plain(item.title)}</span></span>
+        <${Step} to=${items[at - 1]} sign="↑" label="The row before" onChoose=${onChoose} /><${Step} to=${items[at + 1]} sign="↓" label="The next row" onChoose=${onChoose} />
+        ${item.text && html`<${Copy} text=${item.text} />`}<button type="button" class="small" onClick=${() => onChoose(null)}>Close</button></div></header>
     <p class="soft">${stamp(item.t_us)} s · ${laneTitle(item.lane)}${item.dir ? (item.dir === 'in' ? ' → Sallyport' : ' ← Sallyport') : ''}${item.peer && html` · <${Peer} text=${item.peer} />`}</p>
     ${item.data && html`<${Data} data=${item.data} />`}
     ${item.sdp_against.length > 0 && html`<div class="row tabs" role="group" aria-label="View">
-      <button type="button" class="small" aria-pressed=${view < 0} onClick=${() => setView(-1)}>Message</button>
-      ${item.sdp_against.map((c, i) => html`<button type="button" class="small" key=${c.label} aria-pressed=${view === i} onClick=${() => setView(i)}>SDP against ${c.label}</button>`)}</div>`}
+      <button type="button" class="small" aria-pressed=${view < 0} onClick=${() => setView('')}>Message</button>
+      <span class="soft" aria-hidden="true">SDP against</span>${item.sdp_against.map((c, i) => html`<button type="button" class="small" key=${c.label} aria-pressed=${view === i} onClick=${() => setView(c.label)}><span class="unseen">SDP against </span>${c.label}</button>`)}</div>`}
     ${against
       ? against.text === item.sdp_text
         ? html`<p>The description is the same.</p>`

@@ -32,7 +32,7 @@ function axes(host, { clock, unit }) {
 }
 
 function optionsOf(host, props) {
-  const { series, clock, sync, range, unit } = props;
+  const { series, clock, sync, range, unit, spanOf } = props;
   // Where no cursor stands, the last value is told.
   const value = (u, v, i, at) => {
     const told = at === null || at === undefined ? u.data[i].findLast((y) => y !== null && y !== undefined) : v;
@@ -43,7 +43,7 @@ function optionsOf(host, props) {
     height: props.height ?? HEIGHT,
     cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 }, y: false },
     legend: { live: true },
-    scales: { x: { time: Boolean(clock), ...(props.span && { range: () => props.span }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
+    scales: { x: { time: Boolean(clock), ...(props.span && { range: () => spanOf.current }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
     axes: axes(host, props),
     series: [
       { label: clock ? 'at' : 's', value: (u, s) => {
@@ -58,12 +58,13 @@ function optionsOf(host, props) {
 /** props: title, say (the sentence), x (seconds), series [{label, ink, y}], clock, unit, sync, span. */
 export function Plot(props) {
   const ref = useRef();
-  const plot = useRef();
+  const plot = useRef(), spanOf = useRef();
+  spanOf.current = props.span; // a call that goes on needs no new plot each second
   const data = [props.x, ...props.series.map((s) => s.y)];
-  const shape = JSON.stringify([props.series.map((s) => [s.label, s.ink]), props.unit, props.span, theme.value]);
+  const shape = JSON.stringify([props.series.map((s) => [s.label, s.ink]), props.unit, theme.value]);
   useEffect(() => {
     const host = ref.current;
-    plot.current = new uPlot(optionsOf(host, props), data, host);
+    plot.current = new uPlot(optionsOf(host, { ...props, spanOf }), data, host);
     const watch = new ResizeObserver(() => plot.current?.setSize({ width: host.clientWidth, height: props.height ?? HEIGHT }));
     watch.observe(host);
     return () => {

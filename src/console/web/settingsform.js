@@ -46,8 +46,8 @@ export function useTrunkSchema() {
 
 const start = (schema, settings) => Object.fromEntries(Object.keys(schema.properties).filter((k) => k in settings || schema.required?.includes(k)).map((k) => [k, shown(schema.properties[k], settings[k] ?? schema.properties[k].default)]));
 
-/** props: schema, settings (what it says now), action (the button's word), onSave(settings), onCancel. */
-export function SettingsForm({ schema, settings, action, onSave, onCancel }) {
+/** props: schema, settings (what it says now), action (the button's word), onSave(settings), onCancel, onStale (after a 412: asks for what is there now). */
+export function SettingsForm({ schema, settings, action, onSave, onCancel, onStale }) {
   const [form, set] = useState(() => start(schema, settings));
   const [more, setMore] = useState('');
   const { act, problem, busy } = useAct();
@@ -62,7 +62,7 @@ export function SettingsForm({ schema, settings, action, onSave, onCancel }) {
     setMore('');
   };
   const drop = (key) => set(Object.fromEntries(Object.entries(form).filter(([k]) => k !== key)));
-  return html`<form onSubmit=${submit}><${ProblemBox} problem=${problem} />
+  return html`<form onSubmit=${submit}><${ProblemBox} problem=${problem} onReload=${onStale && (() => act(onStale))} />
     <div class="settings">${keys.filter((k) => k in form).map((k) => html`<${Setting} key=${k} name=${k} schema=${schema.properties[k]} value=${form[k]} problem=${atSetting(problem)}
       onInput=${(v) => set({ ...form, [k]: v })} onDrop=${schema.required?.includes(k) ? null : () => drop(k)} />`)}</div>
     <div class="row"><label class="inline">One more setting <select value=${more} onChange=${(e) => setMore(e.target.value)}><option value="">Choose…</option>${absent.map((k) => html`<option value=${k}>${k}</option>`)}</select></label>

@@ -13,7 +13,30 @@ const GROUPS = [
   ['ICE and DTLS', (i) => i.kind === 'ice' || i.kind === 'dtls'],
   ['Decisions', (i) => i.lane === 'gateway' && ['rule', 'offer', 'state', 'note', 'event'].includes(i.kind)],
 ];
+const CELLS = 240; // as many of a direction can be told apart
+const WORSE = ['none', 'good', 'warn', 'bad'];
 const TALL = { good: 8, warn: 13, bad: 18, none: 2 };
+
+/** Seconds as cells; those of a long call are joined, and the worst of them is shown. */
+function cellsOf(points, end) {
+  if (points.length <= CELLS) return points.map((p) => ({ at: p[0], grade: gradeOf(p), step: stepOf(p) }));
+  const step = end / CELLS, cells = new Map();
+  for (const p of points) {
+    const at = Math.floor(p[0] / step) * step, grade = gradeOf(p), old = cells.get(at);
+    if (!old || WORSE.indexOf(grade) > WORSE.indexOf(old.grade)) cells.set(at, { at, grade, step: Math.max(step, stepOf(p)) });
+  }
+  return [...cells.values()];
+}
+
+/** Ticks that would stand on one another are one. */
+function ticksOf(list, x) {
+  const ticks = new Map();
+  for (const i of list) {
+    const at = Math.round(x(i.t_us / 1e6)), old = ticks.get(at);
+    if (!old || i.tone === 'bad') ticks.set(at, { at, tone: i.tone });
+  }
+  return [...ticks.values()];
+}
 
 function Track({ label, note, children }) {
   const id = useId();
@@ -25,15 +48,12 @@ function Track({ label, note, children }) {
 export function Strip({ timeline, items, chosen }) {
   const end = endOf(timeline), x = (s) => Math.min(WIDTH - 2, (s / end) * WIDTH);
   const groups = GROUPS.map(([label, belongs]) => [label, items.filter(belongs)]).filter(([, list]) => list.length);
-  const marks = chosen === null ? null : html`<rect class="cursor" x=${x(items[chosen].t_us / 1e6)} y="0" width="2.5" height=${HEIGHT} />`;
+  const marks = !chosen ? null : html`<rect class="cursor" x=${x(chosen.t_us / 1e6)} y="0" width="2.5" height=${HEIGHT} />`;
   return html`<div class="strip">
     ${groups.map(([label, list]) => html`<${Track} key=${label} label=${label} note=${`${list.length} ${list.length === 1 ? 'event' : 'events'}`}>
-      ${list.map((i) => html`<rect class=${`tick ${i.tone}`} x=${x(i.t_us / 1e6)} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
+      ${ticksOf(list, x).map((i) => html`<rect class=${`tick ${i.tone}`} x=${i.at} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
     ${waysOf(timeline).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayName(m)} note=${sumOf(m.points)}>
-      ${m.points.map((p) => {
-        const grade = gradeOf(p);
-        return html`<rect class=${`cell ${grade}`} x=${x(p[0])} y=${HEIGHT - TALL[grade]} width=${Math.max(1, (stepOf(p) / end) * WIDTH - 0.6)} height=${TALL[grade]} />`;
-      })}${marks}<//>`)}
+      ${cellsOf(m.points, end).map(({ at, grade, step }) => html`<rect class=${`cell ${grade}`} x=${x(at)} y=${HEIGHT - TALL[grade]} width=${Math.max(1, (step / end) * WIDTH - 0.6)} height=${TALL[grade]} />`)}${marks}<//>`)}
     <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${duration(end * 500)}</span><span>${duration(end * 1000)}</span></span><span class="note"></span></div>
   </div>`;
 }

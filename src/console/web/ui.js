@@ -5,7 +5,8 @@ import { h, Fragment } from 'preact';
 import { useCallback, useEffect, useId, useRef, useState } from 'preact/hooks';
 import { signal } from '@preact/signals';
 import htm from 'htm';
-import { get } from './api.js';
+import { get, me } from './api.js';
+import { link } from './live.js';
 import * as words from './words.js';
 
 export const html = htm.bind(h);
@@ -35,14 +36,23 @@ export const Facts = ({ rows }) => html`<dl class="facts">${rows.filter(Boolean)
 
 export const Empty = ({ title, children }) => html`<div class="empty"><p><strong>${title}</strong></p>${children && html`<p>${children}</p>`}</div>`;
 
-/** A refused request, with the fields that it points at. */
-export function ProblemBox({ problem }) {
+/** What can be done about a refusal, where its own words do not say. */
+const WAYS_OUT = {
+  0: () => 'Does the gateway run, and does this machine reach it? The page tries again by itself as soon as it answers.',
+  403: () => `You are logged in with the role ${me.value?.role ?? 'of nobody'}: ask somebody with a higher one, or log in as another.`,
+  412: () => 'Somebody else changed it meanwhile: the audit log says who. What you wrote is still here.',
+  429: () => 'Wait a little, then try again.',
+};
+
+/** A refused request, with the fields that it points at and a way out. onReload: after 412, loads what is there now. */
+export function ProblemBox({ problem, onReload }) {
   if (!problem) return null;
   return html`<div class="problem" role="alert">
     <p><strong>${problem.title ?? 'That did not work'}</strong>${problem.status ? html` <span class="soft">(${problem.status})</span>` : ''}</p>
     ${problem.message && problem.message !== problem.title && !problem.errors?.some((e) => e.reason === problem.message) && html`<p><${Peer} text=${problem.message} /></p>`}
-    ${problem.status === 412 && html`<p>Somebody else changed it meanwhile: the audit log says who. What you wrote is still here; load what is there now before you try again.</p>`}
+    ${WAYS_OUT[problem.status] && html`<p>${WAYS_OUT[problem.status]()}</p>`}
     ${problem.errors?.length > 0 && html`<ul>${problem.errors.map((e) => html`<li><code><${Peer} text=${e.pointer ?? (e.line ? `${e.file ?? ''}:${e.line}` : '/')} /></code> <${Peer} text=${e.reason ?? e.message} /></li>`)}</ul>`}
+    ${problem.status === 412 && onReload && html`<p><button type="button" class="small" onClick=${onReload}>Load what is there now, keep what I wrote</button></p>`}
   </div>`;
 }
 
@@ -62,7 +72,7 @@ export function Table({ caption, columns, rows, id = (r, i) => r.id ?? r.name ??
   return html`<table><caption class="unseen">${caption}</caption>
     <thead><tr>${columns.map((c) => html`<th scope="col" class=${c.right ? 'right' : ''}>${c.head || html`<span class="unseen">Actions</span>`}</th>`)}</tr></thead>
     <tbody>${rows.map((row, i) => html`<tr key=${id(row, i)} class=${tone?.(row) ?? ''}>
-      ${columns.map((c) => html`<td class=${c.right ? 'right' : ''} data-head=${c.head ?? ''}>${c.cell(row)}</td>`)}</tr>`)}</tbody></table>`;
+      ${columns.map((c) => html`<td class=${c.right ? 'right' : ''} data-head=${c.head ?? ''}><div>${c.cell(row)}</div></td>`)}</tr>`)}</tbody></table>`;
 }
 
 /** A labelled input; `problem` marks it when one of its errors points here. */
@@ -100,8 +110,12 @@ export function useData(path, { every } = {}) {
     return () => abort.abort();
   }, [path, turn]);
   const reload = useCallback(() => setTurn((t) => t + 1), []);
+  const isUnreached = Boolean(state.problem) && [0, 502, 503, 504].includes(state.problem.status);
   useEffect(() => {
-    const timer = every && setInterval(reload, every);
+    if (isUnreached && link.value === 'open') reload();
+  }, [link.value]);
+  useEffect(() => {
+    const timer = every && setInterval(() => !document.hidden && reload(), every);
     return () => clearInterval(timer);
   }, [every]);
   return { ...state, reload };
@@ -133,7 +147,7 @@ export function useList(noun, path) {
 /** What waits, failed, or is empty; else the children. */
 export function Loaded({ of, children }) {
   if (of.problem && !of.data) return html`<${ProblemBox} problem=${of.problem} />`;
-  if (!of.data) return html`<p class="soft" role="status">Loading…</p>`;
+  if (!of.data) return html`<p class="soft loading" role="status">Loading…</p>`;
   return html`${of.problem && html`<${ProblemBox} problem=${of.problem} />`}${children}`;
 }
 
@@ -149,6 +163,7 @@ export function useAct() {
       return result;
     } catch (problem) {
       set({ busy: false, problem });
+      if (problem.errors?.length) requestAnimationFrame(() => document.querySelector('main [aria-invalid=true]')?.focus());
       return undefined;
     }
   };

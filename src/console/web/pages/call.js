@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One call, live or ended: the cause in a sentence, the clock, the ladder of both legs, how it sounded.
 
-import { useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { enc, mayOperate, maySecure, get, post, remove } from '../api.js';
 import { BrowserStats } from '../browserstats.js';
 import { Ladder, itemsOf } from '../ladder.js';
@@ -10,9 +10,10 @@ import { endOf, sumOf, wayName, waysOf } from '../media.js';
 import { Message } from '../message.js';
 import { Plot } from '../plot.js';
 import { go } from '../router.js';
+import { NO_SIFT, Sift, nextFault, sift } from '../sift.js';
 import { Strip } from '../strip.js';
-import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Time, html, useAct, useData } from '../ui.js';
-import { duration, number, party, words } from '../words.js';
+import { Badge, Confirm, Empty, Facts, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { DASH, duration, number, party, words } from '../words.js';
 
 const CAPTURE_S = 30;
 const INKS = ['one', 'two', 'three', 'four'];
@@ -43,16 +44,19 @@ function Quality({ timeline }) {
   return html`<div class="plots">${plots.map((p) => html`<${Plot} ...${p} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} unit="" />`)}</div>`;
 }
 
-function LegFacts({ leg }) {
-  const name = leg.role ? words(leg.role) : leg.peer;
-  return html`<div class="leg"><h3><${Peer} text=${name} /></h3><${Facts} rows=${[
-    ['Door', leg.door ?? leg.kind], leg.state && ['State', words(leg.state)], ['Peer', html`<${Peer} text=${leg.peer} />`],
-    ['Signaling address', html`<${Peer} text=${leg.remote_addr ?? leg.address} />`], leg.media_addr && ['Media address', html`<${Peer} text=${leg.media_addr} />`],
-    leg.remote_user && ['Remote user', html`<${Peer} text=${leg.remote_user} />`],
-    leg.sip_call_id && ['Call-ID', html`<${Peer} text=${leg.sip_call_id} />`], leg.device && ['Device', html`<${Peer} text=${leg.device} />`],
-    ['Codec', leg.codec ?? leg.media?.codec], ['SRTP', leg.srtp], leg.dtls && ['DTLS', leg.dtls],
-    leg.mos && ['MOS', number(leg.mos, 2)], leg.rtt_ms && ['Round trip', `${number(leg.rtt_ms, 1)} ms`],
-  ]} /></div>`;
+const peer = (text) => text && html`<${Peer} text=${text} />`;
+const LEG_FACTS = [
+  ['Door', (l) => l.door ?? l.kind], ['State', (l) => l.state && words(l.state)], ['Peer', (l) => peer(l.peer)],
+  ['Signaling address', (l) => peer(l.remote_addr ?? l.address)], ['Media address', (l) => peer(l.media_addr)], ['Remote user', (l) => peer(l.remote_user)],
+  ['Call-ID', (l) => peer(l.sip_call_id)], ['Device', (l) => peer(l.device)], ['Codec', (l) => l.codec ?? l.media?.codec], ['SRTP', (l) => l.srtp], ['DTLS', (l) => l.dtls],
+  ['MOS', (l) => l.mos && number(l.mos, 2)], ['Round trip', (l) => l.rtt_ms && `${number(l.rtt_ms, 1)} ms`],
+];
+
+/** Both legs side by side, fact by fact. */
+function Legs({ legs }) {
+  const rows = LEG_FACTS.map(([name, of]) => ({ name, cells: legs.map(of) })).filter((r) => r.cells.some(Boolean));
+  const columns = [{ head: 'Leg', cell: (r) => html`<span class="soft">${r.name}</span>` }, ...legs.map((leg, i) => ({ head: leg.role ? words(leg.role) : leg.peer, cell: (r) => r.cells[i] || DASH }))];
+  return html`<${Section} title="Legs"><${Table} caption="Facts of the legs" columns=${columns} rows=${rows} id=${(r) => r.name} /><//>`;
 }
 
 const endFacts = (row, end) => [
@@ -69,7 +73,7 @@ const factsOf = (row, version) => [
 ];
 
 function Cause({ text, advice, isLive }) {
-  if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} />${advice && html`<small class="advice"><${Peer} text=${advice} /></small>`}</span></p>`;
+  if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} />${advice && html`<small class="advice"><strong>What to do:</strong> <${Peer} text=${advice} /></small>`}</span></p>`;
   return html`<p class="cause calm"><span aria-hidden="true">●</span> <span>${isLive ? 'Nothing is wrong with this call so far.' : 'Nothing went wrong with this call.'}</span></p>`;
 }
 
@@ -111,30 +115,57 @@ function Tools({ id, isLive, row, timeline }) {
     <${ProblemBox} problem=${problem} />`;
 }
 
+function useChosen(items) {
+  const [chosen, setChosen] = useState(null), [value, setValue] = useState(NO_SIFT);
+  const shown = useMemo(() => sift(items, value), [items, value]);
+  return { item: items.find((i) => i.key === chosen), choose: setChosen, value, setValue, shown };
+}
+
 function Timeline({ timeline }) {
   const items = useMemo(() => itemsOf(timeline), [timeline]);
-  const [chosen, setChosen] = useState(null);
-  const item = chosen === null ? null : items[chosen];
+  const { item, choose, value, setValue, shown } = useChosen(items);
+  const faults = items.filter((i) => i.tone === 'bad').length;
+  const jump = () => {
+    setValue(NO_SIFT);
+    choose(nextFault(items, item?.key).key);
+  };
   if (!items.length) return html`<${Section} title="Ladder"><${Empty} title="Nothing was captured for this call">The setting <code>records.trace</code> says of which calls a timeline is kept: all, failed, sampled or none.<//><//>`;
-  return html`<${Section} title="One clock"><${Strip} timeline=${timeline} items=${items} chosen=${item ? chosen : null} /><//>
+  const tools = html`${timeline.truncated && html`<${Badge} tone="warn">The middle was cut: the ring was full<//>`}${faults > 0 && html`<button type="button" class="small" onClick=${jump}>${faults === 1 ? 'The fault' : `Next of ${faults} faults`}</button>`}`;
+  return html`<${Section} title="One clock"><${Strip} timeline=${timeline} items=${items} chosen=${item} /><//>
     <div class=${`talk ${item ? 'with-message' : ''}`}>
-      <${Section} title="Ladder" tools=${timeline.truncated && html`<${Badge} tone="warn">The middle was cut: the ring was full<//>`}>
-        <p class="soft">Choose a row for its message. ↑ and ↓ walk.</p>
-        <${Ladder} timeline=${timeline} items=${items} chosen=${chosen} onChoose=${setChosen} /><//>
-      ${item && html`<${Message} key=${chosen} item=${item} onClose=${() => setChosen(null)} />`}
+      <${Section} title="Ladder" tools=${tools}>
+        <${Sift} timeline=${timeline} items=${items} shown=${shown.length} value=${value} onInput=${setValue} />
+        <p class="soft" id="ladder-hint">Choose a row for its message. ↑ and ↓ walk, Esc closes.</p>
+        ${shown.length ? html`<${Ladder} timeline=${timeline} items=${shown} chosen=${item?.key ?? null} onChoose=${choose} />` : html`<${Empty} title="No row fits">Take something out of the filter.<//>`}<//>
+      ${item && html`<${Message} item=${item} items=${shown} onChoose=${choose} />`}
     </div>
     <${Section} title="Quality"><${Quality} timeline=${timeline} /><//>`;
 }
 
 function Rest({ row, timeline }) {
   return html`${row && html`<${Section} title="Facts"><${Facts} rows=${factsOf(row, timeline?.config_version ?? row.config_version)} /><//>`}
-    ${row?.legs?.length > 0 && html`<${Section} title="Legs"><div class="legs">${row.legs.map((leg, i) => html`<${LegFacts} key=${i} leg=${leg} />`)}</div><//>`}
+    ${row?.legs?.length > 0 && html`<${Legs} legs=${row.legs} />`}
     ${timeline?.client?.length > 0 && html`<${Section} title="What the browser measured"><${BrowserStats} client=${timeline.client} /><//>`}`;
+}
+
+const LIVE_MS = 1000, LONG_MS = 4000, LONG = 300; // of a long ladder, not each second
+const AFTER_MS = [150, 1500]; // the last messages come with the end; then what is kept is written
+
+function useTimeline(id, isLive) {
+  const [every, setEvery] = useState(LIVE_MS), was = useRef(false);
+  const timeline = useData(`calls/${enc(id)}/timeline`, { every: isLive ? every : 0 });
+  useEffect(() => setEvery(timeline.data?.items.length > LONG ? LONG_MS : LIVE_MS), [timeline.data]);
+  useEffect(() => {
+    const timers = was.current && !isLive ? AFTER_MS.map((ms) => setTimeout(timeline.reload, ms)) : [];
+    was.current = isLive;
+    return () => timers.forEach(clearTimeout);
+  }, [isLive]);
+  return timeline;
 }
 
 export function Call({ id, params }) {
   const { row, isLive } = useCall(id, params.get('record'));
-  const timeline = useData(`calls/${enc(id)}/timeline`, { every: isLive ? 2000 : 0 });
+  const timeline = useTimeline(id, isLive);
   const title = row ? `${party(row.from)} → ${party(row.to)}` : id;
   return html`<${Head} title=${html`<${Peer} text=${title} />`} lead=${html`${isLive ? html`<${Badge} tone="good">Live<//>` : html`<${Badge}>Ended<//>`} <code><${Peer} text=${id} /></code>`}
       tools=${html`<${Tools} id=${id} isLive=${isLive} row=${row} timeline=${timeline.data} />`} />

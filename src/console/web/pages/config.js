@@ -13,7 +13,7 @@ const Left = ({ until }) => `${number(Math.max(0, Math.round((Date.parse(until) 
 function Pending({ until, onDone }) {
   const { act, problem, busy } = useAct();
   const run = (verb, done) => act(() => post(`config/${verb}`).then(onDone), done);
-  return html`<div class="notice" role="status"><p><${Badge} tone="warn">On probation<//> This configuration is taken back in <${Left} until=${until} /> unless somebody confirms it.</p>
+  return html`<div class="notice"><p><${Badge} tone="warn">On probation<//> <span role="status">This configuration is taken back by itself unless somebody confirms it</span>: <span role="timer"><${Left} until=${until} /> left</span>.</p>
     ${mayAdmin() && html`<div class="row"><button type="button" class="primary" disabled=${busy} onClick=${() => run('confirm', 'Confirmed: it stays.')}>Keep it</button><button type="button" disabled=${busy} onClick=${() => run('cancel', 'Taken back.')}>Take it back now</button></div>`}<${ProblemBox} problem=${problem} /></div>`;
 }
 

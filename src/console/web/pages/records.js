@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Records of calls: search, export.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { enc, mayOperate, maySecure, post, query } from '../api.js';
 import { go } from '../router.js';
 import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useList } from '../ui.js';
@@ -29,7 +29,9 @@ const COLUMNS = [
 const utc = (local) => (local && !Number.isNaN(Date.parse(local)) ? new Date(local).toISOString() : local);
 
 function Search({ params }) {
-  const [form, set] = useState(Object.fromEntries(FIELDS.map((f) => [f, params.get(f) ?? ''])));
+  const asked = () => Object.fromEntries(FIELDS.map((f) => [f, params.get(f) ?? '']));
+  const [form, set] = useState(asked);
+  useEffect(() => set(asked()), [params]); // a link that asks something else, "back": the form follows, focus stays
   const field = (name) => ({ name, value: form[name], onInput: (v) => set({ ...form, [name]: v }) });
   const submit = (event) => {
     event.preventDefault();
@@ -81,7 +83,7 @@ export function Records({ params }) {
   const isFiltered = FIELDS.some((f) => wanted[f]);
   return html`<${Head} title="Records" lead="One for each call, kept as long as the configuration says."
       tools=${mayOperate() && html`<a class="button" href=${file('csv')} download="records.csv">Export CSV</a><a class="button" href=${file('jsonl')} download="records.jsonl">Export JSON lines</a>`} />
-    <${Section} title="Search"><${Search} key=${path} params=${params} /><//>
+    <${Section} title="Search"><${Search} params=${params} /><//>
     <${Section} title="Calls"><${Loaded} of=${list}>
       <${Table} caption="Records of calls" columns=${COLUMNS} rows=${list.rows} tone=${(r) => (bad(r) ? 'bad' : '')}
         empty=${isFiltered ? html`<${Empty} title="No record fits">Take something out of the search.<//>` : html`<${Empty} title="No call was recorded yet">The first call leaves its record here as soon as it begins.<//>`} />

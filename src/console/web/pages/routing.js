@@ -49,7 +49,7 @@ const RULES = [
   { head: 'Line', right: true, cell: (r) => r.line },
   { head: 'What it does', cell: (r) => html`<${Peer} text=${r.summary ?? r.text ?? (r.steps ? JSON.stringify(r.steps) : null)} />` },
 ];
-function GiveNumber({ etag, onDone }) {
+function GiveNumber({ etag, onDone, onReload }) {
   const [form, set] = useState({ number: '', user: '' });
   const { act, problem, busy } = useAct();
   const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
@@ -63,7 +63,7 @@ function GiveNumber({ etag, onDone }) {
   };
   return html`<form class="grid" onSubmit=${submit}>
     <${Field} label="Number" required placeholder="+49301234567" ...${field('number')} /><${Field} label="User" required ...${field('user')} />
-    <div class="row end"><button class="primary" disabled=${busy}>Give the number</button></div></form><${ProblemBox} problem=${problem} />`;
+    <div class="row end"><button class="primary" disabled=${busy}>Give the number</button></div></form><${ProblemBox} problem=${problem} onReload=${onReload} />`;
 }
 
 function Numbers() {
@@ -81,7 +81,7 @@ function Numbers() {
     { head: 'Name', cell: (n) => html`<${Peer} text=${n.display} />` },
     ...(mayAdmin() ? [{ head: '', cell: (n) => html`<button type="button" class="small danger" onClick=${() => setAsks(n.number)}>Take away<span class="unseen"> ${n.number}</span></button>` }] : []),
   ];
-  return html`<${Section} title="Numbers">${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
+  return html`<${Section} title="Numbers">${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} onReload=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
       <${Table} caption="Numbers" columns=${columns} rows=${list.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} /><//>
     ${asks && html`<${Confirm} title=${`Take ${asks} away?`} action="Take away" danger onYes=${drop} onNo=${() => setAsks(null)}>Calls to it are refused or go where the dialplan says.<//>`}<//>`;
 }

@@ -42,7 +42,7 @@ function patchOf(before, after) {
   return patch;
 }
 
-function JsonForm({ settings, onSave, onCancel }) {
+function JsonForm({ settings, onSave, onCancel, onStale }) {
   const [text, setText] = useState(JSON.stringify(settings, null, 2));
   const { act, problem, busy } = useAct();
   const save = () => act(async () => {
@@ -54,7 +54,7 @@ function JsonForm({ settings, onSave, onCancel }) {
     }
     await onSave(body);
   });
-  return html`<${ProblemBox} problem=${problem} /><label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label>
+  return html`<${ProblemBox} problem=${problem} onReload=${onStale && (() => act(onStale))} /><label for="settings-text">Settings as JSON; secrets stay while they read (kept)</label>
     <textarea id="settings-text" class="code" rows="18" spellcheck="false" value=${text} onInput=${(e) => setText(e.target.value)}></textarea>
     <div class="row end"><button type="button" onClick=${onCancel}>Cancel</button><button type="button" class="primary" disabled=${busy} onClick=${save}>Save</button></div>`;
 }
@@ -75,20 +75,24 @@ function Settings({ name }) {
   const one = useData(`trunks/${enc(name)}`), schema = useTrunkSchema();
   const [how, setHow] = useState(null);
   const [refused, setRefused] = useState(null);
+  const [newer, setNewer] = useState(null); // its tag, when somebody was faster: only what is changed here goes on top of theirs
   const settings = one.data?.settings;
   const close = () => {
     setHow(null);
+    setNewer(null);
+    setRefused(null);
     one.reload();
   };
+  const stale = async () => setNewer((await get(`trunks/${enc(name)}`)).etag);
   const save = async (after) => {
-    await send('PATCH', `trunks/${enc(name)}`, { body: patchOf(settings, after), etag: one.data.etag });
+    await send('PATCH', `trunks/${enc(name)}`, { body: patchOf(settings, after), etag: newer ?? one.data.etag });
     say('The trunk was changed.');
     close();
   };
   const tools = settings && mayAdmin() && how === null && html`${schema && html`<button type="button" onClick=${() => setHow('form')}>Edit</button>`}<button type="button" onClick=${() => setHow('json')}>Edit as JSON</button><${Remove} name=${name} etag=${one.data.etag} onProblem=${setRefused} />`;
-  return html`<${Section} title="Settings" tools=${tools}><${ProblemBox} problem=${refused} /><${Loaded} of=${one}>
-      ${how === 'form' ? html`<${SettingsForm} schema=${schema} settings=${settings} action="Save" onSave=${save} onCancel=${close} />`
-        : how === 'json' ? html`<${JsonForm} settings=${settings} onSave=${save} onCancel=${close} />`
+  return html`<${Section} title="Settings" tools=${tools}><${ProblemBox} problem=${refused} onReload=${close} />${newer && html`<p class="notice" role="status">What you change here is put on top of what somebody else saved meanwhile. Save again.</p>`}<${Loaded} of=${one}>
+      ${how === 'form' ? html`<${SettingsForm} schema=${schema} settings=${settings} action="Save" onSave=${save} onCancel=${close} onStale=${stale} />`
+        : how === 'json' ? html`<${JsonForm} settings=${settings} onSave=${save} onCancel=${close} onStale=${stale} />`
           : html`<${Pre} label="Settings of this trunk" text=${JSON.stringify(settings ?? {}, null, 2)} />`}<//><//>`;
 }
 
@@ -97,13 +101,15 @@ const CHECKS = [
   { head: 'Result', cell: (c) => html`<${Badge} tone=${RESULTS[c.result] ?? 'idle'}>${words(c.result)}<//>` },
   { head: 'Seen', cell: (c) => html`<${Peer} text=${c.seen} />` },
   { head: 'What to change', cell: (c) => html`<${Peer} text=${c.advice} />` },
-  { head: 'ms', right: true, cell: (c) => number(c.ms) },
+  { head: 'Took', right: true, cell: (c) => html`<span class="short">${number(c.ms)} ms</span>` },
 ];
 
 function Report({ run }) {
   const s = run.summary;
-  return html`<p role="status" class="examined">${run.state === 'running' ? html`<${Badge} tone="info">Running, ${run.checks.length} checks so far<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}${run.detail && html` <${Peer} text=${run.detail} />`} <a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a> <a href=${`/admin/v1/doctor/${enc(run.id)}?format=text`} target="_blank" rel="noopener">as text</a> <button type="button" class="tools" onClick=${() => globalThis.print()}>Print</button></p>
-    <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${run.checks} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
+  const isRunning = run.state === 'running';
+  const rows = isRunning ? run.checks : run.checks.toSorted((a, b) => (b.result === 'failed') - (a.result === 'failed'));
+  return html`<div class="row examined"><span role="status">${isRunning ? html`<${Badge} tone="info">Running<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}</span>${isRunning && html`<span class="soft">${run.checks.length} checks so far</span>`}${run.detail && html`<${Peer} text=${run.detail} />`}<span class="grow"></span><a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a> <a href=${`/admin/v1/doctor/${enc(run.id)}?format=text`} target="_blank" rel="noopener">as text</a><button type="button" class="tools small" onClick=${() => globalThis.print()}>Print</button></div>
+    <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${rows} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
     ${run.profile?.diff && html`<${Profile} key=${run.id} run=${run} />`}`;
 }
 
@@ -133,6 +139,8 @@ function Profile({ run }) {
     <${ProblemBox} problem=${problem} />`;
 }
 
+const LOOK_MS = 700, LOOK_AGAIN_MS = 3000; // while it runs; when it could not be asked
+
 function Doctor({ name }) {
   const past = useData('doctor');
   const [id, setId] = useState(null);
@@ -146,7 +154,7 @@ function Doctor({ name }) {
       const next = await get(`doctor/${enc(shown)}`).catch(() => null);
       if (gone) return;
       if (next) setRun(next);
-      if (next?.state === 'running') timer = setTimeout(look, 700);
+      if (!next || next.state === 'running') timer = setTimeout(look, next ? LOOK_MS : LOOK_AGAIN_MS);
     };
     look();
     return () => {
