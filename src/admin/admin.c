@@ -82,16 +82,18 @@ int admin_new(struct admin **ret_admin, const struct admin_settings *s, const ch
     r = push_new(&a->push, &s->push, s->store_file, &why);
   if (r == 0)
     r = admin_count(a, push_counts(a->push));
+  if (r == 0) {
+    why = "no memory";
+    r = keep_start(a); /* before the door: its threads use them */
+  }
+  if (r == 0)
+    r = reports_start(a);
   if (r == 0)
     r = server_start(a, s, &why);
   if (r == 0)
     r = admin_count(a, web_counts(a->web));
   if (r == 0) {
     why = "no thread";
-    r = keep_start(a);
-  if (r == 0)
-    r = reports_start(a);
-  if (r == 0)
     r = keeper_start(a);
   }
   if (ret_why)
@@ -105,9 +107,9 @@ struct admin *admin_free(struct admin *a) {
   if (!a)
     return NULL;
   keeper_stop(a);
-  keep_stop(a);
-  reports_stop(a);
   web_free(a->web);
+  keep_stop(a); /* what the last requests changed too */
+  reports_stop(a);
   push_free(a->push);
   reader_free(a->reader);
   ledger_free(a->ledger);

@@ -373,6 +373,10 @@ int house_start(struct house *h) {
 
 void house_stop(struct house *h) {
   atomic_store(&h->gone, true);
+  if (h->loop) { /* nothing turns it any more; what it would call is gone one after the other */
+    loop_disarm(h->loop, &h->tick);
+    loop_unwatch(h->loop, &h->signals);
+  }
   doctor_stop(h->doctor); /* its reports are told while somebody writes them */
   h->admin = admin_free(h->admin);
   house_tell_stop();
@@ -386,10 +390,6 @@ void house_stop(struct house *h) {
   store_free(h->store);
   tokens_free(h->tokens);
   house_revise_stop(h);
-  if (h->loop) {
-    loop_disarm(h->loop, &h->tick);
-    loop_unwatch(h->loop, &h->signals);
-  }
   root_free(h->root);
   loop_free(h->loop);
   if (h->signals.fd > 0)

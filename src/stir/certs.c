@@ -151,6 +151,7 @@ static bool fetch_start(struct cert *c, const struct stir_rules *rules) {
   curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)FETCH_MS);
   curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* a name server that is silent holds up no end */
   curl_easy_setopt(e, CURLOPT_PROXY, "");
   curl_easy_setopt(e, CURLOPT_NETRC, 0L);
   curl_easy_setopt(e, CURLOPT_MAXFILESIZE, (long)CERT_BYTES);

@@ -357,7 +357,7 @@ struct trunks *trunks_free(struct trunks *t) {
     nta_agent_destroy(t->agents[i].nta);
   if (the_trunks == t) {
     secure_stop();
-    su_root_step(root_su(t->env.root), 0);
+    root_last(t->env.root);
     the_trunks = NULL;
   }
   pool_free(t->dialogs);

@@ -78,6 +78,13 @@ struct root *root_free(struct root *r) {
   return NULL;
 }
 
+void root_last(struct root *r) {
+  if (r->registered > 0)
+    su_root_deregister(r->su, r->registered);
+  r->registered = 0;
+  su_root_step(r->su, 0);
+}
+
 su_root_t *root_su(const struct root *r) { return r->su; }
 
 void root_turn(struct root *r, int timeout_ms) {

@@ -50,6 +50,9 @@ static struct list links = {&links, &links}; /* links are all connections. */
 static char own_name[64];                    /* who we are for the next connection */
 static size_t link_at;                       /* where a TLS transport keeps its link */
 
+static unsigned on_way;                      /* on_way: handed to a handshake thread and not yet back */
+
+unsigned link_on_way(void) { return on_way; }
 void link_set_shaker(struct shaker *k) { shaker = k; }
 void link_set_size(size_t secondary_size) { link_at = secondary_size - 2 * sizeof(void *); }
 
@@ -264,6 +267,7 @@ static void arrived(su_root_magic_t *magic, su_msg_r msg, su_msg_arg_t *arg) {
   (void)magic, (void)msg;
   struct link *t = *(struct link **)(void *)arg;
   bool ours = shake_back(&t->shake);
+  on_way--;
   count_result(t->shake.result);
   tell_gauge();
   if (!ours) {
@@ -294,6 +298,7 @@ static int hand_over(struct link *t, struct peek *p) {
   su_root_deregister(t->root, p->index);
   p->index = -1; /* not 0: for sofia it stays registered, so that messages queue */
   count_one(&owntls_counts, TLSCOUNT_connects);
+  on_way++;
   shake_start(shaker, &t->shake, p->accepted || !p->name.tpn_canon ? "" : p->name.tpn_canon);
   return 0;
 }

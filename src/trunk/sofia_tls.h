@@ -31,3 +31,4 @@ tport_t *link_alias_find(const tport_t *primary, const tp_name_t *wanted);
 void link_goodbye(struct link *t);         /* sends close_notify if it is up */
 void link_set_size(size_t secondary_size); /* of the TLS kind of transports */
 void link_set_shaker(struct shaker *k);
+unsigned link_on_way(void); /* connections at the handshake threads, or on their way back */

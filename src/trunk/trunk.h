@@ -14,6 +14,9 @@ struct root *root_free(struct root *r);                        /* after trunks_f
 OWN_DEFINE(root)
 /* Waits at most timeout_ms, runs what is ready and due of SIP and of the loop. */
 void root_turn(struct root *r, int timeout_ms);
+/* Runs what other threads still sent to SIP, and nothing of the loop, whose owners may be gone: neither now
+ * nor later. */
+void root_last(struct root *r);
 
 enum trunk_state { TRUNK_UNKNOWN, TRUNK_UP, TRUNK_DOWN };
 const char *trunk_state_text(enum trunk_state s);   /* unknown up down */

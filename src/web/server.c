@@ -223,14 +223,14 @@ int web_new(struct web **ret_web, const struct web_settings *s, const char **ret
     r = queues_make(w, s);
   if (r == 0) {
     counts_init(w);
+    *ret_web = w; /* before the first request can come: its handler has it from there */
     r = threads_start(w, s, &why);
   }
   if (w->key)
     explicit_bzero(w->key, strlen(w->key)); /* the TLS library has its own copy */
   if (ret_why)
     *ret_why = r < 0 ? why : NULL;
-  if (r == 0)
-    *ret_web = take(w);
+  *ret_web = r == 0 ? take(w) : NULL;
   return r;
 }
 

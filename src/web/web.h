@@ -75,7 +75,8 @@ struct web_settings {
   unsigned stream_buffer_bytes;         /* 0: 262,144: a reader that lags further is closed */
 };
 
-/* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). */
+/* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). *ret_web is set before the first request can
+ * come. */
 int web_new(struct web **ret_web, const struct web_settings *s, const char **ret_why) must_check;
 /* Answers what waits with 503, closes streams, stops the threads. */
 struct web *web_free(struct web *w);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 
 #define SDP \
   "v=0\r\no=- 5 5 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio 6000 RTP/AVP 0 " \
@@ -1311,4 +1312,28 @@ Test(trunk, via_is_of_the_trunks_name) {
   m = rig_hear_method("CANCEL");
   cr_assert(m);
   cr_assert_str_eq(rig_header(m, "Via"), via);
+}
+
+static void called(void *arg, uint32_t events) {
+  (void)events;
+  ++*(unsigned *)arg;
+}
+static void due(void *arg) { ++*(unsigned *)arg; }
+
+/* Other parts have ended by then: what waits for the loop, or is due, is not for this moment. */
+Test(end, nothing_of_the_loop_is_called) {
+  unsigned n = 0;
+  uint64_t one = 1;
+  struct timer timer = {.fn = due, .arg = &n};
+  rig_start();
+  struct watch w = {.fd = eventfd(1, EFD_NONBLOCK), .fn = called, .arg = &n};
+  cr_assert_eq(loop_watch(rig_loop, &w, EPOLLIN), 0);
+  loop_arm(rig_loop, &timer, 0);
+  rig_trunks = trunks_free(rig_trunks);
+  cr_assert_eq(n, 0);
+  loop_turn(rig_loop, 0);
+  cr_assert_eq(n, 2, "they were not what they should be: %u", n);
+  cr_assert_eq(read(w.fd, &one, sizeof one), (ssize_t)sizeof one);
+  rig_stop();
+  close(w.fd);
 }

@@ -346,7 +346,7 @@ int rig_socket = -1;
 bool rig_is_real_time;
 void (*rig_shape)(struct conf *);
 uint16_t rig_peer_port, rig_port;
-static struct loop *rig_loop;
+struct loop *rig_loop;
 static struct root *rig_root;
 static uint64_t now_us = 1000000000, wall_ms = 1700000000000;
 static char heard[70000];

@@ -55,6 +55,7 @@ const char *fake_sdp(void); /* what a leg of the gateway says */
 
 /* The rig: one listener "udp" on loopback, one trunk "lab", the peer's socket. */
 extern struct conf rig_conf;
+extern struct loop *rig_loop;
 extern struct trunks *rig_trunks;
 extern int rig_socket;
 extern uint16_t rig_peer_port, rig_port;
