@@ -154,6 +154,7 @@ static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t fr
   ret->is_fingerprint_wrong = o->is_misfit != 0;
   ret->key_bad = o->bad_run;
   ret->key_good = (uint32_t)f->rx.packets;
+  ret->key_failures = (uint32_t)f->rx.auth_failures;
   ret->bad_ms = since_ms(o->bad_since_us, from_us);
   ret->key_reinvite = o->bad_run ? reoffer_at(leg_in(l), o->bad_since_us) : 0;
   ret->first_ms = since_ms(o->first_us, from_us);
@@ -230,16 +231,14 @@ static bool is_failure(enum end_reason r) {
 static uint64_t from_us(const struct call *c) {
   const struct leg *b = callee_of(c);
   uint64_t wall_ms = c->answered && b && b->answered_ms ? b->answered_ms : c->created_ms;
-  uint64_t now_ms = clock_wall_ms(), ago_us = now_ms > wall_ms ? (now_ms - wall_ms) * 1000 : 0;
-  uint64_t now_us = clock_now_us();
-  return now_us > ago_us ? now_us - ago_us : 0;
+  return call_in(c)->created_us + wall_ms * 1000 - c->created_ms * 1000; /* a leg that was moved here may be older */
 }
 
 static void gather(const struct call *c, struct why_facts *f) {
   const struct call_inner *in = call_in(c);
   const struct cause *why = in->why.reason || !c->caller ? &in->why : &c->caller->cause;
   const struct leg *legs[WHY_LEGS] = {c->caller, callee_of(c)};
-  uint64_t from = from_us(c), ended_ms = c->ended_ms ? c->ended_ms : clock_wall_ms();
+  uint64_t from = from_us(c), now_ms = call_time_ms(c), ended_ms = c->ended_ms ? c->ended_ms : now_ms;
   *f = (struct why_facts){.end = is_failure(why->reason) ? WHY_END_FAILED : WHY_END_GOOD,
                           .fault = why->fault,
                           .is_answered = c->answered,
@@ -249,8 +248,8 @@ static void gather(const struct call *c, struct why_facts *f) {
                           .q850 = why->by == BY_CALLER || why->by == BY_CALLEE ? why->q850 : 0,
                           .detail = why->detail};
   f->ms = since_ms(clock_now_us(), from);
-  if (clock_wall_ms() > ended_ms && f->ms > clock_wall_ms() - ended_ms)
-    f->ms -= (uint32_t)(clock_wall_ms() - ended_ms);
+  if (now_ms > ended_ms && f->ms > now_ms - ended_ms)
+    f->ms -= (uint32_t)(now_ms - ended_ms);
   for (size_t i = 0; i < WHY_LEGS; i++)
     if (legs[i])
       put_leg(legs[i], from, &f->legs[i]);

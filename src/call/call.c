@@ -70,7 +70,7 @@ void call_answered_by(struct leg *l) {
   c->answered = true;
   c->callee = in->bridged = l;
   note_user(c, l);
-  l->answered_ms = clock_wall_ms();
+  l->answered_ms = call_time_ms(l->call);
   count_one(&in->cs->counts, CALLS_ANSWERED);
   hunt_stop(c);
   end_others(c, l);
@@ -109,7 +109,7 @@ static void tell_connected(struct leg *l) {
   if (in->told_connected || leg_is_over(l))
     return;
   in->told_connected = true;
-  l->connected_ms = clock_wall_ms();
+  l->connected_ms = call_time_ms(l->call);
   if (l->door->connected)
     l->door->connected(l->door_arg, l);
 }

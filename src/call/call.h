@@ -265,6 +265,9 @@ int call_capture(struct call *c, uint32_t seconds) must_check;
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */
+/* The wall clock as the call sees it: its begin, and what has passed since. A step of the machine's clock
+ * makes no call longer or shorter. */
+uint64_t call_time_ms(const struct call *c);
 struct leg *call_next_leg(const struct call *c, struct leg *after); /* NULL: first; NULL at the end */
 struct leg *leg_far(const struct leg *l); /* the bridged other leg, NULL if none */
 

@@ -25,7 +25,7 @@ static struct verdict act_opened(struct leg *l) {
 static struct verdict act_ring(struct leg *l) {
   if (l->ringing_ms)
     return verdict_pass();
-  l->ringing_ms = clock_wall_ms();
+  l->ringing_ms = call_time_ms(l->call);
   if (l->role == LEG_CALLEE) {
     transfer_told(l->call, 180);
     return fsm_fire(l->call->caller, EVENT_RING);
@@ -47,7 +47,7 @@ static struct verdict act_answer(struct leg *l) {
     call_answered_by(l);
     return verdict_pass();
   }
-  l->answered_ms = clock_wall_ms();
+  l->answered_ms = call_time_ms(l->call);
   l->early_media = false;
   if (l->door->answered)
     l->door->answered(l->door_arg, l);

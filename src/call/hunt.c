@@ -110,7 +110,7 @@ static void try_close(struct hunt *h, struct hunt_try *t, const struct cause *wh
   if (!t->is_live)
     return;
   t->is_live = false;
-  t->ended_ms = clock_wall_ms();
+  t->ended_ms = call_time_ms(h->call);
   t->reason = why->reason;
   t->sip = why->sip;
   t->q850 = why->q850;
@@ -142,7 +142,7 @@ static struct hunt_try *try_add(struct hunt *h, enum leg_kind kind, const char *
   if (h->n_tries == HUNT_TRIES_MAX)
     return NULL;
   struct hunt_try *t = &h->tries[h->n_tries++];
-  *t = (struct hunt_try){.kind = kind, .is_live = true, .started_ms = clock_wall_ms()};
+  *t = (struct hunt_try){.kind = kind, .is_live = true, .started_ms = call_time_ms(h->call)};
   slice_copy(t->name, sizeof(t->name), slice_of(name));
   h->n_live++;
   return t;
@@ -515,7 +515,7 @@ static void tries_settle(struct hunt *h) {
       continue;
     bool won = is_winner(h->call, t);
     t->is_live = false;
-    t->ended_ms = clock_wall_ms();
+    t->ended_ms = call_time_ms(h->call);
     t->reason = won ? END_COMPLETED : h->call->answered ? END_ANSWERED_ELSEWHERE : END_CANCELED;
     t->sip = won ? 200 : 487;
   }

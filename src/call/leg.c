@@ -40,7 +40,7 @@ struct leg *leg_new(struct call *c, enum leg_kind kind, enum leg_role role, cons
   l->door = d;
   l->door_arg = arg;
   l->magic = magic;
-  l->created_ms = clock_wall_ms();
+  l->created_ms = call_time_ms(c);
   in->dialog = 1;
   in->consent = (struct timer){.fn = on_consent_over, .arg = l};
   in->fresh_late = (struct timer){.fn = on_fresh_late, .arg = l};

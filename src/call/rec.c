@@ -130,7 +130,7 @@ static const char *by_text(const struct call *c, enum end_by by) {
 
 static void put_end(struct record *r, const struct call *c) {
   const struct cause *why = call_in(c)->why.reason || !c->caller ? &call_in(c)->why : &c->caller->cause;
-  r->ended_ms = c->ended_ms ? c->ended_ms : clock_wall_ms();
+  r->ended_ms = c->ended_ms ? c->ended_ms : call_time_ms(c);
   snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(why->reason));
   snprintf(r->end_by, sizeof(r->end_by), "%s", by_text(c, why->by));
   r->sip_status = (uint16_t)(why->sip ? why->sip : end_reason_sip(why->reason));

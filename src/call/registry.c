@@ -131,10 +131,15 @@ struct call *call_new(struct calls *cs) {
   in->call.handle = h;
   in->cs = cs;
   in->call.created_ms = clock_wall_ms();
+  in->created_us = clock_now_us();
   in->config_version = cs->env.conf->version;
   list_init(&in->call.legs);
   count_add(&cs->counts, CALLS_LIVE, 1);
   return &in->call;
+}
+
+uint64_t call_time_ms(const struct call *c) {
+  return c->created_ms + (clock_now_us() - call_in(c)->created_us) / 1000;
 }
 
 void call_free(struct call *c) {
@@ -199,7 +204,7 @@ void call_keep_ended(struct call *c) {
   count_add(&cs->counts, CALLS_LIVE, (uint64_t)-1);
   count_one(&cs->counts, CALLS_ENDED);
   in->ended_us = clock_now_us();
-  c->ended_ms = clock_wall_ms();
+  c->ended_ms = call_time_ms(c);
   list_add_tail(&cs->ended, &in->node);
   cs->n_ended++;
   if (!timer_is_armed(&cs->expire) || cs->n_ended > ENDED_MAX)

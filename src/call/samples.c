@@ -52,7 +52,7 @@ static void take_leg(struct leg *l, uint32_t t_s) {
 }
 
 static void sample(struct call *c) {
-  uint64_t now_ms = clock_wall_ms();
+  uint64_t now_ms = call_time_ms(c);
   uint32_t t_s = now_ms > c->created_ms ? (uint32_t)((now_ms - c->created_ms) / 1000) : 0;
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l))
     if (!leg_is_over(l) && l->media.session)

@@ -106,7 +106,6 @@ enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32
     d = behind(s, p->seq, (uint16_t)((uint16_t)s->max_ext - p->seq));
   if (d)
     return d;
-  bool is_newest = (uint16_t)s->max_ext == p->seq;
   *ret_ext = s->max_ext - (uint16_t)((uint16_t)s->max_ext - p->seq);
   s->heard_us = now_us;
   s->packets++;
@@ -116,7 +115,7 @@ enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32
     s->has_transit = false;
     s->jitter_q4 = 0;
   }
-  if (has_clock && is_newest)
+  if (has_clock)
     measure_jitter(s, p->ts, p->marker, now_us);
   return DROP_NONE;
 }

@@ -68,7 +68,7 @@ static json_t *mos_json(const struct call *c) {
 json_t *native_call(struct call *c) {
   const struct leg *trunk = leg_of(c, LEG_TRUNK), *user = leg_of(c, LEG_NATIVE);
   uint64_t answered_ms = c->answered && c->callee ? c->callee->answered_ms : 0;
-  uint64_t wall_ms = clock_wall_ms();
+  uint64_t wall_ms = call_time_ms(c);
   struct why why;
   call_why(c, &why);
   json_t *legs = json_array();

@@ -15,6 +15,8 @@ enum {
   MADE_UP_PERMILLE = 80,
   RELAY_MS = 300,
   PTIME_MS = 40, /* more than agreed: heard whatever else is */
+  A_DIGIT = 5,   /* packets of one digit, at least */
+  DYNAMIC = 96,  /* the first payload type that a description gives a meaning */
   NORMAL_CLEARING = 16,
   NORMAL_UNSPECIFIED = 31,
 };
@@ -51,6 +53,7 @@ static bool breaks(const struct why_view *v, enum why_fault fault) {
 }
 
 static bool is_no_ack(const struct why_view *v) { return breaks(v, WHY_FAULT_NO_ACK); }
+static bool is_no_prack(const struct why_view *v) { return breaks(v, WHY_FAULT_NO_PRACK); }
 static bool is_refresh(const struct why_view *v) { return breaks(v, WHY_FAULT_REFRESH); }
 static bool is_forgotten(const struct why_view *v) { return breaks(v, WHY_FAULT_FORGOTTEN); }
 static bool is_consent_lost(const struct why_view *v) { return breaks(v, WHY_FAULT_CONSENT); }
@@ -128,6 +131,12 @@ static bool is_silent(const struct why_view *v) {
          l->last_ms >= from_ms + MUTE_MS && l->last_ms - from_ms > v->f->ms / 2;
 }
 
+/* Of a leg that is not heard all over its time, most of what came instead did not verify. */
+static bool is_srtp_while(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  return v->f->is_answered && l->dumb_ms >= DEAF_MS && l->key_failures >= l->dumb_ms / FRAME_MS / 4;
+}
+
 static bool is_one_way(const struct why_view *v) {
   return v->f->is_answered && v->l->dumb_ms >= DEAF_MS;
 }
@@ -183,6 +192,13 @@ static bool is_odd_ptime(const struct why_view *v) {
   const struct why_leg *l = v->l;
   return v->f->is_answered && l->rx.packets > 5 * FEW && l->agreed_ms && l->ptime_ms > l->agreed_ms &&
          (l->ptime_ms >= l->agreed_ms + PTIME_MS || is_poor(v));
+}
+
+/* Comfort noise comes unasked for, by number 13, and nobody misses it. */
+static bool is_odd_event(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  return v->f->is_answered && l->bad_payload >= A_DIGIT && l->payload_type >= DYNAMIC &&
+         l->rx.packets > 5 * FEW;
 }
 
 static bool is_hangup(const struct why_view *v) {

@@ -26,6 +26,7 @@ enum why_fault {
   WHY_FAULT_QUIET,        /* it asked by Retry-After to be left alone */
   WHY_FAULT_UNREGISTERED, /* the registration that the trunk lives by is not there */
   WHY_FAULT_NO_ACK,       /* our 2xx was never acknowledged */
+  WHY_FAULT_NO_PRACK,     /* our reliable provisional was never acknowledged */
   WHY_FAULT_REFRESH,      /* the session timer passed */
   WHY_FAULT_FORGOTTEN,    /* the peer answered 481 within the call */
   WHY_FAULT_OFFLINE,      /* no device of the user is connected */
@@ -100,6 +101,7 @@ struct why_leg {
   uint32_t keys;              /* how often keys were agreed upon */
   uint32_t key_reinvite;      /* the re-INVITE that brought the last ones, 0: the first description */
   uint32_t key_good, key_bad; /* packets that verified; that did not, since the last one that did */
+  uint32_t key_failures;      /* that did not, in all */
   uint32_t bad_ms;            /* when the first of key_bad came */
   uint32_t first_ms, last_ms; /* when its first and last packet came; 0 with rx.packets 0 */
   bool has_level;

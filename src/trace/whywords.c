@@ -90,6 +90,7 @@ NUMBER(candidates, v->l->candidates)
 NUMBER(reinvite, v->l->key_reinvite)
 NUMBER(bad, v->l->key_bad)
 NUMBER(good, v->l->key_good)
+NUMBER(failures, v->l->key_failures)
 NUMBER(stray, v->l->stray_port)
 NUMBER(port, v->l->our_port)
 NUMBER(strangers, v->l->wrong_source)
@@ -115,6 +116,16 @@ static void add_status_last(const struct why_view *v, struct text *t) {
   if (v->t && v->t->q850)
     text_add(t, " (Q.850 cause %d)", v->t->q850);
 }
+/* Each status of the attempts once, in their order. */
+static void add_statuses(const struct why_view *v, struct text *t) {
+  const struct why_attempt *a = v->f->attempts;
+  for (uint32_t i = 0, j; i < v->f->n_attempts; i++) {
+    for (j = 0; j < i && a[j].status != a[i].status; j++) {
+    }
+    if (j == i)
+      text_add(t, "%s%d", i ? " or " : "", a[i].status);
+  }
+}
 static void add_bad_at(const struct why_view *v, struct text *t) { add_clock(t, v->l->bad_ms); }
 static void add_took(const struct why_view *v, struct text *t) { add_span(t, v->t->ms); }
 
@@ -131,7 +142,7 @@ static const struct {
     ROW(pt),        ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
     ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
     ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
-    ROW(concealed),
+    ROW(concealed), ROW(failures),  ROW(statuses),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

@@ -351,8 +351,8 @@ static int inbound_ack(nta_incoming_magic_t *magic, nta_incoming_t *irq, const s
   if (!sip && d->state != DIALOG_NEW)
     ack_missing(d);
   else if (!sip && d->prack.is_late)
-    dialog_end(d, END_TIMEOUT, BY_GATEWAY, 504, 0,
-               "a reliable provisional response was never acknowledged");
+    dialog_fault(d, WHY_FAULT_NO_PRACK, END_TIMEOUT, 504,
+                 "a reliable provisional response was never acknowledged");
   else if (!sip)
     dialog_end(d, END_TRUNK_FAILURE, BY_GATEWAY, 0, 0, "the response could not be sent");
   else if (sip->sip_request->rq_method == sip_method_ack)

@@ -95,7 +95,7 @@ void watch_ended(struct trunks *t, const struct leg *l) {
   if (!w)
     return;
   struct trunk_figures *f = &w->health.figures;
-  uint64_t now_ms = clock_wall_ms();
+  uint64_t now_ms = call_time_ms(l->call);
   f->seizures++;
   if (l->answered_ms) {
     f->answered++;

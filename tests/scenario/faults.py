@@ -203,6 +203,32 @@ def srtp_since(house):
         check("since 0:00" not in record["cause_text"], record["cause_text"])
 
 
+@FAULTS.scenario("srtp_for_a_while: another key for some seconds, until a re-INVITE says so")
+def srtp_for_a_while(house):
+    suite = "AES_CM_128_HMAC_SHA1_80"
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        d, ok, key = secured_in(sip, bob, media, suite)
+        both(bob, media)
+        key = new_key(suite)
+        media.tx = Secret(suite, key, False)
+        time.sleep(5)
+        reinvite(d, media.sdp("RTP/SAVP", crypto_line(1, suite, key), version=2))
+        both(bob, media)
+        why(house, ended(d, bob, 1), "srtp_for_a_while", "carrier (trunk secured) was not heard for ", "packets failed")
+
+
+@FAULTS.scenario("event_payload: digits come by a payload type that no description has")
+def event_payload(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2", their_event_pt=97) as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        media.send_digit = "5"
+        wait_for("the digit was sent", lambda: media.send_digit is None, 3)
+        media.forget()
+        both(bob, media)
+        why(house, ended(d, bob, 1), "event_payload", "carrier (trunk plain) sends payload type 97 beside its sound")
+
+
 @FAULTS.scenario("srtp_reinvite: a re-INVITE brings a new key, and the carrier takes yet another one")
 def srtp_reinvite(house):
     suite = "AES_CM_128_HMAC_SHA1_80"
@@ -623,10 +649,13 @@ def stream_lost(house):
         why(house, bob.client.call, "stream_lost", "app (user bob) lost its event stream", seconds=25)
 
 
-@FAULTS.scenario("ack_never and consent_lost: the carrier never acknowledges our 200; an app's network is gone")
+@FAULTS.scenario("ack_never, prack_never and consent_lost: the carrier never acknowledges our 200, or our 180; an app's network is gone")
 def slow(house):
     with App(house.demo, "bob") as bob, App(house.demo, "alice") as alice, agent(house, 2) as sip, \
             Media(host="127.0.0.2") as media, Media(host="127.0.0.2") as other:
+        Dialog(sip, BOB).invite(media.sdp(), more="Require: 100rel\r\nSupported: 100rel\r\n")
+        unheard = bob.incoming()["call"]
+        bob.client.events.clear()
         d = Dialog(sip, "+15550100001").invite(other.sdp())
         alice.answer(alice.incoming())
         ok = d.answer(200)
@@ -637,6 +666,7 @@ def slow(house):
         d = Dialog(sip, BOB).invite(media.sdp())
         bob.answer(bob.incoming())
         media.to(d.answer(200).body)
+        why(house, unheard, "no_prack", "carrier (trunk plain) demanded a reliable provisional response, and never acknowledged it", seconds=45)
         why(house, bob.client.call, "no_ack", "carrier (trunk plain) never acknowledged our 200", seconds=45)
         why(house, alice.client.call, "consent_lost", "app (user alice) was no longer reachable for media from 0:0", seconds=45)
 

@@ -377,6 +377,11 @@ void rig_pass(uint64_t ms) {
   rig_turn();
 }
 
+void rig_step_wall(int64_t ms) {
+  wall_ms += (uint64_t)ms;
+  clock_fake(now_us, wall_ms);
+}
+
 void rig_media_listen(void) {
   struct sockaddr_un un = {.sun_family = AF_UNIX};
   snprintf(un.sun_path, sizeof(un.sun_path), "%s", rig.path);

@@ -46,6 +46,7 @@ void rig_start(void); /* media process connected */
 void rig_stop(void);
 void rig_turn(void);        /* until nothing happens */
 void rig_pass(uint64_t ms); /* virtual time passes */
+void rig_step_wall(int64_t ms); /* somebody sets the machine's clock */
 void rig_media_lose(void);
 void rig_media_listen(void);
 struct leg *rig_place_native(const char *offer);  /* alice calls out; NULL when refused (rig.verdict) */

@@ -81,6 +81,28 @@ Test(call, native_to_trunk_is_answered_and_ended) {
   cr_assert_eq(calls_find(rig.calls, slice_of(id)), NULL);
 }
 
+Test(call, a_step_of_the_wall_clock_makes_no_call_longer_or_shorter) {
+  static const int64_t steps[] = {3600000, -7200000};
+  for (size_t i = 0; i < COUNT_OF(steps); i++) {
+    rig_place_native(sdp_chromium);
+    rig_pass(2000);
+    struct desc d = rig_desc(sdp_trunk_answer);
+    struct verdict v = leg_take_answer(rig_leg('B'), 1, &d, false);
+    cr_assert(verdict_is_pass(&v));
+    rig_step_wall(steps[i]);
+    leg_answered(rig_leg('B'));
+    rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+    rig_pass(4000);
+    rig_step_wall(-3 * steps[i]);
+    rig_pass(1000);
+    end('A', END_COMPLETED, BY_CALLER);
+    cr_expect_eq(last()->answered_ms - last()->started_ms, 2000);
+    cr_expect_eq(last()->ended_ms - last()->answered_ms, 5000);
+    eq(last()->cause_text, "");
+    rig.next_letter = 'B';
+  }
+}
+
 Test(call, early_media_is_told_when_it_is_heard_not_when_a_183_came) {
   rig_place_native(sdp_chromium);
   struct desc d = rig_desc(sdp_trunk_answer);

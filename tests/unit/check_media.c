@@ -59,6 +59,14 @@ Test(strm, jitter_of_rfc_3550) {
   cr_assert_eq(strm_jitter_us(&s), 0);
 }
 
+Test(strm, what_overtakes_is_jitter_too) {
+  struct strm s;
+  strm_init(&s, 1, 8000);
+  for (uint16_t i = 0; i < 500; i++) /* 1 0 3 2 5 4 …, one each 20 ms: by turns 40 ms late, and early */
+    cr_assert_eq(feed(&s, 100 + (uint16_t)(i ^ 1), i * (uint64_t)FRAME_US), DROP_NONE);
+  cr_assert(strm_jitter_us(&s) > 35000 && strm_jitter_us(&s) < 45000, "%u", strm_jitter_us(&s));
+}
+
 Test(strm, report_block_has_the_interval) {
   struct strm s;
   struct rtcp_block b;

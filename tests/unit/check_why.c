@@ -117,6 +117,31 @@ Test(why, refusals) {
   is(&f, CAUSE_REFUSED, "refused by rule third_party_proxy: 192.0.2.9 is no?[1m part");
 }
 
+Test(why, not_verified_for_a_while) {
+  struct why_facts f = good();
+  f.legs[0].dumb_ms = 5000;
+  f.legs[0].key_failures = 30;
+  is(&f, CAUSE_ONE_WAY, "nothing came from carrier (trunk demo) for 5.0 s while the other side was heard");
+  f.legs[0].key_failures = 240;
+  is(&f, CAUSE_SRTP_WHILE,
+     "carrier (trunk demo) was not heard for 5.0 s: SRTP authentication of 240 packets failed, and later "
+     "ones verified again");
+}
+
+Test(why, digits_by_a_number_that_was_not_agreed) {
+  struct why_facts f = good();
+  f.legs[0].bad_payload = 300;
+  f.legs[0].payload_type = 13; /* comfort noise is no loss */
+  is(&f, CAUSE_NONE, "");
+  f.legs[0].payload_type = 97;
+  f.legs[0].bad_payload = 4;
+  is(&f, CAUSE_NONE, "");
+  f.legs[0].bad_payload = 16;
+  is(&f, CAUSE_EVENT_PAYLOAD,
+     "carrier (trunk demo) sends payload type 97 beside its sound, which was not negotiated (16 packets): "
+     "digits that come by it are lost");
+}
+
 Test(why, what_broke_down) {
   struct why_facts f = failed(WHY_FAULT_MEDIA_GONE);
   is(&f, CAUSE_MEDIA_GONE, "the media process ended 30.0 s into the call, its sessions with it");
@@ -126,6 +151,10 @@ Test(why, what_broke_down) {
   f.is_caller_faulty = true;
   is(&f, CAUSE_NO_ACK,
      "carrier (trunk demo) never acknowledged our 200 to its INVITE (no ACK within 32 s)");
+  f.fault = WHY_FAULT_NO_PRACK;
+  is(&f, CAUSE_NO_PRACK,
+     "carrier (trunk demo) demanded a reliable provisional response, and never acknowledged it (no PRACK "
+     "within 32 s)");
   f = failed(WHY_FAULT_REFRESH);
   f.is_caller_faulty = true;
   is(&f, CAUSE_REFRESH,
@@ -362,6 +391,8 @@ Test(why, what_was_answered) {
   f.attempts[1] = f.attempts[0];
   strcpy(f.attempts[1].name, "other");
   is(&f, CAUSE_ALL_BUSY, "all 2 attempts were answered 503, the last one by carrier (trunk other)");
+  f.attempts[1].status = 500;
+  is(&f, CAUSE_ALL_BUSY, "all 2 attempts were answered 503 or 500, the last one by carrier (trunk other)");
   f = unanswered(WHY_FAULT_NONE, 420);
   is(&f, CAUSE_STATUS, "carrier (trunk demo) answered 420");
   f.attempts[0].q850 = 41;
