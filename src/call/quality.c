@@ -59,6 +59,13 @@ static void tell_client(struct leg *l, bool up) {
     l->door->quality(l->door_arg, l, &q);
 }
 
+/* The media process watches no leg that is held: that is no sign that it is heard. */
+static void tell_over(const struct leg *l, uint32_t ms) {
+  const char *how = is_awaited(l) ? "is heard again" : "is held, and not waited for any more,";
+  trace_note(l->call->trace, l->lane, TRACE_FLOW, "%s after %u ms", how, ms);
+  log_info(call, "%s: the %s %s after %u ms", l->call->id, l->kind == LEG_TRUNK ? "trunk" : "app", how, ms);
+}
+
 void quality_oneway(struct leg *l, const union mset_any *m) {
   struct leg_inner *in = leg_in(l);
   struct leg *far = leg_far(l);
@@ -66,10 +73,7 @@ void quality_oneway(struct leg *l, const union mset_any *m) {
     return;
   if (!m->oneway.active) {
     if (in->told_oneway)
-      trace_note(l->call->trace, l->lane, TRACE_FLOW, "is heard again after %u ms", m->oneway.since_ms);
-    if (in->told_oneway)
-      log_info(call, "%s: the %s is heard again after %u ms", l->call->id,
-               l->kind == LEG_TRUNK ? "trunk" : "app", m->oneway.since_ms);
+      tell_over(l, m->oneway.since_ms);
     in->told_oneway = false;
     return;
   }

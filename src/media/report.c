@@ -4,7 +4,7 @@
 
 #include "base/rand.h"
 
-enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000 };
+enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4 };
 
 static uint64_t epoch_us; /* epoch_us is what makes a monotonic time one since 1900. */
 
@@ -25,8 +25,8 @@ static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_
   uint32_t middle = (uint32_t)(report_ntp(now_us) >> 16);
   int32_t rtt = (int32_t)(middle - last - delay); /* 1/65536 s */
   uint64_t us = rtt > 0 ? (uint64_t)rtt * 1000000u / 65536u : 1;
-  if (last && us < RTT_MAX_US)
-    r->rtt_us = (uint32_t)us;
+  if (last && us < RTT_MAX_US) /* one report that was late says little of the way */
+    r->rtt_us = r->rtt_us ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
 }
 
 static void take_block(struct report *r, const struct rtcp_block *b, uint64_t now_us) {

@@ -310,6 +310,9 @@ Test(report, round_trip_and_loss) {
   cr_assert(a.next_us >= 2000 * MS + REPORT_INTERVAL_US / 2 &&
             a.next_us <= 2000 * MS + 3 * REPORT_INTERVAL_US / 2);
   cr_assert_not(report_input(&a, buf, n - 1, 1, &at_a, 1, 3040 * MS));
+  n = report_put(&b, &from_b, &at_b, 1, false, 4000 * MS, buf, sizeof(buf));
+  cr_assert(n && report_input(&a, buf, n, 1, &at_a, 1, 6000 * MS)); /* one report is late: not yet the way */
+  cr_assert(a.rtt_us > 500 * MS && a.rtt_us < 600 * MS, "%u", a.rtt_us);
 }
 
 /* remote ------------------------------------------------------------------------------------------- */
