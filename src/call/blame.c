@@ -231,7 +231,7 @@ static bool is_failure(enum end_reason r) {
 static uint64_t from_us(const struct call *c) {
   const struct leg *b = callee_of(c);
   uint64_t wall_ms = c->answered && b && b->answered_ms ? b->answered_ms : c->created_ms;
-  return call_in(c)->created_us + wall_ms * 1000 - c->created_ms * 1000; /* a leg that was moved here may be older */
+  return c->created_us + wall_ms * 1000 - c->created_ms * 1000; /* a leg that was moved here may be older */
 }
 
 static void gather(const struct call *c, struct why_facts *f) {

@@ -5,6 +5,7 @@
  * Everything here belongs to the call thread. Doors read the fields of struct call and struct leg and
  * never write them. A door names its legs by handles (leg->id), never by pointers kept across turns. */
 #pragma once
+#include "base/clock.h"
 #include "base/hist.h"
 #include "base/list.h"
 #include "base/loop.h"
@@ -140,6 +141,7 @@ struct call {
       session_remote[33];        /* Session-ID (RFC 7989): 32 hex digits each; ours, theirs */
   char *metadata;                /* JSON text of the caller's metadata; NULL: none */
   uint64_t created_ms, ended_ms; /* wall; ended_ms 0 while it lives */
+  uint64_t created_us;           /* monotonic, at created_ms */
   uint32_t ring_timeout_s;
   struct leg *caller, *callee; /* callee is the winning or only leg; NULL while several ring. */
   struct list legs;            /* all legs, through inner; use call_next_leg */
@@ -267,7 +269,9 @@ struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live on
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */
 /* The wall clock as the call sees it: its begin, and what has passed since. A step of the machine's clock
  * makes no call longer or shorter. */
-uint64_t call_time_ms(const struct call *c);
+static inline uint64_t call_time_ms(const struct call *c) {
+  return c->created_ms + (clock_now_us() - c->created_us) / 1000;
+}
 struct leg *call_next_leg(const struct call *c, struct leg *after); /* NULL: first; NULL at the end */
 struct leg *leg_far(const struct leg *l); /* the bridged other leg, NULL if none */
 

@@ -144,7 +144,7 @@ struct call_inner {
   bool is_caller_faulty; /* is_caller_faulty: it was the caller's leg that ended first. */
   enum why_id blame; /* blame is why it failed or sounded bad; CAUSE_NONE: neither, or not yet known */
   char *blame_text;  /* NULL: none */
-  uint64_t created_us, ended_us, connected_us; /* monotonic; 0: not yet */
+  uint64_t ended_us, connected_us; /* monotonic; 0: not yet */
   uint64_t config_version;         /* config_version is that in force when it was placed. */
 };
 

@@ -131,15 +131,11 @@ struct call *call_new(struct calls *cs) {
   in->call.handle = h;
   in->cs = cs;
   in->call.created_ms = clock_wall_ms();
-  in->created_us = clock_now_us();
+  in->call.created_us = clock_now_us();
   in->config_version = cs->env.conf->version;
   list_init(&in->call.legs);
   count_add(&cs->counts, CALLS_LIVE, 1);
   return &in->call;
-}
-
-uint64_t call_time_ms(const struct call *c) {
-  return c->created_ms + (clock_now_us() - call_in(c)->created_us) / 1000;
 }
 
 void call_free(struct call *c) {
