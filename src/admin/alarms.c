@@ -134,6 +134,7 @@ void verb_alarms(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
     if (a->alarms.list[i].raised_ms)
       json_array_append_new(all, alarm_json(&a->alarms.list[i]));
   pthread_mutex_unlock(&a->lock);
+  desk_sort(all, "id", true); /* an id begins with when it was raised */
   desk_page(ask, "alarms", "id", all, ret);
 }
 

@@ -19,7 +19,9 @@ static json_t *bans_take(struct admin *a) {
 }
 
 void verb_bans(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  desk_page(ask, "bans", "addr", bans_take(a), ret);
+  json_t *list = bans_take(a);
+  desk_sort(list, "addr", false);
+  desk_page(ask, "bans", "addr", list, ret);
 }
 
 void verb_ban_new(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

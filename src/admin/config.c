@@ -31,7 +31,8 @@ SHAPE(config_rollback, {"n", SHAPE_INT, SHAPE_MUST, 1, INT32_MAX}, {"comment", S
 SHAPE(config_replay, {"text", SHAPE_TEXT, 0, 1, TEXT_MAX, .help = "The file; absent: as it is"}, FILES,
       {"plan", SHAPE_TEXT, 0, 0, TEXT_MAX, .help = "The dialplan, instead of files"},
       {"hours", SHAPE_INT, 0, 1, 24 * 31, .help = "Of calls, until now; absent: 24"});
-SHAPE(config_history_query, {"limit", SHAPE_INT, 0, 1, REVISE_HISTORY_MAX});
+SHAPE(config_history_query, {"limit", SHAPE_INT, 0, 1, REVISE_HISTORY_MAX, .help = "Absent: all"},
+      {"cursor", SHAPE_INT, 0, 1, INT32_MAX, .help = "Of the page before"});
 
 json_t *config_time(uint64_t wall_ms) {
   char text[CLOCK_TEXT_BYTES];
@@ -163,24 +164,29 @@ void verb_config_schema(struct admin *a, struct desk_ask *ask, struct web_answer
   desk_json(ret, 200, revise_schema());
 }
 
+/* Their numbers fall, and none comes in between: the cursor is the number of the row to begin with. */
 void verb_config_history(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   struct revise *r = config_of(a, ret);
-  char text[8];
-  uint64_t limit = REVISE_HISTORY_MAX;
-  int q = web_query(ask->web, "limit", text, sizeof(text));
+  char text[16] = "";
+  uint64_t limit = REVISE_HISTORY_MAX, from = UINT32_MAX;
   if (!r)
     return;
-  if ((q < 0 && q != -ENOENT) ||
-      (q == 0 && (slice_u64(slice_of(text), REVISE_HISTORY_MAX, &limit) < 0 || !limit))) {
-    desk_wrong_query(ret, "limit", "1 to 200");
-    return;
-  }
+  if (web_query(ask->web, "limit", text, sizeof(text)) == 0) /* they fit: desk_query_ok() */
+    (void)!slice_u64(slice_of(text), REVISE_HISTORY_MAX, &limit);
+  if (web_query(ask->web, "cursor", text, sizeof(text)) == 0)
+    (void)!slice_u64(slice_of(text), INT32_MAX, &from);
   own_mem struct revise_entry *list = calloc(REVISE_HISTORY_MAX, sizeof(*list));
   json_t *rows = json_array();
-  uint32_t n = list ? revise_history(r, list, (uint32_t)limit) : 0;
-  for (uint32_t i = 0; i < n; i++)
+  uint32_t n = list ? revise_history(r, list, REVISE_HISTORY_MAX) : 0, i = 0;
+  while (i < n && list[i].n > from)
+    i++;
+  for (; i < n && json_array_size(rows) < limit; i++)
     json_array_append_new(rows, entry_json(&list[i]));
-  desk_json(ret, 200, json_pack("{s:o, s:n}", "history", rows, "cursor"));
+  text[0] = 0;
+  if (i < n)
+    snprintf(text, sizeof(text), "%u", (unsigned)list[i].n);
+  desk_json(ret, 200, json_pack("{s:o, s:s?}", "history", rows, "cursor", text[0] ? text : NULL));
+  desk_next(ask, text, ret);
 }
 
 /* The number in the path; 0: not found, and told. */

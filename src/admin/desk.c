@@ -289,6 +289,8 @@ void desk_direct(void *arg, const struct web_ask *ask, struct web_answer *ret) {
     web_answer_problem(ret, WEB_PROBLEM_etag_missing, NULL);
     return;
   }
+  if (!desk_query_ok(&d, ret))
+    return;
   bool is_read = d.verb->method == WEB_GET && !(d.verb->flags & VERB_TOLD);
   if (is_read && d.verb->thread == VERB_WEB) {
     d.verb->fn(arg, &d, ret);

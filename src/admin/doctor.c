@@ -32,9 +32,8 @@ void verb_doctor_start(struct admin *a, struct desk_ask *ask, struct web_answer 
 }
 
 void verb_doctor_list(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  (void)ask;
   if (is_there(a, ret))
-    desk_json(ret, 200, a->set.doctor.list(a->set.doctor.arg));
+    desk_page_doc(ask, "runs", "started_at", a->set.doctor.list(a->set.doctor.arg), ret);
 }
 
 static void page(struct admin *a, struct slice id, bool is_text, struct web_answer *ret) {

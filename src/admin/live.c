@@ -8,14 +8,6 @@
 
 enum { CALLS_PAGE = 500 };
 
-static void ask_house(json_t *(*fn)(void *arg), void *arg, const char *noun, struct web_answer *ret) {
-  json_t *doc = fn ? fn(arg) : json_pack("{s:[]}", noun);
-  if (doc)
-    desk_json(ret, 200, doc);
-  else
-    web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
-}
-
 SHAPE(calls_query, {"trunk", SHAPE_TEXT, 0, 1, 63}, {"user", SHAPE_TEXT, 0, 1, 63},
       {"state", SHAPE_TEXT, 0, .choices = "trying|ringing|live"},
       {"limit", SHAPE_INT, 0, 1, 500, .help = "Absent: 500"},
@@ -138,10 +130,12 @@ void verb_certificates(struct admin *a, struct desk_ask *ask, struct web_answer 
     json_object_update(row, facts);
     json_decref(facts);
   }
+  desk_sort(list, "file", false);
   desk_page(ask, "certificates", "file", list, ret);
 }
 
 void verb_trunks(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  (void)ask;
-  ask_house(a->set.trunks, a->set.calls_arg, "trunks", ret);
+  json_t *doc = a->set.trunks ? a->set.trunks(a->set.calls_arg) : json_pack("{s:[], s:[]}", "trunks", "alarms");
+  desk_sort(json_object_get(doc, "trunks"), "name", false);
+  desk_page_doc(ask, "trunks", "name", doc, ret);
 }

@@ -21,6 +21,7 @@ static json_t *numbers_doc(const char *text, char etag[WEB_ETAG_BYTES]) {
     }
   }
   json_decref(users);
+  desk_sort(list, "number", false);
   desk_etag(etag, list);
   return json_pack("{s:o, s:s, s:n}", "numbers", list, "etag", etag, "cursor");
 }
@@ -36,8 +37,14 @@ static void answer(struct admin *a, struct web_answer *ret) {
 }
 
 void verb_numbers(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  (void)ask;
-  answer(a, ret);
+  struct revise_state s;
+  char etag[WEB_ETAG_BYTES];
+  if (!config_state(a, &s, ret))
+    return;
+  desk_page_doc(ask, "numbers", "number", numbers_doc(s.text, etag), ret);
+  if (ret->status == 200)
+    memcpy(ret->etag, etag, sizeof(etag));
+  revise_state_done(&s);
 }
 
 /* Who has the number: a new reference, NULL. */

@@ -8,7 +8,7 @@
 
 enum { PAGE_DEFAULT = 100, PAGE_MAX = 500, CURSOR_BYTES = 160 };
 
-SHAPE(page_query, {"limit", SHAPE_INT, 0, 1, PAGE_MAX},
+SHAPE(page_query, {"limit", SHAPE_INT, 0, 1, PAGE_MAX, .help = "Absent: 100"},
       {"cursor", SHAPE_TEXT, 0, 1, CURSOR_BYTES - 1, .help = "Of the page before"});
 
 bool desk_time(const char *text, uint64_t *ret_ms) {
@@ -23,7 +23,11 @@ bool desk_time(const char *text, uint64_t *ret_ms) {
       ms += place * (unsigned)(end[1 + i] - '0');
     end += 1 + strspn(end + 1, "0123456789");
   }
+  int day = tm.tm_mday;
+  bool leaps = tm.tm_sec >= 60;
   int64_t s = timegm(&tm);
+  if (tm.tm_mday != day && !leaps) /* the 30th of February */
+    return false;
   if ((*end == '+' || *end == '-') && sscanf(end + 1, "%2u:%2u", &hours, &minutes) == 2)
     s -= (*end == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
   else if (strcmp(end, "Z") != 0)
@@ -127,20 +131,63 @@ void desk_next(const struct desk_ask *ask, const char *cursor, struct web_answer
     ret->link[0] = 0;
 }
 
-void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
-               struct web_answer *ret) {
-  char cursor[CURSOR_BYTES] = "";
+struct sort_row {
+  json_t *row;
+  const char *key;
+  bool falls;
+};
+
+static int rows_compare(const void *a, const void *b) {
+  const struct sort_row *x = a, *y = b;
+  int r = strcmp(x->key, y->key);
+  return x->falls ? -r : r;
+}
+
+void desk_sort(json_t *list, const char *key, bool falls) {
+  size_t n = json_array_size(list);
+  own_mem struct sort_row *rows = calloc(n ? n : 1, sizeof *rows);
+  if (!rows)
+    return;
+  for (size_t i = 0; i < n; i++)
+    rows[i] = (struct sort_row){json_incref(json_array_get(list, i)), key_of(list, i, key), falls};
+  qsort(rows, n, sizeof *rows, rows_compare);
+  json_array_clear(list);
+  for (size_t i = 0; i < n; i++)
+    json_array_append_new(list, rows[i].row);
+}
+
+/* The list becomes one page of itself, the document has the cursor of the next; false: it was answered. */
+static bool page_cut(const struct desk_ask *ask, const char *noun, const char *key, json_t *doc,
+                     char cursor[CURSOR_BYTES], struct web_answer *ret) {
+  json_t *all = json_object_get(doc, noun), *page;
   uint64_t limit;
   size_t from, n = json_array_size(all);
-  if (limit_read(ask, &limit, ret) && cursor_read(ask, all, key, &from, ret)) {
-    json_t *page = json_array();
-    for (size_t i = from; i < n && i < from + limit; i++)
-      json_array_append(page, json_array_get(all, i));
-    if (n > limit && from < n - limit)
-      snprintf(cursor, sizeof cursor, "%zu.%.100s", from + (size_t)limit,
-               key_of(all, from + limit, key));
-    desk_json(ret, 200, json_pack("{s:o, s:s?}", noun, page, "cursor", cursor[0] ? cursor : NULL));
+  cursor[0] = 0;
+  if (!limit_read(ask, &limit, ret) || !cursor_read(ask, all, key, &from, ret))
+    return false;
+  page = json_array();
+  for (size_t i = from; i < n && i < from + limit; i++)
+    json_array_append(page, json_array_get(all, i));
+  if (n > limit && from < n - limit)
+    snprintf(cursor, CURSOR_BYTES, "%zu.%.100s", from + (size_t)limit, key_of(all, from + limit, key));
+  json_object_set_new(doc, noun, page);
+  json_object_set_new(doc, "cursor", cursor[0] ? json_string(cursor) : json_null());
+  return true;
+}
+
+void desk_page_doc(const struct desk_ask *ask, const char *noun, const char *key, json_t *doc,
+                   struct web_answer *ret) {
+  char cursor[CURSOR_BYTES];
+  if (!doc)
+    web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
+  else if (page_cut(ask, noun, key, doc, cursor, ret)) {
+    desk_json(ret, 200, json_incref(doc));
     desk_next(ask, cursor, ret);
   }
-  json_decref(all);
+  json_decref(doc);
+}
+
+void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
+               struct web_answer *ret) {
+  desk_page_doc(ask, noun, key, json_pack("{s:o}", noun, all), ret);
 }

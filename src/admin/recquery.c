@@ -2,31 +2,12 @@
  * What is asked of records: see recquery.h. Pure. */
 #include "admin/recquery.h"
 
-#include <time.h>
-
-/* RFC 3339 in UTC with seconds, or milliseconds since 1970. */
-static bool time_parse(const char *text, uint64_t *ret_ms) {
-  struct tm tm = {0};
-  if (slice_u64(slice_of(text), 1ull << 52, ret_ms) == 0)
-    return true;
-  const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-  if (!end)
-    return false;
-  if (*end == '.')
-    end += 1 + strspn(end + 1, "0123456789");
-  if (strcmp(end, "Z") != 0)
-    return false;
-  time_t s = timegm(&tm);
-  *ret_ms = s > 0 ? (uint64_t)s * 1000u : 0;
-  return s > 0;
-}
-
 /* Absent is fine; false: wrong, and told. */
 static bool query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
                        struct web_answer *ret) {
   char text[40];
   int r = web_query(ask, name, text, sizeof(text));
-  if (r == -ENOENT || (r == 0 && time_parse(text, ret_ms)))
+  if (r == -ENOENT || (r == 0 && desk_time(text, ret_ms)))
     return true;
   desk_wrong_query(ret, name, "not a time");
   return false;

@@ -88,6 +88,6 @@ void verb_refusals(struct admin *a, struct desk_ask *ask, struct web_answer *ret
   if (r < 0)
     web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
   else
-    desk_page(ask, "refusals", "id", rows_json(rows, n, rule), ret);
+    desk_page(ask, "refusals", "at", rows_json(rows, n, rule), ret);
   free(rows);
 }

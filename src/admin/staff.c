@@ -202,7 +202,7 @@ void verb_api_tokens(struct admin *a, struct desk_ask *ask, struct web_answer *r
   for (size_t i = 0; i < n; i++)
     json_array_append_new(all, token_json(&list[i]));
   free(list);
-  desk_page(ask, "api_tokens", "id", all, ret);
+  desk_page(ask, "api_tokens", "created_at", all, ret);
 }
 
 static void token_answer(const struct staff_token *t, const char *text, struct desk_ask *ask,

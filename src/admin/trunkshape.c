@@ -169,7 +169,7 @@ SHAPE(trunk_gone, {"name", SHAPE_TEXT, M});
 static SHAPE(trunk_alarm, {"trunk", SHAPE_TEXT, N},
              {"severity", SHAPE_TEXT, M, .choices = "error|warning"}, {"text", SHAPE_TEXT, M});
 SHAPE(trunks, {"trunks", SHAPE_LIST, M, .inner = &shape_trunk_row},
-      {"alarms", SHAPE_LIST, M, .inner = &shape_trunk_alarm});
+      {"alarms", SHAPE_LIST, M, .inner = &shape_trunk_alarm}, {"cursor", SHAPE_TEXT, N});
 
 /* Trunk Doctor ------------------------------------------------------------------------------------- */
 
@@ -190,7 +190,7 @@ static SHAPE(doctor_check, {"id", SHAPE_TEXT, M}, {"group", SHAPE_TEXT, M}, {"ti
              {"ms", SHAPE_INT, M});
 static SHAPE(doctor_profile, {"diff", SHAPE_TEXT, N},
              {"patch", SHAPE_OBJECT, N, .help = "For PATCH /trunks/{name}"});
-SHAPE(doctors, {"runs", SHAPE_LIST, M, .inner = &shape_doctor_head});
+SHAPE(doctors, {"runs", SHAPE_LIST, M, .inner = &shape_doctor_head}, {"cursor", SHAPE_TEXT, N});
 SHAPE(doctor_run, RUN, {"checks", SHAPE_LIST, M, .inner = &shape_doctor_check},
       {"profile", SHAPE_OBJECT, M, .inner = &shape_doctor_profile,
        .help = "Settings that the findings suggest"});

@@ -89,6 +89,13 @@ bool desk_time(const char *text, uint64_t *ret_ms);
  * the member that tells rows apart. all is taken. */
 void desk_page(const struct desk_ask *ask, const char *noun, const char *key, json_t *all,
                struct web_answer *ret);
+/* The same of a document that has the list beside other members; taken, NULL is a 503. */
+void desk_page_doc(const struct desk_ask *ask, const char *noun, const char *key, json_t *doc,
+                   struct web_answer *ret);
+/* Rows in the order of a text member, so that pages stay where they are while rows come and go. */
+void desk_sort(json_t *list, const char *key, bool falls);
+/* The query against the verb's shape: true, or 400 that names what is wrong with it. */
+bool desk_query_ok(const struct desk_ask *ask, struct web_answer *ret) must_check;
 /* Where the next page is, as a Link: what was asked, with that cursor; nothing for "" or past its room.
  */
 void desk_next(const struct desk_ask *ask, const char *cursor, struct web_answer *ret);

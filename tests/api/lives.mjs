@@ -106,6 +106,7 @@ async function border(door) {
 async function trunks(door) {
   const settings = { name: 'bench', listener: 'lab', target: 'sip:127.0.0.1:5999', peers: ['127.0.0.9'], srtp: 'off', options: false }, params = { name: 'bench' };
   await door.good('trunks', 200);
+  await pages(door, 'trunks', 'trunks');
   const made = await door.good('trunk_new', 201, { body: settings });
   if (made.headers.location !== '/admin/v1/trunks/bench') door.fault(`trunk_new: ${made.headers.location}`);
   await door.good('trunk_new', 422, { body: { settings } });
@@ -142,6 +143,7 @@ async function settingsWrong(door, params, settings) {
 
 async function numbers(door) {
   const params = { number: '+15550100077' };
+  await pages(door, 'numbers', 'numbers');
   let read = await unchanged(door, 'numbers');
   read = await matched(door, 'number_put', params, { user: 'alice' }, read.headers.etag, 200);
   if (!read.doc?.numbers.some((n) => n.number === params.number && n.user === 'alice')) door.fault(`number_put: ${read.told.slice(0, 200)}`);
@@ -178,6 +180,7 @@ async function config(door) {
   await door.good('config_commit', 412, { body: { text }, headers: { 'If-Match': done.headers.etag } });
   const history = await door.good('config_history', 200, { params: { limit: 5 } });
   const first = history.doc?.history.at(-1)?.n;
+  await pages(door, 'config_history', 'history');
   await door.good('config_entry', 200, { params: { n: first } });
   await door.good('config_rollback', 200, { body: { n: first, comment: 'back' } });
   await door.good('config_rollback', 404, { body: { n: 999999 } });
@@ -232,7 +235,7 @@ async function records(door) {
 async function doctor(door) {
   const started = await door.good('doctor_start', 202, { params: { name: 'lab' } }), params = { id: started.doc?.id };
   await door.good('doctor_start', 409, { params: { name: 'lab' } });
-  await door.good('doctor_list', 200);
+  await pages(door, 'doctor_list', 'runs');
   await door.good('doctor_show', 200, { params });
   await door.good('doctor_show', 200, { params: { ...params, format: 'html' } });
   await door.good('doctor_stop', 204, { params });

@@ -56,6 +56,18 @@ async function queries(door, op) {
   }
 }
 
+/** A parameter that the operation doesn't have, one that is there twice: 400 that names it; by HEAD too. */
+async function strangers(door, op, headers, body) {
+  const target = door.target(op), asked = op.parameters.filter((q) => q.in === 'query').map((q) => q.name);
+  const wrong = [['surprise=1', 'surprise'], ['__proto__=1', '__proto__'], ['%C3%A9=1', 'é'], [`${'y'.repeat(50)}`, 'y'.repeat(50)], ['=', '']];
+  if (!asked.includes('limit')) wrong.push(['limit=1', 'limit'], ['cursor=x', 'cursor']);
+  for (const name of asked) wrong.push([`${name}s=1`, `${name}s`]);
+  for (const [query, name] of wrong) {
+    const a = await door.raw(op.operationId, `${target}?${query}`, { headers, body });
+    if (a.status !== 400 || a.doc?.code !== 'field' || a.doc.errors?.[0]?.pointer !== name) door.fault(`400 that names ${name} was expected: ${a.told}`);
+  }
+}
+
 /** Nobody, and somebody whose role is too small. */
 async function credentials(door, op, viewer, headers, body) {
   if (op['x-role'] === 'none' || op['x-role'] === 'nobody' || op.security?.length === 0) return;
@@ -86,6 +98,7 @@ async function one(door, op, values, viewer) {
     const a = await door.raw(op.operationId, door.target(op), { body: '{}' });
     if (!refused(a.status)) door.fault(`a read takes no body: ${a.told}`);
   }
+  await strangers(door, op, headers, body);
   if (LONG.has(op.operationId)) return;
   await paths(door, op, headers, body);
   await queries(door, op);

@@ -245,6 +245,96 @@ Test(desk, a_cursor_too_long_is_refused) {
   cr_expect_str_eq(text, "", "what did not fit is still a text");
 }
 
+/* Of the row of /records; NULL: it passes, else what the refusal names. */
+static const struct verb *verb_of(const char *id) {
+  for (size_t i = 0; i < verbs_n; i++)
+    if (!strcmp(verbs[i].id, id))
+      return &verbs[i];
+  return NULL;
+}
+
+Test(desk, a_query_is_held_against_its_shape) {
+  static const struct {
+    const char *verb, *query, *names;
+  } rows[] = {
+      {"records", "", NULL},
+      {"records", "&&", NULL},
+      {"records", "limit=5&q=%2B1&state=live&min_mos=3.5&since=2027-01-15T08:00:00%2B01:00", NULL},
+      {"records", "limits=5", "limits"},
+      {"records", "limit=5&limit=5", "limit"},
+      {"records", "limit=0x5", "limit"},
+      {"records", "limit=501", "limit"},
+      {"records", "limit=99999999999999999999", "limit"},
+      {"records", "limit=", "limit"},
+      {"records", "min_mos=nan", "min_mos"},
+      {"records", "min_mos=0x3", "min_mos"},
+      {"records", "state=LIVE", "state"},
+      {"records", "since=1800000002000", "since"},
+      {"records", "q=%ff", "q"},
+      {"records", "q=%00", "q"},
+      {"records", "q", "q"},
+      {"records", "=5", ""},
+      {"records", "a%20b=5", "a b"},
+      {"records", "%ff=5", "%ff"},
+      {"records", "%=5", "%"},
+      {"bundle", "numbers=true", NULL},
+      {"bundle", "numbers=1", "numbers"},
+      {"call_del", "force=true", "force"},
+      {"page", "x", "x"},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    const struct web_ask web = {.path = SLICE("/x"), .query = slice_of(rows[i].query)};
+    const struct desk_ask ask = {.web = &web, .verb = verb_of(rows[i].verb)};
+    struct web_answer answer = {0};
+    cr_assert(ask.verb, "%s", rows[i].verb);
+    cr_expect_eq(desk_query_ok(&ask, &answer), !rows[i].names, "%s", rows[i].query);
+    cr_expect_eq(answer.status, rows[i].names ? 400 : 0, "%s", rows[i].query);
+    json_t *doc = answer.body ? json_loadb(answer.body, answer.body_bytes, 0, NULL) : NULL;
+    const char *pointer = json_string_value(
+        json_object_get(json_array_get(json_object_get(doc, "errors"), 0), "pointer"));
+    cr_expect(!rows[i].names || (pointer && !strcmp(pointer, rows[i].names)), "%s: %s", rows[i].query,
+              pointer ? pointer : "nothing");
+    json_decref(doc);
+    web_answer_done(&answer);
+  }
+}
+
+/* Of rows "a" to "j" by threes, with one taken out and one put in between two pages. */
+Test(desk, pages_stay_where_they_are) {
+  static const struct {
+    const char *cursor, *gone, *come, *page, *next;
+  } rows[] = {
+      {"", "", "", "abc", "3.d"},   {"3.d", "", "", "def", "6.g"},  {"3.d", "a", "", "def", "5.g"},
+      {"3.d", "d", "", "efg", "6.h"}, {"3.d", "ad", "", "efg", "5.h"}, {"3.d", "", "A", "def", "7.g"},
+      {"9.j", "", "", "j", NULL},   {"9.j", "j", "", "", NULL},
+  };
+  for (size_t i = 0; i < COUNT_OF(rows); i++) {
+    char query[32], name[2] = "", got[8] = "";
+    struct web_answer answer = {0};
+    json_t *list = json_array();
+    for (const char *p = "hjcdbeAfgia"; *p; p++) {
+      name[0] = *p;
+      if (!strchr(rows[i].gone, *p) && (*p != 'A' || rows[i].come[0]))
+        json_array_append_new(list, json_pack("{s:s}", "id", name));
+    }
+    desk_sort(list, "id", false);
+    snprintf(query, sizeof query, "limit=3%s%s", rows[i].cursor[0] ? "&cursor=" : "", rows[i].cursor);
+    const struct web_ask web = {.path = SLICE("/x"), .query = slice_of(query)};
+    const struct desk_ask ask = {.web = &web};
+    desk_page_doc(&ask, "rows", "id", json_pack("{s:o, s:i}", "rows", list, "beside", 5), &answer);
+    json_t *doc = json_loadb(answer.body, answer.body_bytes, 0, NULL), *row;
+    size_t k;
+    json_array_foreach(json_object_get(doc, "rows"), k, row)
+      got[k] = json_string_value(json_object_get(row, "id"))[0];
+    const char *next = json_string_value(json_object_get(doc, "cursor"));
+    cr_expect_str_eq(got, rows[i].page, "%s without %s", rows[i].cursor, rows[i].gone);
+    cr_expect(rows[i].next ? next && !strcmp(next, rows[i].next) : !next, "%s", next ? next : "none");
+    cr_expect_eq(json_integer_value(json_object_get(doc, "beside")), 5);
+    json_decref(doc);
+    web_answer_done(&answer);
+  }
+}
+
 Test(shape, secrets_are_cut) {
   json_t *body = json_loads("{\"t\":\"a\",\"s\":\"hidden\"}", 0, NULL),
          *cut = shape_cut(&shape_outer, body);

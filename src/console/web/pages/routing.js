@@ -4,7 +4,7 @@
 import { useState } from 'preact/hooks';
 import { enc, mayAdmin, post, send } from '../api.js';
 import { trunks } from '../live.js';
-import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData } from '../ui.js';
+import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData, useList } from '../ui.js';
 
 const TRIALS = [
   { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
@@ -67,7 +67,7 @@ function GiveNumber({ etag, onDone, onReload }) {
 }
 
 function Numbers() {
-  const list = useData('numbers');
+  const list = useList('numbers', 'numbers?limit=500');
   const [asks, setAsks] = useState(null);
   const { act, problem } = useAct();
   const etag = list.data?.etag;
@@ -82,7 +82,7 @@ function Numbers() {
     ...(mayAdmin() ? [{ head: '', cell: (n) => html`<button type="button" class="small danger" onClick=${() => setAsks(n.number)}>Take away<span class="unseen"> ${n.number}</span></button>` }] : []),
   ];
   return html`<${Section} title="Numbers">${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} onReload=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
-      <${Table} caption="Numbers" columns=${columns} rows=${list.data?.numbers} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} /><//>
+      <${Table} caption="Numbers" columns=${columns} rows=${list.rows} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} />${list.more && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//>
     ${asks && html`<${Confirm} title=${`Take ${asks} away?`} action="Take away" danger onYes=${drop} onNo=${() => setAsks(null)}>Calls to it are refused or go where the dialplan says.<//>`}<//>`;
 }
 

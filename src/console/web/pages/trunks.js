@@ -38,7 +38,7 @@ function NewTrunk() {
 }
 
 export function Trunks({ params }) {
-  const asked = useData(trunks.value.size ? null : 'trunks');
+  const asked = useData(trunks.value.size ? null : 'trunks?limit=500');
   const rows = trunks.value.size ? [...trunks.value.values()] : asked.data?.trunks ?? [];
   const adds = params.get('add') !== null && mayAdmin();
   return html`<${Head} title="Trunks" lead="Carriers and tenants that SIP goes to and comes from." tools=${mayAdmin() && !adds && html`<a class="button" href="#/trunks?add">Add a trunk</a>`} />
