@@ -5,6 +5,7 @@
 #include "admin/password.h"
 #include "admin/push.h"
 
+enum { CONNECTION_BYTES = 8192 }; /* a stream takes it all its life */
 enum { THROTTLE_KEYS_MAX = 4096, AGAIN_MAX = 4096, AGAIN_BYTES_MAX = 16 << 20 };
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {
@@ -26,6 +27,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .note_free = desk_note_free,
                                         .still = desk_still,
                                         .threads = 4,
+                                        .connection_bytes = CONNECTION_BYTES,
                                         .connections_max = ADMIN_REQUESTS + streams,
                                         .connections_per_address_max =
                                             s->per_address_max ? s->per_address_max : 64 + streams / 8},
@@ -122,7 +124,6 @@ struct admin *admin_free(struct admin *a) {
   json_decref(a->trunk_rows);
   free(a->store_file);
   free(a->pending.text);
-  free(a->snapshot.text);
   free(a->openapi);
   free(a->rows);
   free(a->certs);

@@ -41,9 +41,9 @@ struct admin {
   struct keep *keep;
   struct reports *reports;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
-  struct pending pending,
-      snapshot; /* owner thread: what goes out with the next tick; what new ones get */
-  uint64_t snapshot_us, snapshot_end;
+  struct pending pending; /* pending is what goes out with the next tick (owner thread), */
+  struct web_scene scene; /* scene what new listeners get, as it was made at scene_us. */
+  uint64_t scene_us;
   uint32_t ticks;
   pthread_mutex_t lock; /* lock is for what follows. */
   struct overview overview;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 enum { SNAPSHOT_CALLS = 100, PENDING_MAX = 262144, BANS_TICKS = 5 };
-#define SNAPSHOT_US 1000000u
+#define SCENE_US 1000000u
 
 /* Adds one event to a growing text; data is taken. */
 static void event_add(struct pending *p, const char *event, json_t *data) {
@@ -117,15 +117,8 @@ static void rows_add(struct pending *p, const char *event, json_t *list) {
     event_add(p, event, json_incref(json_array_get(list, i)));
 }
 
-/* What stands now, and where in the cast it stood. */
-static void snapshot_make(struct admin *a) {
-  struct pending *p = &a->snapshot;
-  uint64_t now_us = clock_now_us();
-  if (p->n && now_us < a->snapshot_us + SNAPSHOT_US)
-    return;
-  p->n = 0;
-  a->snapshot_us = now_us;
-  a->snapshot_end = web_cast(a->web, (struct slice){0});
+/* What stands now; p is what is told of it. */
+static void snapshot_write(struct admin *a, struct pending *p) {
   event_add(p, "overview", desk_overview(a));
   json_t *trunks = a->set.trunks ? a->set.trunks(a->set.calls_arg) : NULL;
   struct admin_part part = {.limit = SNAPSHOT_CALLS};
@@ -142,6 +135,21 @@ static void snapshot_make(struct admin *a) {
   pthread_mutex_unlock(&a->lock);
 }
 
+/* Once a second for all who begin to listen in it. */
+static int scene_make(struct admin *a) {
+  struct pending p = {0};
+  uint64_t now_us = clock_now_us();
+  if (a->scene_us && now_us < a->scene_us + SCENE_US)
+    return 0;
+  uint64_t then = web_cast(a->web, (struct slice){0});
+  snapshot_write(a, &p);
+  int r = web_scene_set(a->web, &a->scene, slice_from(p.text, p.n), then);
+  if (r == 0)
+    a->scene_us = now_us;
+  free(p.text);
+  return r;
+}
+
 void verb_listen(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   unsigned max = a->set.streams_max ? a->set.streams_max : ADMIN_STREAMS;
   if (web_stream_count(a->web) >= max) {
@@ -151,12 +159,13 @@ void verb_listen(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
                                    .retry_after_s = 5});
     return;
   }
-  snapshot_make(a);
-  web_handle s = web_stream_open(a->web, ask->web->handle, 0);
-  if (!s)
+  if (scene_make(a) < 0) {
+    web_answer_problem(ret, WEB_PROBLEM_overload, NULL);
     return;
-  (void)!web_stream_push(a->web, s, slice_from(a->snapshot.text, a->snapshot.n));
-  (void)!web_stream_listen(a->web, s, a->snapshot_end);
+  }
+  web_handle s = web_stream_open(a->web, ask->web->handle, 0);
+  if (s)
+    (void)!web_stream_listen(a->web, s, &a->scene);
 }
 
 void verb_overview(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -8,11 +8,15 @@
 #define DISCARD_BYTES (1u << 20) /* what is read and thrown away so that a 413 can be told */
 
 /* What a request left behind; claims and parameters are large and seldom there. */
-static void req_wipe(struct req *q) {
+static void req_wipe_tail(struct req *q) {
   if (q->had_token)
     explicit_bzero(&q->ask.claims, sizeof(q->ask.claims));
   if (q->has_params)
     explicit_bzero(&q->ask.params, sizeof(q->ask.params));
+}
+
+static void req_wipe(struct req *q) {
+  req_wipe_tail(q);
   explicit_bzero(q, offsetof(struct req, ask) + offsetof(struct web_ask, params));
 }
 
@@ -20,7 +24,21 @@ static struct req *req_new(struct conn *c) {
   return c->spare ? take(c->spare) : calloc(1, sizeof(struct req));
 }
 
+/* A stream lives long and needs no more than the head of its request: the rest is given back. */
+static struct req *req_cut(struct req *q) {
+  web_answer_done(&q->answer);
+  free(take(q->target));
+  req_wipe_tail(q);
+  q->is_cut = true;
+  struct req *less = realloc(q, offsetof(struct req, answer));
+  return less ? less : q;
+}
+
 static void req_keep(struct conn *c, struct req *q) {
+  if (q->is_cut) {
+    free(q);
+    return;
+  }
   req_wipe(q);
   if (c->spare)
     free(q);
@@ -73,7 +91,8 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
   atomic_store(&q->conn->deadline_us, clock_now_us() + IDLE_US);
   if (q->note)
     w->note_free(q->note);
-  web_answer_done(&q->answer);
+  if (!q->is_cut)
+    web_answer_done(&q->answer);
   if (q->body)
     explicit_bzero(q->body, q->body_room);
   free(q->body);
@@ -189,5 +208,8 @@ enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const c
   }
   if (q->phase == REQ_BODY)
     return whole_handle(q);
-  return q->phase == REQ_ASKED ? asked_send(q) : MHD_NO;
+  enum MHD_Result r = q->phase == REQ_ASKED ? asked_send(q) : MHD_NO;
+  if (q->stream && q->phase == REQ_SENT && !q->is_cut)
+    *context = req_cut(q);
+  return r;
 }

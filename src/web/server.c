@@ -103,6 +103,8 @@ static void library_log(void *cls, const char *format, va_list ap) {
   (void)ap; /* a peer could fill a log with it; what matters is counted */
 }
 
+static unsigned or_default(unsigned v, unsigned fallback) { return v ? v : fallback; }
+
 static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
   unsigned flags =
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
@@ -121,7 +123,7 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
       library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
       threads < 2 ? 2 : threads, MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
       s->connections_per_address_max ? s->connections_per_address_max : 256,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT, 0u,
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)or_default(s->connection_bytes, CONNECTION_BYTES), MHD_OPTION_CONNECTION_TIMEOUT, 0u,
       MHD_OPTION_URI_LOG_CALLBACK, req_begin, w, MHD_OPTION_NOTIFY_COMPLETED, req_end, w,
       MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w, MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL,
       MHD_OPTION_ARRAY, w->key ? tls : none, MHD_OPTION_END);
@@ -162,8 +164,6 @@ static int threads_start(struct web *w, const struct web_settings *s, const char
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return r;
 }
-
-static unsigned or_default(unsigned v, unsigned fallback) { return v ? v : fallback; }
 
 static int settings_take(struct web *w, const struct web_settings *s, const char **why) {
   w->name = s->name;
@@ -274,7 +274,8 @@ struct web *web_free(struct web *w) {
   names_free(w->hosts, w->hosts_n);
   names_free(w->origins, w->origins_n);
   pthread_mutex_destroy(&w->lock);
-  free(w->cast);
+  free(w->cast.bytes);
+  free(w->scene.bytes);
   free(w->cert);
   free(w->client_ca);
   free(w->key);

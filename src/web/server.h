@@ -54,13 +54,14 @@ struct req {
   bool cors, close; /* cors: the origin is on the list; close: the connection ends after this. */
   bool has_params, had_token; /* something was written to ask.params, to ask.claims */
   bool was_asked;             /* the owner had it */
+  bool is_cut;                /* it is a stream now and ends before answer, see req_cut() */
   void *note;                 /* note is what the direct handler left for finish. */
   char *body;
   size_t body_bytes, body_room, body_max;
   bool too_large;
   web_handle handle; /* handle is in web->waiting while asked (lock). */
   web_handle stream; /* stream, where the answer is one. */
-  struct web_answer answer;
+  struct web_answer answer; /* answer and what follows are not there if it is_cut. */
   struct web_ask ask; /* ask is what handlers see; the last member, see req_wipe(). */
 };
 
@@ -88,10 +89,18 @@ struct stream {
   char *bytes;
   size_t n, room, taken; /* taken of the n are with the library */
   bool suspended, closing, gone, listens;
-  uint64_t cast_at;  /* cast_at is how far it has read the cast, where it listens. */
+  bool began;        /* began: it listens, and what was queued before is sent. */
+  uint64_t scene_at, scene_end; /* scene_at is how far it has read what stood when it began, */
+  uint64_t cast_at;             /* cast_at what was cast since, where it listens. */
   uint64_t beat_us;  /* beat_us is when the next comment is due. */
   uint64_t moved_us; /* moved_us is when the reader last took something. */
   struct web_asker who; /* who asked for it, as judged last. */
+};
+
+/* A ring of WEB_CAST_BYTES; NULL until somebody listens (lock). */
+struct cast {
+  char *bytes;
+  uint64_t end; /* end counts all bytes that ever went in. */
 };
 
 struct note {
@@ -126,8 +135,8 @@ struct web {
   pthread_mutex_t lock;
   struct pool *waiting, *streams; /* lock */
   struct list conns, dirty;       /* lock */
-  char *cast;                     /* cast is a ring of what all listeners are told (lock). */
-  uint64_t cast_end;              /* cast_end counts all bytes that ever went in (lock). */
+  struct cast cast;               /* cast is what all listeners are told (lock), */
+  struct cast scene;              /* scene what stood when they began (lock). */
   bool has_news;                  /* has_news: the tick thread has yet to wake listeners (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
   _Atomic unsigned requests;      /* requests that live. */

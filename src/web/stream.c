@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/socket.h>
 
+#define SOURCE_BYTES 512 /* of the library for HTTP/1.0; chunks are made in the connection's memory */
 #define STREAM_STALL_US 30000000u /* a reader that takes nothing for so long is gone */
 
 /* The library's context of the response. */
@@ -165,6 +166,8 @@ static void stream_beat(struct web *w, struct stream *s, uint64_t now_us) {
   if (s->closing || now_us < s->beat_us)
     return;
   s->beat_us = now_us + w->beat_us;
+  if (s->began && now_us < s->moved_us + w->beat_us)
+    return; /* it was told something meanwhile */
   if (bytes_add(w, s, SLICE(":\n\n")) < 0)
     stream_cut(w, s);
 }
@@ -233,20 +236,31 @@ void streams_close_all(struct web *w) {
   (void)streams_resume(w, UINT_MAX);
 }
 
-/* How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
+/* Of what was queued for this stream alone. */
+static size_t own_take(struct stream *s, char *dst, size_t max) {
+  size_t left = s->n - s->taken, n = left < max ? left : max;
+  if (!n)
+    return 0;
+  memcpy(dst, s->bytes + s->taken, n);
+  s->taken += n;
+  if (s->taken == s->n)
+    bytes_drop(s);
+  return n;
+}
+
+/* What it listens to first, once it has begun: what is its own may come between two events, never within one.
+ * How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
 static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t max) {
   if (!s || s->gone)
     return MHD_CONTENT_READER_END_WITH_ERROR;
-  size_t left = s->n - s->taken, n = left < max ? left : max;
-  if (n) {
-    memcpy(dst, s->bytes + s->taken, n);
-    s->taken += n;
-    if (s->taken == s->n)
-      bytes_drop(s);
-    s->moved_us = clock_now_us();
-    return (ssize_t)n;
+  size_t n = s->began && !s->closing ? cast_take(w, s, dst, max) : 0;
+  if (!n)
+    n = own_take(s, dst, max);
+  if (!n && s->listens && !s->began && !s->closing) {
+    s->began = true;
+    n = cast_take(w, s, dst, max);
   }
-  if (s->listens && !s->closing && (n = cast_take(w, s, dst, max)) > 0) {
+  if (n) {
     s->moved_us = clock_now_us();
     return (ssize_t)n;
   }
@@ -293,7 +307,7 @@ enum MHD_Result stream_send(struct req *q) {
     return MHD_NO; /* req_end() tells the owner */
   *src = (struct source){q->web, q->stream};
   struct MHD_Response *r =
-      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 4096, source_read, src, source_free);
+      MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, SOURCE_BYTES, source_read, src, source_free);
   if (!r) {
     free(src);
     return MHD_NO;

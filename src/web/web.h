@@ -68,6 +68,7 @@ struct web_settings {
   unsigned threads;                     /* 0: 4 for each address */
   unsigned connections_max;             /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
+  unsigned connection_bytes;            /* 0: 24,576: header and buffers of a connection; a longer header: 431 */
   unsigned body_max_bytes;              /* 0: 65,536 */
   unsigned request_deadline_ms;         /* 0: 10,000: first byte to last byte of a request */
   unsigned answer_deadline_ms;          /* 0: 10,000: then 504 */
@@ -139,11 +140,18 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie);
  * reader lags, the stream is being closed. */
 int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
 /* What all listening streams are told, encoded once: a ring of WEB_CAST_BYTES that they read at their own
- * pace; who lags further is closed. web_cast() returns where the ring ends now; listening from an earlier
- * end lets a stream catch up with what came after it. Both on the owner thread. */
+ * pace; who lags further is closed. web_cast() returns where the ring ends now. Owner thread. */
 #define WEB_CAST_BYTES 1048576u
 uint64_t web_cast(struct web *w, struct slice bytes);
-int web_stream_listen(struct web *w, web_handle stream, uint64_t from) must_check; /* 0, -ENOENT, -ENOMEM */
+/* What stands now, encoded once for all who begin to listen until the next one is set: such a stream reads
+ * it, then what was cast since then (an end that web_cast() returned). It is kept in a ring of the same
+ * size; who still reads one that was overwritten is closed. Owner thread. */
+struct web_scene {
+  uint64_t at, end, then;
+};
+/* 0, -ENOMEM, -EMSGSIZE */
+int web_scene_set(struct web *w, struct web_scene *ret, struct slice bytes, uint64_t then) must_check;
+int web_stream_listen(struct web *w, web_handle stream, const struct web_scene *scene) must_check; /* 0, -ENOENT, -ENOMEM */
 void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
 size_t web_stream_count(struct web *w);
 /* Ends each stream whose asker is no longer welcome (web_settings.still); any thread, to be called twice
