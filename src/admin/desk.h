@@ -41,15 +41,15 @@ struct admin {
   struct keep *keep;
   struct reports *reports;
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
-  struct pending pending; /* pending is what goes out with the next tick (owner thread), */
-  struct web_scene scene; /* scene what new listeners get, as it was made at scene_us. */
+  struct pending pending;    /* pending is what goes out with the next tick (owner thread), */
+  struct web_scene scene;    /* scene what new listeners get, as it was made at scene_us. */
   uint64_t scene_us;
   uint32_t ticks;
   pthread_mutex_t lock; /* lock is for what follows. */
   struct overview overview;
   struct alarms alarms;
   json_t *trunk_rows; /* trunk_rows is what the owner said of trunks lately; NULL: nothing yet. */
-  bool alarms_new; /* alarms_new: this tick raised or cleared one. */
+  bool alarms_new;    /* alarms_new: this tick raised or cleared one. */
   struct throttle *throttle;
   struct throttle *familiar; /* familiar are users with addresses that they logged in from. */
   struct denied denied;
@@ -81,8 +81,8 @@ web_ask_fn desk_asked; /* the owner's side */
 
 bool desk_still(void *arg, struct web_asker *who);
 
-/* keep.c: bans and alarms, so that they outlive a restart. Taken from the owner's tick, or by who changes
- * them; written by the keeper's turn, or at once. */
+/* keep.c: bans and alarms, so that they outlive a restart. Taken from the owner's tick, or by who
+ * changes them; written by the keeper's turn, or at once. */
 int keep_start(struct admin *a) must_check; /* reads the alarms back */
 void keep_stop(struct admin *a);            /* writes what waits */
 void keep_bans(struct admin *a);            /* owner thread: they may have changed */

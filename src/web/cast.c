@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What many streams are told: two rings of bytes, encoded once, read by each stream at its own pace. One
- * has what is cast to all who listen, the other what stood when they began. Whole events go in, so that a
- * stream which begins at an end begins at an event. Owner and web threads. */
+ * has what is cast to all who listen, the other what stood when they began. Whole events go in, so that
+ * a stream which begins at an end begins at an event. Owner and web threads. */
 #include "web/server.h"
 
 static void ring_put(struct cast *c, struct slice bytes) {
@@ -14,10 +14,8 @@ static void ring_put(struct cast *c, struct slice bytes) {
   }
 }
 
-/* Up to max bytes from *at on, at most up to an end; -ENOBUFS: they are overwritten. */
-static ssize_t ring_get(const struct cast *c, uint64_t *at, uint64_t end, char *dst, size_t max) {
-  if (c->end - *at > WEB_CAST_BYTES)
-    return -ENOBUFS;
+/* Up to max bytes from *at on, at most up to an end. */
+static size_t ring_get(const struct cast *c, uint64_t *at, uint64_t end, char *dst, size_t max) {
   size_t n = end - *at < max ? (size_t)(end - *at) : max;
   for (size_t done = 0; done < n;) {
     size_t from = (size_t)(*at % WEB_CAST_BYTES), piece = WEB_CAST_BYTES - from;
@@ -26,7 +24,7 @@ static ssize_t ring_get(const struct cast *c, uint64_t *at, uint64_t end, char *
     *at += piece;
     done += piece;
   }
-  return (ssize_t)n;
+  return n;
 }
 
 uint64_t web_cast(struct web *w, struct slice bytes) {
@@ -87,11 +85,15 @@ bool cast_wake(struct web *w, uint32_t *slot, unsigned max) {
   return s != NULL;
 }
 
+bool cast_lost(const struct web *w, const struct stream *s) {
+  return s->scene_at < s->scene_end ? w->scene.end - s->scene_at > WEB_CAST_BYTES
+                                    : w->cast.end - s->cast_at > WEB_CAST_BYTES;
+}
+
 size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max) {
-  ssize_t n = s->scene_at < s->scene_end ? ring_get(&w->scene, &s->scene_at, s->scene_end, dst, max)
-                                         : ring_get(&w->cast, &s->cast_at, w->cast.end, dst, max);
-  if (n >= 0)
-    return (size_t)n;
+  if (!cast_lost(w, s))
+    return s->scene_at < s->scene_end ? ring_get(&w->scene, &s->scene_at, s->scene_end, dst, max)
+                                      : ring_get(&w->cast, &s->cast_at, w->cast.end, dst, max);
   count_one(&w->counts, SERVER_lagging);
   stream_cut(w, s);
   return 0;

@@ -123,10 +123,11 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
       library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
       threads < 2 ? 2 : threads, MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
       s->connections_per_address_max ? s->connections_per_address_max : 256,
-      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)or_default(s->connection_bytes, CONNECTION_BYTES), MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-      MHD_OPTION_URI_LOG_CALLBACK, req_begin, w, MHD_OPTION_NOTIFY_COMPLETED, req_end, w,
-      MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w, MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL,
-      MHD_OPTION_ARRAY, w->key ? tls : none, MHD_OPTION_END);
+      MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)or_default(s->connection_bytes, CONNECTION_BYTES),
+      MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, req_begin, w,
+      MHD_OPTION_NOTIFY_COMPLETED, req_end, w, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w,
+      MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL, MHD_OPTION_ARRAY, w->key ? tls : none,
+      MHD_OPTION_END);
   if (!d)
     return -EIO;
   w->daemons[w->daemons_n++] = d;

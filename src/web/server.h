@@ -59,10 +59,10 @@ struct req {
   char *body;
   size_t body_bytes, body_room, body_max;
   bool too_large;
-  web_handle handle; /* handle is in web->waiting while asked (lock). */
-  web_handle stream; /* stream, where the answer is one. */
+  web_handle handle;        /* handle is in web->waiting while asked (lock). */
+  web_handle stream;        /* stream, where the answer is one. */
   struct web_answer answer; /* answer and what follows are not there if it is_cut. */
-  struct web_ask ask; /* ask is what handlers see; the last member, see req_wipe(). */
+  struct web_ask ask;       /* ask is what handlers see; the last member, see req_wipe(). */
 };
 
 /* A request that waits for the owner (lock). */
@@ -89,12 +89,12 @@ struct stream {
   char *bytes;
   size_t n, room, taken; /* taken of the n are with the library */
   bool suspended, closing, gone, listens;
-  bool began;        /* began: it listens, and what was queued before is sent. */
+  bool began;                   /* began: it listens, and what was queued before is sent. */
   uint64_t scene_at, scene_end; /* scene_at is how far it has read what stood when it began, */
   uint64_t cast_at;             /* cast_at what was cast since, where it listens. */
-  uint64_t beat_us;  /* beat_us is when the next comment is due. */
-  uint64_t moved_us; /* moved_us is when the reader last took something. */
-  struct web_asker who; /* who asked for it, as judged last. */
+  uint64_t beat_us;             /* beat_us is when the next comment is due. */
+  uint64_t moved_us;            /* moved_us is when the reader last took something. */
+  struct web_asker who;         /* who asked for it, as judged last. */
 };
 
 /* A ring of WEB_CAST_BYTES; NULL until somebody listens (lock). */
@@ -187,17 +187,21 @@ void asks_refuse_all(struct web *w);              /* lock held */
 
 /* stream.c */
 enum MHD_Result stream_send(struct req *q);
-void stream_gone(struct web *w, web_handle h);     /* lock held: the connection has ended */
-bool streams_resume(struct web *w, unsigned max);  /* lock held: those that have something to say; more? */
+void stream_gone(struct web *w, web_handle h); /* lock held: the connection has ended */
+bool streams_resume(struct web *w,
+                    unsigned max); /* lock held: those that have something to say; more? */
 void streams_beat(struct web *w, uint64_t now_us); /* lock held */
 void streams_hear(struct web *w);                  /* lock held */
 void streams_close_all(struct web *w);             /* lock held */
 
 /* cast.c */
+bool cast_lost(const struct web *w,
+               const struct stream *s); /* lock held: what it is to read next is gone */
 size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max); /* lock held; cuts who lags */
-bool cast_wake(struct web *w, uint32_t *slot, unsigned max); /* lock held; listeners from *slot on; more? */
-void stream_wake(struct web *w, struct stream *s);                        /* lock held */
-void stream_cut(struct web *w, struct stream *s);                         /* lock held */
+bool cast_wake(struct web *w, uint32_t *slot,
+               unsigned max);                      /* lock held; listeners from *slot on; more? */
+void stream_wake(struct web *w, struct stream *s); /* lock held */
+void stream_cut(struct web *w, struct stream *s);  /* lock held */
 
 /* tick.c */
 int tick_start(struct web *w) must_check;

@@ -160,9 +160,16 @@ bool streams_resume(struct web *w, unsigned max) {
   return false;
 }
 
+/* It takes nothing, or what it has yet to read was overwritten. */
+static bool stream_lags(const struct web *w, const struct stream *s, uint64_t now_us) {
+  return (s->n && now_us > s->moved_us + STREAM_STALL_US) || (s->began && cast_lost(w, s));
+}
+
 static void stream_beat(struct web *w, struct stream *s, uint64_t now_us) {
-  if (s->n && now_us > s->moved_us + STREAM_STALL_US && !s->closing)
+  if (!s->closing && stream_lags(w, s, now_us)) {
+    count_one(&w->counts, SERVER_lagging);
     stream_cut(w, s);
+  }
   if (s->closing || now_us < s->beat_us)
     return;
   s->beat_us = now_us + w->beat_us;
@@ -248,8 +255,8 @@ static size_t own_take(struct stream *s, char *dst, size_t max) {
   return n;
 }
 
-/* What it listens to first, once it has begun: what is its own may come between two events, never within one.
- * How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
+/* What it listens to first, once it has begun: what is its own may come between two events, never within
+ * one. How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
 static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t max) {
   if (!s || s->gone)
     return MHD_CONTENT_READER_END_WITH_ERROR;

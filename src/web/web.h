@@ -17,22 +17,24 @@ typedef uint64_t web_handle; /* {generation, slot}; 0 names nothing; a stale one
 
 struct web;
 
-/* Who asks, as a door's own judge found out (web_settings.who); role, by and credential are its words. */
+/* Who asks, as a door's own judge found out (web_settings.who); role, by and credential are its words.
+ */
 struct web_asker {
   char name[65];
   uint8_t role, by;
   uint8_t credential[32]; /* credential is a digest of what was shown, never the thing itself. */
-  uint64_t generation, until_ms; /* what it was judged by, and when it ends (wall clock); its words too */
+  uint64_t generation,
+      until_ms; /* what it was judged by, and when it ends (wall clock); its words too */
 };
 
 /* What a judge sees: the header of a request, before its body. Slices live for the call. */
 struct web_knock {
   const struct web_row *row;
   enum web_method method;
-  struct slice bearer;        /* of Authorization: Bearer; p NULL: none */
-  struct slice cookie;        /* the header as it came; see web_cookie() */
-  struct slice sallyport;     /* X-Sallyport; p NULL: none */
-  bool is_foreign;            /* Origin is there, and is no page of this server. */
+  struct slice bearer;         /* of Authorization: Bearer; p NULL: none */
+  struct slice cookie;         /* the header as it came; see web_cookie() */
+  struct slice sallyport;      /* X-Sallyport; p NULL: none */
+  bool is_foreign;             /* Origin is there, and is no page of this server. */
   const struct web_peer *cert; /* the client's certificate, verified; NULL: none */
   struct addr peer;
 };
@@ -68,12 +70,12 @@ struct web_settings {
   unsigned threads;                     /* 0: 4 for each address */
   unsigned connections_max;             /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
-  unsigned connection_bytes;            /* 0: 24,576: header and buffers of a connection; a longer header: 431 */
-  unsigned body_max_bytes;              /* 0: 65,536 */
-  unsigned request_deadline_ms;         /* 0: 10,000: first byte to last byte of a request */
-  unsigned answer_deadline_ms;          /* 0: 10,000: then 504 */
-  unsigned heartbeat_ms;                /* 0: 15,000: comment lines of streams */
-  unsigned stream_buffer_bytes;         /* 0: 262,144: a reader that lags further is closed */
+  unsigned connection_bytes;    /* 0: 24,576: header and buffers of a connection; a longer header: 431 */
+  unsigned body_max_bytes;      /* 0: 65,536 */
+  unsigned request_deadline_ms; /* 0: 10,000: first byte to last byte of a request */
+  unsigned answer_deadline_ms;  /* 0: 10,000: then 504 */
+  unsigned heartbeat_ms;        /* 0: 15,000: comment lines of streams */
+  unsigned stream_buffer_bytes; /* 0: 262,144: a reader that lags further is closed */
 };
 
 /* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). *ret_web is set before the first request can
@@ -96,15 +98,15 @@ struct web_ask {
   web_handle handle;         /* handle is for web_reply() or web_stream_open(). */
   const struct web_row *row; /* row is the one that matched; row->id says the verb. */
   bool head;                 /* head: HEAD, to be answered as GET (the body is left out). */
-  struct slice path, query; /* raw, as received */
+  struct slice path, query;  /* raw, as received */
   struct slice authorization, content_type, if_match, if_none_match, idempotency_key, last_event_id,
       device, origin, host, accept; /* p NULL where the header is absent */
   struct slice body;
   struct addr peer, local;
-  bool has_claims; /* has_claims: claims are of a verified token. */
+  bool has_claims;      /* has_claims: claims are of a verified token. */
   struct web_asker who; /* who is what web_settings.who filled in. */
   void **note;          /* note is the direct handler's, see web_settings.finish; NULL elsewhere. */
-  web_handle stream; /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
+  web_handle stream;    /* stream and cookie: see WEB_ASK_STREAM_CLOSED. */
   uint64_t cookie;
   /* The large ones last: a request's memory is used again, and they are seldom wiped. */
   struct web_params params;
@@ -139,30 +141,32 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie);
 /* Queues whole events ("id: …\nevent: …\ndata: …\n\n"). 0, -ENOENT (stale or closing), or -ENOBUFS: the
  * reader lags, the stream is being closed. */
 int web_stream_push(struct web *w, web_handle stream, struct slice bytes);
-/* What all listening streams are told, encoded once: a ring of WEB_CAST_BYTES that they read at their own
- * pace; who lags further is closed. web_cast() returns where the ring ends now. Owner thread. */
+/* What all listening streams are told, encoded once: a ring of WEB_CAST_BYTES that they read at their
+ * own pace; who lags further is closed. web_cast() returns where the ring ends now. Owner thread. */
 #define WEB_CAST_BYTES 1048576u
 uint64_t web_cast(struct web *w, struct slice bytes);
-/* What stands now, encoded once for all who begin to listen until the next one is set: such a stream reads
- * it, then what was cast since then (an end that web_cast() returned). It is kept in a ring of the same
- * size; who still reads one that was overwritten is closed. Owner thread. */
+/* What stands now, encoded once for all who begin to listen until the next one is set: such a stream
+ * reads it, then what was cast since then (an end that web_cast() returned). It is kept in a ring of the
+ * same size; who still reads one that was overwritten is closed. Owner thread. */
 struct web_scene {
   uint64_t at, end, then;
 };
 /* 0, -ENOMEM, -EMSGSIZE */
 int web_scene_set(struct web *w, struct web_scene *ret, struct slice bytes, uint64_t then) must_check;
-int web_stream_listen(struct web *w, web_handle stream, const struct web_scene *scene) must_check; /* 0, -ENOENT, -ENOMEM */
-void web_stream_close(struct web *w, web_handle stream); /* after what is queued */
+int web_stream_listen(struct web *w, web_handle stream,
+                      const struct web_scene *scene) must_check; /* 0, -ENOENT, -ENOMEM */
+void web_stream_close(struct web *w, web_handle stream);         /* after what is queued */
 size_t web_stream_count(struct web *w);
 /* Ends each stream whose asker is no longer welcome (web_settings.still); any thread, to be called twice
  * a second. Returns how many. */
 unsigned web_streams_judge(struct web *w);
 
-/* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence. */
+/* The PEM files of a server's settings, looked at without starting one: 0, or -EINVAL with a sentence.
+ */
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
 /* Likewise a file of authorities. */
 int web_ca_check(const char *file, char *why, size_t why_bytes) must_check;
-/* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state is ok,
- * soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
+/* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state
+ * is ok, soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
 json_t *web_cert_json(const char *file, uint64_t wall_s);
 struct counts *web_counts(struct web *w); /* for the metrics page */

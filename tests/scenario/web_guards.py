@@ -341,6 +341,57 @@ def streams():
     # they stay open: the server must end them when it stops
 
 
+def chunks(out):
+    """What the chunks of an answer hold."""
+    body, out = b"", out.split(b"\r\n\r\n", 1)[1]
+    while b"\r\n" in out:
+        size, rest = out.split(b"\r\n", 1)
+        n = int(size, 16)
+        if len(rest) < n + 2:
+            break
+        body, out = body + rest[:n], rest[n + 2:]
+    return body
+
+
+def numbers(s, last):
+    """Of the events (kind, number) as they came, each whole."""
+    got = []
+    for event in chunks(until(s, b"", b"%06d." % last, 5) + until(s, b"", b":\n\n", 3)).split(b"\n\n")[1:]:
+        if event and event != b":":
+            kind, data = event.split(b"\n")
+            check(len(event) == 1022 and data.startswith(b"data: "), "an event is whole: %r" % event[:80])
+            got.append((kind[7:], int(data[6:12])))
+    return got
+
+
+def listeners():
+    open_before = counts()["streams"]
+    s = dial()
+    s.sendall(b"GET /v1/listen HTTP/1.1\r\nHost: edge.example\r\n\r\n")
+    check(b"000099." in until(s, b"", b"000099.", 3), "the scene comes at once")
+    ask("POST", "/v1/cast", [JSON], b"{}")
+    late = dial()
+    late.sendall(b"GET /v1/listen HTTP/1.1\r\nHost: edge.example\r\n\r\n")
+    got = numbers(late, 199)
+    check(got == [(b"scene", i) for i in range(100)] + [(b"cast", i) for i in range(100, 200)],
+          "who comes later has the scene and what was cast since: %r" % [got[:2], got[-2:]])
+    s.close()
+    late.close()
+    began = time.time()
+    while counts()["streams"] > open_before and time.time() - began < 5:
+        time.sleep(0.05)
+    slow = dial()
+    slow.sendall(b"GET /v1/listen HTTP/1.1\r\nHost: edge.example\r\n\r\n")
+    until(slow, b"", b"retry", 3)
+    lagging = counts()["lagging"]
+    for _ in range(60):
+        ask("POST", "/v1/cast", [JSON], b'{"much": 1}')
+        if counts()["lagging"] > lagging:
+            break
+    check(counts()["lagging"] > lagging, "who reads nothing is closed: %r" % counts())
+    slow.close()
+
+
 def versions():
     for v in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         try:
@@ -352,7 +403,7 @@ def versions():
     check(dial(ssl.TLSVersion.TLSv1_2).version() == "TLSv1.2", "TLS 1.2")
 
 
-tests = [plain_requests, paths, framing, sizes, tokens, cors, keep_alive, nothing_is_left, streams]
+tests = [plain_requests, paths, framing, sizes, tokens, cors, keep_alive, nothing_is_left, streams, listeners]
 if MODE == "plain":
     tests[-1:-1] = [deadlines, limits]
 else:

@@ -9,7 +9,19 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
-enum { ROW_ECHO, ROW_PUT, ROW_SLOW, ROW_STREAM, ROW_FLOOD, ROW_ME, ROW_PARAM, ROW_TICKET, ROW_COUNT };
+enum {
+  ROW_ECHO,
+  ROW_PUT,
+  ROW_SLOW,
+  ROW_STREAM,
+  ROW_FLOOD,
+  ROW_ME,
+  ROW_PARAM,
+  ROW_TICKET,
+  ROW_COUNT,
+  ROW_LISTEN,
+  ROW_CAST
+};
 
 static void fixed_answer(void *arg, const struct web_ask *ask, struct web_answer *ret) {
   (void)arg;
@@ -27,6 +39,8 @@ static const struct web_row rows[] = {
     {WEB_GET, "/v1/slow", ROW_SLOW, 0, NULL, NULL, 0, NULL},
     {WEB_GET, "/v1/stream", ROW_STREAM, WEB_NO_HEAD, NULL, NULL, 0, NULL},
     {WEB_GET, "/v1/flood", ROW_FLOOD, WEB_NO_HEAD, NULL, NULL, 0, NULL},
+    {WEB_GET, "/v1/listen", ROW_LISTEN, WEB_NO_HEAD, NULL, NULL, 0, NULL},
+    {WEB_POST, "/v1/cast", ROW_CAST, 0, NULL, NULL, 0, NULL},
     {WEB_GET, "/v1/count", ROW_COUNT, 0, NULL, NULL, 0, NULL},
     {WEB_GET, "/v1/me", ROW_ME, WEB_TOKEN, NULL, NULL, 0, NULL},
     {WEB_POST, "/v1/relay", ROW_ME, WEB_TOKEN, "relay.issue", NULL, 0, NULL},
@@ -40,6 +54,8 @@ static struct web *server;
 static web_handle flooding;
 static unsigned asked, closed;
 static uint64_t last_cookie;
+static unsigned number;        /* of the events so far, */
+static struct web_scene scene; /* and what new listeners get */
 
 static json_t *slice_json(struct slice s) { return s.p ? json_stringn(s.p, s.n) : json_null(); }
 
@@ -66,9 +82,43 @@ static void stream(const struct web_ask *ask) {
   }
 }
 
+/* So many events of 1 KB, numbered on from the last. */
+static struct slice events(const char *what, unsigned n) {
+  static char text[1024 * 1024];
+  size_t at = 0;
+  for (unsigned i = 0; i < n && i < sizeof(text) / 1024; i++, at += 1024) {
+    int head = snprintf(text + at, 64, "event: %s\ndata: %06u", what, number++);
+    memset(text + at + head, '.', 1024 - (size_t)head - 2);
+    memcpy(text + at + 1022, "\n\n", 2);
+  }
+  return slice_from(text, at);
+}
+
+/* One scene for all. */
+static void listener(const struct web_ask *ask) {
+  if (!scene.end &&
+      web_scene_set(server, &scene, events("scene", 100), web_cast(server, (struct slice){0})) < 0)
+    fputs("no scene\n", stderr);
+  (void)!web_stream_listen(server, web_stream_open(server, ask->handle, 4711), &scene);
+}
+
+static void cast(const struct web_ask *ask) {
+  (void)web_cast(server, events("cast", ask->body.n > 2 ? 1024 : 100));
+  web_reply_empty(server, ask->handle, 204);
+}
+
+static uint64_t lagging(void) {
+  const struct counts *c = web_counts(server);
+  for (size_t i = 0; i < c->n; i++)
+    if (strcmp(c->rows[i].name, "sallyport_http_streams_lagging_total") == 0)
+      return atomic_load(&c->values[i]);
+  return 0;
+}
+
 static void counts(const struct web_ask *ask) {
-  json_t *j = json_pack("{s:i, s:i, s:I, s:i}", "asked", (int)asked, "closed", (int)closed, "cookie",
-                        (json_int_t)last_cookie, "streams", (int)web_stream_count(server));
+  json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:I}", "asked", (int)asked, "closed", (int)closed,
+                        "cookie", (json_int_t)last_cookie, "streams", (int)web_stream_count(server),
+                        "lagging", (json_int_t)lagging());
   web_reply_json(server, ask->handle, 200, j);
   json_decref(j);
 }
@@ -83,6 +133,10 @@ static void on_ask(void *arg, const struct web_ask *ask) {
   asked++;
   if (ask->row->id == ROW_STREAM || ask->row->id == ROW_FLOOD)
     stream(ask);
+  else if (ask->row->id == ROW_LISTEN)
+    listener(ask);
+  else if (ask->row->id == ROW_CAST)
+    cast(ask);
   else if (ask->row->id == ROW_COUNT)
     counts(ask);
   else if (ask->row->id != ROW_SLOW)
@@ -153,6 +207,8 @@ static int run(const char *dir, const char *mode) {
   char token[TOKEN_MAX_BYTES], expired[TOKEN_MAX_BYTES], file[4096];
   struct claims c = {.identity = "alice", .scopes = "call.place events.read"};
   own(tokens) t = NULL;
+  scene = (struct web_scene){0};
+  number = 0;
   own(loop) l = NULL;
   snprintf(file, sizeof(file), "%s/token.pem", dir);
   if (tokens_new(&t, "https://edge.example", file, NULL) < 0 || loop_new(&l) < 0 ||
