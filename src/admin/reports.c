@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Reports of Trunk Doctor on their way to the disk: the owner's thread leaves them here and never waits, the
- * keeper's turn writes them. Of one report the newest text is kept. */
+ * Reports of Trunk Doctor on their way to the disk: the owner's thread leaves them here and never waits,
+ * the keeper's turn writes them. Of one report the newest text is kept. */
 #include "admin/desk.h"
 
 #include "base/clock.h"
@@ -77,7 +77,8 @@ void reports_turn(struct admin *a) {
   struct waiting w;
   int e = 0;
   while (e == 0 && waiting_take(a->reports, &w)) {
-    e = w.text ? kept_report_put(a->ledger, w.id, w.text, clock_wall_ms()) : kept_report_del(a->ledger, w.id);
+    e = w.text ? kept_report_put(a->ledger, w.id, w.text, clock_wall_ms())
+               : kept_report_del(a->ledger, w.id);
     if (e < 0)
       waiting_back(a->reports, &w);
     else

@@ -45,7 +45,7 @@ struct probe_word {
   bool by_stream;          /* our request went by TCP or TLS */
   const struct desc *desc; /* NULL: none */
   const char *why;         /* what is wrong with the description or the route; NULL: nothing */
-  bool is_bad_route;       /* is_bad_route: why is about Contact or Record-Route */
+  bool is_bad_route, is_bad_contact; /* why is about Contact or Record-Route; about Contact */
   bool has_tag;            /* has_tag: To has one */
   const char *phrase, *allow, *supported, *contact, *agent, *warning;
   const char *transport;           /* of the Contact's URI; NULL: it names none */

@@ -311,6 +311,14 @@ static void digits_begin(struct run *r) {
     r->call->sent_digits = testleg_digits(r->leg, slice_of(digits)) == 0;
 }
 
+/* It ended before its time was over: what was heard until then. */
+static void talk_cut(struct run *r) {
+  if (!r->leg || r->call->has_talk || r->step->kind != STEP_TALK)
+    return;
+  r->call->talk_ms = run_step_ms(r);
+  r->call->has_talk = testleg_facts(r->leg, &r->call->talk);
+}
+
 static bool step_digits(struct run *r, bool is_first) {
   if (is_first)
     digits_begin(r);
@@ -471,8 +479,10 @@ static bool call_step(struct run *r) {
     r->is_begun = true;
     if (!row->fn(r, is_first) && run_step_ms(r) < row->limit_ms && !is_lost(r))
       return false;
-    if (is_lost(r) || (r->step->kind == STEP_ANSWER && !r->call->invite.is_over))
+    if (is_lost(r) || (r->step->kind == STEP_ANSWER && !r->call->invite.is_over)) {
+      talk_cut(r);
       return true;
+    }
     r->is_begun = false;
     r->step = is_useless(r) ? bye : r->step + 1;
   }
@@ -520,12 +530,33 @@ void act_begin(struct run *r) {
   r->n_calls += r->call->is_begun;
 }
 
+/* It wants longer session timers than the trunk is set to: as a call would, ask for that, once. */
+static bool is_too_short(const struct run *r) {
+  const struct call_facts *c = r->call;
+  return r->act == ACT_CALLS + CALL_BASE && !r->is_raised && c->invite.is_over && !c->invite.is_own &&
+         c->invite.status == 422 && c->min_s > c->asked_s;
+}
+
+static void raise_timer(struct run *r) {
+  r->is_raised = true;
+  r->trunk.session_timer_s = r->call->min_s;
+  memset(r->call, 0, sizeof *r->call);
+  line_drop(r);
+  r->leg = testleg_free(r->leg);
+  act_begin(r);
+}
+
 bool act_step(struct run *r) {
   static bool (*const acts[])(struct run *) = {
       [ACT_RESOLVE] = resolve, [ACT_SHAKE] = shake, [ACT_OPTIONS] = options, [ACT_STRANGE] = strange};
   if (r->act < ACT_CALLS)
     return acts[r->act](r);
-  return !r->call->is_begun || call_step(r);
+  if (r->call->is_begun && !call_step(r))
+    return false;
+  if (!is_too_short(r))
+    return true;
+  raise_timer(r);
+  return false;
 }
 
 void act_end(struct run *r) {

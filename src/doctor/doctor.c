@@ -236,8 +236,8 @@ int doctor_cancel(struct doctor *d, struct slice id) {
 json_t *doctor_list(const struct doctor *d) {
   json_t *list = json_array();
   for (size_t i = 0; i < d->n; i++)
-    json_array_append_new(list, d->list[i].run ? report_head(d->list[i].run)
-                                               : report_shorten(d->list[i].doc));
+    json_array_append_new(list,
+                          d->list[i].run ? report_head(d->list[i].run) : report_shorten(d->list[i].doc));
   return json_pack("{s:o}", "runs", list);
 }
 

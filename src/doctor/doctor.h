@@ -21,8 +21,8 @@ struct doctor_keep {
 struct doctor;
 int doctor_new(struct doctor **ret, struct loop *loop, struct calls *calls, const struct conf *conf,
                const struct doctor_keep *keep) must_check;
-/* A report that was put in an earlier life of the program, the oldest first; one that was under way is told
- * as cut short. What is no report is left out. */
+/* A report that was put in an earlier life of the program, the oldest first; one that was under way is
+ * told as cut short. What is no report is left out. */
 void doctor_recall(struct doctor *d, const char *text);
 /* The program ends: runs under way are cut short, and put. Nothing is begun after it. d may be NULL. */
 void doctor_stop(struct doctor *d);

@@ -27,7 +27,7 @@ enum form {
 
 struct form_facts {
   struct said said, resume;
-  bool has_answer, resume_fits;
+  bool has_desc, has_answer, resume_fits; /* a description in its 200; one whose stream is on */
   uint8_t direction;                      /* of the answer, as the peer says it */
   uint64_t packets_held, packets_resumed; /* that came while held, after it was resumed */
   uint32_t heard_ms;
@@ -45,10 +45,11 @@ struct call_facts {
   bool has_answer, fits;            /* fits: the answer may stand to our offer */
   char why[PROBE_TEXT_BYTES];       /* why it may not */
   char codecs[96];                  /* names in the answer, in its order */
-  bool has_event, has_noise, is_secured, has_tag, is_bad_route; /* is_bad_route: why is about it */
-  uint8_t n_media, n_crypto, mki_bytes;                         /* of the answer's first key */
-  uint32_t asked_s;                                             /* our Session-Expires */
-  uint32_t ptime_ms;
+  bool has_event, has_noise, is_secured, has_tag;
+  bool is_bad_route, is_bad_contact;    /* why is about it, about the Contact */
+  uint8_t n_media, n_crypto, mki_bytes; /* of the answer's first key */
+  uint32_t asked_s;                     /* our Session-Expires */
+  uint32_t ptime_ms, event_hz;          /* event_hz: of a telephone-event, 0: none */
   uint8_t direction;
   char rtp_at[ADDR_TEXT_BYTES], from[ADDR_TEXT_BYTES]; /* the description's; where SIP came from */
   char contact[DOCTOR_TEXT_BYTES], allow[PROBE_TEXT_BYTES], supported[PROBE_TEXT_BYTES];
@@ -62,6 +63,16 @@ struct call_facts {
   char digits_sent[20], digits_back[20], info_back; /* info_back: a digit that came by INFO */
   bool sent_digits;
   bool peer_hung_up; /* before we did */
+  bool update_has_desc;
+  /* Of its descriptions, one after another: the last, and those that differ from it under the same or a
+   * lower version or another session's id (RFC 3264 8). */
+  struct {
+    uint64_t session_id, version;
+    uint16_t port;
+    uint8_t direction;
+    bool is_there;
+  } told;
+  uint32_t n_descs, n_stale, n_strange;
   int peer_q850;
   struct form_facts forms[FORM_COUNT_];
 };

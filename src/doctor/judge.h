@@ -18,3 +18,6 @@ bool call_is_misfit(const struct doctor_facts *f);
 bool contact_is_bad(const struct doctor_facts *f);
 /* The same of the first call, and sound came in it. */
 bool sound_is_there(const struct doctor_facts *f, struct finding *r);
+/* A request within the call: answered with 2xx, or refused, or silence; not asked is skipped. */
+void said_judge(const struct doctor_facts *f, const struct said *s, const char *what, const char *advice,
+                struct finding *r);

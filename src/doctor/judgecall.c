@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Judgements on calls as SIP tells them: answer, hold, requests within the dialog, ends. Pure.
+ * Judgements on calls as SIP tells them: answer, requests within the dialog, ends. Pure.
  */
 #include "doctor/judge.h"
 
 #include <stdio.h>
 
-enum { TRYING_MS = 500, SLOW_PDD_MS = 6000, TRYING_IS_LATE_MS = 2000 };
+enum {
+  TRYING_MS = 500,
+  SLOW_PDD_MS = 6000,
+  TRYING_IS_LATE_MS = 2000,
+  SLOW_BYE_MS = 2000,    /* it was sent four times by then */
+  CANCEL_RACE_MS = 1000, /* an answer and CANCEL may cross */
+  EXPIRES_LEAST_S = 90,
+};
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
 
@@ -39,6 +46,21 @@ bool call_is_misfit(const struct doctor_facts *f) {
   return said_ok(&base_of(f)->invite) && !base_of(f)->fits;
 }
 
+/* Whatever was sent within the call, nothing was answered. */
+static bool is_deaf(const struct call_facts *c) {
+  const struct said *all[] = {&c->update, &c->update_offer, &c->info, &c->strange, &c->bye};
+  unsigned asked = 0, answered = 0;
+  for (size_t i = 0; i < COUNT_OF(all); i++) {
+    asked += all[i]->is_asked;
+    answered += all[i]->is_asked && all[i]->is_over && !all[i]->is_own;
+  }
+  for (int i = 0; i < FORM_COUNT_; i++) {
+    asked += c->forms[i].said.is_asked;
+    answered += c->forms[i].said.is_over && !c->forms[i].said.is_own;
+  }
+  return asked > 2 && !answered && !c->peer_hung_up;
+}
+
 /* Nothing that is within the call would arrive there. */
 static const char *contact_fault(const struct doctor_facts *f) {
   static const char *const words[] = {
@@ -47,8 +69,14 @@ static const char *contact_fault(const struct doctor_facts *f) {
   uint8_t transport = f->listener->transport;
   struct addr literal;
   bool is_ip = addr_parse(&literal, slice_of(c->contact), 0) == 0;
+  if (!said_ok(&c->invite))
+    return NULL;
   if (!c->contact[0])
     return "there is none";
+  if (c->is_bad_contact)
+    return "it is no peer of the trunk";
+  if (is_deaf(c))
+    return "nothing that was sent there within the call was answered";
   if (is_ip && addr_is_any(&literal))
     return "nobody has that address";
   if (c->transport[0] && transport < COUNT_OF(words) &&
@@ -62,7 +90,13 @@ void judge_answered(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_placed(f, CALL_BASE, r))
     return;
-  if (said_ok(&c->invite))
+  if (said_ok(&c->invite) && c->peer_hung_up && !c->forms[FORM_SENDONLY].said.is_asked &&
+      !call_is_misfit(f))
+    FAIL(r,
+         "The number has to stay for half a minute. If it does: something that it waits for does not "
+         "arrive (our ACK, sound).",
+         "after %u ms, but it hung up again, Q.850 cause %d", c->invite.ms, c->peer_q850);
+  else if (said_ok(&c->invite))
     PASS(r, "after %u ms%s%s", c->invite.ms, c->agent[0] ? ", by " : "", c->agent);
   else if (c->invite.is_own && f->targets[0].has_tls && !f->targets[0].tls.is_up)
     SKIP(r, "the handshake fails: see tls");
@@ -88,6 +122,8 @@ void judge_trying(const struct doctor_facts *f, struct finding *r) {
     first = c->invite.ms;
   if (first == DOCTOR_NEVER)
     SKIP(r, "there was no answer at all");
+  else if (first > SLOW_PDD_MS && first == c->first_ms)
+    SKIP(r, "there was no 100; see pdd");
   else if (first > TRYING_IS_LATE_MS)
     FAIL(r, "Every call is sent several times until then.", "the first word came after %u ms", first);
   else if (first > TRYING_MS)
@@ -127,6 +163,12 @@ void judge_contact(const struct doctor_facts *f, struct finding *r) {
   if (!c->contact[0])
     FAIL(r, "The 200 needs a Contact: without it nothing can be said within the call.",
          "none in the 200");
+  else if (is_ip && addr_is_private(&literal) && c->is_bad_contact)
+    FAIL(r, "Its NAT shows: set trunks[].next_hop: source, or trunks[].peers if that is its address.",
+         "%s is a private address that is none of the trunk's peers", c->contact);
+  else if (c->is_bad_contact)
+    FAIL(r, "Calls whose answer names strangers are ended: it must be one of trunks[].peers.", "%s",
+         c->why);
   else if (fault)
     FAIL(r, "Nothing that we say within the call arrives: the peer has to name itself.", "%s%s%s: %s",
          c->contact, c->transport[0] ? ";transport=" : "", c->transport, fault);
@@ -175,7 +217,7 @@ void judge_answer_fits(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_there(f, CALL_BASE, r))
     return;
   if (c->is_bad_route)
-    SKIP(r, "its route is refused: see there");
+    SKIP(r, "its %s is refused: see there", c->is_bad_contact ? "Contact" : "route");
   else if (c->fits && c->n_media > 1)
     FAIL(r, "An answer has as many m-lines as the offer; others than we refuse such a call.",
          "%u m-lines, our offer has one", c->n_media);
@@ -204,8 +246,8 @@ void judge_early_media(const struct doctor_facts *f, struct finding *r) {
 
 /* Within the dialog -------------------------------------------------------------------------------- */
 
-static void said_judge(const struct doctor_facts *f, const struct said *s, const char *what,
-                       const char *advice, struct finding *r) {
+void said_judge(const struct doctor_facts *f, const struct said *s, const char *what, const char *advice,
+                struct finding *r) {
   if (!s->is_asked)
     SKIP(r, call_is_misfit(f) ? "the answer cannot stand: see answer_fits or route"
                               : "the call ended before");
@@ -217,74 +259,6 @@ static void said_judge(const struct doctor_facts *f, const struct said *s, const
     PASS(r, "%d after %u ms", s->status, s->ms);
   else
     FAIL(r, advice, "%d", s->status);
-}
-
-static const char *direction_word(uint8_t d) {
-  static const char *const words[] = {"inactive", "sendonly", "recvonly", "sendrecv"};
-  return words[d & 3];
-}
-
-#define HOLD_ADVICE "Set trunks[].hold to a form that it takes; else callers on hold lose the call."
-
-static bool may_refuse(const struct said *s) {
-  return s->status == 488 || s->status == 415 || s->status == 606;
-}
-
-/* may_be_absent: nobody has to serve that form any more. */
-static void form_judge(const struct doctor_facts *f, enum form form, bool may_be_absent,
-                       struct finding *r) {
-  const struct call_facts *c = base_of(f);
-  const struct form_facts *h = &c->forms[form];
-  bool wants_silence = form == FORM_SENDONLY || form == FORM_INACTIVE;
-  if (!call_is_there(f, CALL_BASE, r))
-    return;
-  if (may_be_absent && h->said.is_over && !h->said.is_own && may_refuse(&h->said)) {
-    ABSENT(r, "", "refused with %d", h->said.status);
-    return;
-  }
-  said_judge(f, &h->said, "re-INVITE", HOLD_ADVICE, r);
-  if (r->result != FINDING_PASSED)
-    return;
-  if (h->resume.is_asked && !said_ok(&h->resume))
-    FAIL(r, HOLD_ADVICE, "taken with %d, but resuming was answered %d", h->said.status,
-         h->resume.status);
-  else if (wants_silence && h->packets_held * 40 > h->heard_ms)
-    PASS_BUT(r, "", "taken (%s); it sends on all the same", direction_word(h->direction));
-  else if (c->talk.rx.packets && h->resume.is_over && !h->packets_resumed)
-    FAIL(r, HOLD_ADVICE, "taken (%s), but no sound came after it was resumed",
-         direction_word(h->direction));
-  else
-    PASS(r, "taken: %s; resumed", h->has_answer ? direction_word(h->direction) : "the stream is off");
-}
-
-void judge_hold_sendonly(const struct doctor_facts *f, struct finding *r) {
-  form_judge(f, FORM_SENDONLY, false, r);
-}
-void judge_hold_inactive(const struct doctor_facts *f, struct finding *r) {
-  form_judge(f, FORM_INACTIVE, false, r);
-}
-void judge_hold_recvonly(const struct doctor_facts *f, struct finding *r) {
-  form_judge(f, FORM_RECVONLY, true, r);
-}
-void judge_hold_zero(const struct doctor_facts *f, struct finding *r) {
-  form_judge(f, FORM_ZERO, true, r);
-}
-void judge_hold_port0(const struct doctor_facts *f, struct finding *r) {
-  form_judge(f, FORM_PORT0, true, r);
-}
-
-void judge_late_reinvite(const struct doctor_facts *f, struct finding *r) {
-  const struct form_facts *h = &base_of(f)->forms[FORM_LATE];
-  if (!call_is_there(f, CALL_BASE, r))
-    return;
-  if (h->said.is_over && !h->said.is_own && h->said.status >= 400 && h->said.status < 500)
-    ABSENT(r, "", "refused with %d", h->said.status);
-  else if (said_ok(&h->said) && !h->has_answer)
-    FAIL(r, "Its 200 must offer; ours never go without a description, so calls do not suffer.",
-         "no description in the 200");
-  else
-    said_judge(f, &h->said, "re-INVITE", "Ours never go without a description, so calls do not suffer.",
-               r);
 }
 
 static void update_judge(const struct doctor_facts *f, const struct said *s, struct finding *r) {
@@ -309,6 +283,9 @@ void judge_update_offer(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (c->update.is_over && !said_ok(&c->update))
     SKIP(r, "UPDATE is not served: see there");
+  else if (said_ok(&c->update_offer) && !c->update_has_desc)
+    FAIL(r, "Its 200 must answer; ours go without a description, so calls do not suffer.",
+         "no description in the 200");
   else
     update_judge(f, &c->update_offer, r);
 }
@@ -320,6 +297,9 @@ void judge_session_timer(const struct doctor_facts *f, struct finding *r) {
   if (c->asked_s && c->expires_s > c->asked_s)
     FAIL(r, "An answer may shorten the interval, never lengthen it: our refresh would come too late.",
          "we asked for %u s, it answers %u", c->asked_s, c->expires_s);
+  else if (c->expires_s && c->expires_s < EXPIRES_LEAST_S)
+    FAIL(r, "RFC 4028 allows no less than 90 s; such refreshes load both sides.",
+         "Session-Expires: %u in the answer", c->expires_s);
   else if (c->expires_s)
     PASS(r, "Session-Expires: %u in the answer", c->expires_s);
   else
@@ -335,7 +315,10 @@ void judge_session_min(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "422 with Min-SE: %u", c->min_s);
   else if (c->invite.status == 422)
     FAIL(r, "The 422 must say how much is enough.", "422 without Min-SE");
-  else if (said_ok(&c->invite) && c->expires_s && c->expires_s < 90)
+  else if (said_ok(&c->invite) && c->expires_s && c->expires_s < EXPIRES_LEAST_S &&
+           base_of(f)->expires_s && base_of(f)->expires_s < EXPIRES_LEAST_S)
+    SKIP(r, "it makes %u s of every interval: see session_timer", c->expires_s);
+  else if (said_ok(&c->invite) && c->expires_s && c->expires_s < EXPIRES_LEAST_S)
     FAIL(r, "RFC 4028 allows no less than 90 s; such refreshes load both sides.", "it agrees to %u s",
          c->expires_s);
   else if (said_ok(&c->invite) && c->expires_s)
@@ -346,9 +329,18 @@ void judge_session_min(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "the INVITE was answered with %d", c->invite.status);
 }
 
-static bool strange_has_killed(const struct call_facts *c) {
-  return c->strange.is_asked && (c->peer_hung_up || c->strange.status == 481 ||
-                                 (c->bye.is_over && !c->bye.is_own && c->bye.status == 481));
+/* Is it its habit to answer BYE so, also where nothing strange came before? */
+static bool byes_are_refused(const struct doctor_facts *f) {
+  for (int i = CALL_BASE + 1; i < CALL_COUNT_; i++)
+    if (f->calls[i].bye.is_over && !f->calls[i].bye.is_own && f->calls[i].bye.status == 481)
+      return true;
+  return false;
+}
+
+static bool strange_has_killed(const struct doctor_facts *f) {
+  const struct call_facts *c = base_of(f);
+  bool is_gone = c->bye.is_over && !c->bye.is_own && c->bye.status == 481 && !byes_are_refused(f);
+  return c->strange.is_asked && (c->peer_hung_up || c->strange.status == 481 || is_gone);
 }
 
 void judge_strange_in_call(const struct doctor_facts *f, struct finding *r) {
@@ -356,7 +348,7 @@ void judge_strange_in_call(const struct doctor_facts *f, struct finding *r) {
   const struct said *s = &c->strange;
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (s->is_asked && strange_has_killed(c))
+  if (s->is_asked && strange_has_killed(f))
     FAIL(r, "405 or 501 is due, and the call goes on: until then nothing new can be sent to it.",
          "the call ended by it (%d)", s->status);
   else if (s->is_over && !s->is_own && s->status >= 400 && s->status < 600)
@@ -371,8 +363,11 @@ void judge_bye_out(const struct doctor_facts *f, struct finding *r) {
     return;
   if (c->peer_hung_up)
     SKIP(r, "it hung up before");
-  else if (strange_has_killed(c))
+  else if (strange_has_killed(f))
     SKIP(r, "an unknown method had ended the call: see there");
+  else if (said_ok(&c->bye) && c->bye.ms > SLOW_BYE_MS)
+    FAIL(r, "It is repeated until then, and the peer bills the time: ask it about its BYE.",
+         "%d after %u ms", c->bye.status, c->bye.ms);
   else
     said_judge(f, &c->bye, "BYE", "Calls that the peer thinks are up are billed: ask it about its BYE.",
                r);
@@ -397,11 +392,13 @@ void judge_late_offer(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_placed(f, CALL_LATE, r))
     return;
   if (c->is_bad_route && call_is_misfit(f)) {
-    SKIP(r, "its route is refused: see there");
+    SKIP(r, "its Contact or route is refused: see there");
     return;
   }
   if (said_ok(&c->invite) && c->fits)
     PASS(r, "it offers %s", c->codecs);
+  else if (said_ok(&c->invite) && call_is_misfit(f))
+    SKIP(r, "no description of its can stand: see answer_fits");
   else if (said_ok(&c->invite))
     FAIL(r, "Keep trunks[].late_offer_out: false.", "%s",
          c->why[0] ? c->why : "no description in its answer");
@@ -417,7 +414,9 @@ void judge_prack(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = &f->calls[CALL_RELIABLE];
   if (!call_is_placed(f, CALL_RELIABLE, r))
     return;
-  if (c->prack.is_asked && !said_ok(&c->prack))
+  if (c->prack.is_asked && contact_is_bad(f) && (c->prack.is_own || !c->prack.is_over))
+    SKIP(r, "no answer; the Contact leads nowhere: see there");
+  else if (c->prack.is_asked && !said_ok(&c->prack))
     FAIL(r, "Set trunks[].prack: off.",
          c->prack.is_own || !c->prack.is_over ? "no answer to our PRACK" : "our PRACK got %d",
          c->prack.status);
@@ -460,6 +459,9 @@ void judge_cancel(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "there was no provisional answer");
   else if (c->invite.is_over && !c->invite.is_own && c->invite.status == 487)
     PASS(r, "487");
+  else if (said_ok(&c->invite) && c->invite.ms > c->first_ms + CANCEL_RACE_MS)
+    FAIL(r, "Callers who gave up are connected, and billed: ask the peer about CANCEL.",
+         "it answered %u ms after CANCEL", c->invite.ms - c->first_ms);
   else if (said_ok(&c->invite))
     SKIP(r, "it answered meanwhile");
   else if (c->invite.is_own || !c->invite.is_over)

@@ -192,6 +192,16 @@ static bool is_alive(const struct said *s) {
   return s->is_over && !s->is_own && (s->status < 500 || s->status == 501);
 }
 
+/* Who asks is not known, or may not. */
+static bool is_unknown_here(int status) { return status == 401 || status == 403 || status == 407; }
+
+/* It refuses calls by the same status, or both for not knowing us. */
+static bool is_refused_alike(const struct doctor_facts *f) {
+  const struct said *o = &f->targets[0].options, *c = &f->calls[CALL_BASE].invite;
+  return c->is_over && !c->is_own &&
+         (c->status == o->status || (is_unknown_here(o->status) && is_unknown_here(c->status)));
+}
+
 /* A handshake that fails is told as such, once. */
 static bool is_barred(const struct target_facts *t) { return t->has_tls && !t->tls.is_up; }
 
@@ -203,8 +213,16 @@ void judge_options_out(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "the handshake fails: see tls");
   else if (t->options.is_own && !first_is_reached(f))
     SKIP(r, "nothing answers there: see connect");
+  else if (t->options.status >= 400 && !t->options.is_own && is_refused_alike(f))
+    SKIP(r, "refused with %d, as calls are: see answered", t->options.status);
   else if (is_alive(&t->options) && (t->options.status == 405 || t->options.status == 501))
     ABSENT(r, "It lives, but cannot be looked after: set trunks[].options: false.", "refused with %d",
+           t->options.status);
+  else if (is_unknown_here(t->options.status))
+    FAIL(r, "The peer must know our address (or certificate) for OPTIONS as it does for calls.",
+         "refused with %d", t->options.status);
+  else if (is_alive(&t->options) && t->options.status >= 400)
+    ABSENT(r, "It lives, and that is enough for trunks[].options; 200 would tell more.", "it says %d",
            t->options.status);
   else if (!is_alive(&t->options))
     FAIL(r,

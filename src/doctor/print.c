@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A report to print: as a page without script, and as plain text of 78 columns, what failed first. Peers'
- * texts go out escaped. Pure. */
+ * A report to print: as a page without script, and as plain text of 78 columns, what failed first.
+ * Peers' texts go out escaped. Pure. */
 #include "doctor/report.h"
 
 #include <stdio.h>

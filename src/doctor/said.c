@@ -26,13 +26,34 @@ static void target_take(struct target_facts *t, const struct probe_word *w, uint
   t->skew_s = (int32_t)(w->date_s - (int64_t)(wall_ms / 1000));
 }
 
+/* Does its version tell of a change? */
+static void version_take(struct call_facts *c, const struct desc *d) {
+  uint16_t port = addr_port(&d->audio.rtp);
+  bool is_other = c->told.port != port || c->told.direction != d->audio.direction;
+  if (c->told.is_there) {
+    c->n_strange += d->session_id != c->told.session_id;
+    c->n_stale += d->session_id == c->told.session_id &&
+                  (d->version < c->told.version || (is_other && d->version == c->told.version));
+  }
+  c->told.is_there = true;
+  c->told.session_id = d->session_id;
+  c->told.version = d->version;
+  c->told.port = port;
+  c->told.direction = d->audio.direction;
+  c->n_descs++;
+}
+
 static void desc_take(struct call_facts *c, const struct desc *d) {
   size_t n = 0;
   c->has_answer = d->has_audio;
   c->codecs[0] = 0;
+  c->has_event = false;
   for (uint8_t i = 0; i < d->audio.n_codecs; i++) {
     const struct desc_codec *k = &d->audio.codecs[i];
-    c->has_event = c->has_event || k->kind == CODEC_TELEV;
+    if (k->kind == CODEC_TELEV) {
+      c->event_hz = k->clock_hz;
+      c->has_event = c->has_event || k->clock_hz == d->audio.codecs[0].clock_hz;
+    }
     c->has_noise = c->has_noise || k->kind == CODEC_CN;
     if (k->name[0] && n < sizeof c->codecs)
       n += (size_t)snprintf(c->codecs + n, sizeof c->codecs - n, "%s%s", n ? ", " : "", k->name);
@@ -93,6 +114,7 @@ static void headers_take(struct call_facts *c, const struct probe_word *w) {
   text_take(c->transport, sizeof c->transport, w->transport);
   c->has_tag = w->has_tag;
   c->is_bad_route = w->is_bad_route;
+  c->is_bad_contact = w->is_bad_contact;
   c->has_session = w->has_session;
   c->keeps_session = w->keeps_session;
   c->by_stream = w->by_stream;
@@ -110,6 +132,8 @@ static void invite_final(struct run *r, const struct probe_word *w) {
     return;
   }
   c->early_packets = packets_now(r);
+  if (w->desc && !w->why)
+    version_take(c, w->desc);
   if (w->desc && (r->has_ours || w->why))
     answer_take(r, w, true);
   else if (w->desc)
@@ -125,7 +149,10 @@ static void form_final(struct run *r, const struct probe_word *w) {
   said_take(r->is_resuming ? &h->resume : &h->said, w);
   if (!w->desc || w->status >= 300)
     return;
+  if (!w->why)
+    version_take(r->call, w->desc);
   if (!r->is_resuming) {
+    h->has_desc = true;
     h->has_answer = w->desc->has_audio && addr_port(&w->desc->audio.rtp) != 0;
     h->direction = w->desc->audio.direction;
     return;
@@ -138,6 +165,9 @@ static void update_final(struct run *r, const struct probe_word *w) {
   struct call_facts *c = r->call;
   bool has_offer = c->update_offer.is_asked;
   said_take(has_offer ? &c->update_offer : &c->update, w);
+  c->update_has_desc = has_offer && w->desc && !w->why;
+  if (c->update_has_desc)
+    version_take(c, w->desc);
 }
 
 static void call_word(struct run *r, const struct probe_word *w) {

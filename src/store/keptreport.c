@@ -4,9 +4,9 @@
 
 int kept_report_put(struct ledger *l, const char *id, const char *text, uint64_t wall_ms) {
   pthread_mutex_lock(&l->lock);
-  int r = ledger_run(l,
-                     "INSERT INTO reports VALUES (?,?,?) ON CONFLICT (id) DO UPDATE SET text=excluded.text",
-                     "sis", id, (int64_t)wall_ms, text);
+  int r = ledger_run(
+      l, "INSERT INTO reports VALUES (?,?,?) ON CONFLICT (id) DO UPDATE SET text=excluded.text", "sis",
+      id, (int64_t)wall_ms, text);
   if (r >= 0)
     r = ledger_run(l,
                    "DELETE FROM reports WHERE rowid NOT IN "

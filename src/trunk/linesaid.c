@@ -132,6 +132,7 @@ static void answer_take(struct line *l, nta_outgoing_t *orq, const sip_t *sip, s
   if (is_up || (has && verdict_is_pass(&v))) {
     struct verdict chain = is_up ? chain_check(l, msg, sip) : verdict_pass();
     w->is_bad_route = !verdict_is_pass(&chain);
+    w->is_bad_contact = chain.refusal == REFUSE_CONTACT;
     v = w->is_bad_route ? chain : v;
   }
   msg_destroy(msg);

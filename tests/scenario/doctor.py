@@ -181,8 +181,15 @@ SIPP_ALONE = {
     "options_silent": ["options_out"], "options_405": [], "strange": ["strange"], "update": ["update"], "reinvite": ["hold_sendonly", "hold_inactive"],
     "late_refused": [], "prack": ["prack"], "timer": ["session_min"], "cancel": ["cancel"], "no_tag": ["to_tag"], "cseq": ["answered"],
     "contact_zero": ["contact"], "contact_transport": ["contact"], "record_route": ["route"], "m_lines": ["answer_fits"], "rtcp": ["rtcp"],
-    "strange_within": ["strange_in_call"], "no_reason": [], "bare_183": []}
-NOT_OFFERED = {"options_405": "options_out", "late_refused": "late_offer", "no_reason": "reason", "bare_183": "early_media"}
+    "strange_within": ["strange_in_call"], "no_reason": [], "bare_183": [],
+    "branch": ["answered"], "contact_private": ["contact"], "contact_dead": ["contact"], "no_contact": ["contact"], "bye_late": ["bye_out"],
+    "bye_481": ["bye_out"], "no_180": [], "prack_481": ["prack"], "no_rseq": ["prack"], "stale": ["sdp_version"],
+    "hold_ignored": ["hold_sendonly", "hold_inactive"], "codec_clock": ["answer_fits"], "event_clock": ["dtmf_offered"], "events_11": [],
+    "ptime_60": [], "no_update": [], "options_404": [], "options_403": ["options_out"], "options_486": [], "update_bare": ["update_offer"],
+    "reinvite_bare": ["hold_sendonly", "hold_inactive"], "reinvite_silent": ["hold_sendonly"], "expires_low": ["session_timer"],
+    "answer_bare": ["answer_fits"], "content_type": ["answer_fits"], "first_late": ["trying"], "unknown_200": ["number_unknown"],
+    "info_481": ["dtmf_info"], "cancel_answered": ["cancel"]}
+NOT_OFFERED = {"no_180": "progress", "options_404": "options_out", "ptime_60": "ptime20", "options_405": "options_out", "late_refused": "late_offer", "no_reason": "reason", "bare_183": "early_media"}
 
 
 def applied(house, report):

@@ -16,7 +16,7 @@ ALLOW = "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, PRACK, UPDATE, INFO\n"
 CONTACT = "Contact: <sip:far@[local_ip]:[local_port]>\n" + ALLOW
 SDP = """
 v=0
-o=sipp 1 [call_number] IN IP[local_ip_type] [local_ip]
+o=sipp 1 [$ver] IN IP[local_ip_type] [local_ip]
 s=-
 c=IN IP[media_ip_type] [media_ip]
 t=0 0
@@ -66,7 +66,7 @@ class Script:
         self.out.append('<recv request="%s" next="%d" timeout="%d" ontimeout="%d"/>' % (method, self.id_of(name), ms, self.id_of(otherwise)))
 
     def say(self, line, head=LAST, more="", sdp="", tag=TAG):
-        if sdp:
+        if sdp and "Content-Type" not in more:
             more += "Content-Type: application/sdp\n"
         self.out.append('<send><![CDATA[\nSIP/2.0 %s\n%s%sContent-Length: [len]\n%s\n]]></send>' % (line, head % tag, more, sdp or "\n"))
 
@@ -75,7 +75,7 @@ class Script:
             "\n".join(self.out), ",".join(READ + self.flags))
 
 
-READ = ["via", "from", "to", "cseq", "again", "unknown", "short", "rel", "se", "m", "skip", "pt", "te", "ptime", "offered", "direction"]
+READ = ["via", "from", "to", "cseq", "again", "unknown", "short", "rel", "se", "m", "skip", "pt", "te", "ptime", "offered", "direction", "ver"]
 
 
 def ereg(where, regexp, to):
@@ -89,7 +89,7 @@ def assign(variable, value):
 
 
 OFFER = (
-    ereg("msg", "m=audio|$", "offered"), ereg("msg", "a=sendonly|a=recvonly|a=inactive|$", "direction"),
+    ereg("CSeq", "[0-9]+", "ver"), ereg("msg", "m=audio|$", "offered"), ereg("msg", "a=sendonly|a=recvonly|a=inactive|$", "direction"),
     ereg("msg", "m=audio [0-9]+ RTP/AVP ([0-9]+ )*(0|8)", "m,skip,pt"), ereg("msg", "a=rtpmap:([0-9]+) telephone-event/8000", "m,te"),
     ereg("msg", "a=ptime:([0-9]+)", "m,ptime"))
 INVITE = (
@@ -110,7 +110,10 @@ def idle(s):
 def requests(s):
     """What stands alone: one request, one response."""
     s.label("OPTIONS")
-    if s.has("options_500"):
+    refusal = next((d[8:] for d in s.defects if d in ("options_403", "options_404", "options_486")), None)
+    if refusal:
+        s.say("%s Words" % refusal)
+    elif s.has("options_500"):
         s.say("500 Broken")
     elif s.has("options_405"):
         s.say("405 Method Not Allowed", more="Allow: INVITE, ACK, BYE, CANCEL\n")
@@ -136,18 +139,20 @@ def requests(s):
     s.go("idle")
     s.label("UPDATE with an offer")
     described(s, "UPDATE answer")
-    s.say("200 OK", more=CONTACT + TIMER, sdp=SDP, tag="")
+    s.say("200 OK", more=CONTACT + TIMER, sdp="" if s.has("update_bare") else described_as(s), tag="")
     s.go("idle")
     for method in ("INFO", "PRACK"):
         s.label(method)
-        s.say("200 OK", tag="")
+        s.say("481 Gone" if s.has("info_481") and method == "INFO" else "200 OK", tag="")
         s.go("idle")
     s.label("CANCEL")
     s.say("481 No Such Call", tag="")
     s.go("idle")
     s.label("BYE")
+    if s.has("bye_late"):
+        s.out.append('<pause milliseconds="3000"/>')
     if not s.has("bye"):
-        s.say("200 OK", tag="")
+        s.say("481 Gone" if s.has("bye_481") else "200 OK", tag="")
     s.go("idle")
     s.label("dead")
     s.recv("ACK", "dead")
@@ -159,8 +164,27 @@ def requests(s):
     s.go("dead")
 
 
+def described_as(s):
+    """A description with what is wrong with all of this carrier's."""
+    sdp = SDP
+    if s.has("stale"):
+        sdp = sdp.replace("[$ver]", "1", 1)
+    if s.has("ptime_60"):
+        sdp = sdp.replace("[$ptime]", "60", 1)
+    if s.has("events_11"):
+        sdp = sdp.replace("0-15", "0-11", 1)
+    if s.has("event_clock"):
+        sdp = sdp.replace("telephone-event/8000", "telephone-event/16000", 1)
+    if s.has("codec_clock"):
+        sdp = sdp.replace("a=rtpmap", "a=rtpmap:0 PCMU/16000\na=rtpmap:8 PCMA/16000\na=rtpmap", 1)
+    return sdp
+
+
 def described(s, then):
     """The offer's direction turned round."""
+    if s.has("hold_ignored"):
+        s.act(assign("direction", "sendrecv"))
+        s.go(then)
     for there, here in (("a=sendonly", "recvonly"), ("a=recvonly", "sendonly"), ("a=inactive", "inactive")):
         s.go_if("direction", there, then + here)
     s.act(assign("direction", "sendrecv"))
@@ -179,13 +203,15 @@ def again(s):
             s.go_if("direction", direction, "refuse")
     if s.has("reinvite"):
         s.go("refuse")
+    if s.has("reinvite_silent"):
+        s.go("idle")
     s.go_if("offered", "", "re-INVITE late")
     described(s, "re-INVITE answer")
-    s.say("200 OK", more=CONTACT + TIMER, sdp=SDP, tag="")
+    s.say("200 OK", more=CONTACT + TIMER, sdp="" if s.has("reinvite_bare") else described_as(s), tag="")
     s.go("idle")
     s.label("re-INVITE late")
     s.act(assign("pt", "0"), assign("direction", "sendrecv"))
-    s.say("200 OK", more=CONTACT + TIMER, sdp=SDP, tag="")
+    s.say("200 OK", more=CONTACT + TIMER, sdp=described_as(s), tag="")
     s.go("idle")
     s.label("refuse")
     s.say("488 Not Acceptable Here", tag="")
@@ -196,6 +222,8 @@ def number(s):
     """Numbers that nobody has, and the one that is busy."""
     s.label("404")
     reason = "" if s.has("no_reason") else 'Reason: Q.850;cause=%d\n'
+    if s.has("unknown_200"):
+        s.go("late")
     s.say("503 Service Unavailable" if s.has("unknown_503") else "404 Not Found", more=reason and reason % (16 if s.has("reason") else 1))
     s.go("idle")
     s.label("486")
@@ -228,17 +256,24 @@ def invite(s):
     s.act(assign("direction", "sendrecv"))
     s.go_if("rel", "", "plain")
     if not s.has("prack_ignored"):
-        s.say("180 Ringing", more=CONTACT + "Require: 100rel\nRSeq: 1\n")
+        s.say("180 Ringing", more=CONTACT + "Require: 100rel\n" + ("" if s.has("no_rseq") else "RSeq: 1\n"))
         s.wait_for("PRACK", "PRACK came", 3000, "idle")
         s.label("PRACK came")
         if not s.has("prack"):
-            s.say("200 OK", tag="")
+            s.say("481 Gone" if s.has("prack_481") else "200 OK", tag="")
         s.go("answer")
     s.label("plain")
+    if s.has("first_late"):
+        s.out.append('<pause milliseconds="3000"/>')
+    if s.has("no_180"):
+        s.go("answer")
     s.say("183 Session Progress" if s.has("bare_183") else "180 Ringing", more=CONTACT)
     s.wait_for("CANCEL", "canceled", 200, "answer")
     s.label("canceled")
     s.say("200 OK", tag=TAG)
+    if s.has("cancel_answered"):
+        s.out.append('<pause milliseconds="2000"/>')
+        s.go("answer")
     if not s.has("cancel"):
         s.say("487 Request Terminated", FIRST)
     s.go("idle")
@@ -246,7 +281,23 @@ def invite(s):
 
 def answer(s):
     s.label("answer")
-    head, contact, sdp, timer, route = FIRST, CONTACT, SDP, TIMER, ""
+    head, contact, sdp, timer, route = FIRST, CONTACT, described_as(s), TIMER, ""
+    if s.has("branch"):
+        head = head.replace("Via:[$via]", "Via: SIP/2.0/UDP 127.0.0.1:[remote_port];branch=z9hG4bKanother")
+    if s.has("contact_private"):
+        contact = contact.replace("[local_ip]:[local_port]", "10.11.12.13:5060")
+    if s.has("contact_dead"):
+        contact = contact.replace("[local_port]", "9")
+    if s.has("no_contact"):
+        contact = ALLOW
+    if s.has("no_update"):
+        contact = contact.replace(", UPDATE", "")
+    if s.has("expires_low"):
+        timer = timer.replace("[$se]", "60")
+    if s.has("answer_bare"):
+        sdp = ""
+    if s.has("content_type"):
+        route = "Content-Type: application/sdpx\n"
     if s.has("no_tag"):
         tag = ""
     else:

@@ -21,7 +21,10 @@ static struct {
     enum probe_method method;
     int status;
     bool has_desc;
+    uint8_t direction;
   } waiting[WAITING_MAX];
+  uint64_t version;
+  bool ignores_hold, is_stale, updates_bare, is_deaf;
   uint32_t n_waiting;
   bool offered_opus, is_late; /* is_late: the last INVITE had no offer. */
 } peer;
@@ -48,7 +51,16 @@ static void wait_add(enum probe_method m, int status, bool has_desc) {
   cr_assert_lt(peer.n_waiting, WAITING_MAX);
   peer.waiting[peer.n_waiting].method = m;
   peer.waiting[peer.n_waiting].status = status;
+  peer.waiting[peer.n_waiting].direction = DIR_SENDRECV;
   peer.waiting[peer.n_waiting++].has_desc = has_desc;
+}
+
+/* The answer to that offer. */
+static void answer_add(enum probe_method m, const struct desc *offer, int status) {
+  uint8_t d = offer ? offer->audio.direction : DIR_SENDRECV;
+  wait_add(m, status, offer || m == PROBE_INVITE);
+  if (!peer.ignores_hold)
+    peer.waiting[peer.n_waiting - 1].direction = d == DIR_SEND ? DIR_RECV : d == DIR_RECV ? DIR_SEND : d;
 }
 
 /* The door --------------------------------------------------------------------------------------- */
@@ -79,7 +91,8 @@ static void invite(const struct probe_ask *a) {
   if (peer.is_silent)
     return;
   if (peer.is_up) {
-    wait_add(PROBE_INVITE, peer.holds_badly && is_hold ? 488 : 200, true);
+    if (!peer.is_deaf)
+      answer_add(PROBE_INVITE, a->offer, peer.holds_badly && is_hold ? 488 : 200);
     return;
   }
   wait_add(PROBE_INVITE, 100, false);
@@ -99,7 +112,11 @@ static int fake_ask(void *arg, pool_handle line, const struct probe_ask *a) {
   else if (a->method == PROBE_CANCEL) {
     peer.n_waiting = 0;
     wait_add(PROBE_INVITE, 487, false);
-  } else
+  } else if (peer.is_deaf && peer.is_up)
+    return 0;
+  else if (a->method == PROBE_UPDATE && !peer.updates_bare)
+    answer_add(PROBE_UPDATE, a->offer, 200);
+  else
     wait_add(a->method, a->method == PROBE_STRANGE ? 501 : 200, false);
   return 0;
 }
@@ -188,6 +205,8 @@ static void deliver(void) {
   w.has_tag = true;
   w.min_s = w.status == 422 ? 90 : 0;
   describe(&d);
+  d.audio.direction = peer.waiting[0].direction;
+  d.version = peer.is_stale ? 1 : ++peer.version;
   w.desc = peer.waiting[0].has_desc && w.status < 300 ? &d : NULL;
   memmove(peer.waiting, peer.waiting + 1, sizeof peer.waiting - sizeof peer.waiting[0]);
   peer.n_waiting--;
@@ -349,6 +368,25 @@ Test(doctor, a_slow_peer_is_given_five_minutes) {
   cr_assert_eq(count(r, FINDING_RUNNING, names, sizeof names), 0, "not judged:%s", names);
   end(r);
 }
+
+/* One fault of a peer, the checks that fail by it. */
+static void faulty(bool *fault, const char *failed) {
+  struct run *r = begin();
+  char names[2048];
+  *fault = true; /* begin() clears them */
+  drive(r, 400);
+  cr_assert_eq(r->state, RUN_DONE);
+  (void)!count(r, FINDING_FAILED, names, sizeof names);
+  cr_assert_str_eq(names, failed);
+  end(r);
+}
+
+Test(doctor, a_hold_that_is_answered_by_sendrecv) {
+  faulty(&peer.ignores_hold, " hold_sendonly hold_inactive");
+}
+Test(doctor, a_version_that_stays) { faulty(&peer.is_stale, " sdp_version"); }
+Test(doctor, an_offer_in_update_without_an_answer) { faulty(&peer.updates_bare, " update_offer"); }
+Test(doctor, nothing_within_the_call_is_answered) { faulty(&peer.is_deaf, " contact"); }
 
 Test(doctor, a_run_is_stopped_in_a_call) {
   struct run *r = begin();
