@@ -8,7 +8,7 @@
 
 static bool name_seen(struct counts *const *tables, size_t table, size_t row, const char *name) {
   for (size_t t = 0; t <= table; t++)
-    for (size_t i = 0; i < (t == table ? row : tables[t]->n); i++)
+    for (size_t i = 0; i < (t == table ? row : count_rows_n(tables[t])); i++)
       if (strcmp(tables[t]->rows[i].name, name) == 0)
         return true;
   return false;
@@ -32,7 +32,7 @@ static void head_print(FILE *f, const char *name, const char *help, const char *
 
 static void rows_print(FILE *f, const struct metrics *m, const char *name) {
   for (size_t t = 0; t < m->tables_n; t++)
-    for (size_t i = 0; i < m->tables[t]->n; i++) {
+    for (size_t i = 0; i < count_rows_n(m->tables[t]); i++) {
       const struct count_row *r = &m->tables[t]->rows[i];
       if (strcmp(r->name, name) != 0)
         continue;
@@ -44,7 +44,7 @@ static void rows_print(FILE *f, const struct metrics *m, const char *name) {
 
 static void tables_print(FILE *f, const struct metrics *m, bool open) {
   for (size_t t = 0; t < m->tables_n; t++)
-    for (size_t i = 0; i < m->tables[t]->n; i++) {
+    for (size_t i = 0; i < count_rows_n(m->tables[t]); i++) {
       const struct count_row *r = &m->tables[t]->rows[i];
       if (name_seen(m->tables, t, i, r->name))
         continue;

@@ -21,6 +21,8 @@ struct counts {
   _Atomic uint64_t *values; /* values holds n numbers. */
 };
 
+/* How many rows there are; a table may grow, by whoever owns it, while other threads read the rows before. */
+static inline size_t count_rows_n(const struct counts *c) { return __atomic_load_n(&c->n, __ATOMIC_ACQUIRE); }
 static inline void count_add(struct counts *c, size_t row, uint64_t by) {
   atomic_fetch_add_explicit(&c->values[row], by, memory_order_relaxed);
 }

@@ -231,7 +231,10 @@ int web_new(struct web **ret_web, const struct web_settings *s, const char **ret
     explicit_bzero(w->key, strlen(w->key)); /* the TLS library has its own copy */
   if (ret_why)
     *ret_why = r < 0 ? why : NULL;
-  *ret_web = r == 0 ? take(w) : NULL;
+  if (r == 0)
+    (void)take(w); /* theirs already, and read by other threads */
+  else
+    *ret_web = NULL;
   return r;
 }
 
