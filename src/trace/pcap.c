@@ -13,6 +13,8 @@ enum {
   IP6_BYTES = 40,
   FILE_BYTES = 24,
   DATAGRAM_MAX = 60000,
+  TAG_BYTES = 10, /* of SRTP */
+  HEAD_MAX = 128,
 };
 
 struct frame { /* a packet, with its pcap head, at at of n bytes */
@@ -28,6 +30,7 @@ struct trace_pcap {
   uint8_t *p;
   size_t n, room;
   bool is_short; /* is_short: there was no memory for all. */
+  bool has_keys; /* has_keys: a description had some. */
   uint64_t started_us;
 };
 
@@ -171,11 +174,18 @@ static void datagram_add(struct trace_pcap *c, const struct datagram *d) {
   c->frames[c->n_frames - 1].n = (uint32_t)(c->n - c->frames[c->n_frames - 1].at);
 }
 
+/* Wireshark takes the tag of SRTP off what was captured, and calls a packet malformed that has less than
+ * one behind its header: as many zeros stand there. */
 static int packet_add(void *arg, const struct trace_packet *p) {
   struct trace_pcap *c = arg;
+  uint8_t head[HEAD_MAX + TAG_BYTES] = {0};
+  size_t n = p->n <= HEAD_MAX ? p->n : HEAD_MAX;
+  memcpy(head, p->head, n);
+  if (c->has_keys && !p->is_rtcp && p->bytes >= n + TAG_BYTES)
+    n += TAG_BYTES;
   if (addr_family(&p->from) == addr_family(&p->to))
-    datagram_add(c, &(struct datagram){&p->from, &p->to, p->at_us, p->is_out, slice_from(p->head, p->n),
-                                       p->bytes});
+    datagram_add(
+        c, &(struct datagram){&p->from, &p->to, p->at_us, p->is_out, slice_from(head, n), p->bytes});
   return c->is_short ? -ENOMEM : 0;
 }
 
@@ -201,9 +211,15 @@ static int item_add_to(void *arg, const struct trace_item *i) {
   return c->is_short ? -ENOMEM : 0;
 }
 
+static int keys_look(void *arg, const struct trace_item *i) {
+  struct trace_pcap *c = arg;
+  c->has_keys = c->has_keys || (i->text_n && memmem(i->text, i->text_n, "\na=crypto:", 10));
+  return 0;
+}
+
 int trace_pcap_add(struct trace_pcap *c, struct slice blob) {
   struct trace_head head;
-  int r = trace_read(blob, &head, NULL, NULL);
+  int r = trace_read(blob, &head, keys_look, c);
   if (r < 0)
     return r;
   c->started_us = head.started_us;

@@ -78,13 +78,13 @@ signaling_start() {
 house_lock() {
   exec 7>"$run_dir/.lock" || return 1
   flock -n 7 && return 0
-  echo "it runs already in $run_dir: $(cd "$run_dir" && grep -H . ./*.pid 2>/dev/null | tr '\n' ' ')" >&2
+  echo "it runs already in $run_dir; Ctrl-C where it was started ends it ($(cd "$run_dir" && grep -H . ./*.pid 2>/dev/null | tr '\n' ' '))" >&2
   return 1
 }
 
 house_start() {
   local port
-  for port in "127.0.0.1/$port_admin" "127.0.0.1/$port_ctrl" "$relay/$port_relay"; do
+  for port in "127.0.0.1/$port_admin" "$address/$port_service" "$trunk_address/$port_tls" "127.0.0.1/$port_ctrl" "$relay/$port_relay"; do
     if (exec 3<>"/dev/tcp/$port") 2>/dev/null; then
       echo "port ${port#*/} is taken: another one runs? (SALLYPORT_PORT_BASE chooses other ports)" >&2
       return 1

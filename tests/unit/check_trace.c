@@ -617,3 +617,33 @@ Test(trace, pcap_has_messages_and_headers_by_time, .init = setup, .fini = teardo
   cr_assert_eq(le32(first + 4), 20000);
   cr_assert_eq(le32(third + 4), 40000);
 }
+
+Test(trace, pcap_of_srtp_has_room_for_its_tag, .init = setup, .fini = teardown) {
+  own(traces) ts = book(TRACE_ALL, 0);
+  struct trace_ends e = ends_of();
+  uint8_t h[TRACE_HEADER_BYTES];
+  struct trace *t = call_begin(ts);
+  size_t bytes;
+  head_make(h, 1);
+  static const char invite[] = "INVITE sip:1@a SIP/2.0\r\nCall-ID: 1@there\r\nContent-Type: application/sdp\r\n\r\n"
+                               "v=0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n";
+  trace_sip(t, TRACE_CALLER, TRACE_IN, &e, slice_of(invite));
+  struct trace_packet p = {
+      .at_us = 1020000, .from = e.peer, .to = e.local, .n = 12, .bytes = 182, .head = h};
+  trace_packet(t, TRACE_CALLER, &p);
+  uint8_t report[8] = {0x80, 200, 0, 6};
+  p = (struct trace_packet){
+      .at_us = 1030000, .from = e.peer, .to = e.local, .n = 8, .bytes = 52, .head = report, .is_rtcp = true};
+  trace_packet(t, TRACE_CALLER, &p);
+  trace_end(t, false, NULL);
+  pass(6000000);
+  own(trace_pcap) c = NULL;
+  cr_assert_eq(trace_pcap_new(&c), 0);
+  cr_assert_eq(trace_pcap_add(c, slice_from(kept.blob[0], kept.n[0])), 0);
+  own_mem char *file = trace_pcap_take(c, &bytes);
+  const char *rtp = file + 24 + 16 + le32(file + 24 + 8), *rtcp = rtp + 16 + le32(rtp + 8);
+  cr_assert_eq(le32(rtp + 8), 28 + 12 + 10);
+  cr_assert_eq(le32(rtp + 12), 28 + 182);
+  cr_assert_eq(memcmp(rtp + 16 + 28 + 12, "\0\0\0\0\0\0\0\0\0", 10), 0);
+  cr_assert_eq(le32(rtcp + 8), 28 + 8);
+}
