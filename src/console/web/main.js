@@ -68,12 +68,14 @@ function Page() {
   return thing ? html`<${found.One} key=${`${page}/${thing}`} id=${thing} params=${params} />` : html`<${found.All} key=${page} params=${params} />`;
 }
 
-/** On a new page: its title, and focus at its beginning, as a load would do. */
+/** On a new page: its title (with how many alarms are open), and focus at its beginning, as a load would do. */
 function useArrival(main) {
-  const { page, thing } = place.value;
+  const { page, thing } = place.value, alarms = live.openAlarms.value.length;
   const first = useRef(true);
   useEffect(() => {
-    document.title = `${thing ? `${thing} · ` : ''}${PAGES.get(page)?.title ?? 'Not found'} · Sallyport`;
+    document.title = `${alarms ? `(${alarms}) ` : ''}${thing ? `${thing} · ` : ''}${PAGES.get(page)?.title ?? 'Not found'} · Sallyport`;
+  }, [page, thing, alarms]);
+  useEffect(() => {
     if (!first.current) main.current?.focus({ preventScroll: true });
     if (!first.current) scrollTo(0, 0);
     first.current = false;
@@ -109,8 +111,17 @@ function Frame() {
     event.preventDefault();
     main.current.focus();
   };
-  return html`<a class="skip" href="#main" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
-    <div class="frame"><${Nav} isOpen=${isOpen} onGo=${() => setOpen(false)} /><main id="main" ref=${main} tabindex="-1"><${Lost} /><${Page} /></main></div><${Said} />`;
+  const close = () => { // a link of the menu goes with it: focus is where it led to
+    setOpen(false);
+    if (isOpen) main.current.focus({ preventScroll: true });
+  };
+  const keys = (event) => {
+    if (event.key !== 'Escape' || !isOpen) return;
+    setOpen(false);
+    document.querySelector('.menu').focus();
+  };
+  return html`<div class="page" onKeyDown=${keys}><a class="skip" href="#main" onClick=${skip}>To the page</a><${Bar} isOpen=${isOpen} onMenu=${() => setOpen(!isOpen)} />
+    <div class="frame"><${Nav} isOpen=${isOpen} onGo=${close} /><main id="main" ref=${main} tabindex="-1"><${Lost} /><${Page} /></main></div><${Said} /></div>`;
 }
 
 function App({ first }) {

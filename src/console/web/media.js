@@ -16,11 +16,12 @@ export function waysOf(timeline) {
     ways.set(key, way);
   }
   for (const way of ways.values()) way.points.sort((a, b) => a[0] - b[0]);
-  return [...ways.values()];
+  const order = (w) => `${w.leg === 'caller' ? 0 : w.leg} ${w.direction}`;
+  return [...ways.values()].sort((a, b) => order(a).localeCompare(order(b)));
 }
 
 export const stepOf = (point) => point[STEP];
-export const wayName = (w) => (w.direction === 'rx' ? `${laneTitle(w.leg)} → us` : `us → ${laneTitle(w.leg).toLowerCase()}`);
+export const wayName = (w) => (w.direction === 'rx' ? `${laneTitle(w.leg)} → us` : `Us → ${laneTitle(w.leg).toLowerCase()}`);
 
 /** good, warn, bad, or none where nothing came. */
 export function gradeOf([, packets, lost, , , auth, wrong]) {

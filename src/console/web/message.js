@@ -46,7 +46,7 @@ export function Message({ item, items, onChoose }) {
   };
   return html`<aside ref=${pane} class="card message-pane" aria-labelledby="message-title" onKeyDown=${keys}>
     <header><h2 id="message-title"><${Peer} text=${item.title} /></h2>
-      <div class="tools"><span class="soft" role="status"><span class="unseen">Row </span>${at < 0 ? '–' : at + 1} of ${items.length}<span class="unseen">: ${plain(item.title)}</span></span>
+      <div class="tools"><span class="soft">${at < 0 ? '–' : at + 1} of ${items.length}</span><span class="unseen" role="status">Row ${at + 1}: ${plain(item.title)}</span>
         <${Step} to=${items[at - 1]} sign="↑" label="The row before" onChoose=${onChoose} /><${Step} to=${items[at + 1]} sign="↓" label="The next row" onChoose=${onChoose} />
         ${item.text && html`<${Copy} text=${item.text} />`}<button type="button" class="small" onClick=${() => onChoose(null)}>Close</button></div></header>
     <p class="soft">${stamp(item.t_us)} s · ${laneTitle(item.lane)}${item.dir ? (item.dir === 'in' ? ' → Sallyport' : ' ← Sallyport') : ''}${item.peer && html` · <${Peer} text=${item.peer} />`}</p>

@@ -41,6 +41,7 @@ function apply() {
   if (name === 'system') delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
   theme.value = name === 'system' ? (systemDark.matches ? 'dark' : 'light') : name;
+  document.documentElement.dataset.shown = theme.value; // what was drawn in its inks, for the printer
 }
 systemDark.addEventListener('change', apply);
 apply();

@@ -66,13 +66,45 @@ export const slug = (title) => `h-${title.toLowerCase().replace(/[^a-z0-9]+/g, '
 
 export const Head = ({ title, lead, tools }) => html`<div class="head"><div><h1>${title}</h1>${lead && html`<p class="soft">${lead}</p>`}</div>${tools && html`<div class="tools">${tools}</div>`}</div>`;
 
-/** Columns: {head, cell(row), right}. On a narrow screen each row is a card with the heads beside its cells. */
-export function Table({ caption, columns, rows, id = (r, i) => r.id ?? r.name ?? i, empty, tone }) {
+const CAP = 200; // as many rows of a long list are drawn
+const compare = (a, b) => (typeof a === 'number' && typeof b === 'number' ? a - b : String(a).localeCompare(String(b)));
+
+/** Rows by the column whose head was pressed: up, down, as they came. What is absent comes last. */
+function useOrder(columns, rows) {
+  const [{ head, way }, set] = useState({ head: null, way: 0 });
+  const by = columns.find((c) => c.head === head)?.by;
+  const sorted = !by || !way ? rows : rows.toSorted((a, b) => {
+    const [x, y] = [by(a), by(b)], absent = (v) => v === null || v === undefined || v === '';
+    return absent(x) - absent(y) || way * compare(x, y);
+  });
+  const press = (c) => set(c.head !== head ? { head: c.head, way: 1 } : { head, way: way === 1 ? -1 : way === -1 ? 0 : 1 });
+  return { sorted, press, wayOf: (c) => (c.head === head ? way : 0) };
+}
+
+function Heading({ column: c, way, onPress }) {
+  if (!c.by) return html`<th scope="col" class=${c.right ? 'right' : ''}>${c.head || html`<span class="unseen">Actions</span>`}</th>`;
+  return html`<th scope="col" class=${c.right ? 'right' : ''} aria-sort=${way ? (way > 0 ? 'ascending' : 'descending') : undefined}><button type="button" class="order" onClick=${onPress}>${c.head}<span aria-hidden="true">${way ? (way > 0 ? '▲' : '▼') : '↕'}</span></button></th>`;
+}
+
+/** Columns: {head, cell(row), right, by(row): what it can be ordered by}. On a narrow screen each row is a card
+ * with the heads beside its cells. cap: no more than CAP rows are drawn. */
+export function Table({ caption, columns, rows, id = (r, i) => r.id ?? r.name ?? i, empty, tone, cap }) {
+  const { sorted, press, wayOf } = useOrder(columns, rows ?? []);
   if (!rows?.length) return empty ?? html`<${Empty} title="Nothing here" />`;
+  const shown = cap ? sorted.slice(0, CAP) : sorted;
   return html`<table><caption class="unseen">${caption}</caption>
-    <thead><tr>${columns.map((c) => html`<th scope="col" class=${c.right ? 'right' : ''}>${c.head || html`<span class="unseen">Actions</span>`}</th>`)}</tr></thead>
-    <tbody>${rows.map((row, i) => html`<tr key=${id(row, i)} class=${tone?.(row) ?? ''}>
-      ${columns.map((c) => html`<td class=${c.right ? 'right' : ''} data-head=${c.head ?? ''}><div>${c.cell(row)}</div></td>`)}</tr>`)}</tbody></table>`;
+    <thead><tr>${columns.map((c) => html`<${Heading} key=${c.head} column=${c} way=${wayOf(c)} onPress=${() => press(c)} />`)}</tr></thead>
+    <tbody>${shown.map((row, i) => html`<tr key=${id(row, i)} class=${tone?.(row) ?? ''}>
+      ${columns.map((c) => html`<td class=${c.right ? 'right' : ''} data-head=${c.head ?? ''}><div>${c.cell(row)}</div></td>`)}</tr>`)}</tbody></table>
+    ${shown.length < rows.length && html`<p class="soft">${words.number(CAP)} of ${words.number(rows.length)} are shown: filter for the others.</p>`}`;
+}
+
+/** A list, sifted by a word: {rows, input, isSet}. textOf: what of a row is looked into. */
+export function useFilter(all, textOf) {
+  const [wanted, setWanted] = useState('');
+  const low = wanted.trim().toLowerCase();
+  const input = html`<label class="inline">Filter <input type="search" value=${wanted} onInput=${(e) => setWanted(e.target.value)} /></label>`;
+  return { rows: low ? all.filter((row) => textOf(row).toLowerCase().includes(low)) : all, isSet: Boolean(low), input };
 }
 
 /** A labelled input; `problem` marks it when one of its errors points here. */

@@ -97,6 +97,23 @@ export class Operators {
     this.beats = true;
   }
 
+  /** A call of n messages that took so many seconds, media told by ten seconds as the gateway does. */
+  long(n, seconds) {
+    const all = this.s.timeline.items;
+    this.s.timeline.items = Array.from({ length: n }, (_, i) => ({ ...all[i % all.length], t_us: Math.floor((seconds * 1e6 * i) / n) }));
+    for (const m of this.s.timeline.media) Object.assign(m, { step_ms: 10_000, points: Array.from({ length: Math.floor(seconds / 10) }, (_, i) => [10 * i, 500, i % 90 === 7 ? 60 : 0, 2 + (i % 5), -24, 0, 0]) });
+  }
+
+  /** Nobody answers any more, open streams end; up() ends it. */
+  down() {
+    this.isDown = true;
+    this.server.closeAllConnections();
+  }
+
+  up() {
+    this.isDown = false;
+  }
+
   async listen() {
     this.server = createServer((q, r) => this.serve(q, r));
     await new Promise((done) => this.server.listen(0, '127.0.0.1', done));
@@ -111,6 +128,7 @@ export class Operators {
 
   async serve(request, reply) {
     const { pathname } = new URL(request.url, 'http://x');
+    if (this.isDown) return request.destroy();
     const file = this.files.get(pathname);
     if (file) {
       reply.writeHead(200, { 'Content-Type': file.type, 'Content-Encoding': 'gzip', 'Content-Security-Policy': POLICY, 'X-Content-Type-Options': 'nosniff' });
@@ -152,9 +170,10 @@ export class Operators {
     if (verb === 'POST login') return body.token === 'right' || body.password === 'right' ? [200, { user: 'eve', role: 'admin' }, { 'Set-Cookie': 'sallyport_session=x; HttpOnly; SameSite=Strict; Path=/' }] : [401, { title: 'A valid token is needed', status: 401, detail: 'Name or password is wrong' }];
     if (!isIn && verb !== 'GET openapi.json') return [401, { title: 'A valid token is needed', status: 401 }];
     if (!verb.startsWith('GET') && request.headers['x-sallyport'] !== '1') return [403, { title: 'Not allowed', status: 403 }];
+    if (this.refuses && !verb.startsWith('GET')) return this.refuses.length > 1 ? this.refuses.shift() : this.refuses[0];
     const simple = {
       'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, s.overview], 'GET calls': () => this.page(request),
-      'GET trunks': () => list('trunks', s.trunks), 'GET records': () => list('records', s.records), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
+      'GET trunks': () => list('trunks', s.trunks), 'GET records': () => list('records', /state=failed/.test(request.url) ? s.records.filter((r) => !r.answered_at).slice(0, 5) : s.records), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
       'GET certificates': () => list('certificates', s.certificates), 'GET alarms': () => list('alarms', s.alarms), 'GET audit': () => list('audit', s.audit), 'GET audit/verify': () => [200, { ok: true, rows: 2, broken_at: null }],
       'GET users': () => list('users', s.users), 'GET api-tokens': () => list('tokens', s.tokens), 'GET system': () => [200, s.system], 'GET config': () => [200, s.config, { ETag: '"e1"' }], 'GET config/history': () => list('history', s.history),
       'GET routes': () => [200, s.routes], 'GET numbers': () => list('numbers', s.numbers), 'GET doctor': () => list('doctor', s.doctor ? [s.doctor] : []), 'GET doctor/d_1': () => [200, s.doctor], 'GET openapi.json': () => [200, OPENAPI], 'GET config/schema': () => [200, SCHEMA],

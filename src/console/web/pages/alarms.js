@@ -9,6 +9,7 @@ import { words } from '../words.js';
 const TONES = { critical: 'bad', error: 'bad', warning: 'warn', info: 'info' };
 const WEIGHT = ['critical', 'error', 'warning', 'info'];
 
+/** Those that are open have no end to show. */
 export function AlarmList({ rows }) {
   const { act, problem } = useAct();
   const ack = (a) => act(() => post(`alarms/${enc(a.id)}/ack`), 'Acknowledged.');
@@ -21,7 +22,8 @@ export function AlarmList({ rows }) {
     { head: 'Seen by', cell: (a) => (a.acked_by ? html`<${Peer} text=${a.acked_by} />` : mayOperate() && !a.cleared_at ? html`<button type="button" class="small" onClick=${() => ack(a)}>Acknowledge<span class="unseen">: ${a.text}</span></button>` : '–') },
   ];
   const sorted = [...rows].sort((a, b) => WEIGHT.indexOf(a.severity) - WEIGHT.indexOf(b.severity) || String(b.raised_at).localeCompare(String(a.raised_at)));
-  return html`<${ProblemBox} problem=${problem} /><${Table} caption="Alarms" columns=${columns} rows=${sorted} />`;
+  const isPast = rows.some((a) => a.cleared_at);
+  return html`<${ProblemBox} problem=${problem} /><${Table} caption="Alarms" columns=${isPast ? columns : columns.filter((c) => c.head !== 'Over')} rows=${sorted} />`;
 }
 
 export function Alarms() {

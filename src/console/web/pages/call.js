@@ -5,8 +5,8 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { enc, mayOperate, maySecure, get, post, remove } from '../api.js';
 import { BrowserStats } from '../browserstats.js';
 import { Ladder, itemsOf } from '../ladder.js';
-import { calls } from '../live.js';
-import { endOf, sumOf, wayName, waysOf } from '../media.js';
+import { calls, now } from '../live.js';
+import { endOf, wayName, waysOf } from '../media.js';
 import { Message } from '../message.js';
 import { Plot } from '../plot.js';
 import { go } from '../router.js';
@@ -35,13 +35,20 @@ const PLOTS = [
   ['Level', 'dB', (p) => p[4], 0],
 ];
 
+/** A plot's lines as a sentence: what is usual, and the farthest from it. */
+function toldOf({ series, unit }) {
+  return series.map(({ label, y }) => {
+    const told = y.filter((v) => v !== null);
+    return told.length ? `${label}: ${number(told.reduce((sum, v) => sum + v, 0) / told.length, 1)} ${unit} on average, from ${number(Math.min(...told), 1)} to ${number(Math.max(...told), 1)}` : `${label}: nothing`;
+  }).join('; ');
+}
+
 function Quality({ timeline }) {
   const media = useMemo(() => waysOf(timeline), [timeline]);
   const span = useMemo(() => [0, endOf(timeline)], [timeline]);
   const plots = useMemo(() => PLOTS.map(([title, unit, pick, least]) => ({ title, unit, least, ...seriesOf(media, pick) })), [timeline]);
   if (!media.some((m) => m.points.length)) return html`<${Empty} title="No packets were counted">Media figures come once the call is answered, second by second.<//>`;
-  const told = media.map((m) => `${wayName(m)}: ${sumOf(m.points)}`).join('; ');
-  return html`<div class="plots">${plots.map((p) => html`<${Plot} ...${p} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${told}`} sync="call" span=${span} unit="" />`)}</div>`;
+  return html`<div class="plots">${plots.map((p) => html`<${Plot} ...${p} key=${p.title} title=${`${p.title}, ${p.unit}`} say=${`${p.title} by direction. ${toldOf(p)}`} sync="call" span=${span} unit="" />`)}</div>`;
 }
 
 const peer = (text) => text && html`<${Peer} text=${text} />`;
@@ -67,7 +74,7 @@ const endFacts = (row, end) => [
 const factsOf = (row, version) => [
   ['From', html`<${Peer} text=${party(row.from)} />`], ['To', html`<${Peer} text=${party(row.to)} />`],
   ['Direction', words(row.direction)], ['Started', html`<${Time} at=${row.started_at ?? row.created_at} />`],
-  ['Answered', html`<${Time} at=${row.answered_at} short />`], ['Duration', duration(row.duration_ms)],
+  ['Answered', html`<${Time} at=${row.answered_at} short />`], ['Duration', duration(row.ended_at || !row.answered_at ? row.duration_ms : now.value - Date.parse(row.answered_at))],
   row.pdd_ms && ['Post-dial delay', `${number(row.pdd_ms)} ms`], row.mos && ['MOS', number(row.mos, 2)],
   ...(row.end ? endFacts(row, row.end) : []), ['Configuration', html`<code>${version}</code>`],
 ];

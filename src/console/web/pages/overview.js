@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // What the gateway does now, and what needs somebody.
 
-import { useMemo } from 'preact/hooks';
+import { useEffect, useMemo } from 'preact/hooks';
+import { enc } from '../api.js';
 import { calls, config, openAlarms, overview, trunks } from '../live.js';
 import { Plot } from '../plot.js';
-import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, html, useData } from '../ui.js';
-import { number, span, words } from '../words.js';
+import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, Table, html, useData } from '../ui.js';
+import { DASH, number, span, words } from '../words.js';
 import { AlarmList } from './alarms.js';
-import { CallTable } from './calls.js';
-import { TrunkTable } from './trunks.js';
+import { CallTable, latestCalls } from './calls.js';
+import { FAILURES } from './records.js';
+import { TrunkTable, isTrunkDown, reach, worstFirst } from './trunks.js';
+
+const FULL = 0.9, MOS_BAD = 3.5, DAYS_BAD = 14;
 
 const times = (series) => {
   const end = Date.parse(series.at) / 1000, n = series.live.length;
@@ -25,17 +29,52 @@ function Graphs({ series }) {
   </div>`;
 }
 
-function Numbers({ now }) {
+/** What reaches its callee least often, and the certificate that ends first. */
+const worstOf = (rows) => worstFirst(rows).find((t) => reach(t) <= 100);
+const firstToEnd = (rows) => (rows ?? []).filter((c) => Number.isFinite(c.days_left)).toSorted((a, b) => a.days_left - b.days_left)[0];
+const lastOf = (list) => (list ?? []).findLast((v) => v !== null);
+
+function Numbers({ now, rows, alarms, ends }) {
   const { calls: c, today, media, trunks: t } = now;
+  const worst = worstOf(rows), mos = lastOf(now.series?.mos);
   return html`<${Figures}>
-    <${Figure} label="Live calls" value=${number(c.live)} unit=${c.max ? `of ${number(c.max)}` : ''} note=${`${number(c.rate_s, 1)} a second`} />
-    <${Figure} label="Calls today" value=${number(today.calls)} note=${`${number(today.answered)} answered, ${number(today.failed)} failed, ${number(today.refused)} refused`} />
-    <${Figure} label="Answered" value=${number(today.asr, 1)} unit="%" note="of those that were tried" />
-    <${Figure} label="Mean length" value=${number(today.acd_s)} unit="s" />
-    <${Figure} label="Post-dial delay" value=${number(today.pdd_ms)} unit="ms" />
+    <${Figure} label="Live calls" value=${number(c.live)} unit=${c.max ? `of ${number(c.max)}` : ''} tone=${c.max && c.live >= FULL * c.max ? 'bad' : ''} />
+    <${Figure} label="New calls" value=${number(c.rate_s, 1)} unit="a second" />
+    <${Figure} label="Answered today" value=${number(today.asr, 1)} unit="%" note=${`${number(today.answered)} of ${number(today.calls)}; ${number(today.failed)} failed, ${number(today.refused)} refused`} />
+    <${Figure} label="MOS" value=${number(mos ?? null, 2)} note="the latest mean" tone=${mos && mos < MOS_BAD ? 'bad' : ''} />
     <${Figure} label="Trunks online" value=${number(t.online)} unit=${`of ${number(t.total)}`} tone=${t.online < t.total ? 'bad' : ''} />
+    <${Figure} label="Worst trunk reaches" value=${worst ? number(reach(worst), 1) : DASH} unit="%" note=${worst ? html`<a href=${`#/trunks/${enc(worst.name)}`}><${Peer} text=${worst.name} /></a>` : 'too few calls so far'} />
+    <${Figure} label="Alarms" value=${number(alarms)} unit="open" tone=${alarms ? 'bad' : ''} />
+    <${Figure} label="First certificate ends" value=${ends ? number(ends.days_left) : DASH} unit="days left" tone=${ends && ends.days_left < DAYS_BAD ? 'bad' : ''} note=${ends ? html`<a href="#/certificates">${words(ends.use)}</a>${ends.trunk && html` <${Peer} text=${ends.trunk} />`}` : ''} />
+    <${Figure} label="Post-dial delay" value=${number(today.pdd_ms)} unit="ms" note=${`mean length ${today.acd_s ? `${number(today.acd_s)} s` : DASH}`} />
     <${Figure} label="Media" value=${media.connected ? (media.backend ?? 'connected') : 'not connected'} tone=${media.connected ? '' : 'bad'} note=${`${media.workers === 1 ? '1 worker' : `${number(media.workers)} workers`}, load ${number((media.load ?? 0) * 100)} %`} />
   <//>`;
+}
+
+/** What is wrong besides the alarms: [tone, sentence, page, word of the link]. */
+function needsOf({ now, rows, alarms, ends, pending }) {
+  const told = new Set(alarms.map((a) => a.what ?? a.trunk)), { live, max } = now.calls;
+  return [
+    !now.media.connected && ['bad', 'The media program is not connected: no call has a sound.', 'system', 'Look at the machine'],
+    pending && ['warn', 'A configuration is on probation: unless somebody confirms it, it is taken back.', 'config', 'Look at it'],
+    max && live >= FULL * max && ['warn', `${number(live)} of ${number(max)} calls are alive: soon new ones are refused.`, 'calls', 'See who calls'],
+    ...rows.filter((t) => isTrunkDown(t) && !told.has(t.name)).slice(0, 10).map((t) => ['bad', `Trunk ${t.name} is down.`, `trunks/${enc(t.name)}`, 'See why']),
+    ends && ends.days_left < DAYS_BAD && !alarms.some((a) => /certificate/i.test(a.kind)) && ['warn', ends.days_left < 0 ? 'A certificate has ended.' : `A certificate ends in ${number(ends.days_left)} days.`, 'certificates', 'See which'],
+  ].filter(Boolean);
+}
+
+const Needs = ({ needs, alarms }) => (needs.length || alarms.length) > 0 && html`<${Section} title="Needs somebody">
+    ${needs.length > 0 && html`<ul class="needs">${needs.map(([tone, sentence, page, word]) => html`<li key=${sentence}><${Badge} tone=${tone}>${tone === 'bad' ? 'Fault' : 'Soon'}<//> <${Peer} text=${sentence} /> <a href=${`#/${page}`}>${word}<span class="unseen">: ${sentence}</span></a></li>`)}</ul>`}
+    ${alarms.length > 0 && html`<${AlarmList} rows=${alarms} />`}<//>`;
+
+/** What went wrong last, with why. */
+function Failures({ calls: n }) {
+  const list = useData('records?state=failed&limit=5', { every: 10_000 });
+  useEffect(() => {
+    if (list.data) list.reload();
+  }, [n]);
+  if (!list.data?.records?.length) return null;
+  return html`<${Section} title="Failed last" tools=${html`<a href="#/records?state=failed">All that failed</a>`}><${Table} caption="Calls that failed last" columns=${FAILURES} rows=${list.data.records} /><//>`;
 }
 
 function State({ now }) {
@@ -54,17 +93,18 @@ function FirstSteps() {
 
 export function Overview() {
   const asked = useData(overview.value ? null : 'overview');
+  const certificates = useData('certificates', { every: 600_000 });
   const now = overview.value ?? asked.data;
   if (!now) return html`<${Head} title="Overview" /><${Loaded} of=${asked} />`;
-  const rows = [...calls.value.values()], alarms = openAlarms.value;
+  const rows = latestCalls(), alarms = openAlarms.value, all = [...trunks.value.values()];
   const isNew = !now.today.calls && !rows.length;
+  const pending = config.value?.confirm_by ?? now.config?.confirm_by, ends = firstToEnd(certificates.data?.certificates);
   return html`<${Head} title="Overview" lead=${html`<${State} now=${now} />`} />
-    ${(config.value?.confirm_by ?? now.config?.confirm_by) && html`<p class="notice"><${Badge} tone="warn">A configuration waits to be confirmed<//> <a href="#/config">Look at it</a></p>`}
-    <${Numbers} now=${now} />
-    ${isNew && html`<${FirstSteps} />`}
-    ${alarms.length > 0 && html`<${Section} title="Alarms"><${AlarmList} rows=${alarms} /><//>`}
+    <${Needs} needs=${needsOf({ now, rows: all, alarms, ends, pending })} alarms=${alarms} />
+    <${Numbers} now=${now} rows=${all} alarms=${alarms.length} ends=${ends} />
+    ${isNew ? html`<${FirstSteps} />` : html`<${Failures} calls=${now.today.failed} />`}
     ${now.series?.live?.length > 1 && html`<${Section} title="The last minutes"><${Graphs} series=${now.series} /><//>`}
-    <${Section} title="Live calls" tools=${html`<a href="#/calls">All</a>`}><${CallTable} rows=${rows.slice(0, 8)} /><//>
-    <${Section} title="Trunks" tools=${html`<a href="#/trunks">All</a>`}>${trunks.value.size ? html`<${TrunkTable} rows=${[...trunks.value.values()].slice(0, 8)} />` : html`<${Empty} title="No trunk is configured"><a href="#/config">Write one into the configuration</a>.<//>`}<//>
+    <${Section} title="Live calls" tools=${html`<a href="#/calls">All<span class="unseen"> live calls</span></a>`}><${CallTable} rows=${rows.slice(0, 8)} /><//>
+    <${Section} title="Trunks" tools=${html`<a href="#/trunks">All<span class="unseen"> trunks</span></a>`}>${all.length ? html`<${TrunkTable} rows=${worstFirst(all).slice(0, 8)} />` : html`<${Empty} title="No trunk is configured"><a href="#/config">Write one into the configuration</a>.<//>`}<//>
     <p class="soft">Sallyport ${words(now.version)} · instance ${now.instance} · configuration <code>${now.config?.version}</code></p>`;
 }

@@ -25,6 +25,9 @@ const COLUMNS = [
   { head: 'MOS', right: true, cell: (r) => number(mosOf(r), 2) },
 ];
 
+/** The few that a short list of failures needs. */
+export const FAILURES = COLUMNS.filter((c) => ['Started', 'From', 'To', 'End', 'Cause'].includes(c.head));
+
 /** 2026-01-31T10:00 of the local clock as the API wants it. */
 const utc = (local) => (local && !Number.isNaN(Date.parse(local)) ? new Date(local).toISOString() : local);
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Where calls go, and a test of one number before anybody dials it.
 
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import { enc, mayAdmin, post, send } from '../api.js';
 import { trunks } from '../live.js';
-import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData, useList } from '../ui.js';
+import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData, useFilter, useList } from '../ui.js';
 
 const TRIALS = [
   { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
@@ -66,8 +66,14 @@ function GiveNumber({ etag, onDone, onReload }) {
     <div class="row end"><button class="primary" disabled=${busy}>Give the number</button></div></form><${ProblemBox} problem=${problem} onReload=${onReload} />`;
 }
 
+const NUMBERS_MAX = 10_000; // as many are asked for by themselves, page by page, so that the filter looks into all
+
 function Numbers() {
   const list = useList('numbers', 'numbers?limit=500');
+  const { rows, input, isSet } = useFilter(list.rows, (n) => `${n.number} ${n.user} ${n.display ?? ''}`);
+  useEffect(() => {
+    if (list.more && list.rows.length < NUMBERS_MAX) list.more();
+  }, [Boolean(list.more), list.rows.length]);
   const [asks, setAsks] = useState(null);
   const { act, problem } = useAct();
   const etag = list.data?.etag;
@@ -81,8 +87,8 @@ function Numbers() {
     { head: 'Name', cell: (n) => html`<${Peer} text=${n.display} />` },
     ...(mayAdmin() ? [{ head: '', cell: (n) => html`<button type="button" class="small danger" onClick=${() => setAsks(n.number)}>Take away<span class="unseen"> ${n.number}</span></button>` }] : []),
   ];
-  return html`<${Section} title="Numbers">${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} onReload=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
-      <${Table} caption="Numbers" columns=${columns} rows=${list.rows} id=${(n) => n.number} empty=${html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} />${list.more && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//>
+  return html`<${Section} title="Numbers" tools=${list.rows.length > 10 && input}>${mayAdmin() && html`<${GiveNumber} etag=${etag} onDone=${list.reload} onReload=${list.reload} />`}<${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
+      <${Table} cap caption="Numbers" columns=${columns} rows=${rows} id=${(n) => n.number} empty=${isSet ? html`<${Empty} title="No number fits">Take something out of the filter.<//>` : html`<${Empty} title="No number leads to a user">${mayAdmin() ? 'Give one to a user, here or in the configuration.' : html`Users have their <code>numbers</code> in the configuration.`}<//>`} />${list.more && list.rows.length >= NUMBERS_MAX && html`<p><button type="button" onClick=${list.more}>More</button></p>`}<//>
     ${asks && html`<${Confirm} title=${`Take ${asks} away?`} action="Take away" danger onYes=${drop} onNo=${() => setAsks(null)}>Calls to it are refused or go where the dialplan says.<//>`}<//>`;
 }
 

@@ -7,6 +7,14 @@ import { overview } from '../live.js';
 import { Badge, Confirm, Facts, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { bytes, number, words } from '../words.js';
 
+/** "cpu percent" → "CPU, %": a name of the API as a head. */
+const UNITS = { percent: '%', bytes: 'bytes', ms: 'ms', us: 'µs', s: 's', kb: 'kB', hz: 'Hz' };
+const labelOf = (name) => {
+  const [, what, unit] = /^(.+)_(percent|bytes|ms|us|s|kb|hz)$/.exec(name) ?? [null, name];
+  const said = words(what).replace(/\b(cpu|rss|sip|tls|srtp|rtp|rtcp|ice|dtls|api|id|url|udp|tcp|ip|hep|http|sdp|dns|xdp|numa|pid|mos)\b/gi, (w) => w.toUpperCase());
+  return unit && unit !== 'bytes' ? `${said}, ${UNITS[unit]}` : said;
+};
+
 const isPlain = (v) => v === null || typeof v !== 'object';
 
 function Plain({ name, value }) {
@@ -16,7 +24,7 @@ function Plain({ name, value }) {
   return typeof value === 'number' ? number(value, Number.isInteger(value) ? 0 : 1) : html`<${Peer} text=${value} />`;
 }
 
-const Rows = ({ rows }) => html`<${Table} caption="Facts" rows=${rows} id=${(r, i) => i} columns=${[...new Set(rows.flatMap(Object.keys))].map((k) => ({ head: words(k), right: typeof rows[0][k] === 'number', cell: (r) => html`<${Plain} name=${k} value=${r[k]} />` }))} />`;
+const Rows = ({ rows }) => html`<${Table} caption="Facts" rows=${rows} id=${(r, i) => i} columns=${[...new Set(rows.flatMap(Object.keys))].map((k) => ({ head: labelOf(k), right: typeof rows[0][k] === 'number', cell: (r) => html`<${Plain} name=${k} value=${r[k]} />` }))} />`;
 
 /** Whatever the gateway says of itself: nested facts as nested lists. */
 function Tree({ value }) {
@@ -25,7 +33,7 @@ function Tree({ value }) {
     if (value.every((v) => !isPlain(v) && Object.values(v).every(isPlain))) return html`<${Rows} rows=${value} />`;
     return html`<div class="legs">${value.map((v, i) => html`<${Tree} key=${i} value=${v} />`)}</div>`;
   }
-  return html`<${Facts} rows=${Object.entries(value).map(([k, v]) => [words(k), isPlain(v) ? html`<${Plain} name=${k} value=${v} />` : html`<${Tree} value=${v} />`])} />`;
+  return html`<${Facts} rows=${Object.entries(value).map(([k, v]) => [labelOf(k), isPlain(v) ? html`<${Plain} name=${k} value=${v} />` : html`<${Tree} value=${v} />`])} />`;
 }
 
 function Drain() {
@@ -54,7 +62,7 @@ export function System() {
   return html`<${Head} title="System" lead=${overview.value && (overview.value.draining ? html`<${Badge} tone="warn">Draining<//>` : html`<${Badge} tone=${overview.value.ready ? 'good' : 'bad'}>${overview.value.ready ? 'Ready' : 'Not ready'}<//>`)} tools=${mayOperate() && html`<${Drain} />`} />
     <${Loaded} of=${system}>
       <${Section} title="Facts"><${Tree} value=${Object.fromEntries(plain)} /><//>
-      ${nested.map(([k, v]) => html`<${Section} key=${k} title=${words(k)}><${Tree} value=${v} /><//>`)}
+      ${nested.map(([k, v]) => html`<${Section} key=${k} title=${labelOf(k)}><${Tree} value=${v} /><//>`)}
     <//>
     ${mayAdmin() && html`<${Section} title="Support and backup"><p><a class="button" href="/admin/v1/system/bundle" download="sallyport-bundle.tar.gz">Support bundle</a> <span class="soft">Logs, counters and configuration, without secrets.</span></p><${Backup} /><//>`}`;
 }
