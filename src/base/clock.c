@@ -8,14 +8,18 @@
 
 static _Atomic uint64_t fake_now_us, fake_wall_ms;
 
-uint64_t clock_now_us(void) {
+static uint64_t monotonic_us(clockid_t id) {
   struct timespec ts;
   uint64_t fake = atomic_load_explicit(&fake_now_us, memory_order_relaxed);
   if (fake)
     return fake;
-  clock_gettime(CLOCK_MONOTONIC, &ts);
+  clock_gettime(id, &ts);
   return (uint64_t)ts.tv_sec * 1000000u + (uint64_t)ts.tv_nsec / 1000u;
 }
+
+uint64_t clock_now_us(void) { return monotonic_us(CLOCK_MONOTONIC); }
+
+uint64_t clock_coarse_us(void) { return monotonic_us(CLOCK_MONOTONIC_COARSE); }
 
 uint64_t clock_thread_us(void) {
   struct timespec ts;

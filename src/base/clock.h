@@ -5,6 +5,8 @@
 #include "base/own.h"
 
 uint64_t clock_now_us(void);  /* monotonic */
+/* The same as of the last tick of the kernel, up to 10 ms ago: for deadlines of seconds, at a fifth of the cost. */
+uint64_t clock_coarse_us(void);
 uint64_t clock_thread_us(void); /* processor time of the calling thread; never faked */
 uint64_t clock_wall_ms(void); /* milliseconds since 1970, UTC */
 /* From now on both clocks stand at these values until called again; 0, 0 gives the real ones. */

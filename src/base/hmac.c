@@ -28,17 +28,34 @@ void hash_md5(struct slice data, uint8_t ret[HASH_MD5_BYTES]) {
 
 /* Looked up once: EVP_sha256() is looked up in each digest, which takes as long as a short one. */
 static const EVP_MD *sha256;
+static pthread_key_t sha256_key;
+static void sha256_end(void *context) { EVP_MD_CTX_free(context); }
 static void sha256_fetch(void) {
   sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
   if (!sha256)
     sha256 = EVP_sha256();
+  if (pthread_key_create(&sha256_key, sha256_end) != 0)
+    abort();
+}
+
+/* Of the calling thread, made once: that takes longer than a short digest, too. The library wipes what
+ * it read at the end of each. */
+static EVP_MD_CTX *sha256_context(void) {
+  EVP_MD_CTX *c = pthread_getspecific(sha256_key);
+  if (c)
+    return EVP_DigestInit_ex(c, NULL, NULL) ? c : NULL;
+  c = EVP_MD_CTX_new();
+  if (c && EVP_DigestInit_ex(c, sha256, NULL) && pthread_setspecific(sha256_key, c) == 0)
+    return c;
+  EVP_MD_CTX_free(c);
+  return NULL;
 }
 
 void hash_sha256(struct slice data, uint8_t ret[HMAC_SHA256_BYTES]) {
   static pthread_once_t once = PTHREAD_ONCE_INIT;
-  unsigned n = 0;
   (void)pthread_once(&once, sha256_fetch);
-  if (!EVP_Digest(data.p, data.n, ret, &n, sha256, NULL))
+  EVP_MD_CTX *c = sha256_context();
+  if (!c || !EVP_DigestUpdate(c, data.p, data.n) || !EVP_DigestFinal_ex(c, ret, NULL))
     abort();
 }
 

@@ -58,44 +58,47 @@ int web_answer_text(struct web_answer *a, unsigned status, const char *type, str
 
 enum { MEMBERS_BYTES = 2048 };
 
-/* A JSON string with its quotes; false: no room. */
-static bool quoted(char *dst, size_t *at, const char *text) {
+/* A JSON string with its quotes, to dst from at on; where it ends, or 0: no room. */
+static size_t quoted(char *dst, size_t at, const char *text) {
   static const char hex[] = "0123456789abcdef";
-  dst[(*at)++] = '"';
+  dst[at++] = '"';
   for (; *text; text++) {
     unsigned char c = (unsigned char)*text;
-    if (*at + 8 > MEMBERS_BYTES)
-      return false;
+    if (at + 8 > MEMBERS_BYTES)
+      return 0;
     if (c >= 0x20 && c != '"' && c != '\\') {
-      dst[(*at)++] = (char)c;
+      dst[at++] = (char)c;
       continue;
     }
-    memcpy(dst + *at, "\\u00", 4);
-    dst[*at + 4] = hex[c >> 4];
-    dst[*at + 5] = hex[c & 15];
-    *at += 6;
+    memcpy(dst + at, "\\u00", 4);
+    dst[at + 4] = hex[c >> 4];
+    dst[at + 5] = hex[c & 15];
+    at += 6;
   }
-  dst[(*at)++] = '"';
-  return *at + 8 <= MEMBERS_BYTES;
+  dst[at++] = '"';
+  return at + 8 <= MEMBERS_BYTES ? at : 0;
 }
 
 int web_answer_members(struct web_answer *a, unsigned status, const struct web_member *m, size_t n) {
   char text[MEMBERS_BYTES];
   size_t at = 0;
-  bool ok = true;
   text[at++] = '{';
-  for (size_t i = 0; ok && i < n; i++) {
+  for (size_t i = 0; at && i < n; i++) {
     if (i)
       text[at++] = ',';
-    ok = quoted(text, &at, m[i].name);
+    at = quoted(text, at, m[i].name);
+    if (!at)
+      break;
     text[at++] = ':';
-    if (ok && m[i].value)
-      ok = quoted(text, &at, m[i].value);
-    else if (ok)
+    if (m[i].value)
+      at = quoted(text, at, m[i].value);
+    else
       memcpy(text + at, "null", 4), at += 4;
   }
+  if (!at)
+    return -ENOSPC;
   text[at++] = '}';
-  return ok ? web_answer_text(a, status, "application/json", slice_from(text, at)) : -ENOSPC;
+  return web_answer_text(a, status, "application/json", slice_from(text, at));
 }
 
 const char *web_problem_code(enum web_problem id) { return problems[id].code; }

@@ -24,10 +24,23 @@ static struct req *req_new(struct conn *c) {
   return c->spare ? take(c->spare) : calloc(1, sizeof(struct req));
 }
 
+/* NULL: too long, or no memory. */
+static char *target_keep(struct req *q, const char *uri) {
+  if (q->target_bytes >= sizeof(q->near))
+    return q->target_bytes <= HEAD_TARGET_BYTES ? slice_dup(slice_from(uri, q->target_bytes)) : NULL;
+  return memcpy(q->near, uri, q->target_bytes + 1);
+}
+
+static void target_drop(struct req *q) {
+  if (q->target != q->near)
+    target_drop(q);
+  q->target = NULL;
+}
+
 /* A stream lives long and needs no more than the head of its request: the rest is given back. */
 static struct req *req_cut(struct req *q) {
   web_answer_done(&q->answer);
-  free(take(q->target));
+  target_drop(q);
   req_wipe_tail(q);
   q->is_cut = true;
   struct req *less = realloc(q, offsetof(struct req, answer));
@@ -57,8 +70,8 @@ void *req_begin(void *cls, const char *uri, struct MHD_Connection *connection) {
   q->conn = c;
   q->target_at = uri;
   q->target_bytes = strlen(uri);
-  q->target = q->target_bytes <= HEAD_TARGET_BYTES ? slice_dup(slice_from(uri, q->target_bytes)) : NULL;
-  atomic_store(&c->deadline_us, clock_now_us() + w->request_us);
+  q->target = target_keep(q, uri);
+  atomic_store(&c->deadline_us, clock_coarse_us() + w->request_us);
   atomic_fetch_add(&w->requests, 1);
   return q;
 }
@@ -88,7 +101,7 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
   if (q->was_asked)
     req_leave(w, q);
   atomic_fetch_sub(&w->requests, 1);
-  atomic_store(&q->conn->deadline_us, clock_now_us() + IDLE_US);
+  atomic_store(&q->conn->deadline_us, clock_coarse_us() + IDLE_US);
   if (q->note)
     w->note_free(q->note);
   if (!q->is_cut)
@@ -96,7 +109,7 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
   if (q->body)
     explicit_bzero(q->body, q->body_room);
   free(q->body);
-  free(q->target);
+  target_drop(q);
   req_keep(q->conn, q);
 }
 

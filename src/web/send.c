@@ -132,7 +132,7 @@ enum MHD_Result answer_send(struct req *q) {
   headers_cors(r, q);
   header_add(r, "Connection", q->close ? "close" : NULL);
   answer_count(q->web, status);
-  atomic_store(&q->conn->deadline_us, clock_now_us() + SEND_DEADLINE_US);
+  atomic_store(&q->conn->deadline_us, clock_coarse_us() + SEND_DEADLINE_US);
   q->phase = REQ_SENT;
   enum MHD_Result result = MHD_queue_response(q->connection, status, r);
   MHD_destroy_response(r);
