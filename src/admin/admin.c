@@ -26,6 +26,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .finish = desk_finish,
                                         .note_free = desk_note_free,
                                         .still = desk_still,
+                                        .nice = 5,
                                         .threads = 4,
                                         .connection_bytes = CONNECTION_BYTES,
                                         .connections_max = ADMIN_REQUESTS + streams,

@@ -24,20 +24,25 @@ static const struct slice field_names[HEAD_FIELD_COUNT_] = {
 };
 #undef NAME
 
-static bool has_control(struct slice s) {
-  for (size_t i = 0; i < s.n; i++) {
-    unsigned char c = (unsigned char)s.p[i];
-    if ((c < 0x20 && c != '\t') || c == 0x7f)
-      return true;
-  }
-  return false;
+enum { CONTROL = 1, SPACE = 2 };
+static const uint8_t kinds[256] = {[0 ... '\t' - 1] = CONTROL,
+                                   ['\t' + 1 ... 0x1f] = CONTROL,
+                                   ['\t'] = SPACE,
+                                   [' '] = SPACE,
+                                   [0x7f] = CONTROL};
+
+/* All kinds of character that are in it. */
+static unsigned kinds_of(struct slice s) {
+  unsigned all = 0;
+  for (size_t i = 0; i < s.n; i++)
+    all |= kinds[(unsigned char)s.p[i]];
+  return all;
 }
 
 void head_add(struct head *h, struct slice name, struct slice value) {
   h->lines++;
-  h->control = h->control || has_control(name) || has_control(value);
-  if (memchr(name.p ? name.p : "", ' ', name.n) || memchr(name.p ? name.p : "", '\t', name.n))
-    h->control = true; /* "Content-Length : 5" is a field to some and none to others */
+  /* "Content-Length : 5" is a field to some and none to others */
+  h->control = h->control || kinds_of(name) || kinds_of(value) & CONTROL;
   for (unsigned f = 0; f < HEAD_FIELD_COUNT_; f++) {
     if (name.n != field_names[f].n || !slice_ieq(name, field_names[f]))
       continue;

@@ -33,7 +33,7 @@ static char *target_keep(struct req *q, const char *uri) {
 
 static void target_drop(struct req *q) {
   if (q->target != q->near)
-    target_drop(q);
+    free(q->target);
   q->target = NULL;
 }
 

@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #define TLS_PRIORITIES \
@@ -150,8 +151,30 @@ static int listen_start(struct web *w, const struct web_settings *s, const struc
   return r;
 }
 
-/* Threads of the server take no signals: those are for the main thread. */
+struct starting {
+  struct web *web;
+  const struct web_settings *set;
+  const char **why;
+  int r;
+};
+
+/* Threads are as nice as the one that starts them. */
+static void *threads_make(void *arg) {
+  struct starting *t = arg;
+  if (t->set->nice)
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), t->set->nice);
+  *t->why = "no thread";
+  t->r = tick_start(t->web);
+  for (size_t i = 0; t->r == 0 && i < t->set->listen_n; i++)
+    t->r = listen_start(t->web, t->set, &t->set->listen[i], t->why);
+  return NULL;
+}
+
+/* Threads of the server take no signals: those are for the main thread. They are started by a thread of
+ * its own, as who has become nicer may not go back. */
 static int threads_start(struct web *w, const struct web_settings *s, const char **why) {
+  struct starting t = {w, s, why, 0};
+  pthread_t starter;
   sigset_t all, before;
   struct sigaction pipe_action;
   if (sigaction(SIGPIPE, NULL, &pipe_action) == 0 && pipe_action.sa_handler == SIG_DFL)
@@ -159,9 +182,11 @@ static int threads_start(struct web *w, const struct web_settings *s, const char
   sigfillset(&all);
   pthread_sigmask(SIG_BLOCK, &all, &before);
   *why = "no thread";
-  int r = tick_start(w);
-  for (size_t i = 0; r == 0 && i < s->listen_n; i++)
-    r = listen_start(w, s, &s->listen[i], why);
+  int r = -pthread_create(&starter, NULL, threads_make, &t);
+  if (r == 0) {
+    pthread_join(starter, NULL);
+    r = t.r;
+  }
   pthread_sigmask(SIG_SETMASK, &before, NULL);
   return r;
 }

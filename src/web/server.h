@@ -191,9 +191,10 @@ enum MHD_Result stream_send(struct req *q);
 void stream_gone(struct web *w, web_handle h); /* lock held: the connection has ended */
 bool streams_resume(struct web *w,
                     unsigned max); /* lock held: those that have something to say; more? */
-void streams_beat(struct web *w, uint64_t now_us); /* lock held */
-void streams_hear(struct web *w);                  /* lock held */
-void streams_close_all(struct web *w);             /* lock held */
+/* Lock held; so many from *slot on; more? */
+bool streams_beat(struct web *w, uint32_t *slot, unsigned max, uint64_t now_us);
+bool streams_hear(struct web *w, uint32_t *slot);
+void streams_close_all(struct web *w); /* lock held */
 
 /* cast.c */
 bool cast_lost(const struct web *w,

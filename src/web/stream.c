@@ -81,11 +81,10 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie) {
     q->conn->stream = h;
     pool_del(w->waiting, ask);
     q->handle = 0;
+    count_add(&w->counts, SERVER_streams, 1);
     MHD_resume_connection(q->connection);
   }
   pthread_mutex_unlock(&w->lock);
-  if (s)
-    count_add(&w->counts, SERVER_streams, 1);
   return h;
 }
 
@@ -118,12 +117,7 @@ void web_stream_close(struct web *w, web_handle stream) {
   tick_wake(w);
 }
 
-size_t web_stream_count(struct web *w) {
-  pthread_mutex_lock(&w->lock);
-  size_t n = pool_count(w->streams);
-  pthread_mutex_unlock(&w->lock);
-  return n;
-}
+size_t web_stream_count(struct web *w) { return (size_t)count_get(&w->counts, SERVER_streams); }
 
 /* Tells the owner; a full mailbox is tried again by the tick thread. */
 static void stream_tell(struct web *w, struct stream *s) {
@@ -179,15 +173,16 @@ static void stream_beat(struct web *w, struct stream *s, uint64_t now_us) {
     stream_cut(w, s);
 }
 
-void streams_beat(struct web *w, uint64_t now_us) {
+bool streams_beat(struct web *w, uint32_t *slot, unsigned max, uint64_t now_us) {
   pool_handle h;
-  struct stream *s;
-  for (uint32_t slot = 0; (s = pool_next(w->streams, &slot, &h));) {
+  struct stream *s = NULL;
+  while (max-- && (s = pool_next(w->streams, slot, &h))) {
     if (s->gone)
       stream_tell(w, s);
     else
       stream_beat(w, s, now_us);
   }
+  return s != NULL;
 }
 
 enum { HEAR_BATCH = 128 };
@@ -213,22 +208,20 @@ static void hear(struct web *w, struct pollfd *fds, struct stream *const *of, nf
 }
 
 /* Cuts those whose peer has closed: the owner is to know it within a second. */
-void streams_hear(struct web *w) {
+bool streams_hear(struct web *w, uint32_t *slot) {
   struct pollfd fds[HEAR_BATCH];
-  struct stream *of[HEAR_BATCH], *s;
+  struct stream *of[HEAR_BATCH], *s = NULL;
   pool_handle h;
   nfds_t n = 0;
-  for (uint32_t slot = 0; (s = pool_next(w->streams, &slot, &h));) {
+  while (n < HEAR_BATCH && (s = pool_next(w->streams, slot, &h))) {
     if (s->gone || s->closing || !s->conn)
       continue;
     fds[n] = (struct pollfd){s->conn->fd, POLLIN | POLLRDHUP, 0};
     of[n++] = s;
-    if (n == HEAR_BATCH) {
-      hear(w, fds, of, n);
-      n = 0;
-    }
   }
-  hear(w, fds, of, n);
+  if (n)
+    hear(w, fds, of, n);
+  return s != NULL;
 }
 
 void streams_close_all(struct web *w) {

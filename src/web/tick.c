@@ -18,8 +18,25 @@ static bool tick_drain(struct web *w) {
   return read(w->tick_fd, &n, sizeof(n)) == sizeof(n);
 }
 
+/* The lock is let go between some and the next: the owner may be waiting for it. */
+static void tick_streams(struct web *w, uint64_t now_us) {
+  uint32_t beat = 0, heard = 0;
+  bool more = true, hears = w->scans % TICK_HEAR_SCANS == 0;
+  while (more) {
+    pthread_mutex_lock(&w->lock);
+    more = streams_beat(w, &beat, TICK_SLICE, now_us);
+    pthread_mutex_unlock(&w->lock);
+  }
+  while (hears) {
+    pthread_mutex_lock(&w->lock);
+    hears = streams_hear(w, &heard);
+    pthread_mutex_unlock(&w->lock);
+  }
+}
+
 /* False when the server stops. */
 static bool tick_scan(struct web *w, uint64_t *next_us) {
+  bool is_due = false;
   uint64_t now_us = clock_now_us();
   pthread_mutex_lock(&w->lock);
   bool go = !w->stopping;
@@ -27,11 +44,12 @@ static bool tick_scan(struct web *w, uint64_t *next_us) {
     *next_us = now_us + TICK_SCAN_US;
     conns_expire(w, now_us);
     asks_expire(w, now_us);
-    streams_beat(w, now_us);
-    if (++w->scans % TICK_HEAR_SCANS == 0)
-      streams_hear(w);
+    w->scans++;
+    is_due = true;
   }
   pthread_mutex_unlock(&w->lock);
+  if (is_due)
+    tick_streams(w, now_us);
   return go;
 }
 

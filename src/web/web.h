@@ -67,8 +67,9 @@ struct web_settings {
   /* Is who asked still welcome? Asked again while an answer is long (by direct_arg; web threads, and who
    * calls web_streams_judge()); may write into who. False: the answer is cut. NULL: always. */
   bool (*still)(void *arg, struct web_asker *who);
-  unsigned threads;                     /* 0: 4 for each address */
-  unsigned connections_max;             /* 0: 4096 */
+  int nice;                 /* nice of its threads: they may wait while the owner's work is due. */
+  unsigned threads;         /* 0: 4 for each address */
+  unsigned connections_max; /* 0: 4096 */
   unsigned connections_per_address_max; /* 0: 256 */
   unsigned connection_bytes;    /* 0: 24,576: header and buffers of a connection; a longer header: 431 */
   unsigned body_max_bytes;      /* 0: 65,536 */
@@ -78,8 +79,8 @@ struct web_settings {
   unsigned stream_buffer_bytes; /* 0: 262,144: a reader that lags further is closed */
 };
 
-/* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). *ret_web is set before the first request can
- * come. */
+/* 0 or -errno; *ret_why (may be NULL) names what failed (a literal). *ret_web is set before the first
+ * request can come. */
 int web_new(struct web **ret_web, const struct web_settings *s, const char **ret_why) must_check;
 /* Answers what waits with 503, closes streams, stops the threads. */
 struct web *web_free(struct web *w);
