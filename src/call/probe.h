@@ -73,6 +73,14 @@ struct probe_target {
   uint32_t goal;     /* which of the trunk's URIs */
 };
 
+/* A record of SRV behind the trunk's targets (RFC 2782). */
+struct probe_seat {
+  char name[64]; /* cut if it is longer */
+  uint16_t port, priority, weight;
+  uint32_t n_addrs; /* of that name; first is the first of them. */
+  struct addr first;
+};
+
 /* What a handshake of ours with a target showed, apart from all connections that carry calls. */
 struct probe_tls {
   bool is_connected, is_up;   /* the TCP connection; the handshake as our policy wants it */
@@ -93,6 +101,8 @@ struct probe_heard {
 struct door_probe {
   /* Targets in order, of names that are known by now; those that are not are asked meanwhile. */
   uint32_t (*targets)(void *arg, const struct conf_trunk *t, struct probe_target *ret, uint32_t max);
+  /* The SRV records that they come of, once targets told them; 0: there are none. */
+  uint32_t (*seats)(void *arg, const struct conf_trunk *t, struct probe_seat *ret, uint32_t max);
   bool (*heard)(void *arg, const struct conf_trunk *t, struct probe_heard *ret);
   /* A new line. 0, -ENOSPC, -ENOTCONN (the trunk's listener is gone). user is copied. */
   int (*open)(void *arg, const struct conf_trunk *t, const struct probe_user *user, pool_handle *ret);

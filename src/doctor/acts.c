@@ -88,6 +88,7 @@ static bool resolve(struct run *r) {
   f->n_targets = r->probe->targets(r->probe_arg, &r->trunk, list, PROBE_TARGETS_MAX);
   for (uint32_t i = 0; i < f->n_targets; i++)
     f->targets[i].target = list[i];
+  f->n_seats = r->probe->seats ? r->probe->seats(r->probe_arg, &r->trunk, f->seats, PROBE_TARGETS_MAX) : 0;
   f->resolve_ms = run_step_ms(r);
   return f->n_targets > 0 || run_step_ms(r) > 5000;
 }

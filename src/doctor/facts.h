@@ -120,6 +120,8 @@ struct doctor_facts {
   uint64_t now_wall_ms; /* when the run began */
   uint32_t n_targets, resolve_ms;
   struct target_facts targets[PROBE_TARGETS_MAX];
+  uint32_t n_seats; /* records of SRV */
+  struct probe_seat seats[PROBE_TARGETS_MAX];
   struct said strange; /* a method that nobody has */
   bool has_heard;
   struct probe_heard heard;

@@ -27,6 +27,45 @@ void judge_targets(const struct doctor_facts *f, struct finding *r) {
            "one target");
 }
 
+/* Those of the least priority come first; the first seat whose address answered OPTIONS takes calls. */
+static const struct probe_seat *seat_in_use(const struct doctor_facts *f) {
+  for (uint32_t i = 0; i < f->n_targets; i++)
+    for (uint32_t k = 0; k < f->n_seats && !f->targets[i].options.is_own; k++)
+      if (f->seats[k].n_addrs && addr_eq(&f->seats[k].first, &f->targets[i].target.addr))
+        return &f->seats[k];
+  return NULL;
+}
+
+static void seats_write(const struct doctor_facts *f, char *dst, size_t bytes) {
+  size_t n = 0;
+  dst[0] = 0;
+  for (uint32_t i = 0; i < f->n_seats && n < bytes; i++)
+    n += (size_t)snprintf(dst + n, bytes - n, "%s%s:%u (%u/%u)", i ? ", " : "", f->seats[i].name,
+                          f->seats[i].port, f->seats[i].priority, f->seats[i].weight);
+}
+
+void judge_srv(const struct doctor_facts *f, struct finding *r) {
+  char list[160];
+  seats_write(f, list, sizeof list);
+  for (uint32_t i = 0; i < f->n_seats && f->n_targets; i++)
+    if (!f->seats[i].n_addrs) {
+      FAIL(r, "Who is sent there by priority and weight finds nobody: that name needs A or AAAA records.",
+           "%s, of priority %u and weight %u, has no address", f->seats[i].name, f->seats[i].priority,
+           f->seats[i].weight);
+      return;
+    }
+  const struct probe_seat *s = seat_in_use(f);
+  if (!f->n_targets)
+    SKIP(r, "no address is known");
+  else if (!f->n_seats)
+    ABSENT(r, "", "none: an address, a port in the target, or no such records");
+  else if (s && s->priority != f->seats[0].priority)
+    PASS_BUT(r, "The first are dead, see connect: calls wait for them until they are known to be.",
+             "%s; calls go to %s", list, s->name);
+  else
+    PASS(r, "%s%s%s", list, s ? "; calls go to " : "", s ? s->name : "");
+}
+
 /* Is there anything that answers there? */
 static bool is_reached(const struct target_facts *t) {
   return (t->has_tls && t->tls.is_connected) || (t->options.is_over && !t->options.is_own);
@@ -241,11 +280,16 @@ void judge_options_all(const struct doctor_facts *f, struct finding *r) {
   if (f->n_targets < 2)
     SKIP(r, "there are not several targets");
   for (uint32_t i = 1; i < f->n_targets && !r->result; i++)
-    if (!is_barred(&f->targets[i]) && !is_alive(&f->targets[i].options))
+    if (is_reached(&f->targets[i]) && !is_barred(&f->targets[i]) && !is_alive(&f->targets[i].options))
       FAIL(r, "Ask the peer about that host, or take it out of trunks[].targets.", "%s: %s %d",
            addr_text(&f->targets[i].target.addr, at, sizeof at),
            f->targets[i].options.is_own ? "no answer" : "it says", f->targets[i].options.status);
-  if (!r->result)
+  uint32_t n = 0;
+  for (uint32_t i = 0; i < f->n_targets; i++)
+    n += is_alive(&f->targets[i].options);
+  if (!r->result && n < f->n_targets)
+    SKIP(r, "%u of %u answer; for the others see connect, tls or options_out", n, f->n_targets);
+  else if (!r->result)
     PASS(r, "all %u answer", f->n_targets);
 }
 

@@ -528,6 +528,18 @@ uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop 
   return n;
 }
 
+uint32_t hops_seats(struct trunks *t, const struct conf_trunk *trunk, struct resolve_seat *ret,
+                    uint32_t max) {
+  struct resolve_want want;
+  char uri[CONF_PATH_BYTES];
+  uint32_t n = 0;
+  int e;
+  for (uint32_t i = 0; (e = want_make(t, trunk, i, uri, sizeof uri, &want)) != -ENOENT && n < max; i++)
+    if (e == 0)
+      n += resolver_seats(t->resolver, &want, loop_now_us(t->env.loop), ret + n, max - n);
+  return n;
+}
+
 int hops_start(struct trunks *t) {
   t->pins = calloc(CONF_TRUNKS_MAX, sizeof *t->pins);
   return t->pins ? pool_new(&t->hops, sizeof(struct hops), DIALOGS_MAX) : -ENOMEM;

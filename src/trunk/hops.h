@@ -67,6 +67,9 @@ void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool 
 /* All targets of the trunk in order, shunned or not, of names that are known by now (those that are
  * not are asked): at most max. */
 uint32_t hops_list(struct trunks *t, const struct conf_trunk *trunk, struct hop *ret, uint32_t max);
+/* The SRV records behind the trunk's URIs, of what is known by now: at most max. */
+uint32_t hops_seats(struct trunks *t, const struct conf_trunk *trunk, struct resolve_seat *ret,
+                    uint32_t max);
 
 /* What a URI asks the resolver for, on the trunk's listener: 0 or -EINVAL. */
 int hops_want(struct trunks *t, const struct conf_trunk *trunk, const char *uri,

@@ -34,6 +34,21 @@ static uint32_t probe_targets(void *arg, const struct conf_trunk *trunk, struct 
   return n;
 }
 
+static uint32_t probe_seats(void *arg, const struct conf_trunk *trunk, struct probe_seat *ret,
+                            uint32_t max) {
+  struct resolve_seat seats[PROBE_TARGETS_MAX];
+  uint32_t n = hops_seats(arg, trunk, seats, max < PROBE_TARGETS_MAX ? max : PROBE_TARGETS_MAX);
+  for (uint32_t i = 0; i < n; i++) {
+    ret[i] = (struct probe_seat){.port = seats[i].port,
+                                 .priority = seats[i].priority,
+                                 .weight = seats[i].weight,
+                                 .n_addrs = seats[i].n_addrs,
+                                 .first = seats[i].first};
+    snprintf(ret[i].name, sizeof ret[i].name, "%.*s", (int)sizeof ret[i].name - 1, seats[i].name);
+  }
+  return n;
+}
+
 static bool probe_heard(void *arg, const struct conf_trunk *trunk, struct probe_heard *ret) {
   struct trunk_health h;
   if (!trunks_health(arg, trunk->name, &h))
@@ -113,6 +128,7 @@ void probe_stop(struct trunks *t) {
 
 const struct door_probe trunk_probe = {
     .targets = probe_targets,
+    .seats = probe_seats,
     .heard = probe_heard,
     .open = line_open,
     .ask = line_ask,

@@ -33,6 +33,8 @@ struct walk {
   bool is_missing;
   int error; /* error is that of the first question that nobody answered. */
   struct resolve_list *list;
+  struct resolve_seat *seats; /* seats: NULL, or records of SRV are noted down. */
+  uint32_t n_seats, seats_max;
 };
 
 static uint64_t job_end_us(const struct job *j) {
@@ -123,6 +125,19 @@ static uint32_t srv_pick(struct walk *w, const struct dns_answer *a, const bool 
   return best;
 }
 
+static void seat_add(struct walk *w, const struct dns_srv *s, uint8_t transport) {
+  struct resolve_list *all = w->list, own = {.n = 0};
+  w->list = &own;
+  host_add(w, s->target, s->port, transport);
+  w->list = all;
+  struct resolve_seat *seat = &w->seats[w->n_seats++];
+  *seat = (struct resolve_seat){
+      .port = s->port, .priority = s->priority, .weight = s->weight, .n_addrs = own.n};
+  if (own.n)
+    seat->first = own.hits[0].addr;
+  snprintf(seat->name, sizeof seat->name, "%s", s->target);
+}
+
 /* True if the service is described by such records, or that is not known yet. */
 static bool srv_add(struct walk *w, const char *service, uint8_t transport) {
   struct dns_answer found;
@@ -133,6 +148,8 @@ static bool srv_add(struct walk *w, const char *service, uint8_t transport) {
     uint32_t pick = srv_pick(w, &found, taken);
     const struct dns_srv *s = &found.list[pick].srv;
     taken[pick] = true;
+    if (*s->target && s->port && w->n_seats < w->seats_max)
+      seat_add(w, s, transport);
     if (*s->target && s->port)
       host_add(w, s->target, s->port, transport);
   }
@@ -260,6 +277,22 @@ static int walk(struct resolver *r, const struct job *j, uint64_t now_us, struct
   if (ret->n)
     return 1;
   return w.error ? w.error : w.is_missing ? -ETIMEDOUT : -ENOENT;
+}
+
+uint32_t resolver_seats(struct resolver *r, const struct resolve_want *want, uint64_t now_us,
+                        struct resolve_seat *ret, uint32_t max) {
+  const struct job j = {.want = *want, .began_us = now_us};
+  struct resolve_list list = {.n = 0};
+  struct walk w = {.r = r,
+                   .job = &j,
+                   .now_us = now_us,
+                   .is_last = true,
+                   .list = &list,
+                   .seats = ret,
+                   .seats_max = max};
+  if (transport_check(want) == 0)
+    walk_all(&w);
+  return w.n_seats;
 }
 
 int resolver_new(struct resolver **ret, const struct resolver_env *env) {

@@ -41,6 +41,14 @@ struct resolve_list {
 /* error: 0; -ENOENT (the name has no address), -ETIMEDOUT, -EIO (no server told). */
 typedef void resolve_done_fn(void *arg, uint64_t magic, int error, const struct resolve_list *list);
 
+/* A seat of the service: a record of SRV. */
+struct resolve_seat {
+  char name[DNS_NAME_BYTES];
+  uint16_t port, priority, weight;
+  uint32_t n_addrs;  /* of its name, as far as they are known */
+  struct addr first; /* the first of them */
+};
+
 struct resolver;
 struct resolver_env {
   void *arg;
@@ -56,6 +64,10 @@ OWN_DEFINE(resolver)
 int resolver_look(struct resolver *r, const struct resolve_want *want, uint64_t now_us,
                   resolve_done_fn *fn, void *arg, uint64_t magic, pool_handle *ret_job,
                   struct resolve_list *ret_list) must_check;
+/* The SRV records that the walk goes by, in an order that it may take; of what is known now, nothing is
+ * asked. Their number, at most max. */
+uint32_t resolver_seats(struct resolver *r, const struct resolve_want *want, uint64_t now_us,
+                        struct resolve_seat *ret, uint32_t max);
 void resolver_cancel(struct resolver *r, pool_handle job);
 /* error 0 with an answer (its rcode counts), or -errno. Calls those whom it lets go on. */
 void resolver_answer(struct resolver *r, const char *name, enum dns_type type, int error,

@@ -126,6 +126,9 @@ planted("unknown", ["failover"], "a wrong number gets 503")
 planted("timer", ["session_min"], "a session timer of a minute")
 planted("mtu", ["mtu"], "long INVITEs do not arrive")
 planted("cancel", ["cancel"], "CANCEL does not end the call")
+planted("hangup", ["answered"], "it hangs up after two seconds")
+planted("noise", [], "comfort noise though it is not in the answer: harmless, it was offered")
+planted("jitter", ["jitter"], "packets come unevenly")
 planted("strange", ["strange"], "silence to an unknown method")
 
 

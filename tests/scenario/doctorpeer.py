@@ -50,6 +50,7 @@ class Call:
         self.port, self.to, self.event, self.version = port, None, None, 0
         self.pt, self.ptime, self.flowing = 0, 20, False
         self.ssrc, self.seq, self.ts, self.sent = random.getrandbits(32), random.getrandbits(15), random.getrandbits(31), 0
+        self.since_ack, self.contact = 0, ""
         self.next, self.next_report, self.waits, self.request, self.theirs, self.since = 0, 0, False, None, 0, 0
 
     def close(self):
@@ -96,8 +97,12 @@ class Call:
         if now >= self.next:
             self.next = max(self.next + self.ptime / 1000, now - 0.2)
             self.ts += 8 * self.ptime
-            data = self.packet(b"\xd5\x55" * 4 * self.ptime, 3 if "payload" in self.peer.defects else self.pt)
+            is_noise = "noise" in self.peer.defects and self.sent % 5 == 4
+            data = self.packet(b"\x40", 13) if is_noise else self.packet(
+                b"\xd5\x55" * 4 * self.ptime, 3 if "payload" in self.peer.defects else self.pt)
             self.sent += 1
+            if "jitter" in self.peer.defects:  # eight at once, then a pause
+                self.next += 0.16 if self.sent % 8 == 0 else -0.02
             if "loss" not in self.peer.defects or self.sent % 10:
                 self.rtp.sendto(data, self.to)
         if now >= self.next_report and "rtcp" not in self.peer.defects:
@@ -201,6 +206,17 @@ class Peer:
         call = self.calls.get(m.get("call-id"))
         if call and m.body:
             call.answer(m.body)
+        if call and "hangup" in self.defects and not call.since_ack:
+            call.since_ack = time.monotonic()
+            bye = "BYE %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bKbye%d\r\nFrom: %s\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 9 BYE\r\n" % (
+                call.contact, self.host, self.port, random.getrandbits(31), m.get("to"), m.get("from"), m.get("call-id"))
+            self.due.append((time.monotonic() + 2, lambda: self.hang_up(m.get("call-id"), bye, self.source)))
+
+    def hang_up(self, call_id, bye, to):
+        call = self.calls.pop(call_id, None)
+        if call:
+            call.close()
+            self.socket.sendto((bye + "Max-Forwards: 70\r\nContent-Length: 0\r\n\r\n").encode(), to)
 
     def timer(self, m):
         """None: too short; else the header lines of the answer."""
@@ -226,6 +242,7 @@ class Peer:
             self.say(m, 422, "Min-SE: 90\r\n")
             return
         call = Call(self, self.host)
+        call.contact = m.get("contact").partition("<")[2].partition(">")[0]
         sdp = call.answer(m.body)
         if sdp is None:
             call.close()

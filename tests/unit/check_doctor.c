@@ -494,6 +494,48 @@ static struct doctor_facts call_facts(void) {
   return f;
 }
 
+static enum finding_result judged(const struct doctor_facts *f, enum check c);
+static const char *failures(const struct doctor_facts *f);
+
+static void seat(struct doctor_facts *f, uint32_t i, uint16_t priority, const char *ip) {
+  snprintf(f->seats[i].name, sizeof f->seats[i].name, "s%u.t", i);
+  f->seats[i].port = 5060;
+  f->seats[i].priority = priority;
+  f->seats[i].n_addrs = addr_parse(&f->seats[i].first, slice_of(ip), 5060) == 0;
+  f->n_seats = i + 1;
+  if (!f->seats[i].n_addrs)
+    return;
+  f->targets[f->n_targets].target.addr = f->seats[i].first;
+  f->targets[f->n_targets++].options = (struct said){.is_asked = true, .is_over = true, .status = 200};
+}
+
+Test(doctor, records_of_srv) {
+  struct doctor_facts f = call_facts();
+  struct finding v = {0};
+  cr_assert_eq(judged(&f, CHECK_srv), FINDING_NOT_OFFERED);
+  f.n_targets = 0;
+  seat(&f, 0, 10, "192.0.2.1");
+  seat(&f, 1, 20, "192.0.2.2");
+  check_rows[CHECK_srv].judge(&f, &v);
+  cr_assert(v.result == FINDING_PASSED && strstr(v.seen, "s0.t:5060 (10/0), s1.t:5060 (20/0); calls go to s0.t"), "%s", v.seen);
+  cr_assert_str_eq(failures(&f), "");
+  f.targets[1].options.is_own = true; /* the second is silent: one failure */
+  cr_assert_str_eq(failures(&f), " connect");
+  f.targets[1].options = (struct said){.is_asked = true, .is_over = true, .status = 500};
+  cr_assert_str_eq(failures(&f), " options_all");
+  f.targets[1].options.status = 200;
+  f.targets[0].options.is_own = true;
+  f.calls[CALL_BASE].invite.is_own = true; /* the first is dead */
+  v = (struct finding){0};
+  check_rows[CHECK_srv].judge(&f, &v);
+  cr_assert(v.result == FINDING_PASSED && strstr(v.seen, "calls go to s1.t") && v.advice[0], "%s", v.seen);
+  f = call_facts();
+  f.n_targets = 0;
+  seat(&f, 0, 10, "192.0.2.1");
+  seat(&f, 1, 20, "nobody");
+  cr_assert_str_eq(failures(&f), " srv");
+}
+
 static enum finding_result judged(const struct doctor_facts *f, enum check c) {
   struct finding v = {0};
   check_rows[c].judge(f, &v);

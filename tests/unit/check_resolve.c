@@ -22,6 +22,8 @@ static const struct zone {
     {"_sip._udp.srv.t", DNS_SRV, 60, "20 5 5060 c.t"},
     {"_sip._udp.srv.t", DNS_SRV, 60, "10 60 5070 a.t"},
     {"_sip._udp.srv.t", DNS_SRV, 60, "10 40 5071 b.t"},
+    {"_sip._udp.dangle.t", DNS_SRV, 60, "1 1 5060 nobody.t"},
+    {"_sip._udp.dangle.t", DNS_SRV, 60, "2 1 5060 a.t"},
     {"_sip._tcp.tcponly.t", DNS_SRV, 60, "1 1 5060 a.t"},
     {"_sip._udp.gone.t", DNS_SRV, 60, "0 0 0 "},
     {"gone.t", DNS_A, 60, "192.0.2.66"},
@@ -198,6 +200,25 @@ Test(resolve, priority_then_weight) {
     if (look("srv.t", 0, RESOLVE_ANY, UDP, AF_INET) == 1)
       first += addr_port(&rig.list.hits[0].addr) == 5070;
   cr_expect_eq(first, 60 * 16 + 1, "its share of the choices");
+}
+
+/* For people: the records themselves, also of a name without an address. */
+Test(resolve, seats_of_what_is_known) {
+  struct resolve_seat seats[4];
+  struct resolve_want want = {.transport = RESOLVE_ANY, .preferred = TRANSPORT_UDP, .allowed = 7};
+  snprintf(want.host, sizeof want.host, "srv.t");
+  cr_assert_eq(resolver_seats(rig.r, &want, rig.now_us, seats, 4), 0, "nothing is known");
+  cr_assert_eq(rig.asked, 0);
+  cr_assert_eq(look("srv.t", 0, RESOLVE_ANY, UDP | TCP | TLS, AF_UNSPEC), 1);
+  cr_assert_eq(resolver_seats(rig.r, &want, rig.now_us, seats, 4), 3);
+  cr_assert(seats[2].priority == 20 && seats[2].weight == 5 && seats[2].port == 5060 && seats[2].n_addrs == 1);
+  cr_assert_str_eq(seats[2].name, "c.t");
+  cr_assert(seats[0].priority == 10 && seats[1].priority == 10 && seats[0].n_addrs + seats[1].n_addrs == 3);
+  cr_assert_eq(resolver_seats(rig.r, &want, rig.now_us, seats, 2), 2);
+  cr_assert_eq(look("dangle.t", 0, RESOLVE_ANY, UDP | TCP | TLS, AF_UNSPEC), 1);
+  snprintf(want.host, sizeof want.host, "dangle.t");
+  cr_assert_eq(resolver_seats(rig.r, &want, rig.now_us, seats, 4), 2);
+  cr_assert(!strcmp(seats[0].name, "nobody.t") && !seats[0].n_addrs && seats[1].n_addrs == 2);
 }
 
 Test(resolve, service_of_another_transport) {
