@@ -8,6 +8,7 @@ enum {
   PACKETS_FEW = 10,
   LOSS_PERMILLE = 20,
   JITTER_MS = 40,
+  BURST_JITTER_MS = 60,
   ROUND_TRIP_MS = 400,
   MOS_CENTI = 360,
   DEAD_AIR_MS = 1000,
@@ -142,10 +143,15 @@ void judge_loss(const struct doctor_facts *f, struct finding *r) {
          (unsigned long long)(w->packets + w->lost));
 }
 
+/* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was. */
+static uint32_t jitter_ms(const struct mset_way *w) {
+  return (w->max_jitter_us / 1000 > BURST_JITTER_MS ? w->max_jitter_us : w->jitter_us) / 1000;
+}
+
 void judge_jitter(const struct doctor_facts *f, struct finding *r) {
   if (!sound_is_there(f, r))
     return;
-  uint32_t ms = base_of(f)->talk.rx.jitter_us / 1000;
+  uint32_t ms = jitter_ms(&base_of(f)->talk.rx);
   if (ms > JITTER_MS)
     FAIL(r, "Packets come unevenly: look for queues on the way (DSCP is media.dscp).", "%u ms", ms);
   else
@@ -172,7 +178,7 @@ void judge_mos(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "the call was too short for a figure");
   else if (t->mos_rx_centi >= MOS_CENTI)
     PASS(r, "%u.%02u", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
-  else if (loss_permille(&t->rx) > LOSS_PERMILLE || t->rx.jitter_us / 1000 > JITTER_MS)
+  else if (loss_permille(&t->rx) > LOSS_PERMILLE || jitter_ms(&t->rx) > JITTER_MS)
     SKIP(r, "%u.%02u, by loss or jitter: see there", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
   else
     FAIL(r, "Neither loss nor jitter explains it: look at the codecs.", "%u.%02u", t->mos_rx_centi / 100,

@@ -101,8 +101,8 @@ class Call:
             data = self.packet(b"\x40", 13) if is_noise else self.packet(
                 b"\xd5\x55" * 4 * self.ptime, 3 if "payload" in self.peer.defects else self.pt)
             self.sent += 1
-            if "jitter" in self.peer.defects:  # eight at once, then a pause
-                self.next += 0.16 if self.sent % 8 == 0 else -0.02
+            if "jitter" in self.peer.defects:  # many at once, then a pause
+                self.next += 0.96 if self.sent % 48 == 0 else -0.02
             if "loss" not in self.peer.defects or self.sent % 10:
                 self.rtp.sendto(data, self.to)
         if now >= self.next_report and "rtcp" not in self.peer.defects:
