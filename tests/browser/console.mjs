@@ -279,6 +279,11 @@ tests['numbers are given and taken, a person is erased, times are told in UTC'] 
   await page.getByRole('button', { name: 'Take away', exact: true }).click();
   await page.locator('.said', { hasText: 'leads nowhere' }).waitFor();
   await visit(page, mock.base, '/records');
+  await page.locator('select[name=state]').selectOption('refused');
+  await page.locator('input[name=max_mos]').fill('3.5');
+  await page.getByRole('button', { name: 'Search', exact: true }).click();
+  await settle(page);
+  assert.equal(await page.locator('main .problem').count(), 0);
   await page.locator('input[name=value]').fill('+49777');
   await page.getByRole('button', { name: 'Erase…' }).click();
   await page.getByRole('button', { name: 'Erase', exact: true }).click();
@@ -622,6 +627,11 @@ liveTests['from the printed address to the ladder of a call of the phone'] = asy
     console.log(`# ladder and media after ${((Date.now() - start) / 1000).toFixed(1)} s`);
     await phone.click('[data-action="hangup"]');
     await page.locator('.head .badge', { hasText: 'Ended' }).waitFor({ timeout: 10_000 });
+    await page.locator('.ladder button', { hasText: 'BYE' }).first().waitFor({ timeout: 10_000 });
+    await page.locator('main .facts', { hasText: 'Ended by' }).waitFor({ timeout: 10_000 });
+    assert.match(await page.locator('h1').innerText(), new RegExp(demo.dial.tone.replace('+', '\\+')));
+    await visit(page, demo.admin.url, '/records?state=ended&max_mos=4.9&number=%2B15550100001');
+    assert.equal(await page.locator('main .problem').count(), 0);
   } finally {
     await context.close();
   }

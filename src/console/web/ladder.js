@@ -25,7 +25,8 @@ export function toneOf(item) {
   const status = /^(?:SIP\/2\.0 )?([1-6])\d\d\b/.exec(item.title)?.[1];
   if (status) return { 1: 'idle', 2: 'good', 3: 'warn' }[status] ?? 'bad';
   const said = item.title.replace(/\b0 (lost|failed)/g, ''); // of the sums at the end, none is no fault
-  if (/fail|refus|error|lost|timeout|timed out|wrong|reject|denied|expired/i.test(said)) return 'bad';
+  if (/fail|refus|error|lost|timeout|timed out|wrong|reject|denied|expired|one-way|no media/i.test(said)) return 'bad';
+  if (/no audio|dropped/i.test(said)) return 'warn';
   return /connected|completed|answered|verified|selected/i.test(item.title) ? 'good' : 'idle';
 }
 
@@ -80,8 +81,11 @@ function pointPlace(at, n) {
   return { gridColumn: `${2 * at - 1} / span 6` };
 }
 
-function Mark({ item, gateway, lanes }) {
-  const label = html`<span class="kind" aria-hidden="true">${kindOf(item)}</span> <${Peer} text=${item.title} />${item.sdp || item.sdp_text ? html` <span class="sdp">SDP</span>` : ''}`;
+/** The call's own id says nothing in its own ladder: the rest of a path needs the room. */
+const brief = (title, call) => (call && title.length > 24 ? title.replace(call, '…') : title);
+
+function Mark({ item, gateway, lanes, call }) {
+  const label = html`<span class="kind" aria-hidden="true">${kindOf(item)}</span> <${Peer} text=${brief(item.title, call)} />${item.sdp || item.sdp_text ? html` <span class="sdp">SDP</span>` : ''}`;
   if (item.dir && item.lane_at !== gateway) {
     const { place, way } = arrow(item, gateway);
     return html`<span class=${`arrow ${way} ${item.tone} ${item.kind}`} style=${{ gridColumn: place }}><span class="label" style=${{ maxWidth: `${Math.round(100 * (lanes - Math.min(gateway, item.lane_at) - 0.6) / Math.abs(gateway - item.lane_at))}%` }}>${label}</span></span>`;
@@ -108,12 +112,12 @@ function rest(list, wanted) {
   next.tabIndex = 0;
 }
 
-function Row({ item, gap, isChosen, gateway, lanes, onChoose }) {
+function Row({ item, gap, isChosen, gateway, lanes, call, onChoose }) {
   return useMemo(() => html`<li>
     ${gap > GAP_US && html`<p class="gap">${words.number(gap / 1e6, 1)} s pass</p>`}
     <button type="button" tabindex="-1" data-key=${item.key} aria-pressed=${isChosen} onClick=${() => onChoose(isChosen ? null : item.key)}>
       <span class="at" aria-hidden="true">${stamp(item.t_us)}</span><span class="unseen">${spoken(item)}</span>
-      <span class="track"><${Mark} item=${item} gateway=${gateway} lanes=${lanes} /></span>
+      <span class="track"><${Mark} item=${item} gateway=${gateway} lanes=${lanes} call=${call} /></span>
     </button></li>`, [item.key, item.sdp, gap, isChosen, gateway, lanes]);
 }
 
@@ -132,6 +136,6 @@ export function Ladder({ timeline, items, chosen, onChoose }) {
   return html`<div class=${`ladder ${shape} ${items.length > MANY ? 'many' : ''}`} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && rest(list.current, e.target)}>
     <div class="lanes" aria-hidden="true"><span class="at">s</span><span class="track">${lanes.map((lane, i) => html`<span style=${{ gridColumn: `${2 * i + 1} / span 2` }}>${laneTitle(lane)}</span>`)}</span></div>
     <ol ref=${list} aria-label="Messages and events in order of time" aria-describedby="ladder-hint">${items.map((item, i) => html`<${Row} key=${item.key} item=${item} gap=${i ? item.t_us - items[i - 1].t_us : 0}
-      isChosen=${chosen === item.key} gateway=${gateway} lanes=${lanes.length} onChoose=${onChoose} />`)}</ol>
+      isChosen=${chosen === item.key} gateway=${gateway} lanes=${lanes.length} call=${timeline.call} onChoose=${onChoose} />`)}</ol>
   </div>`;
 }

@@ -173,7 +173,7 @@ export class Operators {
     if (this.refuses && !verb.startsWith('GET')) return this.refuses.length > 1 ? this.refuses.shift() : this.refuses[0];
     const simple = {
       'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, s.overview], 'GET calls': () => this.page(request),
-      'GET trunks': () => list('trunks', s.trunks), 'GET records': () => list('records', /state=failed/.test(request.url) ? s.records.filter((r) => !r.answered_at).slice(0, 5) : s.records), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
+      'GET trunks': () => list('trunks', s.trunks), 'GET records': () => this.records(request), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
       'GET certificates': () => list('certificates', s.certificates), 'GET alarms': () => list('alarms', s.alarms), 'GET audit': () => list('audit', s.audit), 'GET audit/verify': () => [200, { ok: true, rows: 2, broken_at: null }],
       'GET users': () => list('users', s.users), 'GET api-tokens': () => list('tokens', s.tokens), 'GET system': () => [200, s.system], 'GET config': () => [200, s.config, { ETag: '"e1"' }], 'GET config/history': () => list('history', s.history),
       'GET routes': () => [200, s.routes], 'GET numbers': () => list('numbers', s.numbers), 'GET doctor': () => list('doctor', s.doctor ? [s.doctor] : []), 'GET doctor/d_1': () => [200, s.doctor], 'GET openapi.json': () => [200, OPENAPI], 'GET config/schema': () => [200, SCHEMA],
@@ -187,6 +187,13 @@ export class Operators {
       'POST api-tokens': () => [201, { id: 't_2', token: 'spa_once' }],
     };
     return simple[verb]?.() ?? this.one(verb);
+  }
+
+  /** As strict as the gateway: what it does not know is no search. */
+  records(request) {
+    const q = new URL(request.url, 'http://x').searchParams, known = { state: /^(live|ended|refused)$/, max_mos: /^[1-5](\.\d)?$/, limit: /^\d+$/ };
+    const wrong = [...q].find(([k, v]) => (known[k] ? !known[k].test(v) : !/^(q|number|trunk|user|reason|since|until|cause|cursor)$/.test(k)));
+    return wrong ? [400, { title: 'A member is missing or has a wrong value', status: 400, errors: [{ pointer: wrong[0], reason: 'not known' }] }] : [200, { records: this.s.records, cursor: null }];
   }
 
   page(request) {

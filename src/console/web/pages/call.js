@@ -84,13 +84,20 @@ function Cause({ text, advice, isLive }) {
   return html`<p class="cause calm"><span aria-hidden="true">●</span> <span>${isLive ? 'Nothing is wrong with this call so far.' : 'Nothing went wrong with this call.'}</span></p>`;
 }
 
-/** The live row while there is one, then the record. */
+const RECORD_MS = 500, RECORD_TRIES = 8; // the record is written after the end
+
+/** The live row while there is one, then the record; between them what was known last. */
 function useCall(id, recordId) {
-  const live = calls.value.get(id);
-  const one = useData(live ? null : `calls/${enc(id)}`);
-  const search = useData(live || one.data || recordId ? null : `records?limit=1&q=${enc(id)}`);
-  const record = useData(live ? null : recordId ? `records/${enc(recordId)}` : search.data?.records?.[0] ? `records/${enc(search.data.records[0].id)}` : null);
-  return { row: live ?? record.data ?? one.data, isLive: Boolean(live) };
+  const live = calls.value.get(id), last = useRef(null), tries = useRef(0);
+  if (live) last.current = live;
+  const record = useData(live ? null : `records/${enc(recordId ?? id)}`);
+  const isEarly = !live && (record.data ? record.data.state === 'live' : record.problem?.status === 404);
+  useEffect(() => {
+    const timer = isEarly && tries.current++ < RECORD_TRIES ? setTimeout(record.reload, RECORD_MS) : 0;
+    return () => clearTimeout(timer);
+  }, [isEarly, record.data, record.problem]);
+  // Opened by its address, a call is alive as its record says until the stream has told of it.
+  return { row: live ?? record.data ?? last.current, isLive: Boolean(live) || (!last.current && record.data?.state === 'live') };
 }
 
 function Digits({ id }) {

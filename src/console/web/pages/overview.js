@@ -9,7 +9,7 @@ import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, Table, html
 import { DASH, number, span, words } from '../words.js';
 import { AlarmList } from './alarms.js';
 import { CallTable, latestCalls } from './calls.js';
-import { FAILURES } from './records.js';
+import { FAILURES, bad } from './records.js';
 import { TrunkTable, isTrunkDown, reach, worstFirst } from './trunks.js';
 
 const FULL = 0.9, MOS_BAD = 3.5, DAYS_BAD = 14;
@@ -67,14 +67,16 @@ const Needs = ({ needs, alarms }) => (needs.length || alarms.length) > 0 && html
     ${needs.length > 0 && html`<ul class="needs">${needs.map(([tone, sentence, page, word]) => html`<li key=${sentence}><${Badge} tone=${tone}>${tone === 'bad' ? 'Fault' : 'Soon'}<//> <${Peer} text=${sentence} /> <a href=${`#/${page}`}>${word}<span class="unseen">: ${sentence}</span></a></li>`)}</ul>`}
     ${alarms.length > 0 && html`<${AlarmList} rows=${alarms} />`}<//>`;
 
-/** What went wrong last, with why. */
-function Failures({ calls: n }) {
-  const list = useData('records?state=failed&limit=5', { every: 10_000 });
+const LOOKED_AT = 50, FAILED_MAX = 5;
+
+/** What went wrong last, with why: of the latest calls those that nobody answered or that have a cause. */
+function Failures({ failed }) {
+  const list = useData(`records?limit=${LOOKED_AT}`);
   useEffect(() => {
     if (list.data) list.reload();
-  }, [n]);
-  if (!list.data?.records?.length) return null;
-  return html`<${Section} title="Failed last" tools=${html`<a href="#/records?state=failed">All that failed</a>`}><${Table} caption="Calls that failed last" columns=${FAILURES} rows=${list.data.records} /><//>`;
+  }, [failed]);
+  const rows = (list.data?.records ?? []).filter((r) => bad(r) || r.cause_text).slice(0, FAILED_MAX);
+  return rows.length > 0 && html`<${Section} title="Went wrong last" tools=${html`<a href="#/records">All records</a>`}><${Table} caption=${`Calls that went wrong, of the latest ${LOOKED_AT}`} columns=${FAILURES} rows=${rows} /><//>`;
 }
 
 function State({ now }) {
@@ -102,7 +104,7 @@ export function Overview() {
   return html`<${Head} title="Overview" lead=${html`<${State} now=${now} />`} />
     <${Needs} needs=${needsOf({ now, rows: all, alarms, ends, pending })} alarms=${alarms} />
     <${Numbers} now=${now} rows=${all} alarms=${alarms.length} ends=${ends} />
-    ${isNew ? html`<${FirstSteps} />` : html`<${Failures} calls=${now.today.failed} />`}
+    ${isNew ? html`<${FirstSteps} />` : html`<${Failures} failed=${now.today.failed + now.today.refused} />`}
     ${now.series?.live?.length > 1 && html`<${Section} title="The last minutes"><${Graphs} series=${now.series} /><//>`}
     <${Section} title="Live calls" tools=${html`<a href="#/calls">All<span class="unseen"> live calls</span></a>`}><${CallTable} rows=${rows.slice(0, 8)} /><//>
     <${Section} title="Trunks" tools=${html`<a href="#/trunks">All<span class="unseen"> trunks</span></a>`}>${all.length ? html`<${TrunkTable} rows=${worstFirst(all).slice(0, 8)} />` : html`<${Empty} title="No trunk is configured"><a href="#/config">Write one into the configuration</a>.<//>`}<//>

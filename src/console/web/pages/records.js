@@ -7,11 +7,11 @@ import { go } from '../router.js';
 import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useList } from '../ui.js';
 import { duration, number, party, words } from '../words.js';
 
-const FIELDS = ['q', 'number', 'trunk', 'user', 'state', 'reason', 'since', 'until', 'min_mos', 'cause'];
-const STATES = [['', 'Any'], ['answered', 'Answered'], ['failed', 'Failed'], ['refused', 'Refused'], ['live', 'Live'], ['ended', 'Ended']];
+const FIELDS = ['q', 'number', 'trunk', 'user', 'state', 'reason', 'since', 'until', 'max_mos', 'cause'];
+const STATES = [['', 'Any'], ['live', 'Live'], ['ended', 'Ended'], ['refused', 'Refused by the gateway']];
 
 const linkOf = (r) => `#/calls/${enc(r.call ?? r.id)}?record=${enc(r.id)}`;
-const bad = (r) => r.end && !r.answered_at && !/cancel|normal/i.test(r.end.reason ?? '');
+export const bad = (r) => r.end && !r.answered_at && !/cancel|normal/i.test(r.end.reason ?? '');
 export const mosOf = (r) => r.mos ?? (Math.min(...(r.legs ?? []).map((l) => l.mos ?? l.rx?.mos ?? 9)) < 9 ? Math.min(...r.legs.map((l) => l.mos ?? l.rx?.mos ?? 9)) : null);
 
 const COLUMNS = [
@@ -41,7 +41,7 @@ function Search({ params }) {
     go(`/records${query(form)}`);
   };
   return html`<form class="grid" role="search" onSubmit=${submit}>
-    <${Field} label="Anything" type="search" ...${field('q')} />
+    <${Field} label="Begins with" hint="Number, user, Call-ID, Session-ID" type="search" ...${field('q')} />
     <${Field} label="Number" type="search" ...${field('number')} />
     <${Field} label="Trunk" ...${field('trunk')} />
     <${Field} label="User" ...${field('user')} />
@@ -50,7 +50,7 @@ function Search({ params }) {
     <${Field} label="Since" type="datetime-local" ...${field('since')} />
     <${Field} label="Until" type="datetime-local" ...${field('until')} />
     <${Field} label="Cause" hint="Its code: choose one in a row below" ...${field('cause')} />
-    <${Field} label="MOS below or at" type="number" min="1" max="5" step="0.1" ...${field('min_mos')} />
+    <${Field} label="MOS at most" type="number" min="1" max="5" step="0.1" ...${field('max_mos')} />
     <div class="row end"><a class="button" href="#/records">Clear</a><button class="primary">Search</button></div>
   </form>`;
 }
