@@ -31,6 +31,10 @@ function axes(host, { clock, unit }) {
   ];
 }
 
+/** A value between two gaps is no line: it is a point. */
+const isNone = (y) => y === null || y === undefined;
+const alone = (u, i, isShown) => (isShown ? null : u.data[i].flatMap((y, at, all) => (!isNone(y) && isNone(all[at - 1]) && isNone(all[at + 1]) ? [at] : [])));
+
 function optionsOf(host, props) {
   const { series, clock, sync, range, unit, spanOf } = props;
   // Where no cursor stands, the last value is told.
@@ -41,7 +45,7 @@ function optionsOf(host, props) {
   return {
     width: host.clientWidth || 320,
     height: props.height ?? HEIGHT,
-    cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 }, y: false },
+    cursor: { sync: sync ? { key: sync } : undefined, points: { size: 6 }, y: false, drag: { x: false, y: false } },
     legend: { live: true },
     scales: { x: { time: Boolean(clock), ...(props.span && { range: () => spanOf.current }) }, y: { range: range ?? ((_, min, max) => [Math.min(0, min ?? 0), Math.max(max ?? 0, props.least ?? 1)]) } },
     axes: axes(host, props),
@@ -50,7 +54,7 @@ function optionsOf(host, props) {
         const told = s ?? u.data[0].at(-1);
         return told === undefined ? '–' : clock ? hours(told * 1000) : told.toFixed(0);
       } },
-      ...series.map((s, i) => ({ label: s.label, stroke: colour(host, s.ink), width: 1.75, dash: DASHES[i % DASHES.length], points: { show: false }, value, spanGaps: false })),
+      ...series.map((s, i) => ({ label: s.label, stroke: colour(host, s.ink), width: 1.75, dash: DASHES[i % DASHES.length], points: { show: false, size: 4, filter: alone }, value, spanGaps: false })),
     ],
   };
 }

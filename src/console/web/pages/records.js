@@ -18,7 +18,7 @@ const COLUMNS = [
   { head: 'Started', cell: (r) => html`<a href=${linkOf(r)}><${Time} at=${r.started_at} /></a>` },
   { head: 'From', cell: (r) => html`<${Peer} text=${party(r.from)} />` },
   { head: 'To', cell: (r) => html`<${Peer} text=${party(r.to)} />` },
-  { head: 'End', cell: (r) => (r.end ? html`<${Badge} tone=${r.answered_at ? 'good' : bad(r) ? 'bad' : 'idle'}>${words(r.end.reason)}${r.end.sip ? ` ${r.end.sip}` : ''}<//>` : html`<${Badge} tone="info">${words(r.state)}<//>`) },
+  { head: 'End', cell: (r) => (r.end ? html`<${Badge} tone=${bad(r) ? 'bad' : r.cause_text ? 'warn' : r.answered_at ? 'good' : 'idle'}>${words(r.end.reason)}${r.end.sip ? ` ${r.end.sip}` : ''}<//>` : html`<${Badge} tone="info">${words(r.state)}<//>`) },
   { head: 'Cause', cell: (r) => html`<${Peer} text=${r.cause_text} />${r.cause_text && r.cause && html` <a class="soft" href=${`#/records${query({ cause: r.cause })}`}>all such<span class="unseen">: ${r.cause}</span></a>`}` },
   { head: 'Setup', right: true, cell: (r) => (r.setup_ms ? `${number(r.setup_ms)} ms` : '–') },
   { head: 'Length', right: true, cell: (r) => duration(r.duration_ms) },
