@@ -71,8 +71,8 @@ static bool is_ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   if (!is_alive(arg, ret_why))
     return false;
   const char *why = atomic_load(&h->draining)       ? "draining"
-                    : !atomic_load(&h->media_ready) ? "the media process is not connected"
-                    : !atomic_load(&h->store_well)  ? "records cannot be written"
+                    : !calls_has_media(h->calls) ? "the media process is not connected"
+                    : !store_is_well(h->store)  ? "records cannot be written"
                                                     : NULL;
   slice_copy(ret_why, ADMIN_REASON_BYTES, slice_of(why));
   return !why;
@@ -123,8 +123,6 @@ static void on_tick(void *arg) {
     atomic_store_explicit(&h->drop_values[i], calls_media_count(h->calls, i), memory_order_relaxed);
   house_trunk_count(h);
   house_caps_tick(h);
-  atomic_store(&h->media_ready, calls_is_ready(h->calls));
-  atomic_store(&h->store_well, store_is_well(h->store));
   if (h->ticks++ % 4 == 0)
     house_tell(h);
   loop_arm(h->loop, &h->tick, 250000);

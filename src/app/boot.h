@@ -46,7 +46,7 @@ struct house {
   struct watch signals;
   struct timer tick;
   _Atomic uint64_t turned_us; /* turned_us: when the call thread was here last; any thread looks */
-  _Atomic bool media_ready, store_well, draining; /* for /readyz, from any thread */
+  _Atomic bool draining; /* for /readyz, from any thread */
   uint64_t drain_until_us; /* drain_until_us: draining ends the process then; 0: it does not */
   uint32_t ticks;
   char instance[33]; /* instance is new at each start. */

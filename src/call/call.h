@@ -246,6 +246,7 @@ OWN_DEFINE(calls)
 void calls_add_door(struct calls *cs, const struct door *d, void *arg);
 void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *plan);
 bool calls_is_ready(const struct calls *cs); /* the media process is connected and said WELCOME */
+bool calls_has_media(const struct calls *cs); /* the same, from any thread */
 uint64_t
 calls_media_count(const struct calls *cs,
                   uint32_t i); /* packets dropped, by enum drop; since the media process' start */

@@ -352,6 +352,7 @@ const struct door_probe *calls_probe(struct calls *cs, void **ret_arg) {
   return d ? d->probe : NULL;
 }
 bool calls_is_ready(const struct calls *cs) { return medium_is_ready(cs->medium); }
+bool calls_has_media(const struct calls *cs) { return count_get(&cs->counts, CALLS_MEDIA_READY); }
 void calls_drain(struct calls *cs, bool on) { cs->draining = on; }
 
 void call_hang_up(struct call *c) { call_end(c, cause_make(END_OPERATOR, BY_GATEWAY, "")); }
