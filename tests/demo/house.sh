@@ -128,20 +128,21 @@ house_watch() {
   [ $# -lt "$deaths_max" ] || [ $((now - ${!deaths_max})) -gt 60 ]
 }
 
-process_end() { # process_end PID: asks, waits up to 8 s, insists
+process_end() { # process_end PID [NAME]: asks, waits up to 8 s, says where it stands, insists
   local i
   [ -n "${1:-}" ] && kill "$1" 2>/dev/null || return 0
   for i in $(seq 80); do
     kill -0 "$1" 2>/dev/null || return 0
     sleep 0.1
   done
-  echo "process $1 did not end by itself after $i tries" >&2
+  echo "${2:-process} $1 did not end by itself after $i tries" >&2
+  [ -z "${2:-}" ] || ! command -v gdb >/dev/null || timeout 20 gdb -p "$1" -batch -ex 'thread apply all bt 12' </dev/null >&2 2>/dev/null
   kill -KILL "$1" 2>/dev/null
 }
 
 house_stop() {
-  process_end "${signaling_pid:-}"
-  process_end "${media_pid:-}"
+  process_end "${signaling_pid:-}" sallyportd
+  process_end "${media_pid:-}" sallyport-media
   rm -f "$run_dir/media.pid" "$run_dir/sallyportd.pid"
 }
 

@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -48,7 +49,7 @@ class House:
 
     def __enter__(self):
         self.out = open(self.dir + "/run.log", "w")
-        self.proc = subprocess.Popen(self.prefix + [TOP + "/run"], env=self.env, stdin=subprocess.DEVNULL, stdout=self.out,
+        self.proc = subprocess.Popen(["setpriv", "--pdeathsig", "TERM"] + self.prefix + [TOP + "/run"], env=self.env, stdin=subprocess.DEVNULL, stdout=self.out,
                                      stderr=subprocess.STDOUT, start_new_session=True)
         try:
             wait_for("the gateway's start", self._started, 45)
@@ -67,10 +68,11 @@ class House:
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
             try:
-                self.proc.wait(20)
+                self.proc.wait(60)  # eight seconds for each program that hangs, and a look at where
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
+                self.out.write("./run did not end by itself\n")
         self.out.close()
 
     def __exit__(self, kind, error, trace):
@@ -80,6 +82,10 @@ class House:
             at = max(said.find("Sanitizer:"), said.find("runtime error:"))
             if at >= 0:
                 raise Failed("%s: %s" % (program, said[max(0, at - 100):at + 2500]))
+        said = open(self.dir + "/run.log", errors="replace").read()
+        hung = re.search(r"(sallyport|\./run).* did not end by itself", said)
+        if hung:
+            raise Failed(said[hung.start():hung.start() + 6000])
         if kind is None:
             shutil.rmtree(self.dir, ignore_errors=True)
 
