@@ -52,10 +52,12 @@ static void backup_make(struct admin *a, struct web_answer *ret) {
   if (r == 0)
     r = store_backup(a->store_file, file, &f);
   if (r < 0) {
+    bool is_there = r == -EEXIST;
     web_answer_problem(
-        ret, WEB_PROBLEM_overload,
+        ret, is_there ? WEB_PROBLEM_conflict : WEB_PROBLEM_overload,
         &(struct web_problem_info){
-            .detail = "no backup was made: the folder, the disk or the copy is not well"});
+            .detail = is_there ? "a backup of this second is there already"
+                               : "no backup was made: the folder, the disk or the copy is not well"});
     return;
   }
   old_delete(folder);
@@ -72,7 +74,7 @@ SHAPE(backup_made, {"file", SHAPE_TEXT, SHAPE_MUST}, {"records", SHAPE_INT, SHAP
 void verb_backup(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
   (void)ask;
   if (atomic_exchange(&busy, true)) {
-    web_answer_problem(ret, WEB_PROBLEM_overload,
+    web_answer_problem(ret, WEB_PROBLEM_conflict,
                        &(struct web_problem_info){.detail = "a backup is being made already"});
     return;
   }

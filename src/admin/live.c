@@ -135,7 +135,8 @@ void verb_certificates(struct admin *a, struct desk_ask *ask, struct web_answer 
 }
 
 void verb_trunks(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {
-  json_t *doc = a->set.trunks ? a->set.trunks(a->set.calls_arg) : json_pack("{s:[], s:[]}", "trunks", "alarms");
+  json_t *doc =
+      a->set.trunks ? a->set.trunks(a->set.calls_arg) : json_pack("{s:[], s:[]}", "trunks", "alarms");
   desk_sort(json_object_get(doc, "trunks"), "name", false);
   desk_page_doc(ask, "trunks", "name", doc, ret);
 }

@@ -173,10 +173,41 @@ static json_t *request_body(const struct verb *v) {
   return json_pack("{s:b, s:o}", "required", 1, "content", content);
 }
 
+/* What the row says of it, in words. */
+static json_t *description(const struct verb *v) {
+  static const struct {
+    unsigned flag;
+    const char *words;
+  } rows[] = {
+      {VERB_MATCH,
+       " If-Match says which state of the thing is changed: 428 without, 412 if it is stale."},
+      {VERB_COMMITS,
+       " It is a commit of the configuration: 409 while another one waits to be confirmed."},
+      {VERB_QUIET, " Nothing is changed."},
+      {VERB_TOLD, " Who reads it is written into the audit."},
+      {VERB_ONCE, " The answer holds a secret and is not told again, whatever the Idempotency-Key."},
+      {VERB_SLOW, " A password is computed: 429 where too many are, or too many failed."},
+      {VERB_STREAM, " The answer goes on until one side ends it."}};
+  char text[512];
+  int n = snprintf(text, sizeof text, v->role == ROLE_NONE ? "Needs no credential" : "Roles:");
+  for (enum role r = ROLE_VIEWER; v->role != ROLE_NONE && r < ROLE_COUNT_; r++)
+    if (role_may(r, v->role))
+      n += snprintf(text + n, sizeof text - (size_t)n, " %s,", role_text(r));
+  n -= v->role != ROLE_NONE; /* the last comma */
+  n += snprintf(text + n, sizeof text - (size_t)n, ".");
+  for (size_t i = 0; i < COUNT_OF(rows); i++)
+    if (v->flags & rows[i].flag)
+      n += snprintf(text + n, sizeof text - (size_t)n, "%s", rows[i].words);
+  if (has_pages(v))
+    snprintf(text + n, sizeof text - (size_t)n,
+             " In pages: cursor of the answer leads to the next, null ends them.");
+  return json_string(text);
+}
+
 static json_t *operation(const struct verb *v) {
-  json_t *j = json_pack("{s:s, s:s, s:[s], s:s, s:o, s:o}", "operationId", v->id, "summary", v->summary,
-                        "tags", docpart_tag(v), "x-role", role_text(v->role), "security", security(v),
-                        "responses", responses(v));
+  json_t *j = json_pack("{s:s, s:s, s:o, s:[s], s:s, s:o, s:o}", "operationId", v->id, "summary",
+                        v->summary, "description", description(v), "tags", docpart_tag(v), "x-role",
+                        role_text(v->role), "security", security(v), "responses", responses(v));
   json_t *list = parameters(v);
   if (json_array_size(list))
     json_object_set(j, "parameters", list);
@@ -200,11 +231,12 @@ static json_t *paths(void) {
 }
 
 json_t *openapi_make(void) {
-  return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s, s:s}}, s:[{s:s, s:s}], s:o, s:o, s:o}", "openapi",
-                   "3.1.0", "info", "title", "Sallyport: operators' door", "version", PACKAGE_VERSION,
-                   "description", about, "license", "name", "Apache-2.0", "identifier", "Apache-2.0",
-                   "servers", "url", "/", "description", "This gateway", "tags", docpart_tags(), "paths",
-                   paths(), "components", docpart_components());
+  return json_pack("{s:s, s:{s:s, s:s, s:s, s:{s:s}, s:{s:s, s:s}}, s:[{s:s, s:s}], s:o, s:o, s:o}",
+                   "openapi", "3.1.0", "info", "title", "Sallyport: operators' door", "version",
+                   PACKAGE_VERSION, "description", about, "contact", "name", "Whoever runs this gateway",
+                   "license", "name", "Apache-2.0", "identifier", "Apache-2.0", "servers", "url", "/",
+                   "description", "This gateway", "tags", docpart_tags(), "paths", paths(), "components",
+                   docpart_components());
 }
 
 void verb_openapi(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -156,7 +156,8 @@ void desk_sort(json_t *list, const char *key, bool falls) {
     json_array_append_new(list, rows[i].row);
 }
 
-/* The list becomes one page of itself, the document has the cursor of the next; false: it was answered. */
+/* The list becomes one page of itself, the document has the cursor of the next; false: it was answered.
+ */
 static bool page_cut(const struct desk_ask *ask, const char *noun, const char *key, json_t *doc,
                      char cursor[CURSOR_BYTES], struct web_answer *ret) {
   json_t *all = json_object_get(doc, noun), *page;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A query against its shape: what the verb's row does not name is refused, as a body's unknown member is.
- * Web threads. */
+ * A query against its shape: what the verb's row does not name is refused, as a body's unknown member
+ * is. Web threads. */
 #include "admin/desk.h"
 
 enum { NAME_BYTES = 64, VALUE_BYTES = 1200 };
@@ -58,10 +58,10 @@ static bool one_take(const struct shape *s, struct slice key, struct slice value
   json_t *v = m && web_unescape(value.p ? value : SLICE(""), true, true, text, sizeof text) == 0
                   ? value_json(m, text)
                   : NULL;
-  const char *reason = !m                              ? "there is no such parameter"
+  const char *reason = !m                                ? "there is no such parameter"
                        : json_object_get(asked, m->name) ? "given twice"
-                       : !v                            ? "too long, or badly escaped"
-                                                       : NULL;
+                       : !v                              ? "too long, or badly escaped"
+                                                         : NULL;
   if (!reason)
     json_object_set(asked, m->name, v);
   else

@@ -9,19 +9,19 @@
 enum verb_thread { VERB_WEB, VERB_CALL };
 
 enum verb_flag {
-  VERB_ROOT = 1,   /* the path is not below /admin/v1 */
-  VERB_MATCH = 2,  /* a change of a thing with an ETag: If-Match or 428 */
-  VERB_QUIET = 4,  /* a POST that changes nothing: not in the audit */
-  VERB_STREAM = 8, /* answered by an open stream of events (CALL) */
-  VERB_LARGE = 16, /* the body may have 4 MiB */
-  VERB_TOLD = 64,  /* a GET of what is not everybody's: in the audit */
-  VERB_KEPT = 128, /* what it changed is on the disk before its answer goes out (keep.c) */
-  VERB_ONCE = 32,  /* the answer holds a secret: it is not kept for Idempotency-Key */
-  VERB_COMMITS =
-      128,         /* another configuration into force: 409 where it can't be now, 422 with its errors */
-  VERB_SLOW = 256, /* a password is computed: 429 where too many are, or too many failed */
+  VERB_ROOT = 1,      /* the path is not below /admin/v1 */
+  VERB_MATCH = 2,     /* a change of a thing with an ETag: If-Match or 428 */
+  VERB_QUIET = 4,     /* a POST that changes nothing: not in the audit */
+  VERB_STREAM = 8,    /* answered by an open stream of events (CALL) */
+  VERB_LARGE = 16,    /* the body may have 4 MiB */
+  VERB_TOLD = 64,     /* a GET of what is not everybody's: in the audit */
+  VERB_KEPT = 128,    /* what it changed is on the disk before its answer goes out (keep.c) */
+  VERB_ONCE = 32,     /* the answer holds a secret: it is not kept for Idempotency-Key */
+  VERB_SLOW = 256,    /* a password is computed: 429 where too many are, or too many failed */
   VERB_TAGGED = 512,  /* the answer has the thing's ETag; of a GET: If-None-Match is heard */
   VERB_PLACED = 1024, /* the answer has the new thing's Location */
+  VERB_COMMITS =
+      2048, /* another configuration into force: 409 where it can't be now, 422 with its errors */
 };
 
 /* A PATCH is a merge patch (RFC 7396), whichever of its two names it bears. */

@@ -53,6 +53,8 @@ static struct MHD_Response *response_sending(struct req *q) {
   *s = (struct sending){a->source, q->conn, q->web, q->ask.who, clock_now_us()};
   struct MHD_Response *r =
       MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 65536, sending_read, s, sending_free);
+  if (r && q->method == WEB_HEAD) /* else the library ends even no body with a last chunk */
+    (void)MHD_set_response_options(r, MHD_RF_HTTP_1_0_COMPATIBLE_STRICT, MHD_RO_END);
   if (r)
     a->source = (struct web_source){0}; /* the response frees it */
   else
@@ -62,7 +64,7 @@ static struct MHD_Response *response_sending(struct req *q) {
 
 static struct MHD_Response *response_new(struct req *q) {
   struct web_answer *a = &q->answer;
-  if (a->source.fn)
+  if (a->source.fn) /* the library would end even no body with a last chunk */
     return response_sending(q);
   if (a->fixed.p)
     return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p,

@@ -35,6 +35,7 @@ struct conn {
 enum req_phase {
   REQ_HEAD,  /* the header is not judged yet */
   REQ_BODY,  /* the body is being read */
+  REQ_REFUSED, /* it is read and thrown away: who still writes might not read the answer */
   REQ_ASKED, /* the owner has it; suspended */
   REQ_SENT,  /* an answer is queued */
 };

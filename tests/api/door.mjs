@@ -82,6 +82,18 @@ export class Door {
     }
   }
 
+  /** HEAD: the status; a body, or bytes behind the answer, is an error of the parser. */
+  head(op, target) {
+    this.asked++;
+    return new Promise((resolve) => {
+      const q = http.request({ host: this.url.hostname, port: this.url.port, agent: this.agent, method: 'HEAD', path: target, headers: { Authorization: `Bearer ${this.token}` }, timeout: 15000 }, (r) => r.resume().on('end', () => resolve(r.statusCode)));
+      q.on('timeout', () => q.destroy(new Error('no answer'))).on('error', (e) => {
+        this.fault(`HEAD ${target}: ${e.message}`);
+        resolve(0);
+      }).end();
+    });
+  }
+
   /** The path of an operation with a segment for each of its parameters, as it stands on the wire. */
   target(op, segment = 'none') {
     return op.path.replace(/\{\w+\}/g, () => segment);

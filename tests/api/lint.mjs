@@ -24,6 +24,7 @@ for (const p of await lintDocument({ document: makeDocumentFromString(text, file
 function operation(where, op, tags, ids) {
   if (!op.operationId || ids.has(op.operationId)) faults.push(`${where}: operationId is missing or there twice`);
   ids.add(op.operationId);
+  if (!op.description) faults.push(`${where}: no description`);
   if (!op.summary) faults.push(`${where}: no summary`);
   if (op.tags?.length !== 1 || !tags.has(op.tags[0])) faults.push(`${where}: tag ${op.tags}`);
   if (!Object.keys(op.responses).some((s) => s.startsWith('2'))) faults.push(`${where}: no success`);

@@ -246,7 +246,8 @@ async function program(door) {
   for (const id of ['health', 'ready', 'metrics', 'openapi', 'overview', 'certificates', 'system', 'bundle', 'audit_verify', 'self']) await door.good(id, 200);
   await door.good('metrics', 200, { headers: { Accept: 'application/openmetrics-text' } });
   await door.good('system_drain', 200, { body: { on: false, deadline_s: null } });
-  await door.good('backup', 201);
+  const made = await Promise.all(Array.from({ length: 4 }, () => door.ask('backup')));
+  if (made.filter((a) => a.status === 201).length !== 1 || made.some((a) => ![201, 409].includes(a.status))) door.fault(`one backup a second: ${made.map((a) => a.told)}`);
   const page = await unchanged(door, 'page');
   await unchanged(door, 'file', { name: page.text.match(/console\/([\w.-]+)/)?.[1] });
   await pages(door, 'audit', 'audit', 3);

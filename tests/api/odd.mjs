@@ -68,6 +68,19 @@ async function strangers(door, op, headers, body) {
   }
 }
 
+/** A read by HEAD has the same status and no body; who sends very much without a credential is told so. */
+async function others(door, op) {
+  const target = door.target(op);
+  if (op.method === 'get' && op.operationId !== 'listen') {
+    const statuses = [await door.head(op, target), await door.head(op, `${target}?surprise=1`), (await door.raw(op.operationId, target)).status];
+    if (statuses[0] !== statuses[2] || statuses[1] !== 400) door.fault(`HEAD ${target}: ${statuses}`);
+  }
+  if (op.requestBody && op.security?.length) {
+    const a = await door.raw(op.operationId, target, { token: null, body: `{"a":"${'x'.repeat(1 << 20)}"}` });
+    if (a.status !== 401) door.fault(`401 was expected: ${a.told}`);
+  }
+}
+
 /** Nobody, and somebody whose role is too small. */
 async function credentials(door, op, viewer, headers, body) {
   if (op['x-role'] === 'none' || op['x-role'] === 'nobody' || op.security?.length === 0) return;
@@ -99,6 +112,7 @@ async function one(door, op, values, viewer) {
     if (!refused(a.status)) door.fault(`a read takes no body: ${a.told}`);
   }
   await strangers(door, op, headers, body);
+  await others(door, op);
   if (LONG.has(op.operationId)) return;
   await paths(door, op, headers, body);
   await queries(door, op);
