@@ -428,6 +428,8 @@ static void talk_end(struct run *r) {
   if (!r->call->has_talk || !testleg_facts(r->leg, &now))
     return;
   r->call->talk.rtcp_rx = now.rtcp_rx;
+  r->call->talk.remote_lost = now.remote_lost;
+  r->call->talk.tx.packets = now.tx.packets;
   r->call->talk.rtt_us = now.rtt_us ? now.rtt_us : r->call->talk.rtt_us;
   if (!r->call->talk.mos_rx_centi)
     r->call->talk.mos_rx_centi = now.mos_rx_centi;

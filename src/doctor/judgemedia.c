@@ -7,6 +7,7 @@
 enum {
   PACKETS_FEW = 10,
   LOSS_PERMILLE = 20,
+  LOST_THERE_PERMILLE = 50,
   JITTER_MS = 40,
   BURST_JITTER_MS = 60,
   ROUND_TRIP_MS = 400,
@@ -68,13 +69,16 @@ void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_there(f, CALL_BASE, r))
     return;
-  if (c->sent_digits && c->digits_back[0])
+  uint64_t sent = c->talk.tx.packets, lost = c->talk.remote_lost;
+  if (sent && lost <= sent && lost * 1000 > sent * LOST_THERE_PERMILLE)
+    FAIL(r, "Look for a full link or a wrong duplex on the way there, and at its firewall.",
+         "its reports say that %llu of %llu packets never came", (unsigned long long)lost,
+         (unsigned long long)sent);
+  else if (c->sent_digits && c->digits_back[0])
     PASS(r, "it echoes our digits");
   else if (c->talk.rtt_us)
-    PASS(r, "its reports know ours, %u ms ago", c->talk.rtt_us / 1000);
-  else if (c->talk.rtcp_rx && c->talk.tx.packets)
-    PASS(r, "%llu packets sent; its reports tell no loss of all",
-         (unsigned long long)c->talk.tx.packets);
+    PASS(r, "its reports know ours, %u ms ago; %llu of %llu lost", c->talk.rtt_us / 1000,
+         (unsigned long long)lost, (unsigned long long)sent);
   else
     SKIP(r, "%llu packets sent; without reports or an echo nobody tells what arrived",
          (unsigned long long)c->talk.tx.packets);
@@ -180,6 +184,8 @@ void judge_mos(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "%u.%02u", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
   else if (loss_permille(&t->rx) > LOSS_PERMILLE || jitter_ms(&t->rx) > JITTER_MS)
     SKIP(r, "%u.%02u, by loss or jitter: see there", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
+  else if (t->rtt_us / 1000 > ROUND_TRIP_MS)
+    SKIP(r, "%u.%02u, by delay: see round_trip", t->mos_rx_centi / 100, t->mos_rx_centi % 100);
   else
     FAIL(r, "Neither loss nor jitter explains it: look at the codecs.", "%u.%02u", t->mos_rx_centi / 100,
          t->mos_rx_centi % 100);

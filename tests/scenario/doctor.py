@@ -191,7 +191,8 @@ SIPP_ALONE = {
     "ptime_60": [], "no_update": [], "options_404": [], "options_403": ["options_out"], "options_486": [], "update_bare": ["update_offer"],
     "reinvite_bare": ["hold_sendonly", "hold_inactive"], "reinvite_silent": ["hold_sendonly"], "expires_low": ["session_timer"],
     "answer_bare": ["answer_fits"], "content_type": ["answer_fits"], "first_late": ["trying"], "unknown_200": ["number_unknown"],
-    "info_481": ["dtmf_info"], "cancel_answered": ["cancel"]}
+    "far": ["round_trip"], "lost_there": ["rtp_out"], "port_0": ["answer_fits"], "inactive": ["rtp_in"], "sdp_private": ["rtp_in"],
+    "allow_short": ["allow"], "info_481": ["dtmf_info"], "cancel_answered": ["cancel"]}
 NOT_OFFERED = {"no_180": "progress", "options_404": "options_out", "ptime_60": "ptime20", "options_405": "options_out", "late_refused": "late_offer", "no_reason": "reason", "bare_183": "early_media"}
 
 

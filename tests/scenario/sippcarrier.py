@@ -6,6 +6,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 from house import Failed, wait_for
 
@@ -118,7 +119,7 @@ def requests(s):
     elif s.has("options_405"):
         s.say("405 Method Not Allowed", more="Allow: INVITE, ACK, BYE, CANCEL\n")
     elif not s.has("options_silent"):
-        s.say("200 OK", more=ALLOW + "Accept: application/sdp\n")
+        s.say("200 OK", more=("Allow: INVITE, ACK\n" if s.has("allow_short") else ALLOW) + "Accept: application/sdp\n")
     s.go("idle")
     s.label("DOCTOR")
     s.go_if("again", ";tag=", "DOCTOR within")
@@ -296,6 +297,12 @@ def answer(s):
         timer = timer.replace("[$se]", "60")
     if s.has("answer_bare"):
         sdp = ""
+    if s.has("port_0"):
+        sdp = sdp.replace("[media_port]", "0", 1)
+    if s.has("inactive"):
+        sdp = sdp.replace("[$direction]", "inactive", 1)
+    if s.has("sdp_private"):
+        sdp = sdp.replace("[media_ip]", "10.11.12.13", 1)
     if s.has("content_type"):
         route = "Content-Type: application/sdpx\n"
     if s.has("no_tag"):
@@ -335,8 +342,9 @@ def scenario(defects):
 class Reports(threading.Thread):
     """Receiver reports for who sends us reports, as a peer that hears all."""
 
-    def __init__(self, host, port):
+    def __init__(self, host, port, defects):
         super().__init__(daemon=True)
+        self.delay_s, self.lost = 0.6 if "far" in defects else 0, 60 if "lost_there" in defects else 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((host, port))
         self.socket.settimeout(0.2)
@@ -350,8 +358,9 @@ class Reports(threading.Thread):
                 continue
             if len(data) >= 28 and data[1] == 200:
                 theirs, middle = data[4:8], data[10:14]
-                block = theirs + struct.pack("!IIII", 0, 0, 0, int.from_bytes(middle, "big")) + struct.pack("!I", 0)
+                block = theirs + struct.pack("!IIII", self.lost << 24 | self.lost, 0, 0, int.from_bytes(middle, "big")) + struct.pack("!I", 0)
                 report = struct.pack("!BBH", 0x81, 201, 7) + b"far1" + block
+                time.sleep(self.delay_s)
                 self.socket.sendto(report + struct.pack("!BBH", 0x81, 202, 3) + b"far1\x01\x04far1\x00\x00", source)
 
 
@@ -362,7 +371,7 @@ class Carrier:
         self.path, self.port = "%s/carrier-%s.xml" % (house.dir, "-".join(defects) or "whole"), port
         with open(self.path, "w") as f:
             f.write(scenario(defects))
-        self.reports = None if "rtcp" in defects else Reports(host, house.base + media + 1)
+        self.reports = None if "rtcp" in defects else Reports(host, house.base + media + 1, defects)
         self.proc = subprocess.Popen(
             ["sipp", "-sf", self.path, "-i", host, "-p", str(port), "-mi", host, "-mp", str(house.base + media), "-rtp_echo", "-nd", "-nostdin",
              "-trace_err", "-error_file", self.path + ".errors"] + os.environ.get("SIPP_MORE", "").split(),

@@ -497,6 +497,22 @@ static struct doctor_facts call_facts(void) {
 static enum finding_result judged(const struct doctor_facts *f, enum check c);
 static const char *failures(const struct doctor_facts *f);
 
+Test(doctor, a_wrong_key_in_every_call_is_one_failure) {
+  struct doctor_facts f = call_facts();
+  for (int i = 0; i < CALL_COUNT_; i++) {
+    f.calls[i].talk.rx.packets = 0;
+    f.calls[i].talk.rx.auth_failures = 300;
+  }
+  cr_assert_str_eq(failures(&f), " rtp_in");
+  f.calls[CALL_BASE].talk.rx.packets = 300;
+  f.calls[CALL_SUITE_SHA32].talk.rx.packets = 0; /* with one suite only */
+  for (int i = CALL_BASE; i < CALL_COUNT_; i++)
+    if (i != CALL_SUITE_SHA32)
+      f.calls[i].talk.rx.packets = 300;
+  f.calls[CALL_BASE].talk.rtcp_rx = 3;
+  cr_assert_str_eq(failures(&f), " suite_sha32");
+}
+
 static void seat(struct doctor_facts *f, uint32_t i, uint16_t priority, const char *ip) {
   snprintf(f->seats[i].name, sizeof f->seats[i].name, "s%u.t", i);
   f->seats[i].port = 5060;
