@@ -294,6 +294,9 @@ static bool step_talk(struct run *r, bool is_first) {
     (void)!testleg_tone(r->leg, true);
   if (r->call->silent_ms == DOCTOR_NEVER && packets_now(r) > r->call->early_packets)
     r->call->silent_ms = run_step_ms(r);
+  struct mset_facts now;
+  if (testleg_facts(r->leg, &now))
+    quiet_sample(&r->call->quiet, &now);
   if (run_step_ms(r) < r->step->arg * 100u)
     return false;
   r->call->talk_ms = run_step_ms(r);

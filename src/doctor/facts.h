@@ -3,6 +3,7 @@
  * checks. Inside doctor. */
 #pragma once
 #include "call/call.h"
+#include "doctor/quiet.h"
 
 enum { DOCTOR_TEXT_BYTES = 160, DOCTOR_NEVER = 0xffffffffu };
 
@@ -60,6 +61,7 @@ struct call_facts {
   bool has_talk;
   uint32_t talk_ms, silent_ms; /* silent_ms: from the answer to the first packet; DOCTOR_NEVER */
   struct mset_facts talk;      /* at the end of the time of talk */
+  struct quiet quiet;          /* of what was heard in it */
   char digits_sent[20], digits_back[20], info_back; /* info_back: a digit that came by INFO */
   bool sent_digits;
   bool peer_hung_up; /* before we did */

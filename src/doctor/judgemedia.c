@@ -13,6 +13,8 @@ enum {
   ROUND_TRIP_MS = 400,
   MOS_CENTI = 360,
   DEAD_AIR_MS = 1000,
+  QUIET_LEAST = 3, /* samples of 200 ms */
+  QUIET_CHANGES = 3,
 };
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
@@ -198,6 +200,30 @@ void judge_noise(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "CN in the answer");
   else
     ABSENT(r, "", "no CN in the answer");
+}
+
+void judge_silence(const struct doctor_facts *f, struct finding *r) {
+  const struct call_facts *c = base_of(f);
+  const struct quiet *q = &c->quiet;
+  uint32_t rests = q->n[QUIET_NOISE] + q->n[QUIET_DEAD] + q->n[QUIET_GAP];
+  if (!sound_is_there(f, r))
+    return;
+  if (f->trunk->doctor.echo)
+    SKIP(r, "the number echoes: what is heard is ours");
+  else if (!q->n[QUIET_WORDS] && !q->n[QUIET_NOISE] && !q->n[QUIET_DEAD])
+    SKIP(r, "the level is known of G.711 only");
+  else if (rests < QUIET_LEAST)
+    SKIP(r, "the number is never silent");
+  else if (q->n_changes >= QUIET_CHANGES)
+    FAIL(r, "Its comfort noise and its silence do not fit: people take each hole for the call's end.",
+         "noise, silence and nothing at all change %u times in %u ms", q->n_changes, c->talk_ms);
+  else if (q->n[QUIET_GAP] >= QUIET_LEAST && !c->has_noise)
+    PASS_BUT(r, "Without comfort noise people take that for the call's end: ask for CN, or for no suppression.",
+             "nothing comes in silence, and CN is not agreed");
+  else if (q->n[QUIET_NOISE])
+    PASS(r, "noise of about -%u dBov", q->noise_dbov / q->n[QUIET_NOISE]);
+  else
+    PASS(r, q->n[QUIET_GAP] > q->n[QUIET_DEAD] ? "nothing comes in silence; CN is agreed" : "digital silence");
 }
 
 /* Packet time ------------------------------------------------------------------------------------- */

@@ -97,9 +97,12 @@ class Call:
         if now >= self.next:
             self.next = max(self.next + self.ptime / 1000, now - 0.2)
             self.ts += 8 * self.ptime
+            sound = b"\xd5\x55" * 4 * self.ptime
+            if "holes" in self.peer.defects:  # noise and digital silence by turns, PCMU
+                sound = b"\xff" * 8 * self.ptime if self.sent // 40 % 2 else b"\xf7\x77" * 4 * self.ptime
             is_noise = "noise" in self.peer.defects and self.sent % 5 == 4
             data = self.packet(b"\x40", 13) if is_noise else self.packet(
-                b"\xd5\x55" * 4 * self.ptime, 3 if "payload" in self.peer.defects else self.pt)
+                sound, 3 if "payload" in self.peer.defects else self.pt)
             self.sent += 1
             if "jitter" in self.peer.defects:  # many at once, then a pause
                 self.next += 0.96 if self.sent % 48 == 0 else -0.02

@@ -497,6 +497,38 @@ static struct doctor_facts call_facts(void) {
 static enum finding_result judged(const struct doctor_facts *f, enum check c);
 static const char *failures(const struct doctor_facts *f);
 
+/* A letter for 200 ms: w words, n noise, d digital silence, . nothing. */
+static struct finding heard(const char *what, bool has_noise) {
+  struct doctor_facts f = call_facts();
+  struct call_facts *c = &f.calls[CALL_BASE];
+  struct mset_facts m = {.updated_us = 1, .rx.packets = 5, .level_rx_dbov = 20};
+  struct finding v = {0};
+  c->has_noise = has_noise;
+  quiet_sample(&c->quiet, &m);
+  for (; *what; what++) {
+    m.updated_us += 200000;
+    m.rx.packets += *what == '.' ? 0 : 10;
+    m.level_rx_dbov = *what == 'w' ? 20 : *what == 'n' ? 60 : *what == '?' ? MSET_LEVEL_UNKNOWN : 127;
+    quiet_sample(&c->quiet, &m);
+    quiet_sample(&c->quiet, &m);
+  }
+  check_rows[CHECK_silence].judge(&f, &v);
+  return v;
+}
+
+Test(doctor, silence_between_words) {
+  struct finding v = heard("wwwnnnnwwwnnnn", false);
+  cr_assert(v.result == FINDING_PASSED && !strcmp(v.seen, "noise of about -60 dBov"), "%s", v.seen);
+  cr_assert_eq(heard("nnnddnn..nnddnn", false).result, FINDING_FAILED);
+  cr_assert_eq(heard("wwndwwndddwwndww", false).result, FINDING_PASSED, "words fade");
+  cr_assert_eq(heard("wwwwwwwwwwnw", false).result, FINDING_SKIPPED);
+  cr_assert_eq(heard("????????????", false).result, FINDING_SKIPPED);
+  v = heard("www.....www....", false);
+  cr_assert(v.result == FINDING_PASSED && v.advice[0]);
+  v = heard("www.....www....", true);
+  cr_assert(v.result == FINDING_PASSED && !v.advice[0]);
+}
+
 Test(doctor, a_wrong_key_in_every_call_is_one_failure) {
   struct doctor_facts f = call_facts();
   for (int i = 0; i < CALL_COUNT_; i++) {
