@@ -88,7 +88,8 @@ static bool resolve(struct run *r) {
   f->n_targets = r->probe->targets(r->probe_arg, &r->trunk, list, PROBE_TARGETS_MAX);
   for (uint32_t i = 0; i < f->n_targets; i++)
     f->targets[i].target = list[i];
-  f->n_seats = r->probe->seats ? r->probe->seats(r->probe_arg, &r->trunk, f->seats, PROBE_TARGETS_MAX) : 0;
+  f->n_seats =
+      r->probe->seats ? r->probe->seats(r->probe_arg, &r->trunk, f->seats, PROBE_TARGETS_MAX) : 0;
   f->resolve_ms = run_step_ms(r);
   return f->n_targets > 0 || run_step_ms(r) > 5000;
 }
@@ -216,7 +217,8 @@ static bool number_of(const struct run *r, enum test_call which, char dst[64]) {
 }
 
 static void timer_fill(const struct run *r, enum test_call which, struct probe_ask *a) {
-  a->expires_s = which == CALL_TIMER ? 60 : r->trunk.session_timer_s ? r->trunk.session_timer_s : 1800;
+  uint32_t ours_s = r->trunk.session_timer_s ? r->trunk.session_timer_s : 1800;
+  a->expires_s = which == CALL_TIMER ? 60 : r->raised_s ? r->raised_s : ours_s;
   a->min_s = which == CALL_TIMER ? 0 : r->trunk.session_min_s;
 }
 
@@ -539,13 +541,12 @@ void act_begin(struct run *r) {
 /* It wants longer session timers than the trunk is set to: as a call would, ask for that, once. */
 static bool is_too_short(const struct run *r) {
   const struct call_facts *c = r->call;
-  return r->act == ACT_CALLS + CALL_BASE && !r->is_raised && c->invite.is_over && !c->invite.is_own &&
+  return r->act == ACT_CALLS + CALL_BASE && !r->raised_s && c->invite.is_over && !c->invite.is_own &&
          c->invite.status == 422 && c->min_s > c->asked_s;
 }
 
 static void raise_timer(struct run *r) {
-  r->is_raised = true;
-  r->trunk.session_timer_s = r->call->min_s;
+  r->raised_s = r->call->min_s;
   memset(r->call, 0, sizeof *r->call);
   line_drop(r);
   r->leg = testleg_free(r->leg);

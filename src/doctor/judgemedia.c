@@ -149,7 +149,8 @@ void judge_loss(const struct doctor_facts *f, struct finding *r) {
          (unsigned long long)(w->packets + w->lost));
 }
 
-/* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was. */
+/* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was.
+ */
 static uint32_t jitter_ms(const struct mset_way *w) {
   return (w->max_jitter_us / 1000 > BURST_JITTER_MS ? w->max_jitter_us : w->jitter_us) / 1000;
 }
@@ -218,12 +219,15 @@ void judge_silence(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "Its comfort noise and its silence do not fit: people take each hole for the call's end.",
          "noise, silence and nothing at all change %u times in %u ms", q->n_changes, c->talk_ms);
   else if (q->n[QUIET_GAP] >= QUIET_LEAST && !c->has_noise)
-    PASS_BUT(r, "Without comfort noise people take that for the call's end: ask for CN, or for no suppression.",
-             "nothing comes in silence, and CN is not agreed");
+    PASS_BUT(
+        r,
+        "Without comfort noise people take that for the call's end: ask for CN, or for no suppression.",
+        "nothing comes in silence, and CN is not agreed");
   else if (q->n[QUIET_NOISE])
     PASS(r, "noise of about -%u dBov", q->noise_dbov / q->n[QUIET_NOISE]);
   else
-    PASS(r, q->n[QUIET_GAP] > q->n[QUIET_DEAD] ? "nothing comes in silence; CN is agreed" : "digital silence");
+    PASS(r, q->n[QUIET_GAP] > q->n[QUIET_DEAD] ? "nothing comes in silence; CN is agreed"
+                                               : "digital silence");
 }
 
 /* Packet time ------------------------------------------------------------------------------------- */

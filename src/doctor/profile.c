@@ -93,8 +93,16 @@ static void words_put(struct profile *p, const struct run *r) {
 static void others_put(struct profile *p, const struct run *r) {
   const struct conf_trunk *t = &r->trunk;
   char was[24];
-  if (t->session_timer_s &&
-      (is(r, CHECK_update, FINDING_FAILED) || is(r, CHECK_session_min, FINDING_FAILED))) {
+  const struct said *o = &r->facts.targets[0].options;
+  bool lives = o->is_over && !o->is_own && o->status < 500 && o->status != 405;
+  if (t->session_timer_s && r->raised_s) {
+    char now[24];
+    snprintf(was, sizeof was, "%u", t->session_timer_s);
+    snprintf(now, sizeof now, "%u", r->raised_s);
+    json_object_set_new(p->patch, "session_timer_s", json_integer(r->raised_s));
+    line_add(p, "session_timer_s", was, now);
+  } else if (t->session_timer_s &&
+             (is(r, CHECK_update, FINDING_FAILED) || is(r, CHECK_session_min, FINDING_FAILED))) {
     snprintf(was, sizeof was, "%u", t->session_timer_s);
     json_object_set_new(p->patch, "session_timer_s", json_integer(0));
     line_add(p, "session_timer_s", was, "0");
@@ -103,7 +111,7 @@ static void others_put(struct profile *p, const struct run *r) {
     json_object_set_new(p->patch, "udp_to_tcp", json_false());
     line_add(p, "udp_to_tcp", "true", "false");
   }
-  if (t->options &&
+  if (t->options && !lives &&
       (is(r, CHECK_options_out, FINDING_FAILED) || is(r, CHECK_options_out, FINDING_NOT_OFFERED))) {
     json_object_set_new(p->patch, "options", json_false());
     line_add(p, "options", "true", "false");

@@ -47,7 +47,7 @@ struct run {
   bool is_resuming;
   uint64_t packets_mark;
   uint64_t n_versions; /* of our descriptions in this call */
-  bool is_raised;      /* is_raised: the peer's Min-SE has been taken, once */
+  uint32_t raised_s;   /* the peer's Min-SE, taken after its 422; 0: ours will do */
 };
 
 /* conf and wall are those of its begin. Nothing is sent before the first tick. 0, -ENOENT (no such

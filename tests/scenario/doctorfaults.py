@@ -108,7 +108,9 @@ def sbc_faults(base, faults, more=()):
             hub.wait_trunk("contoso", overall="online")
             for words, (setting, failed, absent) in faults.items():
                 sbc.change(END, END + ", " + setting)
-                expected(run(hub, "contoso"), failed, absent, words)
+                report = expected(run(hub, "contoso"), failed, absent, words)
+                patch = report["profile"]["patch"]
+                check("session_min" not in setting or patch.get("session_timer_s") == 3600, "%s: proposed %s" % (words, patch))
                 sbc.change(END + ", " + setting, END)
             for old, new, failed in more:
                 hub.change(old, new)

@@ -441,6 +441,28 @@ Test(doctor, the_page_escapes_what_peers_say) {
   end(r);
 }
 
+Test(doctor, a_profile_keeps_what_lives_and_takes_longer_timers) {
+  struct run *r = begin();
+  drive(r, 300);
+  json_t *diff = NULL;
+  r->trunk.options = true;
+  r->trunk.session_timer_s = 1800;
+  r->findings[CHECK_options_out].result = FINDING_NOT_OFFERED;
+  r->facts.targets[0].options.status = 404; /* it lives: that is all that is asked for */
+  r->raised_s = 3600;
+  json_t *patch = profile_patch(r, &diff);
+  cr_assert_eq(json_integer_value(json_object_get(patch, "session_timer_s")), 3600);
+  cr_assert(!json_object_get(patch, "options"));
+  json_decref(patch);
+  json_decref(diff);
+  r->facts.targets[0].options.status = 501;
+  patch = profile_patch(r, &diff);
+  cr_assert(json_is_false(json_object_get(patch, "options")));
+  json_decref(patch);
+  json_decref(diff);
+  end(r);
+}
+
 Test(doctor, the_text_shows_failures_first_and_moves_no_terminal) {
   struct run *r = begin();
   peer.holds_badly = true;
