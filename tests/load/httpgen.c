@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The load generator of make bench-admin, plain HTTP/1.1 on loopback, one thread. --streams N opens
+ * The load generator of make bench-admin, HTTP/1.1 on loopback, plain or --tls (whose certificate is not
+ * looked at), one thread. --streams N opens
  * event streams, says "open N", reads until its input ends, and tells how old each overview was when it
  * came.
  * --connections N asks for a path again as soon as it is answered, for --seconds. A line of JSON ends
@@ -11,7 +12,9 @@
 #include <getopt.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/ssl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -28,6 +31,8 @@ enum state { IDLE, CONNECTING, ASKED, OPEN, LOST };
 
 struct conn {
   int fd;
+  SSL *tls;    /* tls, where asked for, */
+  bool shaken; /* and whether its handshake is done */
   enum state state;
   uint64_t asked_us;
   size_t head_bytes, left; /* left is what of the body is to come */
@@ -36,7 +41,7 @@ struct conn {
 
 static struct options {
   struct sockaddr_in target;
-  unsigned streams, connections, seconds, ramp, spread, from;
+  unsigned streams, connections, seconds, ramp, spread, from, tls;
   const char *path, *token;
 } o = {.seconds = 5, .ramp = 1000, .spread = 1, .from = 9, .path = "/admin/v1/me"};
 
@@ -46,6 +51,7 @@ static uint64_t n_bytes, n_answers, n_failed;
 static uint32_t *ages;
 static size_t n_ages;
 static int poller;
+static SSL_CTX *tls;
 static char request[1024];
 static size_t request_bytes;
 
@@ -73,6 +79,8 @@ static void lose(struct conn *c) {
   if (c->state < OPEN)
     n_pending--;
   c->state = LOST;
+  SSL_free(c->tls);
+  c->tls = NULL;
   close(c->fd);
 }
 
@@ -87,6 +95,8 @@ static void begin(struct conn *c, unsigned i) {
   (void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
   if (bind(c->fd, (struct sockaddr *)&me, sizeof(me)) < 0)
     die("bind");
+  if (tls && (!(c->tls = SSL_new(tls)) || !SSL_set_fd(c->tls, c->fd)))
+    die("TLS");
   n_pending++;
   c->state = CONNECTING;
   if (connect(c->fd, (struct sockaddr *)&o.target, sizeof(o.target)) < 0 && errno != EINPROGRESS) {
@@ -98,10 +108,38 @@ static void begin(struct conn *c, unsigned i) {
     die("epoll_ctl");
 }
 
+/* As write() and read() are. */
+static ssize_t tls_result(struct conn *c, int r) {
+  int e = r > 0 ? 0 : SSL_get_error(c->tls, r);
+  if (r > 0)
+    return r;
+  errno = e == SSL_ERROR_WANT_READ || e == SSL_ERROR_WANT_WRITE ? EAGAIN : EPROTO;
+  return e == SSL_ERROR_ZERO_RETURN ? 0 : -1;
+}
+
+static ssize_t conn_write(struct conn *c, const void *p, size_t n) {
+  return c->tls ? tls_result(c, SSL_write(c->tls, p, (int)n)) : write(c->fd, p, n);
+}
+
+static ssize_t conn_read(struct conn *c, void *p, size_t n) {
+  return c->tls ? tls_result(c, SSL_read(c->tls, p, (int)n)) : read(c->fd, p, n);
+}
+
+/* False: not yet, or lost. */
+static bool shake(struct conn *c) {
+  if (c->tls && !c->shaken) {
+    ssize_t r = tls_result(c, SSL_connect(c->tls));
+    c->shaken = r > 0;
+    if (r <= 0 && errno != EAGAIN)
+      lose(c);
+  }
+  return !c->tls || c->shaken;
+}
+
 static void ask(struct conn *c) {
   c->asked_us = time_us(CLOCK_MONOTONIC);
   c->head_bytes = 0;
-  if (write(c->fd, request, request_bytes) != (ssize_t)request_bytes)
+  if (conn_write(c, request, request_bytes) != (ssize_t)request_bytes)
     lose(c);
   else if (c->state == CONNECTING)
     c->state = ASKED;
@@ -190,10 +228,10 @@ static void on_ready(struct conn *c, uint32_t events) {
   static char bytes[READ_BYTES];
   if (c->state == LOST)
     return;
-  if (c->state == CONNECTING && events & EPOLLOUT)
+  if (c->state == CONNECTING && events & EPOLLOUT && shake(c))
     ask(c);
   while (c->state == ASKED || c->state == OPEN) {
-    ssize_t n = read(c->fd, bytes, sizeof(bytes));
+    ssize_t n = conn_read(c, bytes, sizeof(bytes));
     if (n < 0 && errno == EAGAIN)
       break;
     if (n <= 0) {
@@ -205,7 +243,7 @@ static void on_ready(struct conn *c, uint32_t events) {
       on_stream(c, bytes, (size_t)n, time_us(CLOCK_REALTIME));
     else
       on_answer(c, bytes, (size_t)n);
-    if (n < (ssize_t)sizeof(bytes))
+    if (!c->tls && n < (ssize_t)sizeof(bytes))
       break; /* edge-triggered: what comes later tells again */
   }
   if (c->state == CONNECTING && events & (EPOLLERR | EPOLLHUP))
@@ -284,16 +322,19 @@ static void target_take(const char *text) {
 }
 
 static void options_take(int argc, char **argv) {
-  static const struct option names[] = {
-      {"target", 1, 0, 't'},  {"streams", 1, 0, 's'}, {"connections", 1, 0, 'c'},
-      {"seconds", 1, 0, 'n'}, {"ramp", 1, 0, 'r'},    {"spread", 1, 0, 'a'},
-      {"from", 1, 0, 'f'},    {"path", 1, 0, 'p'},    {0, 0, 0, 0}};
+  static const struct option names[] = {{"target", 1, 0, 't'},      {"streams", 1, 0, 's'},
+                                        {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 'n'},
+                                        {"ramp", 1, 0, 'r'},        {"spread", 1, 0, 'a'},
+                                        {"from", 1, 0, 'f'},        {"path", 1, 0, 'p'},
+                                        {"tls", 0, 0, 'l'},         {0, 0, 0, 0}};
   for (int c; (c = getopt_long(argc, argv, "", names, NULL)) != -1;) {
     unsigned n = optarg ? (unsigned)atoi(optarg) : 0;
     if (c == 't')
       target_take(optarg);
     else if (c == 'p')
       o.path = optarg;
+    else if (c == 'l')
+      o.tls = 1;
     else if (c == '?')
       exit(2);
     else
@@ -309,13 +350,14 @@ static void options_take(int argc, char **argv) {
   if (!o.target.sin_port || !n_conns || !o.ramp || o.spread > 250) {
     fprintf(stderr,
             "usage: httpgen --target IP:PORT --streams N | --connections N [--seconds S --path P] "
-            "[--ramp N --spread N --from N]\n");
+            "[--ramp N --spread N --from N --tls]\n");
     exit(2);
   }
 }
 
 int main(int argc, char **argv) {
   options_take(argc, argv);
+  (void)signal(SIGPIPE, SIG_IGN);
   request_bytes = (size_t)snprintf(
       request, sizeof(request), "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s%s%sAccept: %s\r\n\r\n",
       o.streams ? "/admin/v1/events" : o.path, o.token ? "Authorization: Bearer " : "",
@@ -324,7 +366,8 @@ int main(int argc, char **argv) {
   conns = calloc(n_conns, sizeof(*conns));
   ages = malloc(AGES_MAX * sizeof(*ages));
   poller = epoll_create1(EPOLL_CLOEXEC);
-  if (!conns || !ages || poller < 0)
+  tls = o.tls ? SSL_CTX_new(TLS_client_method()) : NULL;
+  if (!conns || !ages || poller < 0 || (o.tls && !tls))
     die("start");
   run();
   return 0;
