@@ -8,7 +8,7 @@ const names = (text) => Object.fromEntries(text.split(/\s+/).map((name) => [name
 const COMMON = names('console setTimeout clearTimeout setInterval clearInterval URL URLSearchParams AbortController fetch crypto Event');
 const BROWSER = names(`window document location history navigator sessionStorage isSecureContext addEventListener
   removeEventListener EventTarget CustomEvent EventSource AudioContext MediaStream RTCPeerConnection Response
-  localStorage matchMedia getComputedStyle ResizeObserver Blob scrollTo`);
+  localStorage matchMedia getComputedStyle ResizeObserver Blob scrollTo MutationObserver requestAnimationFrame`);
 
 const RULES = {
   'prefer-const': 'error',

@@ -105,7 +105,7 @@ function walk(event) {
 }
 
 /** The tab key comes to one row: the one that had focus last, else the chosen one, else the first. */
-function rest(list, wanted) {
+function restOn(list, wanted) {
   const old = list.querySelector('[tabindex="0"]'), next = wanted ?? old ?? list.querySelector('[aria-pressed="true"]') ?? list.querySelector('button');
   if (!next || next === old) return;
   if (old) old.tabIndex = -1;
@@ -127,13 +127,13 @@ const MANY = 120; // from here on, rows out of sight are not laid out
 export function Ladder({ timeline, items, chosen, onChoose }) {
   const lanes = lanesOf(timeline), gateway = lanes.indexOf('gateway');
   const shape = `lanes-${Math.min(6, lanes.length)}`, list = useRef();
-  useEffect(() => rest(list.current));
+  useEffect(() => restOn(list.current));
   useEffect(() => {
     const row = chosen && [...list.current.querySelectorAll('button')].find((b) => b.dataset.key === chosen);
-    if (row) rest(list.current, row);
+    if (row) restOn(list.current, row);
     row?.scrollIntoView({ block: 'nearest' });
   }, [chosen]);
-  return html`<div class=${`ladder ${shape} ${items.length > MANY ? 'many' : ''}`} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && rest(list.current, e.target)}>
+  return html`<div class=${`ladder ${shape} ${items.length > MANY ? 'many' : ''}`} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && restOn(list.current, e.target)}>
     <div class="lanes" aria-hidden="true"><span class="at">s</span><span class="track">${lanes.map((lane, i) => html`<span style=${{ gridColumn: `${2 * i + 1} / span 2` }}>${laneTitle(lane)}</span>`)}</span></div>
     <ol ref=${list} aria-label="Messages and events in order of time" aria-describedby="ladder-hint">${items.map((item, i) => html`<${Row} key=${item.key} item=${item} gap=${i ? item.t_us - items[i - 1].t_us : 0}
       isChosen=${chosen === item.key} gateway=${gateway} lanes=${lanes.length} call=${timeline.call} onChoose=${onChoose} />`)}</ol>

@@ -35,9 +35,9 @@ let isFresh = false; // a snapshot begins: what was shown before it goes with th
 function flush() {
   flushTimer = 0;
   const next = {};
-  const open = (kind) => (next[kind] ??= new Map(isFresh ? [] : STORES[kind].value));
-  if (isFresh) Object.keys(STORES).forEach(open);
-  for (const [kind, key, row] of waiting) row ? open(kind).set(key, row) : open(kind).delete(key);
+  const opened = (kind) => (next[kind] ??= new Map(isFresh ? [] : STORES[kind].value));
+  if (isFresh) Object.keys(STORES).forEach(opened);
+  for (const [kind, key, row] of waiting) row ? opened(kind).set(key, row) : opened(kind).delete(key);
   waiting = [];
   isFresh = false;
   batch(() => Object.entries(next).forEach(([kind, map]) => (STORES[kind].value = map)));

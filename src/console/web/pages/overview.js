@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo } from 'preact/hooks';
 import { enc } from '../api.js';
-import { calls, config, openAlarms, overview, trunks } from '../live.js';
+import { config, openAlarms, overview, trunks } from '../live.js';
 import { Plot } from '../plot.js';
 import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, Table, html, useData } from '../ui.js';
 import { DASH, number, span, words } from '../words.js';
@@ -13,6 +13,7 @@ import { FAILURES, bad } from './records.js';
 import { TrunkTable, isTrunkDown, reach, worstFirst } from './trunks.js';
 
 const FULL = 0.9, MOS_BAD = 3.5, DAYS_BAD = 14;
+const isFull = (c) => Boolean(c.max) && c.live >= FULL * c.max;
 
 const times = (series) => {
   const end = Date.parse(series.at) / 1000, n = series.live.length;
@@ -34,22 +35,27 @@ const worstOf = (rows) => worstFirst(rows).find((t) => reach(t) <= 100);
 const firstToEnd = (rows) => (rows ?? []).filter((c) => Number.isFinite(c.days_left)).toSorted((a, b) => a.days_left - b.days_left)[0];
 const lastOf = (list) => (list ?? []).findLast((v) => v !== null);
 
-function Numbers({ now, rows, alarms, ends }) {
-  const { calls: c, today, media, trunks: t } = now;
-  const worst = worstOf(rows), mos = lastOf(now.series?.mos);
-  return html`<${Figures}>
-    <${Figure} label="Live calls" value=${number(c.live)} unit=${c.max ? `of ${number(c.max)}` : ''} tone=${c.max && c.live >= FULL * c.max ? 'bad' : ''} />
+const CallFigures = ({ calls: c, mos }) => html`
+    <${Figure} label="Live calls" value=${number(c.live)} unit=${c.max ? `of ${number(c.max)}` : ''} tone=${isFull(c) ? 'bad' : ''} />
     <${Figure} label="New calls" value=${number(c.rate_s, 1)} unit="a second" />
+    <${Figure} label="MOS" value=${number(mos ?? null, 2)} note="the latest mean" tone=${mos && mos < MOS_BAD ? 'bad' : ''} />`;
+
+const TodayFigures = ({ today }) => html`
     <${Figure} label="Answered today" value=${number(today.asr, 1)} unit="%" note=${`${number(today.answered)} of ${number(today.calls)}; ${number(today.failed)} failed, ${number(today.refused)} refused`} />
-    <${Figure} label="MOS" value=${number(mos ?? null, 2)} note="the latest mean" tone=${mos && mos < MOS_BAD ? 'bad' : ''} />
+    <${Figure} label="Post-dial delay" value=${number(today.pdd_ms)} unit="ms" note=${`mean length ${today.acd_s ? `${number(today.acd_s)} s` : DASH}`} />`;
+
+const TrunkFigures = ({ trunks: t, worst }) => html`
     <${Figure} label="Trunks online" value=${number(t.online)} unit=${`of ${number(t.total)}`} tone=${t.online < t.total ? 'bad' : ''} />
-    <${Figure} label="Worst trunk reaches" value=${worst ? number(reach(worst), 1) : DASH} unit="%" note=${worst ? html`<a href=${`#/trunks/${enc(worst.name)}`}><${Peer} text=${worst.name} /></a>` : 'too few calls so far'} />
-    <${Figure} label="Alarms" value=${number(alarms)} unit="open" tone=${alarms ? 'bad' : ''} />
-    <${Figure} label="First certificate ends" value=${ends ? number(ends.days_left) : DASH} unit="days left" tone=${ends && ends.days_left < DAYS_BAD ? 'bad' : ''} note=${ends ? html`<a href="#/certificates">${words(ends.use)}</a>${ends.trunk && html` <${Peer} text=${ends.trunk} />`}` : ''} />
-    <${Figure} label="Post-dial delay" value=${number(today.pdd_ms)} unit="ms" note=${`mean length ${today.acd_s ? `${number(today.acd_s)} s` : DASH}`} />
-    <${Figure} label="Media" value=${media.connected ? (media.backend ?? 'connected') : 'not connected'} tone=${media.connected ? '' : 'bad'} note=${`${media.workers === 1 ? '1 worker' : `${number(media.workers)} workers`}, load ${number((media.load ?? 0) * 100)} %`} />
-  <//>`;
-}
+    <${Figure} label="Worst trunk reaches" value=${worst ? number(reach(worst), 1) : DASH} unit="%" note=${worst ? html`<a href=${`#/trunks/${enc(worst.name)}`}><${Peer} text=${worst.name} /></a>` : 'too few calls so far'} />`;
+
+const CertificateFigure = ({ ends }) => html`<${Figure} label="First certificate ends" value=${ends ? number(ends.days_left) : DASH} unit="days left" tone=${ends && ends.days_left < DAYS_BAD ? 'bad' : ''}
+      note=${ends ? html`<a href="#/certificates">${words(ends.use)}</a>${ends.trunk && html` <${Peer} text=${ends.trunk} />`}` : ''} />`;
+
+const MediaFigure = ({ media }) => html`<${Figure} label="Media" value=${media.connected ? (media.backend ?? 'connected') : 'not connected'} tone=${media.connected ? '' : 'bad'} note=${`${media.workers === 1 ? '1 worker' : `${number(media.workers)} workers`}, load ${number((media.load ?? 0) * 100)} %`} />`;
+
+const Numbers = ({ now, rows, alarms, ends }) => html`<${Figures}>
+    <${CallFigures} calls=${now.calls} mos=${lastOf(now.series?.mos)} /><${TodayFigures} today=${now.today} /><${TrunkFigures} trunks=${now.trunks} worst=${worstOf(rows)} />
+    <${Figure} label="Alarms" value=${number(alarms)} unit="open" tone=${alarms ? 'bad' : ''} /><${CertificateFigure} ends=${ends} /><${MediaFigure} media=${now.media} /><//>`;
 
 /** What is wrong besides the alarms: [tone, sentence, page, word of the link]. */
 function needsOf({ now, rows, alarms, ends, pending }) {
@@ -57,7 +63,7 @@ function needsOf({ now, rows, alarms, ends, pending }) {
   return [
     !now.media.connected && ['bad', 'The media program is not connected: no call has a sound.', 'system', 'Look at the machine'],
     pending && ['warn', 'A configuration is on probation: unless somebody confirms it, it is taken back.', 'config', 'Look at it'],
-    max && live >= FULL * max && ['warn', `${number(live)} of ${number(max)} calls are alive: soon new ones are refused.`, 'calls', 'See who calls'],
+    isFull(now.calls) && ['warn', `${number(live)} of ${number(max)} calls are alive: soon new ones are refused.`, 'calls', 'See who calls'],
     ...rows.filter((t) => isTrunkDown(t) && !told.has(t.name)).slice(0, 10).map((t) => ['bad', `Trunk ${t.name} is down.`, `trunks/${enc(t.name)}`, 'See why']),
     ends && ends.days_left < DAYS_BAD && !alarms.some((a) => /certificate/i.test(a.kind)) && ['warn', ends.days_left < 0 ? 'A certificate has ended.' : `A certificate ends in ${number(ends.days_left)} days.`, 'certificates', 'See which'],
   ].filter(Boolean);
