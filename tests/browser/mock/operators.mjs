@@ -150,15 +150,23 @@ export class Operators {
     for (const reply of this.streams ?? []) reply.end();
   }
 
+  /** All open streams tell everything again, as it is now. */
+  retell() {
+    for (const reply of this.streams ?? []) reply.retell();
+  }
+
   events(reply) {
     (this.streams ??= new Set()).add(reply);
     reply.writeHead(200, { 'Content-Type': 'text/event-stream' });
     const tell = (event, data) => reply.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
-    tell('overview', this.s.overview);
-    for (const c of this.s.calls.slice(0, 100)) tell('call', c); // as the gateway does
-    for (const t of this.s.trunks) tell('trunk', t);
-    for (const a of this.s.alarms) tell('alarm', a);
-    tell('config', { version: '00a1', confirm_by: this.s.config.pending?.confirm_by ?? null });
+    reply.retell = () => {
+      tell('overview', this.s.overview);
+      for (const c of this.s.calls.slice(0, 100)) tell('call', c); // as the gateway does
+      for (const t of this.s.trunks) tell('trunk', t);
+      for (const a of this.s.alarms) tell('alarm', a);
+      tell('config', { version: '00a1', confirm_by: this.s.config.pending?.confirm_by ?? null });
+    };
+    reply.retell();
     if (!this.beats) return;
     const beat = setInterval(() => this.s.calls.forEach((c) => tell('call', { ...c, mos: 4 + Math.random() / 4 })), 1000);
     reply.on('close', () => clearInterval(beat));
