@@ -184,6 +184,7 @@ static void put_leg(const struct leg *l, uint64_t from_us, struct why_leg *ret) 
                           .rx = flow_of(&f.rx, f.mos_rx_centi),
                           .tx = flow_of(&f.tx, f.mos_tx_centi),
                           .dumb_ms = f.silent_ms,
+                          .unheard_ms = since_ms(f.unheard_us, from_us),
                           .rtt_ms = f.rtt_us / 1000};
   ret->tx.lost = f.remote_lost;
   ret->ptime_ms = ptime_of_way(&f.rx);

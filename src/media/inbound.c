@@ -226,10 +226,12 @@ static enum drop take_opened(struct session *s, struct remote *r, struct packet 
     assoc_heard(s, p);
   if (s->path)
     path_heard(s, r, p);
-  if (is_rtcp)
+  if (is_rtcp) {
+    s->report.sent = s->tx.packets;
     return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, s->n_strms, s->w->now_us)
                ? DROP_NONE
                : DROP_NOT_RTCP;
+  }
   s->heard_us = s->w->now_us;
   if (!s->first_us)
     s->first_us = s->heard_us;

@@ -4,7 +4,7 @@
 
 #include "base/rand.h"
 
-enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4 };
+enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4, STUCK_US = 3000000, STUCK_PACKETS = 100 };
 
 static uint64_t epoch_us; /* epoch_us is what makes a monotonic time one since 1900. */
 
@@ -29,9 +29,19 @@ static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_
     r->rtt_us = r->rtt_us ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
 }
 
+/* Its highest number stands still although we send. */
+static void note_progress(struct report *r, uint32_t max_seq, uint64_t now_us) {
+  if (max_seq != r->remote_max_seq || !r->moved_us) {
+    r->moved_us = now_us;
+    r->moved_sent = r->sent;
+  }
+  r->is_stuck = now_us - r->moved_us >= STUCK_US && r->sent - r->moved_sent >= STUCK_PACKETS;
+}
+
 static void take_block(struct report *r, const struct rtcp_block *b, uint64_t now_us) {
   r->remote_lost = b->lost > 0 ? (uint32_t)b->lost : 0;
   r->remote_fraction = b->fraction;
+  note_progress(r, b->max_seq, now_us);
   r->remote_max_seq = b->max_seq;
   if (!r->events_us || now_us - r->events_us > REPORT_EVENTS_US)
     r->remote_jitter = b->jitter;

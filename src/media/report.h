@@ -26,6 +26,10 @@ struct report {
   bool has_remote;    /* has_remote: such a block came since the last quality. */
   uint64_t events_us; /* events_us is when we last sent a telephone-event; 0: never. */
   uint32_t rtt_us;
+  /* sent is the packets that we sent till now, moved_us when a block last said that one came there, and
+   * moved_sent what was sent by then. is_stuck: since then none did. */
+  uint64_t sent, moved_us, moved_sent;
+  bool is_stuck;
   struct rtcpxr_voip xr;         /* xr is the peer's last VoIP metrics about us; xr.ssrc 0: none. */
   uint32_t rrt_ssrc, rrt_middle; /* of the peer's reference time that we owe an answer; 0: none */
   uint64_t rrt_us;

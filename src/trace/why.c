@@ -141,6 +141,11 @@ static bool is_one_way(const struct why_view *v) {
   return v->f->is_answered && v->l->dumb_ms >= DEAF_MS;
 }
 
+static bool is_unheard(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  return v->f->is_answered && l->unheard_ms && !l->is_held && v->f->ms >= l->unheard_ms + DEAF_MS;
+}
+
 static bool is_late(const struct why_view *v) {
   return v->f->is_answered && v->l->rx.packets > 0 && sends(v->l) && v->l->first_ms >= LATE_MS;
 }

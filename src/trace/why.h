@@ -107,6 +107,7 @@ struct why_leg {
   bool has_level;
   uint32_t sound_ms; /* when it was last louder than silence; 0: never */
   uint32_t dumb_ms;  /* one-way silence, summed up */
+  uint32_t unheard_ms; /* since when it gets nothing of ours, by its own reports; 0: it does */
   uint32_t rtt_ms;
   uint16_t ptime_ms, agreed_ms; /* of what comes, by its size; of our description; 0: unknown */
   struct why_client client;     /* of apps */

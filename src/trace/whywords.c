@@ -127,6 +127,7 @@ static void add_statuses(const struct why_view *v, struct text *t) {
   }
 }
 static void add_bad_at(const struct why_view *v, struct text *t) { add_clock(t, v->l->bad_ms); }
+static void add_unheard(const struct why_view *v, struct text *t) { add_clock(t, v->l->unheard_ms); }
 static void add_took(const struct why_view *v, struct text *t) { add_span(t, v->t->ms); }
 
 #define ROW(word) \
@@ -142,7 +143,7 @@ static const struct {
     ROW(pt),        ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
     ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
     ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
-    ROW(concealed), ROW(failures),  ROW(statuses),
+    ROW(concealed), ROW(failures),  ROW(statuses), ROW(unheard),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

@@ -6,6 +6,7 @@ import os
 import re
 import select
 import signal
+import struct
 import time
 
 import aiortc_client
@@ -280,6 +281,18 @@ def one_way(house):
         media.muted = False
         both(bob, media)
         why(house, ended(d, bob, 1), "one_way", "nothing came from carrier (trunk plain) for ", "while the other side was heard")
+
+
+@FAULTS.scenario("hears_nothing: the carrier's reports say that nothing of ours comes there any more")
+def hears_nothing(house):
+    with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
+        d, _ = call_in(sip, bob, media)
+        both(bob, media)
+        media.reporting, highest = False, media.seqs[-1]
+        for _ in range(10):
+            media.throw_rtcp(struct.pack("!BBHI4sIIIII", 0x81, 201, 7, media.ssrc, next(iter(media.ssrcs)), 0, highest, 0, 0, 0))
+            time.sleep(0.5)
+        why(house, ended(d, bob, 0), "hears_nothing", "carrier (trunk plain) hears nothing of us since 0:0")
 
 
 @FAULTS.scenario("silent_microphone: packets come, and nobody is in them")

@@ -67,6 +67,31 @@ Test(strm, what_overtakes_is_jitter_too) {
   cr_assert(strm_jitter_us(&s) > 35000 && strm_jitter_us(&s) < 45000, "%u", strm_jitter_us(&s));
 }
 
+/* A report about what a sent, that says n as the highest number. */
+static void told(struct report *a, uint32_t n, uint64_t sent, uint64_t now_us) {
+  uint8_t rr[32] = {0x81, 201, 0, 7, 0, 0, 0, 2, 0, 0, 0, 1};
+  rr[18] = (uint8_t)(n >> 8);
+  rr[19] = (uint8_t)n;
+  a->sent = sent;
+  cr_assert(report_input(a, rr, sizeof(rr), 1, NULL, 0, now_us));
+}
+
+Test(report, a_number_that_stands_still_while_we_send) {
+  struct report a;
+  report_init(&a, 0);
+  told(&a, 50, 60, 1000 * MS);
+  told(&a, 300, 310, 6000 * MS);
+  cr_assert_not(a.is_stuck);
+  told(&a, 300, 410, 8000 * MS); /* for two seconds */
+  cr_assert_not(a.is_stuck);
+  told(&a, 300, 510, 10000 * MS);
+  cr_assert(a.is_stuck && a.moved_us == 6000 * MS);
+  told(&a, 520, 530, 11000 * MS);
+  cr_assert_not(a.is_stuck);
+  told(&a, 520, 530, 19000 * MS); /* on hold: nothing goes there */
+  cr_assert_not(a.is_stuck);
+}
+
 Test(strm, report_block_has_the_interval) {
   struct strm s;
   struct rtcp_block b;

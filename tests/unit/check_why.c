@@ -128,6 +128,19 @@ Test(why, not_verified_for_a_while) {
      "ones verified again");
 }
 
+Test(why, one_that_hears_nothing) {
+  struct why_facts f = good();
+  f.legs[0].unheard_ms = 12400;
+  is(&f, CAUSE_UNHEARD,
+     "carrier (trunk demo) hears nothing of us since 0:12: we send, and by its own reports nothing more came "
+     "there");
+  f.legs[0].unheard_ms = 28000; /* too short to be noticed */
+  is(&f, CAUSE_NONE, "");
+  f.legs[0].unheard_ms = 12400;
+  f.legs[0].is_held = true;
+  is(&f, CAUSE_NONE, "");
+}
+
 Test(why, digits_by_a_number_that_was_not_agreed) {
   struct why_facts f = good();
   f.legs[0].bad_payload = 300;
