@@ -88,7 +88,7 @@ static void add_quality(const struct session *s, struct mset_facts *ret) {
   ret->mos_rx_centi = quality_centi(&q->up);
   ret->mos_tx_centi = quality_centi(&q->down);
   ret->silent_ms = (uint32_t)(silent_us / 1000);
-  ret->unheard_us = s->report.is_stuck ? s->report.moved_us : 0;
+  ret->unheard_us = report_stuck_us(&s->report, s->w->now_us);
   ret->level_rx_dbov = s->level_rx_dbov;
   ret->level_tx_dbov = MSET_LEVEL_UNKNOWN;
 }

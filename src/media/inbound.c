@@ -227,7 +227,7 @@ static enum drop take_opened(struct session *s, struct remote *r, struct packet 
   if (s->path)
     path_heard(s, r, p);
   if (is_rtcp) {
-    s->report.sent = s->tx.packets;
+    s->report.sent = (uint32_t)s->tx.packets;
     return report_input(&s->report, p->bytes, p->n, s->ssrc, s->strms, s->n_strms, s->w->now_us)
                ? DROP_NONE
                : DROP_NOT_RTCP;

@@ -4,7 +4,7 @@
 
 #include "base/rand.h"
 
-enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4, STUCK_US = 3000000, STUCK_PACKETS = 100 };
+enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4, STUCK_MS = 3000, STUCK_PACKETS = 100 };
 
 static uint64_t epoch_us; /* epoch_us is what makes a monotonic time one since 1900. */
 
@@ -31,11 +31,16 @@ static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_
 
 /* Its highest number stands still although we send. */
 static void note_progress(struct report *r, uint32_t max_seq, uint64_t now_us) {
-  if (max_seq != r->remote_max_seq || !r->moved_us) {
-    r->moved_us = now_us;
+  uint32_t now_ms = (uint32_t)(now_us / 1000);
+  if (max_seq != r->remote_max_seq || !r->moved_ms) {
+    r->moved_ms = now_ms ? now_ms : 1;
     r->moved_sent = r->sent;
   }
-  r->is_stuck = now_us - r->moved_us >= STUCK_US && r->sent - r->moved_sent >= STUCK_PACKETS;
+  r->is_stuck = now_ms - r->moved_ms >= STUCK_MS && r->sent - r->moved_sent >= STUCK_PACKETS;
+}
+
+uint64_t report_stuck_us(const struct report *r, uint64_t now_us) {
+  return r->is_stuck ? now_us - (uint64_t)((uint32_t)(now_us / 1000) - r->moved_ms) * 1000 : 0;
 }
 
 static void take_block(struct report *r, const struct rtcp_block *b, uint64_t now_us) {

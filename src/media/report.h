@@ -23,18 +23,20 @@ struct report {
    * was not about telephone-events: their timestamps stand still, which peers take for jitter. */
   uint32_t remote_lost, remote_jitter, remote_max_seq;
   uint8_t remote_fraction;
+  bool is_stuck;      /* is_stuck: none came there since moved_ms. */
   bool has_remote;    /* has_remote: such a block came since the last quality. */
   uint64_t events_us; /* events_us is when we last sent a telephone-event; 0: never. */
   uint32_t rtt_us;
-  /* sent is the packets that we sent till now, moved_us when a block last said that one came there, and
-   * moved_sent what was sent by then. is_stuck: since then none did. */
-  uint64_t sent, moved_us, moved_sent;
-  bool is_stuck;
+  /* sent is the packets that we sent till now, moved_ms when a block last said that one came there, and
+   * moved_sent what was sent by then; all modulo 2^32. */
+  uint32_t sent, moved_ms, moved_sent;
   struct rtcpxr_voip xr;         /* xr is the peer's last VoIP metrics about us; xr.ssrc 0: none. */
   uint32_t rrt_ssrc, rrt_middle; /* of the peer's reference time that we owe an answer; 0: none */
   uint64_t rrt_us;
 };
 
+/* Since when nothing comes there, by its blocks; 0: it does. */
+uint64_t report_stuck_us(const struct report *r, uint64_t now_us);
 struct report_ours { /* what we send */
   uint32_t ssrc, ts; /* ts is what a packet made now would be stamped with. */
   uint64_t packets, octets;

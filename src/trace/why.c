@@ -162,8 +162,13 @@ static bool is_lossy_there(const struct why_view *v) {
 
 static bool is_poor(const struct why_view *v) {
   const struct why_leg *l = v->l;
-  return v->f->is_answered && ((l->rx.mos_x100 && l->rx.mos_x100 < POOR_X100) ||
-                               (l->tx.mos_x100 && l->tx.mos_x100 < POOR_X100));
+  return v->f->is_answered && l->rx.mos_x100 && l->rx.mos_x100 < POOR_X100;
+}
+
+/* What it was sent, by its own reports. */
+static bool is_poor_there(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  return v->f->is_answered && l->tx.mos_x100 && l->tx.mos_x100 < POOR_X100;
 }
 
 static bool is_jittery(const struct why_view *v) {

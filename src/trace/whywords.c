@@ -49,7 +49,12 @@ static void add_sound(const struct why_view *v, struct text *t) {
 }
 
 static void add_mos(const struct why_view *v, struct text *t) {
-  uint16_t rx = v->l->rx.mos_x100, tx = v->l->tx.mos_x100, mos = !rx || (tx && tx < rx) ? tx : rx;
+  uint16_t mos = v->l->rx.mos_x100;
+  text_add(t, "%u.%02u", mos / 100, mos % 100);
+}
+
+static void add_mos_there(const struct why_view *v, struct text *t) {
+  uint16_t mos = v->l->tx.mos_x100;
   text_add(t, "%u.%02u", mos / 100, mos % 100);
 }
 
@@ -97,6 +102,7 @@ NUMBER(strangers, v->l->wrong_source)
 NUMBER(unknown, v->l->bad_payload)
 NUMBER(pt, v->l->payload_type)
 NUMBER(jitter, v->l->rx.jitter_ms)
+NUMBER(jitter_there, v->l->tx.jitter_ms)
 NUMBER(rtt, v->l->rtt_ms)
 NUMBER(received, v->l->client.received)
 NUMBER(ptime, v->l->ptime_ms)
@@ -144,6 +150,7 @@ static const struct {
     ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
     ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
     ROW(concealed), ROW(failures),  ROW(statuses), ROW(unheard),
+    ROW(mos_there), ROW(jitter_there),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

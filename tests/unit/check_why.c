@@ -326,6 +326,11 @@ Test(why, how_good) {
   rx->mos_x100 = 245;
   is(&f, CAUSE_MOS,
      "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss and 3 ms jitter with PCMU");
+  f = good();
+  f.legs[0].tx.mos_x100 = 171; /* it was not the one that sounded bad */
+  f.legs[0].tx.jitter_ms = 990;
+  is(&f, CAUSE_MOS_THERE,
+     "carrier (trunk demo) was reached badly: MOS 1.71 at 0.0 % loss and 990 ms jitter, by its own reports");
 }
 
 Test(why, what_apps_tell_of_themselves) {
