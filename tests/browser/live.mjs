@@ -154,6 +154,43 @@ const tests = {
   },
 };
 
+// What the operators' listener says.
+const operators = async (path) =>
+  (await fetch(`${demo.admin.url}/admin/v1/${path}`, { headers: { authorization: `Bearer ${demo.admin.token}` } })).json();
+
+// Runs in the page: nothing may be played, as where autoplay is blocked.
+function blockPlaying() {
+  Object.defineProperty(window.HTMLMediaElement.prototype, 'srcObject', { set() {}, get: () => null });
+  window.HTMLMediaElement.prototype.play = () => Promise.reject(new window.DOMException('blocked', 'NotAllowedError'));
+}
+
+// A page that plays nothing says so by its own statistics, and the call's cause is that.
+tests.mute = async () => {
+  const browser = await launch(['--ignore-certificate-errors']);
+  try {
+    const context = await browser.newContext({ permissions: ['microphone'], ignoreHTTPSErrors: true });
+    const page = await context.newPage();
+    await page.addInitScript(blockPlaying);
+    await page.goto(`${demo.base}/phone#token=${demo.users.alice.token}`);
+    await page.locator('#status[data-ready="true"]').waitFor({ timeout: 10_000 });
+    await page.fill('#dial', demo.dial.tone);
+    await page.click('#call-button');
+    const connected = page.locator('.call-card[data-state="connected"]');
+    await connected.waitFor({ timeout: 15_000 });
+    const id = await connected.getAttribute('data-call');
+    let cause = null;
+    for (let tries = 0; tries < 100 && !cause; tries++) {
+      await sleep(250);
+      const { calls } = await operators('calls');
+      cause = calls.find((c) => c.id === id)?.cause;
+    }
+    assert.match(String(cause), /^app \(user alice\) plays nothing of what it receives \(\d+ packets came there\)/);
+    await page.click(`[data-call="${id}"] [data-action="hangup"]`);
+  } finally {
+    await browser.close();
+  }
+};
+
 const name = positionals[0];
 if (!tests[name]) {
   console.error(`tests: ${Object.keys(tests).join(' ')}`);

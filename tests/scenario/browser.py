@@ -22,6 +22,7 @@ BROWSER.scenario("./run call's two calls: tones, digits, SRTP on both legs, both
 BROWSER.scenario("ICE restart in mid-call")(live("ice-restart"))
 BROWSER.scenario("a fresh peer connection in mid-call")(live("fresh-connection"))
 BROWSER.scenario("hold and resume")(live("hold"))
+BROWSER.scenario("plays_nothing: a page that may not play says so by its own statistics, and it is the call's cause")(live("mute"))
 BROWSER.scenario("the page: token link, dial, reload without losing the call, hang up")(live("page"))
 
 
