@@ -198,7 +198,7 @@ static void a_prompt_over_the_call(void) {
   a.ts = b.ts = 1000;
   for (unsigned i = 0; i < 5; i++) {
     say(&a, 1000), say(&b, 1000);
-    CHECK(leg_take_rtp(&a, 500, &g));
+    CHECK(leg_take_rtp(&a, COME_MS, &g));
   }
   int fd = wav_new(600, true);
   CHECK(play(a.id, fd, 2, true, 5).h.type == MSET_OK);
@@ -213,7 +213,7 @@ static void a_prompt_over_the_call(void) {
   CHECK(done.play_done.op == 5 && done.play_done.error == 0);
   CHECK(frames >= 57 && frames <= 64, "%u frames of 1.2 s", frames);
   say(&b, 1000);
-  CHECK(leg_take_rtp(&a, 500, &g), "the call goes on");
+  CHECK(leg_take_rtp(&a, COME_MS, &g), "the call goes on");
   leg_close(&a);
   leg_close(&b);
 }
@@ -266,10 +266,10 @@ static void a_listener(void) {
   CHECK(tap(b.id, c.id) == 0);
   for (unsigned i = 0; i < 30; i++) { /* b's A-law, whole for a and for c */
     say(&b, 440);
-    CHECK(leg_take_rtp(&a, 500, &g) && leg_take_rtp(&c, 500, &g), "frame %u", i);
+    CHECK(leg_take_rtp(&a, COME_MS, &g) && leg_take_rtp(&c, COME_MS, &g), "frame %u", i);
     say(&c, 1000); /* is not heard */
     say(&a, 1000); /* goes to b alone */
-    CHECK(leg_take_rtp(&b, 500, &g));
+    CHECK(leg_take_rtp(&b, COME_MS, &g));
   }
   for (unsigned i = 0; i < 20; i++)
     say(&b, 440);
@@ -279,10 +279,10 @@ static void a_listener(void) {
   CHECK(tap(a.id, 99999) == -ENOENT);
   CHECK(tap(b.id, 0) == 0 && tap(a.id, c.id) == 0);
   say(&b, 440);
-  CHECK(leg_take_rtp(&a, 500, &g) && leg_drain(&c) == 0);
+  CHECK(leg_take_rtp(&a, COME_MS, &g) && leg_drain(&c) == 0);
   leg_close(&c);
   say(&a, 440);
-  CHECK(leg_take_rtp(&b, 500, &g), "the listener is gone, the call is not");
+  CHECK(leg_take_rtp(&b, COME_MS, &g), "the listener is gone, the call is not");
   leg_close(&a);
   leg_close(&b);
 }
