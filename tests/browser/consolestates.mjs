@@ -169,3 +169,13 @@ states['a call of 500 messages and an hour is quick'] = async ({ page, mock }) =
   console.log(`# 500 messages, an hour: drawn in ${drawn} ms, the next message in ${Math.round(took[10])} ms (median), ${Math.round(took[19])} ms at worst`);
   assert.ok(drawn < 5000 && took[10] < 200, `${drawn} ms, ${took[10]} ms`);
 };
+
+states['a line slower than the page asks is waited for'] = async ({ page, mock }) => {
+  await page.route('**/timeline', async (route) => {
+    await new Promise((done) => setTimeout(done, 1600));
+    await route.continue().catch(() => {}); // given up meanwhile
+  });
+  await enter(page, mock.base);
+  await page.evaluate(() => (window.location.hash = '/calls/c_live'));
+  await page.locator('.ladder button').first().waitFor({ timeout: 8000 });
+};

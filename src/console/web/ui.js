@@ -131,15 +131,22 @@ export function Field({ label, hint, name, value, onInput, type = 'text', option
 export function useData(path, { every } = {}) {
   const [state, set] = useState({ data: null, problem: null, busy: true });
   const [turn, setTurn] = useState(0);
+  const isAsked = useRef(false); // a slow line: what is on its way is waited for, not asked anew
   useEffect(() => {
     if (!path) return undefined;
     const abort = new AbortController();
+    isAsked.current = true;
     set((s) => ({ ...s, busy: true }));
     get(path, { signal: abort.signal }).then(
       (data) => set({ data, problem: null, busy: false }),
       (problem) => problem.name !== 'AbortError' && set((s) => ({ data: s.data, problem, busy: false })),
-    );
-    return () => abort.abort();
+    ).finally(() => {
+      if (!abort.signal.aborted) isAsked.current = false;
+    });
+    return () => {
+      isAsked.current = false;
+      abort.abort();
+    };
   }, [path, turn]);
   const reload = useCallback(() => setTurn((t) => t + 1), []);
   const isUnreached = Boolean(state.problem) && [0, 502, 503, 504].includes(state.problem.status);
@@ -147,7 +154,7 @@ export function useData(path, { every } = {}) {
     if (isUnreached && link.value === 'open') reload();
   }, [link.value]);
   useEffect(() => {
-    const timer = every && setInterval(() => !document.hidden && reload(), every);
+    const timer = every && setInterval(() => !document.hidden && !isAsked.current && reload(), every);
     return () => clearInterval(timer);
   }, [every]);
   return { ...state, reload };

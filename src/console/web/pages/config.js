@@ -124,6 +124,7 @@ function Editor({ config: opened, onDone }) {
     setSeen({ diff: await post('config/diff', c.candidate) });
   });
   return html`<${Text} c=${c} shown=${shown} setShown=${setShown} area=${area} onInput=${edit} />
+    ${!mayAdmin() && html`<p class="soft">The role admin changes it; yours looks${mayOperate() ? ' and validates' : ''}.</p>`}
     ${mayOperate() && html`<div class="row"><button type="button" disabled=${busy} onClick=${() => ask('validate')}>Validate</button><button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('diff')}>What changes?</button>
       <button type="button" disabled=${busy || !c.isChanged} onClick=${() => ask('replay', { hours: 24 })}>Replay yesterday's calls</button>${c.isChanged && html`<button type="button" onClick=${undo}>Undo the edit</button>`}</div>`}
     <${ProblemBox} problem=${problem} />
