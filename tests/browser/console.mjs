@@ -125,6 +125,9 @@ tests['the call page: differences of descriptions, cause'] = async ({ page, mock
   const told = page.locator('table', { hasText: 'What the app measured' });
   assert.match(await told.innerText(), /31 ms[\s\S]*1\.0 %[\s\S]*-14 dB[\s\S]*silent/);
   assert.equal(await page.locator('.plot canvas').count(), 3);
+  const lane = page.locator('.lane svg').first(), { width } = await lane.boundingBox();
+  await lane.click({ position: { x: (width * 17.4) / 38.5, y: 10 } });
+  await page.locator('.message-pane h2', { hasText: 're-INVITE 2' }).waitFor();
   assert.ok((await page.locator('.cell.bad').count()) > 5);
 };
 

@@ -38,21 +38,27 @@ function ticksOf(list, x) {
   return [...ticks.values()];
 }
 
-function Track({ label, note, children }) {
+function Track({ label, note, onPoint, children }) {
   const id = useId();
+  const point = (event) => onPoint(event.offsetX / event.currentTarget.clientWidth);
   return html`<div class="lane"><span class="name" id=${id}>${label}</span>
-    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id}><line x1="0" x2=${WIDTH} y1=${HEIGHT - 1} y2=${HEIGHT - 1} class="base" />${children}</svg>
+    <svg viewBox=${`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" role="img" aria-labelledby=${id} onClick=${point}><line x1="0" x2=${WIDTH} y1=${HEIGHT - 1} y2=${HEIGHT - 1} class="base" />${children}</svg>
     <span class="note">${note}</span></div>`;
 }
 
-export function Strip({ timeline, items, chosen }) {
+/** A click chooses what is nearest in time; who has no pointer walks the ladder below. */
+export function Strip({ timeline, items, chosen, onChoose }) {
   const end = endOf(timeline), x = (s) => Math.min(WIDTH - 2, (s / end) * WIDTH);
+  const choose = (list) => (share) => {
+    const far = (i) => Math.abs(i.t_us / 1e6 - share * end), near = list.reduce((best, i) => (far(i) < far(best) ? i : best), list[0]);
+    onChoose(near.key);
+  };
   const groups = GROUPS.map(([label, belongs]) => [label, items.filter(belongs)]).filter(([, list]) => list.length);
   const marks = !chosen ? null : html`<rect class="cursor" x=${x(chosen.t_us / 1e6)} y="0" width="2.5" height=${HEIGHT} />`;
   return html`<div class="strip">
-    ${groups.map(([label, list]) => html`<${Track} key=${label} label=${label} note=${`${list.length} ${list.length === 1 ? 'event' : 'events'}`}>
+    ${groups.map(([label, list]) => html`<${Track} key=${label} label=${label} onPoint=${choose(list)} note=${`${list.length} ${list.length === 1 ? 'event' : 'events'}`}>
       ${ticksOf(list, x).map((i) => html`<rect class=${`tick ${i.tone}`} x=${i.at} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
-    ${waysOf(timeline).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayName(m)} note=${sumOf(m.points)}>
+    ${waysOf(timeline).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayName(m)} onPoint=${choose(items)} note=${sumOf(m.points)}>
       ${cellsOf(m.points, end).map(({ at, grade, step }) => html`<rect class=${`cell ${grade}`} x=${x(at)} y=${HEIGHT - TALL[grade]} width=${Math.max(1, (step / end) * WIDTH - 0.6)} height=${TALL[grade]} />`)}${marks}<//>`)}
     <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${duration(end * 500)}</span><span>${duration(end * 1000)}</span></span><span class="note"></span></div>
   </div>`;

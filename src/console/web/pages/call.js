@@ -145,7 +145,7 @@ function Timeline({ timeline }) {
   };
   if (!items.length) return html`<${Section} title="Ladder"><${Empty} title="Nothing was captured for this call">The setting <code>records.trace</code> says of which calls a timeline is kept: all, failed, sampled or none.<//><//>`;
   const tools = html`${timeline.truncated && html`<${Badge} tone="warn">The middle was cut: the ring was full<//>`}${faults > 0 && html`<button type="button" class="small" onClick=${jump}>${faults === 1 ? 'The fault' : `Next of ${faults} faults`}</button>`}`;
-  return html`<${Section} title="One clock"><${Strip} timeline=${timeline} items=${items} chosen=${item} /><//>
+  return html`<${Section} title="One clock"><${Strip} timeline=${timeline} items=${items} chosen=${item} onChoose=${choose} /><//>
     <div class=${`talk ${item ? 'with-message' : ''}`}>
       <${Section} title="Ladder" tools=${tools}>
         <${Sift} timeline=${timeline} items=${items} shown=${shown.length} value=${value} onInput=${setValue} />

@@ -188,7 +188,7 @@ export function Trunk({ id }) {
   const asked = useData(live ? null : `trunks/${enc(id)}`);
   const row = live ?? asked.data?.status;
   const its = [...calls.value.values()].filter((c) => c.trunk === id || c.legs?.some((l) => l.peer === id));
-  return html`<${Head} title=${html`<${Peer} text=${id} />`} lead="Trunk" tools=${row && html`<${Drain} row=${row} />`} />
+  return html`<${Head} title=${html`<${Peer} text=${id} />`} lead=${html`Trunk ${row && html`<${TrunkState} trunk=${row} />`}`} tools=${row && html`<${Drain} row=${row} />`} />
     ${row ? html`<${Section} title="Status"><${Status} row=${row} /><//>` : html`<${Loaded} of=${asked}><p class="soft">No status yet.</p><//>`}
     <${Doctor} name=${id} />
     <${Section} title="Live calls of this trunk"><${CallTable} rows=${its.slice(0, 50)} /><//>
