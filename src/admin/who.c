@@ -167,7 +167,10 @@ static bool shown_find(struct admin *a, const struct web_knock *k, struct web_as
   uint64_t generation = staff_generation(a->ledger);
   if (!shown.n)
     return false;
-  hash_sha256(shown, digest);
+  if (k->bearer.p)
+    memcpy(digest, k->bearer_digest, 32);
+  else
+    hash_sha256(shown, digest);
   if (known_get(a, digest, ret))
     return ret->by == (k->bearer.p ? BY_TOKEN : BY_COOKIE);
   if (!(k->bearer.p ? who_token(a, shown, ret) : session_find(a, digest, true, ret)))

@@ -49,6 +49,7 @@ static void conn_close(struct web *w, void **context) {
   count_add(&w->counts, SERVER_connections, (uint64_t)-1);
   free(c->cert);
   free(c->spare);
+  explicit_bzero(c->bearer, sizeof(c->bearer));
   free(c);
 }
 

@@ -4,6 +4,7 @@
 #include "web/server.h"
 
 #include "base/clock.h"
+#include "base/hmac.h"
 
 static bool refuse(struct req *q, enum server_count counter, enum web_problem id, const char *detail) {
   if (counter < SERVER_COUNT_)
@@ -26,9 +27,14 @@ static bool framing_ok(struct req *q) {
   enum web_problem p = head_judge(&q->head, body, &why);
   if (p != WEB_PROBLEM_COUNT_)
     return refuse(q, SERVER_framing, p, why);
-  if (!head_host_ok(q->head.field[HEAD_HOST], (const char *const *)q->web->hosts, q->web->hosts_n,
-                    &q->conn->local))
+  struct conn *c = q->conn;
+  struct slice host = q->head.field[HEAD_HOST];
+  if (c->host_n && slice_eq(host, slice_from(c->host, c->host_n)))
+    return true;
+  if (!head_host_ok(host, (const char *const *)q->web->hosts, q->web->hosts_n, &c->local))
     return refuse(q, SERVER_host, WEB_PROBLEM_host, NULL);
+  c->host_n = host.n <= sizeof(c->host) ? (uint8_t)host.n : 0;
+  memcpy(c->host, host.p, c->host_n);
   return true;
 }
 
@@ -104,6 +110,18 @@ static bool claims_take(struct req *q, struct slice bearer) {
   return true;
 }
 
+/* SHA-256 of what is shown, made once where a connection shows the same again. */
+static void bearer_digest(struct conn *c, struct slice bearer, uint8_t ret[32]) {
+  if (c->bearer_n && slice_eq_secret(bearer, slice_from(c->bearer, c->bearer_n))) {
+    memcpy(ret, c->bearer_digest, 32);
+    return;
+  }
+  hash_sha256(bearer, ret);
+  c->bearer_n = bearer.n <= sizeof(c->bearer) ? (uint8_t)bearer.n : 0;
+  memcpy(c->bearer, bearer.p, c->bearer_n);
+  memcpy(c->bearer_digest, ret, 32);
+}
+
 static bool who_ok(struct req *q) {
   struct web_knock k = {.row = q->row,
                         .method = q->method,
@@ -114,7 +132,8 @@ static bool who_ok(struct req *q) {
   struct slice origin = q->head.field[HEAD_ORIGIN];
   k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->cert != NULL,
                                               (const char *const *)q->web->hosts, q->web->hosts_n);
-  (void)bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer);
+  if (bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer))
+    bearer_digest(q->conn, k.bearer, k.bearer_digest);
   if (q->web->who(q->web->direct_arg, &k, &q->ask.who, &q->answer))
     return true;
   count_one(&q->web->counts, SERVER_token);

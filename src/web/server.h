@@ -19,6 +19,8 @@ enum server_count {
   SERVER_COUNT_
 };
 
+enum { CONN_BEARER_BYTES = 96, CONN_HOST_BYTES = 32 };
+
 /* One TCP connection. */
 struct conn {
   struct list node; /* node is in web->conns (lock). */
@@ -27,17 +29,22 @@ struct conn {
   struct addr peer, local;
   struct req *spare; /* spare is the request before, wiped, for the next one (web thread). */
   web_handle stream; /* stream that is open on it (lock). */
+  /* What the request before showed and was found of it, as the next one mostly shows the same: its web
+   * thread only. */
+  char bearer[CONN_BEARER_BYTES], host[CONN_HOST_BYTES]; /* host is one that was ours. */
+  uint8_t bearer_n, host_n;                              /* 0: none yet */
+  uint8_t bearer_digest[32];
   /* Of the client's certificate, as found until then; its web thread only. */
   struct web_peer *cert; /* cert, NULL: none that is good. */
   uint64_t peer_until_us;
 };
 
 enum req_phase {
-  REQ_HEAD,  /* the header is not judged yet */
-  REQ_BODY,  /* the body is being read */
+  REQ_HEAD,    /* the header is not judged yet */
+  REQ_BODY,    /* the body is being read */
   REQ_REFUSED, /* it is read and thrown away: who still writes might not read the answer */
-  REQ_ASKED, /* the owner has it; suspended */
-  REQ_SENT,  /* an answer is queued */
+  REQ_ASKED,   /* the owner has it; suspended */
+  REQ_SENT,    /* an answer is queued */
 };
 
 /* One request on a web thread; also libmicrohttpd's context of it. */

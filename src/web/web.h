@@ -32,6 +32,7 @@ struct web_knock {
   const struct web_row *row;
   enum web_method method;
   struct slice bearer;         /* of Authorization: Bearer; p NULL: none */
+  uint8_t bearer_digest[32];   /* its SHA-256, where there is one */
   struct slice cookie;         /* the header as it came; see web_cookie() */
   struct slice sallyport;      /* X-Sallyport; p NULL: none */
   bool is_foreign;             /* Origin is there, and is no page of this server. */
