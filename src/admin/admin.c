@@ -5,7 +5,7 @@
 #include "admin/password.h"
 #include "admin/push.h"
 
-enum { CONNECTION_BYTES = 8192 }; /* a stream takes it all its life */
+enum { CONNECTION_BYTES = 12288 }; /* a header may have half of it */
 enum { THROTTLE_KEYS_MAX = 4096, AGAIN_MAX = 4096, AGAIN_BYTES_MAX = 16 << 20 };
 
 static int server_start(struct admin *a, const struct admin_settings *s, const char **ret_why) {

@@ -69,8 +69,8 @@ struct req {
   bool too_large;
   web_handle handle;        /* handle is in web->waiting while asked (lock). */
   web_handle stream;        /* stream, where the answer is one. */
-  char near[128];           /* near holds a target that is short. */
   struct web_answer answer; /* answer and what follows are not there if it is_cut. */
+  char near[128];           /* near holds a target that is short. */
   struct web_ask ask;       /* ask is what handlers see; the last member, see req_wipe(). */
 };
 

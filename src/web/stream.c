@@ -10,7 +10,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#define SOURCE_BYTES 512 /* of the library for HTTP/1.0; chunks are made in the connection's memory */
+#define SOURCE_BYTES 128 /* of the library for HTTP/1.0; chunks are made in the connection's memory */
+#define PIECE_BYTES \
+  3840 /* at once, so that a connection's memory is not all written to and stays untouched */
 #define STREAM_STALL_US 30000000u /* a reader that takes nothing for so long is gone */
 
 /* The library's context of the response. */
@@ -253,6 +255,7 @@ static size_t own_take(struct stream *s, char *dst, size_t max) {
 static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t max) {
   if (!s || s->gone)
     return MHD_CONTENT_READER_END_WITH_ERROR;
+  max = max < PIECE_BYTES ? max : PIECE_BYTES;
   size_t n = s->began && !s->closing ? cast_take(w, s, dst, max) : 0;
   if (!n)
     n = own_take(s, dst, max);
