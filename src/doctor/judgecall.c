@@ -122,7 +122,7 @@ void judge_trying(const struct doctor_facts *f, struct finding *r) {
     first = c->invite.ms;
   if (first == DOCTOR_NEVER)
     SKIP(r, "there was no answer at all");
-  else if (first > SLOW_PDD_MS && first == c->first_ms)
+  else if (first > SLOW_PDD_MS && first != c->trying_ms && said_ok(&c->invite))
     SKIP(r, "there was no 100; see pdd");
   else if (first > TRYING_IS_LATE_MS)
     FAIL(r, "Every call is sent several times until then.", "the first word came after %u ms", first);
@@ -459,7 +459,7 @@ void judge_cancel(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "there was no provisional answer");
   else if (c->invite.is_over && !c->invite.is_own && c->invite.status == 487)
     PASS(r, "487");
-  else if (said_ok(&c->invite) && c->invite.ms > c->first_ms + CANCEL_RACE_MS)
+  else if (said_ok(&c->invite) && c->n_provisionals && c->invite.ms > c->first_ms + CANCEL_RACE_MS)
     FAIL(r, "Callers who gave up are connected, and billed: ask the peer about CANCEL.",
          "it answered %u ms after CANCEL", c->invite.ms - c->first_ms);
   else if (said_ok(&c->invite))

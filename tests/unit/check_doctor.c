@@ -551,6 +551,20 @@ Test(doctor, silence_between_words) {
   cr_assert(v.result == FINDING_PASSED && !v.advice[0]);
 }
 
+Test(doctor, a_late_first_word_is_one_failure) {
+  struct doctor_facts f = call_facts();
+  struct call_facts *c = &f.calls[CALL_BASE];
+  c->talk.rtcp_rx = 3;
+  c->trying_ms = DOCTOR_NEVER;
+  c->first_ms = 7000;
+  cr_assert_str_eq(failures(&f), " pdd");
+  c->first_ms = DOCTOR_NEVER; /* the answer is the first */
+  c->invite.ms = 7000;
+  cr_assert_str_eq(failures(&f), " pdd");
+  c->first_ms = 3000;
+  cr_assert_str_eq(failures(&f), " trying");
+}
+
 Test(doctor, a_wrong_key_in_every_call_is_one_failure) {
   struct doctor_facts f = call_facts();
   for (int i = 0; i < CALL_COUNT_; i++) {
