@@ -343,6 +343,8 @@ static bool strange_has_killed(const struct doctor_facts *f) {
   return c->strange.is_asked && (c->peer_hung_up || c->strange.status == 481 || is_gone);
 }
 
+static bool said_is_silent(const struct said *s) { return s->is_asked && (s->is_own || !s->is_over); }
+
 void judge_strange_in_call(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   const struct said *s = &c->strange;
@@ -353,6 +355,8 @@ void judge_strange_in_call(const struct doctor_facts *f, struct finding *r) {
          "the call ended by it (%d)", s->status);
   else if (s->is_over && !s->is_own && s->status >= 400 && s->status < 600)
     PASS(r, "%d; the call stays", s->status);
+  else if (said_is_silent(s) && said_is_silent(&f->strange))
+    SKIP(r, "no answer, as outside of calls: see strange");
   else
     said_judge(f, s, "unknown method", "405 or 501 is due.", r);
 }

@@ -57,7 +57,8 @@ def by_result(report, result):
 
 def budget(report, peer):
     """One call at a time, with a pause between two, as many as the report tells."""
-    check(report["calls"] == len(peer.begun) <= 60, "calls: %d told, %d came" % (report["calls"], len(peer.begun)))
+    lost = "mtu" in peer.defects  # the long one does not arrive
+    check(report["calls"] == len(peer.begun) + lost <= 60, "calls: %d told, %d came" % (report["calls"], len(peer.begun)))
     check(peer.most <= 1, "%d calls at a time" % peer.most)
     gaps = [b - a for a, b in zip(peer.begun, peer.begun[1:])]
     check(min(gaps, default=1) > 0.1, "calls %d ms apart" % (1000 * min(gaps, default=1)))

@@ -551,6 +551,17 @@ Test(doctor, silence_between_words) {
   cr_assert(v.result == FINDING_PASSED && !v.advice[0]);
 }
 
+Test(doctor, silence_to_what_it_does_not_know_is_one_failure) {
+  struct doctor_facts f = call_facts();
+  struct said *within = &f.calls[CALL_BASE].strange;
+  f.calls[CALL_BASE].talk.rtcp_rx = 3;
+  f.strange = (struct said){.is_asked = true, .is_over = true, .status = 501};
+  *within = (struct said){.is_asked = true, .is_over = true, .is_own = true, .status = 408};
+  cr_assert_str_eq(failures(&f), " strange_in_call");
+  f.strange = *within;
+  cr_assert_str_eq(failures(&f), " strange");
+}
+
 Test(doctor, a_late_first_word_is_one_failure) {
   struct doctor_facts f = call_facts();
   struct call_facts *c = &f.calls[CALL_BASE];
