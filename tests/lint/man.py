@@ -67,7 +67,7 @@ def configuration():
         if title and len(cells) == 5 and cells[0] not in ("key", "---"):
             key, expected, default, takes, doc = (c.replace("\\|", "|") for c in cells)
             out += ".It Va %s\n%s\n.br\nExpected: %s. Default: %s. Takes effect on: %s.\n" % (
-                word(key.strip("`")), text(doc), word(expected), word(default.strip("`") or "none"), takes)
+                word(key.strip("`")), text(doc), word(expected).replace("|", "|\\:"), word(default.strip("`") or "none"), takes)
     return out + ".El\n.Sh SEE ALSO\n.Xr sallyport 1 ,\n.Xr sallyport-media 8 ,\n.Xr sallyportd 8\n"
 
 
