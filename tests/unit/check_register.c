@@ -196,7 +196,7 @@ Test(registering, is_taken_back_at_the_end) {
   cr_assert_not(trunks_is_idle(rig_trunks));
   respond(200, "");
   cr_assert(trunks_is_idle(rig_trunks));
-  rig_run(1000000);
+  rig_leap(1000000);
   cr_assert_null(rig_hear());
 }
 

@@ -416,16 +416,19 @@ void rig_settle(void) {
   }
 }
 
-void rig_run(unsigned ms) {
-  for (unsigned i = 0; i < ms; i += 10) {
-    now_us += 10000;
-    wall_ms += 10;
+static void stride(unsigned ms, unsigned step_ms) {
+  for (unsigned i = 0; i < ms; i += step_ms) {
+    now_us += step_ms * 1000u;
+    wall_ms += step_ms;
     clock_fake(now_us, wall_ms);
     loop_turn(rig_loop, 0);
     root_turn(rig_root, 0);
     root_turn(rig_root, 0);
   }
 }
+
+void rig_run(unsigned ms) { stride(ms, 10); }
+void rig_leap(unsigned ms) { stride(ms, 500); }
 
 void rig_wait(int ms) {
   loop_turn(rig_loop, 0);

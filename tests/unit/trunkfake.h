@@ -64,6 +64,7 @@ extern void (*rig_shape)(struct conf *); /* changes the configuration before it 
 void rig_start(void);
 void rig_stop(void);
 void rig_run(unsigned ms); /* virtual milliseconds, in steps of 10 */
+void rig_leap(unsigned ms); /* the same in steps of 500, where nothing is to come: a step costs real time */
 void rig_wait(int ms);     /* one real turn */
 void rig_settle(void);     /* no time passes */
 /* Sends text (lines end in \n; the body follows an empty line, Content-Length is added) after
