@@ -17,6 +17,7 @@ static int server_start(struct admin *a, const struct admin_settings *s, const c
                                         .cert_file = s->cert_file,
                                         .key_file = s->key_file,
                                         .client_ca = s->client_ca,
+                                        .client_crl = s->client_crl,
                                         .hosts = s->hosts,
                                         .hosts_n = s->hosts_n,
                                         .rows = a->rows,

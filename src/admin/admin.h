@@ -29,8 +29,8 @@ struct admin_certificate {
   const char *name, *match, *role;
 };
 
-/* A part of the live calls: those from at on, at most limit; trunk, user and state NULL: of all. at becomes where
- * the next part begins, 0: there is none. */
+/* A part of the live calls: those from at on, at most limit; trunk, user and state NULL: of all. at
+ * becomes where the next part begins, 0: there is none. */
 struct admin_part {
   uint32_t at, limit;
   const char *trunk, *user, *state;
@@ -42,7 +42,8 @@ struct admin_settings {
   void (*forget)(void *arg, const char *call_id);
   struct addr listen;
   const char *cert_file, *key_file; /* NULL: plain HTTP, loopback only */
-  const char *client_ca; /* NULL: no client certificates */
+  const char *client_ca;            /* NULL: no client certificates */
+  const char *client_crl;           /* PEM of those that were taken back; NULL: none was */
   const struct admin_certificate *client_certs;
   size_t client_certs_n;
   const char *const *hosts;
@@ -52,9 +53,9 @@ struct admin_settings {
   const struct asset
       *files; /* files are the console's, gzipped; NULL: no console. They live for ever. */
   size_t files_n;
-  const char *ledger_file; /* ledger_file is the database of operators and audit. */
+  const char *ledger_file;                   /* ledger_file is the database of operators and audit. */
   unsigned audit_keep_days, audit_keep_rows; /* 0: 400 and 500,000 */
-  struct revise *revise;   /* revise is the configuration as a document; borrowed; NULL: none. */
+  struct revise *revise; /* revise is the configuration as a document; borrowed; NULL: none. */
   struct admin_push push;
   struct tokens *tokens; /* tokens mints and revokes; borrowed. */
   /* Ready? False and words in ret_why, e.g. "media is not connected". Any thread. NULL: always ready. */
@@ -77,16 +78,16 @@ struct admin_settings {
   int (*ban)(void *arg, const char *address, uint32_t seconds, const char *why, const char *by);
   int (*unban)(void *arg, const char *address);
   size_t (*bans_kept)(void *arg, struct kept_ban *list); /* all in force, at most KEPT_BANS_MAX */
-  unsigned session_idle_s, session_life_s; /* 0: 28,800 and 86,400 */
-  unsigned streams_max; /* streams_max is how many may listen to events; 0: 1000 */
+  unsigned session_idle_s, session_life_s;               /* 0: 28,800 and 86,400 */
+  unsigned streams_max;     /* streams_max is how many may listen to events; 0: 1000 */
   unsigned per_address_max; /* per_address_max: connections from one address; 0: 64 + streams_max / 8 */
   /* Trunks with health, certificates and figures, {"trunks":[…],"alarms":[…]}, by the same argument. */
   json_t *(*trunks)(void *arg);
   /* A call's timeline is asked for: admin_timeline_reply() answers, now or later. By the same argument.
    */
   void (*timeline)(void *arg, const char *call_id, enum admin_timeline_form form, web_handle ask);
-  /* The headers of its packets are all kept for so long: 0, -ENOENT (no such live call), -ENODATA (it has
-   * no timeline), -EBUSY (too many at a time). */
+  /* The headers of its packets are all kept for so long: 0, -ENOENT (no such live call), -ENODATA (it
+   * has no timeline), -EBUSY (too many at a time). */
   int (*capture)(void *arg, const char *call_id, uint32_t seconds);
   /* Trunk Doctor, on the owner thread; start NULL: there is none. Errors as in doctor/doctor.h. */
   struct {
@@ -136,8 +137,9 @@ int admin_certificates(struct admin *a, const struct admin_certificate *rows, si
 /* An event for all that listen; data is taken. Goes out with the next tick. Owner thread. */
 void admin_tell(struct admin *a, const char *event, json_t *data);
 bool admin_is_watched(struct admin *a); /* somebody listens */
-/* May more rows be told with this tick? So that all who listen together get ADMIN_CAST_BYTES a second at most
- * (each of them ADMIN_CAST_LEAST_BYTES if there are very many); what has no room is told later, as it is then. */
+/* May more rows be told with this tick? So that all who listen together get ADMIN_CAST_BYTES a second at
+ * most (each of them ADMIN_CAST_LEAST_BYTES if there are very many); what has no room is told later, as
+ * it is then. */
 #define ADMIN_CAST_BYTES (64u << 20)
 #define ADMIN_CAST_LEAST_BYTES 8192u
 bool admin_has_room(struct admin *a);
@@ -160,8 +162,8 @@ struct admin_timeline {
   const struct traces *traces;
 };
 void admin_timeline_reply(struct admin *a, const struct admin_timeline *t);
-/* A report of Trunk Doctor, to be kept beyond a restart (both texts are copied; text NULL: no more); written
- * by a thread of the door soon. Owner thread. */
+/* A report of Trunk Doctor, to be kept beyond a restart (both texts are copied; text NULL: no more);
+ * written by a thread of the door soon. Owner thread. */
 void admin_report(struct admin *a, const char *id, const char *text);
 /* Those of an earlier life, the oldest first; at start. */
 void admin_reports(struct admin *a, void (*each)(void *arg, const char *text), void *arg);

@@ -111,7 +111,7 @@ void verb_system_drain(struct admin *a, struct desk_ask *ask, struct web_answer 
 }
 
 enum { M = SHAPE_MUST, N = SHAPE_MUST | SHAPE_NULL };
-static SHAPE(certificate, {"use", SHAPE_TEXT, M, .choices = "service|admin|listener|trunk"},
+static SHAPE(certificate, {"use", SHAPE_TEXT, M, .choices = "service|admin|admin.client_ca|listener|trunk"},
              {"trunk", SHAPE_TEXT, N, .help = "The trunk's name, or the listener's"},
              {"file", SHAPE_TEXT, M}, {"subject", SHAPE_TEXT, N}, {"issuer", SHAPE_TEXT, N},
              {"names", SHAPE_LIST, M | SHAPE_OF_TEXT, .help = "Alternative names"},

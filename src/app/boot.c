@@ -247,6 +247,7 @@ static int start_admin(struct house *h) {
     hosts[i] = c->admin.hosts.text[i];
   struct admin_settings s = {.listen = c->admin.listen,
                              .client_ca = c->admin.client_ca[0] ? c->admin.client_ca : NULL,
+                             .client_crl = c->admin.client_crl[0] ? c->admin.client_crl : NULL,
                              .client_certs = certificates,
                              .client_certs_n = house_admin_certificates(c, certificates),
                              .hosts = hosts,

@@ -19,7 +19,7 @@ struct api {
   struct conf_errors *errors;
   char root[URL_BYTES];
   char pem[PEM_BYTES]; /* pem is the listener's own certificate, "" none. */
-  const char *ca;
+  const char *ca, *cert, *key;
 };
 
 struct api *api_free(struct api *a) {
@@ -77,7 +77,9 @@ static int where(struct api *a, const struct api_settings *s) {
     size_t n = strlen(url);
     while (n && url[n - 1] == '/')
       n--;
-    return snprintf(a->root, sizeof(a->root), "%.*s", (int)n, url) < URL_BYTES / 2 ? 0 : told("too long", url);
+    return snprintf(a->root, sizeof(a->root), "%.*s", (int)n, url) < URL_BYTES / 2
+               ? 0
+               : told("too long", url);
   }
   int r = conf_read(a, s->config);
   if (r < 0)
@@ -109,6 +111,8 @@ static int token_take(struct api *a, const char *file) {
 
 static int token_find(struct api *a, const struct api_settings *s) {
   const char *file = first_of(s->token_file, "SALLYPORT_TOKEN_FILE");
+  if (a->cert && !file)
+    return 0;
   int r = file ? 0 : conf_read(a, s->config);
   return r < 0 ? r : token_take(a, file ? file : a->conf->admin.token_file);
 }
@@ -119,6 +123,8 @@ int api_new(struct api **ret, const struct api_settings *s) {
     return -ENOMEM;
   a->curl = curl_easy_init();
   a->ca = s->ca;
+  a->cert = first_of(s->cert, "SALLYPORT_CERT");
+  a->key = a->cert ? first_of(s->key, "SALLYPORT_KEY") : NULL;
   int r = a->curl ? where(a, s) : -ENOMEM;
   if (r == 0)
     r = token_find(a, s);
@@ -177,6 +183,14 @@ static void trust(struct api *a) {
   }
 }
 
+/* Who we are, where it is a certificate that says so. */
+static void present(struct api *a) {
+  if (!a->cert)
+    return;
+  curl_easy_setopt(a->curl, CURLOPT_SSLCERT, a->cert);
+  curl_easy_setopt(a->curl, CURLOPT_SSLKEY, a->key ? a->key : a->cert);
+}
+
 static struct curl_slist *heads_of(struct api *a, const char *etag, bool has_body) {
   char match[200];
   struct curl_slist *list = NULL;
@@ -184,6 +198,8 @@ static struct curl_slist *heads_of(struct api *a, const char *etag, bool has_bod
     list = curl_slist_append(list, h->data);
   if (has_body)
     list = curl_slist_append(list, "Content-Type: application/json");
+  if (a->cert)
+    list = curl_slist_append(list, "X-Sallyport: 1"); /* a change by certificate needs it */
   if (etag && etag[0]) {
     snprintf(match, sizeof(match), "If-Match: %s", etag);
     list = curl_slist_append(list, match);
@@ -201,6 +217,7 @@ void api_ask(struct api *a, const char *method, const char *path, const json_t *
   struct curl_slist *heads = heads_of(a, etag, text != NULL);
   curl_easy_reset(a->curl);
   trust(a);
+  present(a);
   curl_easy_setopt(a->curl, CURLOPT_URL, url);
   curl_easy_setopt(a->curl, CURLOPT_CUSTOMREQUEST, method);
   curl_easy_setopt(a->curl, CURLOPT_HTTPHEADER, heads);

@@ -12,6 +12,9 @@ struct api_settings {
   const char *token_file; /* NULL: by $SALLYPORT_TOKEN_FILE or the configuration. */
   const char
       *ca; /* ca is a PEM file to trust; NULL: the listener's own certificate, else the system's. */
+  const char *cert,
+      *key; /* PEM files of a client certificate, NULL: by $SALLYPORT_CERT and $SALLYPORT_KEY, else
+               none. With one a token is shown only where it is named. key NULL: in cert too */
   const char *config; /* NULL: see cli_config(). */
 };
 
@@ -28,8 +31,8 @@ struct api_answer {
   FILE *to; /* to takes the bytes of a 200 as they come, none of them stays in body; NULL: body */
 };
 void api_answer_done(struct api_answer *r);
-/* path stands below /admin/v1, with // below the root; body NULL: none; etag "" or NULL: no If-Match. Of ret
- * only to is read. */
+/* path stands below /admin/v1, with // below the root; body NULL: none; etag "" or NULL: no If-Match. Of
+ * ret only to is read. */
 void api_ask(struct api *a, const char *method, const char *path, const json_t *body, const char *etag,
              struct api_answer *ret);
 /* Text with what a URL may not hold as it is escaped, in the bounded dst; false: no room. */

@@ -69,7 +69,8 @@ void cli_row_usage(const struct cli_row *row, FILE *to) {
       " [--json]\n  %s\n\nOf every verb: --json the API's document as it is; --url URL, --token-file "
       "FILE,\n"
       "--ca FILE, --config FILE: where the gateway is (else $SALLYPORT_URL, $SALLYPORT_TOKEN_FILE, the\n"
-      "configuration).\n",
+      "configuration); --cert FILE, --key FILE: a client certificate instead of a token (else\n"
+      "$SALLYPORT_CERT, $SALLYPORT_KEY).\n",
       row->about);
 }
 
@@ -203,6 +204,8 @@ static const char **common_find(struct ask *a, const char *word) {
   } all[] = {{"url", &a->settings.url},
              {"token-file", &a->settings.token_file},
              {"ca", &a->settings.ca},
+             {"cert", &a->settings.cert},
+             {"key", &a->settings.key},
              {"config", &a->settings.config}};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     if (strcmp(all[i].name, word) == 0)

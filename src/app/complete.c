@@ -16,7 +16,7 @@ static void options_put(const struct cli_row *row) {
   struct cli_name n;
   for (const char *at = row->options; cli_name_next(&at, &n);)
     printf("--%s ", n.name);
-  fputs("--json --url --token-file --ca --config --help", stdout);
+  fputs("--json --url --token-file --ca --cert --key --config --help", stdout);
 }
 
 /* The first words, each once. */

@@ -139,6 +139,21 @@ static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) 
   alarm_add(list, n, "records_dropped", calls > 0, "records", text);
 }
 
+/* The file of revoked client certificates, looked at now and then. */
+static void crl_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
+  static char text[CONF_PATH_BYTES + 100];
+  static uint64_t look_us;
+  static int state;
+  if (!h->conf->admin.client_crl[0])
+    return;
+  if (clock_now_us() >= look_us) {
+    look_us = clock_now_us() + 5000000u;
+    state = web_crl_check(h->conf->admin.client_crl, text, sizeof text);
+  }
+  if (state < 0)
+    alarm_add(list, n, "client_crl", true, "admin.client_crl", text);
+}
+
 /* What stands now; the operators' door knows what of it is new and what is over. */
 static size_t alarms_make(struct house *h, struct admin_alarm *list) {
   struct trunk_alarm *of_trunks = calloc(ALARMS_MAX, sizeof *of_trunks);
@@ -155,6 +170,7 @@ static size_t alarms_make(struct house *h, struct admin_alarm *list) {
   if (!store_is_well(h->store))
     alarm_add(list, &n, "records_failing", true, "records", "Records cannot be written to the disk");
   dropped_alarm(h, list, &n);
+  crl_alarm(h, list, &n);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
     struct trunk_health t;
     const char *name = h->conf->trunks[i].name;

@@ -166,6 +166,8 @@ static int look(const struct conf *c, char *why, size_t why_bytes) {
       r = web_pair_check(pairs[i].cert, pairs[i].key, why, why_bytes);
   if (r == 0 && c->admin.client_ca[0])
     r = web_ca_check(c->admin.client_ca, why, why_bytes);
+  if (r == 0 && c->admin.client_crl[0] && web_crl_check(c->admin.client_crl, why, why_bytes) == -EINVAL)
+    r = -EINVAL; /* one past its time is an alarm */
   return r;
 }
 

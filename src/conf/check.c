@@ -171,6 +171,8 @@ static void certificates_check(struct checker *k) {
   const struct conf *c = k->c;
   if (c->admin.client_ca[0] && !c->admin.certificate[0])
     FAIL(k, k->lines->admin, "admin.client_ca: needs admin.certificate: without TLS there are none");
+  if (c->admin.client_crl[0] && !c->admin.client_ca[0])
+    FAIL(k, k->lines->admin, "admin.client_crl: needs admin.client_ca, whose certificates it is about");
   if (c->admin.n_certificates && !c->admin.client_ca[0])
     FAIL(k, k->lines->admin, "admin.certificates: needs admin.client_ca, which says whose are believed");
   for (uint32_t i = 0; i < c->admin.n_certificates; i++) {
@@ -321,6 +323,7 @@ void conf_check_files(const struct conf *c, const struct conf_lines *lines, stru
   readable_check(&k, &push, "ca", c->records.push.ca);
   readable_check(&k, &admin, "certificate", c->admin.certificate);
   readable_check(&k, &admin, "client_ca", c->admin.client_ca);
+  readable_check(&k, &admin, "client_crl", c->admin.client_crl);
   secret_file_check(&k, &admin, "key", c->admin.key, false);
   secret_file_check(&k, &admin, "token_file", c->admin.token_file, true);
   for (uint32_t i = 0; i < c->n_listeners && item; i++, item = item->next)

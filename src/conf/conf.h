@@ -287,7 +287,8 @@ struct conf {
     uint32_t connections_per_address, streams_max, session_idle_s, session_life_s, audit_keep_days,
         audit_keep_rows;
     struct conf_names hosts; /* Host values accepted besides the address */
-    char client_ca[CONF_PATH_BYTES]; /* "": no client certificates */
+    char client_ca[CONF_PATH_BYTES];  /* "": no client certificates */
+    char client_crl[CONF_PATH_BYTES]; /* "": none of them is revoked */
     uint32_t n_certificates;
     struct conf_certificate certificates[CONF_CERTIFICATES_MAX];
     char token_file[CONF_PATH_BYTES];                        /* admin token; made 0600 when absent */

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/hmac.h"
+#include "web/crl.h"
 #include "web/server.h"
 
 #include <gnutls/x509.h>
@@ -98,6 +99,7 @@ static bool peer_judge(const struct req *q, struct web_peer *peer, bool *shown) 
   const gnutls_datum_t *chain = session ? gnutls_certificate_get_peers(session, &n) : NULL;
   *shown = chain && n;
   return *shown && chain_ok(session) &&
+         (!q->web->crl || !crl_judge(q->web->crl, chain, n, clock_now_us())) &&
          web_peer_read(peer, slice_from((const char *)chain[0].data, chain[0].size)) == 0;
 }
 

@@ -3,6 +3,8 @@
  * TLS 1.2 and 1.3 with forward secrecy and AEAD only (RFC 9325). */
 #include "web/server.h"
 
+#include "web/crl.h"
+
 #include "base/clock.h"
 
 #include <fcntl.h>
@@ -215,6 +217,8 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
     return r == 0 && s->client_ca ? -EINVAL : r;
   *why = "the authorities of client certificates cannot be read";
   r = s->client_ca ? pem_read(s->client_ca, false, &w->client_ca) : 0;
+  if (r == 0 && s->client_ca && s->client_crl)
+    r = crl_new(&w->crl, w->client_ca, s->client_crl);
   if (r < 0)
     return r;
   *why = "the certificate cannot be read";
@@ -306,6 +310,7 @@ struct web *web_free(struct web *w) {
   free(w->cast.bytes);
   free(w->scene.bytes);
   free(w->cert);
+  crl_free(w->crl);
   free(w->client_ca);
   free(w->key);
   free(w);

@@ -140,6 +140,7 @@ struct web {
   uint16_t ports[WEB_LISTEN_MAX];
   size_t daemons_n;
   char *cert, *key, *client_ca; /* client_ca, NULL: no client certificates. */
+  struct crl *crl;              /* crl, NULL: none is revoked. */
 
   pthread_mutex_t lock;
   struct pool *waiting, *streams; /* lock */

@@ -47,9 +47,11 @@ struct web_settings {
   const struct addr *listen; /* listen holds 1 to WEB_LISTEN_MAX addresses; port 0: any free one. */
   size_t listen_n;
   const char *cert_file,
-      *key_file;            /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
-  const char *client_ca;    /* PEM of authorities: client certificates are asked for, see web_knock.cert;
-                             * NULL: not; needs TLS. */
+      *key_file; /* PEM chain, PEM key (mode & 077: -EPERM); NULL: no TLS, loopback only. */
+  const char
+      *client_crl;       /* PEM of revocation lists, read again when it changes, see crl.h; NULL: none */
+  const char *client_ca; /* PEM of authorities: client certificates are asked for, see web_knock.cert;
+                          * NULL: not; needs TLS. */
   const char *const *hosts; /* hosts are names that Host may give (no port), besides the address that the
                              * client connected to. */
   size_t hosts_n;
@@ -168,6 +170,8 @@ unsigned web_streams_judge(struct web *w);
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
 /* Likewise a file of authorities. */
 int web_ca_check(const char *file, char *why, size_t why_bytes) must_check;
+/* Likewise a file of revocation lists; -ESTALE: one of them is past its next update. */
+int web_crl_check(const char *file, char *why, size_t why_bytes) must_check;
 /* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state
  * is ok, soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
 json_t *web_cert_json(const char *file, uint64_t wall_s);

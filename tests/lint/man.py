@@ -30,10 +30,13 @@ def word(s):
 def sallyport():
     out = HEAD % ("src/app/cli_rows.def", "SALLYPORT", "1", "sallyport", "the operators' command of the session border gateway")
     out += (".Sh SYNOPSIS\n.Nm\n.Ar verb\n.Op Ar argument ...\n.Op Fl -json\n.Op Fl -url Ar URL\n.Op Fl -token-file Ar FILE\n.Op Fl -ca Ar FILE\n"
+            ".Op Fl -cert Ar FILE\n.Op Fl -key Ar FILE\n"
             ".Op Fl -config Ar FILE\n.Sh DESCRIPTION\nA verb is one request to the operators' API (see\n.Xr sallyport-api 7 ) .\n"
             "Tables and lists are printed for people; with\n.Fl -json\nthe API's document as it is.\n"
             "Where the gateway is and which token to show is read from its configuration, or told by the options or by\n"
             ".Ev SALLYPORT_URL ,\n.Ev SALLYPORT_TOKEN_FILE\nand\n.Ev SALLYPORT_CONFIG .\n"
+            "With\n.Fl -cert\nand\n.Fl -key\n(PEM; the key may stand in the certificate's file), or\n.Ev SALLYPORT_CERT\nand\n.Ev SALLYPORT_KEY ,\n"
+            "a client certificate is shown (see admin.client_ca in\n.Xr sallyport.yaml 5 ) ,\nand a token only where one is named.\n"
             ".Bl -tag -width indent\n"
             ".It Ic route\\-test Ar number\nWhich rule of the dialplan takes a number, and why; no program is asked.\n"
             ".It Ic completion Cm bash | zsh\nWhat the shell needs to complete words.\n"

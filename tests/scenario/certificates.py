@@ -23,6 +23,7 @@ ROWS = """
 class Gateway(lib_gateway.Gateway):
     def _configuration(self, users, service, base):
         subprocess.run([sys.executable, TOP + "/tests/scenario/admin_gate.py", "make", self.dir], check=True)
+        self.revoke()
         d, text = self.dir, super()._configuration(users, service, base)
         text = text.replace("trunk_port_max: %d" % (base + 399), "trunk_port_max: %d" % (base + 59))
         at = text.index("admin: {")
@@ -32,7 +33,28 @@ class Gateway(lib_gateway.Gateway):
   token_file: %s/state/admin.token
   certificate: %s/server.pem
   key: %s/server.key
-  client_ca: %s/ca.pem%s""" % (self.admin_port, d, d, d, d, ROWS) + text[end + 1:]
+  client_ca: %s/ca.pem
+  client_crl: %s/crl.pem%s""" % (self.admin_port, d, d, d, d, d, ROWS) + text[end + 1:]
+
+    def revoke(self, *names, past=False):
+        """A list of the authority with these certificates in it, in the place of the one before."""
+        def openssl(*args):
+            subprocess.run(["openssl", *args], cwd=self.dir, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        with open(self.dir + "/crl.cnf", "w") as f:
+            f.write("[ca]\ndefault_ca = d\n[d]\ndatabase = crl.index\ndefault_md = sha256\n")
+        open(self.dir + "/crl.index", "w").close()
+        for name in names:
+            openssl("ca", "-config", "crl.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-revoke", name + ".pem")
+        dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"] if past else ["-crldays", "1"]
+        openssl("ca", "-config", "crl.cnf", "-cert", "ca.pem", "-keyfile", "ca.key", "-gencrl", *dates, "-out", "crl.new")
+        os.chmod(self.dir + "/crl.new", 0o644)
+        os.rename(self.dir + "/crl.new", self.dir + "/crl.pem")
+
+    def command(self, *words, env=None):
+        build = os.environ.get("SALLYPORT_BUILD", TOP + "/build")
+        return subprocess.run([build + "/sallyport", *words, "--url", "https://127.0.0.1:%d" % self.admin_port, "--ca", self.dir + "/ca.pem"],
+                              capture_output=True, text=True, check=False, timeout=20, env=dict(os.environ, **(env or {})))
 
     def ask(self, method, path, who=None, body=None, head=None):
         trust = ssl.create_default_context(cafile=self.dir + "/ca.pem")
@@ -65,7 +87,37 @@ def rows(base):
     gateway.remove()
 
 
+def _lists(g):
+    """Box by the command; then taken back, then a list past its time, then all as it was."""
+    def status(who):
+        return g.ask("GET", "/admin/v1/me", who)[0].status
+
+    pair = ["--cert", g.dir + "/box.pem", "--key", g.dir + "/box.key"]
+    said = g.command("whoami", "--json", *pair)
+    check(said.returncode == 0 and json.loads(said.stdout)["by"] == "certificate", said)
+    said = g.command("bans", "add", "192.0.2.9", env={"SALLYPORT_CERT": pair[1], "SALLYPORT_KEY": pair[3]})
+    check(said.returncode == 0, said)
+    g.revoke("ann", "none")
+    wait_for("ann is taken back", lambda: status("ann") == 401)
+    check(status("box") == 200, "box is not")
+    with open(g.dir + "/crl.pem") as f:
+        good = f.read()
+    with open(g.dir + "/crl.pem", "w") as f:
+        f.write("nothing\n")
+    wait_for("an alarm of a broken file", lambda: any(a["kind"] == "client_crl" and not a["cleared_at"] for a in g.ask("GET", "/admin/v1/alarms", "box")[1]["alarms"]))
+    check((status("box"), status("ann")) == (200, 401), "what was read stays in force")
+    g.revoke(past=True)
+    wait_for("a list past its time refuses all", lambda: status("box") == 401)
+    wait_for("the reason in the log", lambda: "a client certificate is refused: the revocation list is past its next update" in g.log("sallyportd"))
+    check(len(good) > 100, "a list")
+    g.revoke()
+    wait_for("all as before", lambda: (status("box"), status("ann")) == (200, 200))
+    certificates = g.ask("GET", "/admin/v1/certificates", "box")[1]["certificates"]
+    check(any(c["use"] == "admin.client_ca" for c in certificates), certificates)
+
+
 def _rows(g):
+    _lists(g)
     a, j = g.ask("GET", "/admin/v1/me", "ann")
     check(a.status == 200 and (j["user"], j["role"], j["by"]) == ("ann", "viewer", "certificate"), j)
     check(g.ask("GET", "/admin/v1/me", "forged")[0].status == 401, "of another authority")
