@@ -253,6 +253,8 @@ void said_judge(const struct doctor_facts *f, const struct said *s, const char *
                               : "the call ended before");
   else if ((s->is_own || !s->is_over) && contact_is_bad(f))
     SKIP(r, "no answer; the Contact leads nowhere: see there");
+  else if (!said_ok(s) && !base_of(f)->has_tag)
+    SKIP(r, "without a tag nothing within the call is known as such: see to_tag");
   else if (s->is_own || !s->is_over)
     FAIL(r, advice, "no answer to the %s", what);
   else if (s->status < 300)

@@ -75,6 +75,8 @@ static void form_judge(const struct doctor_facts *f, enum form form, bool may_be
     return;
   if (may_be_absent && fault == FORM_REFUSED && may_refuse(&h->said))
     ABSENT(r, "", "refused with %d", h->said.status);
+  else if (fault != FORM_WELL && !c->has_tag)
+    SKIP(r, "without a tag nothing within the call is known as such: see to_tag");
   else if (may_be_absent && fault != FORM_WELL && fault == form_fault(c, FORM_SENDONLY))
     SKIP(r, "as with sendonly: see there");
   else if (!h->said.is_asked || fault == FORM_REFUSED || fault == FORM_SILENT)

@@ -562,6 +562,21 @@ Test(doctor, silence_to_what_it_does_not_know_is_one_failure) {
   cr_assert_str_eq(failures(&f), " strange");
 }
 
+Test(doctor, a_missing_tag_is_one_failure) {
+  struct doctor_facts f = call_facts();
+  struct call_facts *c = &f.calls[CALL_BASE];
+  struct form_facts *h = &c->forms[FORM_SENDONLY];
+  c->talk.rtcp_rx = 3;
+  h->said = h->resume = (struct said){.is_asked = true, .is_over = true, .status = 200};
+  h->has_desc = h->has_answer = true;
+  h->direction = DIR_SENDRECV;
+  cr_assert_eq(judged(&f, CHECK_hold_sendonly), FINDING_FAILED);
+  c->has_tag = false;
+  c->bye.status = 500;
+  cr_assert_eq(judged(&f, CHECK_hold_sendonly), FINDING_SKIPPED);
+  cr_assert_str_eq(failures(&f), " to_tag");
+}
+
 Test(doctor, a_late_first_word_is_one_failure) {
   struct doctor_facts f = call_facts();
   struct call_facts *c = &f.calls[CALL_BASE];
