@@ -25,8 +25,10 @@ static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_
   uint32_t middle = (uint32_t)(report_ntp(now_us) >> 16);
   int32_t rtt = (int32_t)(middle - last - delay); /* 1/65536 s */
   uint64_t us = rtt > 0 ? (uint64_t)rtt * 1000000u / 65536u : 1;
-  if (last && us < RTT_MAX_US) /* one report that was late says little of the way */
-    r->rtt_us = r->rtt_us ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
+  if (!last || us >= RTT_MAX_US)
+    return;
+  bool is_slower = r->rtt_us && us > r->rtt_us; /* one report that was late says little of the way */
+  r->rtt_us = is_slower ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
 }
 
 /* Its highest number stands still although we send. */

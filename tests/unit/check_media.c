@@ -338,6 +338,9 @@ Test(report, round_trip_and_loss) {
   n = report_put(&b, &from_b, &at_b, 1, false, 4000 * MS, buf, sizeof(buf));
   cr_assert(n && report_input(&a, buf, n, 1, &at_a, 1, 6000 * MS)); /* one report is late: not yet the way */
   cr_assert(a.rtt_us > 500 * MS && a.rtt_us < 600 * MS, "%u", a.rtt_us);
+  n = report_put(&b, &from_b, &at_b, 1, false, 7000 * MS, buf, sizeof(buf));
+  cr_assert(n && report_input(&a, buf, n, 1, &at_a, 1, 7030 * MS)); /* what was faster has been that way */
+  cr_assert(a.rtt_us > 79 * MS && a.rtt_us < 81 * MS, "%u", a.rtt_us);
 }
 
 /* remote ------------------------------------------------------------------------------------------- */
