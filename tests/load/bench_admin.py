@@ -7,7 +7,7 @@ beside a bare libmicrohttpd reply (alternately, before the load); delay and loss
 operators, at the same few new calls a second; with operators: p50 and p95 of /metrics and of each page's data, of
 searches, how old an overview is when it arrives, memory of a stream. In a part of its own: event streams over TLS.
 BENCH_QUICK=1: fewer of all. BENCH_STREAMS, BENCH_TLS, BENCH_MEDIA: other numbers of streams, of those over TLS and
-of calls with audio. It takes some three minutes (quick: one), writes to $TMPDIR only (0.7 GB) and leaves nothing behind."""
+of calls with audio. It takes some four minutes (quick: one), writes to $TMPDIR only (0.7 GB) and leaves nothing behind."""
 import contextlib
 import http.client
 import json
