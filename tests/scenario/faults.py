@@ -104,6 +104,22 @@ def known(house):
 # Good ones ----------------------------------------------------------------------------------------
 
 
+# First of all: each try is twice as far from the one before, half a minute, a minute, two, four.
+@FAULTS.scenario("registration_lost: the registrar does not answer")
+def registration_lost(house):
+    with App(house.demo, "bob") as bob:
+        seen = known(house)
+        bob.refused(lambda: bob.place(OUT + "112"))
+        record = newest(house, seen)
+        why(house, record["id"], "unregistered", "the carrier could not be asked: trunk registered is not registered: its registrar does not answer")
+        with agent(house, 38) as sip:
+            request = sip.request("REGISTER", 70)
+            sip.reply(request, 403)
+            seen = known(house)
+            bob.refused(lambda: bob.place(OUT + "112"))
+            why(house, newest(house, seen)["id"], "unregistered", "trunk registered is not registered: its registrar answered 403")
+
+
 @FAULTS.scenario("good: a call that works, and one whose caller hangs up while it rings, have no cause")
 def no_fault(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
@@ -539,21 +555,6 @@ def dns_dead(house):
         why(house, bob.place(OUT + "107"), "dns", "no DNS server tells the address of carrier (trunk unknown)", seconds=25)
         with Dns("127.0.2.53", house.port("lab_peer"), {"nowhere.test": []}):
             why(house, bob.place(OUT + "108"), "no_address", "the target of carrier (trunk nowhere) has no address in DNS", seconds=25)
-
-
-@FAULTS.scenario("registration_lost: the registrar does not answer")
-def registration_lost(house):
-    with App(house.demo, "bob") as bob:
-        seen = known(house)
-        bob.refused(lambda: bob.place(OUT + "112"))
-        record = newest(house, seen)
-        why(house, record["id"], "unregistered", "the carrier could not be asked: trunk registered is not registered: its registrar does not answer")
-        with agent(house, 38) as sip:
-            request = sip.request("REGISTER", 40)
-            sip.reply(request, 403)
-            seen = known(house)
-            bob.refused(lambda: bob.place(OUT + "112"))
-            why(house, newest(house, seen)["id"], "unregistered", "trunk registered is not registered: its registrar answered 403")
 
 
 @FAULTS.scenario("offline: no device of the called user is connected")
