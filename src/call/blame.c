@@ -92,7 +92,6 @@ static uint32_t reoffer_at(const struct leg_inner *in, uint64_t at_us) {
 static struct why_flow flow_of(const struct mset_way *w, uint16_t mos_centi) {
   return (struct why_flow){.packets = w->packets,
                            .lost = w->lost,
-                           .late = w->late,
                            .jitter_ms = w->jitter_us / 1000,
                            .max_jitter_ms = w->max_jitter_us / 1000,
                            .mos_x100 = mos_centi};
@@ -187,6 +186,7 @@ static void put_leg(const struct leg *l, uint64_t from_us, struct why_leg *ret) 
                           .unheard_ms = since_ms(f.unheard_us, from_us),
                           .rtt_ms = f.rtt_us / 1000};
   ret->tx.lost = f.remote_lost;
+  ret->rx.discarded = f.discarded;
   ret->ptime_ms = ptime_of_way(&f.rx);
   ret->agreed_ms = b->ptime_ms;
   put_client(l, from_us, ret);

@@ -49,6 +49,7 @@ static void add_facts(struct mset_facts *to, const struct mset_facts *f) {
   to->rtt_us = f->rtt_us;
   to->remote = f->remote;
   to->silent_ms += f->silent_ms;
+  to->discarded += f->discarded;
   to->unheard_us = f->unheard_us;
   to->level_rx_dbov = f->level_rx_dbov;
   add_odd(&to->odd, &f->odd);

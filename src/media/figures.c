@@ -85,6 +85,7 @@ static void add_report(const struct report *r, uint32_t jitter_us, struct mset_f
 static void add_quality(const struct session *s, struct mset_facts *ret) {
   const struct quality *q = &s->quality;
   uint64_t silent_us = q->silence_us + (q->silent_us ? s->w->now_us - q->silent_us : 0);
+  ret->discarded = q->discarded;
   ret->mos_rx_centi = quality_centi(&q->up);
   ret->mos_tx_centi = quality_centi(&q->down);
   ret->silent_ms = (uint32_t)(silent_us / 1000);

@@ -27,19 +27,23 @@ static double delay_of(const struct quality_in *in, uint32_t jitter_us) {
                        : mos_delay_ms(rtt_us, jitter_us, in->ptime_ms);
 }
 
-/* What went missing in the interval, in the net or in the buffer. The buffer's count begins anew with
- * the buffer. */
-static double up_loss(const struct quality *q, const struct quality_in *in, uint64_t due) {
+/* The buffer's count begins anew with the buffer. */
+static uint32_t late_of(const struct quality *q, const struct quality_in *in) {
+  return in->buffer_ms && in->discards > q->discards ? in->discards - q->discards : 0;
+}
+
+/* What went missing in the interval, in the net or in the buffer. */
+static double up_loss(const struct quality *q, const struct quality_in *in, uint64_t due, uint32_t late) {
   uint64_t came = in->packets - q->packets;
-  uint32_t late = in->buffer_ms && in->discards > q->discards ? in->discards - q->discards : 0;
   uint64_t gone = (came < due ? due - came : 0) + late;
   return gone < due ? (double)gone / (double)due : 1;
 }
 
 static void tick_up(struct quality *q, const struct quality_in *in, struct quality_way *ret) {
   uint64_t due = in->expected - q->expected;
+  uint32_t late = late_of(q, in);
   if (due && due < UINT32_MAX) {
-    double loss = up_loss(q, in, due);
+    double loss = up_loss(q, in, due, late);
     double burst = mos_burst_ratio(in->lost - q->lost, in->runs - q->runs, loss);
     *ret = (struct quality_way){
         true, loss, score(in->rx_codec, loss, burst, delay_of(in, in->jitter_us)), in->jitter_us};
@@ -47,6 +51,7 @@ static void tick_up(struct quality *q, const struct quality_in *in, struct quali
   }
   q->expected = in->expected;
   q->packets = in->packets;
+  q->discarded = (q->discarded + late) & INT32_MAX;
   if (in->buffer_ms)
     q->discards = in->discards;
   q->lost = in->lost;

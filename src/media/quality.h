@@ -23,8 +23,9 @@ struct quality {
   uint64_t at_us;                         /* at_us is when the last interval ended. */
   uint64_t expected, packets, lost, runs; /* totals then */
   uint32_t remote_lost, remote_max_seq;   /* of the peer's block then */
-  uint32_t discards;
-  bool has_prior; /* has_prior: these two are meant. */
+  uint32_t discards;                      /* of the buffer then */
+  uint32_t discarded : 31;                /* of all buffers so far */
+  bool has_prior : 1;                     /* has_prior: remote_lost and remote_max_seq are meant. */
   struct quality_mean up, down;
   uint64_t awaited_us; /* awaited_us is since when something should come; 0: nothing need. */
   uint64_t silent_us;  /* silent_us is since when nothing came, once that was told; 0: it was not. */

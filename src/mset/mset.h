@@ -10,7 +10,7 @@
 #include "wire/srtpkey.h"
 
 enum {
-  MSET_VERSION = 5,
+  MSET_VERSION = 6,
   MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
@@ -359,6 +359,7 @@ struct mset_facts {
   uint32_t nacks, picture_losses, byes; /* what the peer's RTCP had of these */
   uint32_t silent_ms;                   /* silent_ms sums up one-way silence of this peer. */
   uint64_t unheard_us; /* since when nothing of ours comes there, by its reports, CLOCK_MONOTONIC; 0: it does */
+  uint64_t discarded;  /* of what came: too late for our jitter buffer, where this leg is decoded */
   struct mset_xr xr;
   struct mset_odd odd;
 };

@@ -74,7 +74,8 @@ struct why_client {
 
 /* One direction of a leg's media. */
 struct why_flow {
-  uint64_t packets, lost, late;
+  uint64_t packets, lost;
+  uint64_t discarded; /* of packets: too late for our jitter buffer */
   uint32_t jitter_ms, max_jitter_ms;
   uint16_t mos_x100; /* 0: unknown */
 };

@@ -32,16 +32,29 @@ static void add_span(struct text *t, uint32_t ms) {
     text_add(t, "%u min %u s", ms / 60000, ms / 1000 % 60);
 }
 
-static void add_share(struct text *t, const struct why_flow *w) {
-  uint64_t all = w->packets + w->lost, permille = all ? w->lost * 1000 / all : 0;
+static void add_share_of(struct text *t, const struct why_flow *w, uint64_t n) {
+  uint64_t all = w->packets + w->lost, permille = all ? n * 1000 / all : 0;
   text_add(t, "%u.%u %%", (unsigned)permille / 10, (unsigned)permille % 10);
 }
+
+static void add_share(struct text *t, const struct why_flow *w) { add_share_of(t, w, w->lost); }
 
 static void add_at(const struct why_view *v, struct text *t) { add_span(t, v->f->ms); }
 static void add_last(const struct why_view *v, struct text *t) { add_clock(t, v->l->last_ms); }
 static void add_first(const struct why_view *v, struct text *t) { add_span(t, v->l->first_ms); }
 static void add_dumb(const struct why_view *v, struct text *t) { add_span(t, v->l->dumb_ms); }
 static void add_loss(const struct why_view *v, struct text *t) { add_share(t, &v->l->rx); }
+
+/* Only where some were. */
+static void add_too_late(const struct why_view *v, struct text *t) {
+  const struct why_flow *w = &v->l->rx;
+  if (w->discarded * 1000 < w->packets + w->lost || !w->discarded)
+    return;
+  text_add(t, ", ");
+  add_share_of(t, w, w->discarded);
+  text_add(t, " too late for our jitter buffer");
+}
+
 static void add_loss_there(const struct why_view *v, struct text *t) { add_share(t, &v->l->tx); }
 
 static void add_sound(const struct why_view *v, struct text *t) {
@@ -150,7 +163,7 @@ static const struct {
     ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
     ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
     ROW(concealed), ROW(failures),  ROW(statuses), ROW(unheard),
-    ROW(mos_there), ROW(jitter_there),
+    ROW(mos_there), ROW(jitter_there), ROW(too_late),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

@@ -179,3 +179,15 @@ states['a line slower than the page asks is waited for'] = async ({ page, mock }
   await page.evaluate(() => (window.location.hash = '/calls/c_live'));
   await page.locator('.ladder button').first().waitFor({ timeout: 8000 });
 };
+
+states['a list of many pages is all there'] = async ({ page, mock }) => {
+  const rows = Array.from({ length: 130 }, (_, n) => ({ name: `user${n}`, role: 'viewer', created_at: null, last_login_at: null, locked: false }));
+  await page.route('**/admin/v1/users*', (route) => {
+    const from = Number(new URL(route.request().url()).searchParams.get('cursor') ?? 0);
+    return route.fulfill({ json: { users: rows.slice(from, from + 50), cursor: from < 100 ? String(from + 50) : null } });
+  });
+  await enter(page, mock.base);
+  await visit(page, mock.base, '/users');
+  await page.locator('tbody', { hasText: 'user129' }).first().waitFor();
+  assert.equal(await page.locator('tbody tr', { hasText: /user\d/ }).count(), 130);
+};

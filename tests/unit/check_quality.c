@@ -334,6 +334,9 @@ Test(quality, what_comes_too_late_for_our_buffer_is_lost) {
   l.in.discards = 3; /* another buffer */
   run(&l, 5000, true, true, 0);
   cr_assert(l.last.up.loss == 0);
+  l.in.discards = 5;
+  run(&l, 5000, true, true, 0);
+  cr_assert(l.q.discarded == 52, "%u", l.q.discarded);
 }
 
 Test(quality, a_peer_s_metrics_sharpen_what_it_hears) {

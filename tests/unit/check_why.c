@@ -326,6 +326,14 @@ Test(why, how_good) {
   rx->mos_x100 = 245;
   is(&f, CAUSE_MOS,
      "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss and 3 ms jitter with PCMU");
+  rx->packets = 1000;
+  rx->discarded = 1; /* 1 of 1,000 is told, fewer are not */
+  is(&f, CAUSE_MOS,
+     "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss, 0.1 % too late for our jitter buffer and "
+     "3 ms jitter with PCMU");
+  rx->packets = 1001;
+  is(&f, CAUSE_MOS,
+     "carrier (trunk demo) sounded bad: MOS 2.45 at 0.0 % loss and 3 ms jitter with PCMU");
   f = good();
   f.legs[0].tx.mos_x100 = 171; /* it was not the one that sounded bad */
   f.legs[0].tx.jitter_ms = 990;

@@ -57,6 +57,19 @@ export async function send(method, path, options = {}) {
 }
 
 export const get = (path, options) => send('GET', path, options).then((r) => r.data);
+const PAGES_MAX = 20;
+
+/** All pages of a list, as one: {noun: rows, cursor}. The cursor is null unless there are more than 10,000 rows. */
+export async function getWhole(path, options) {
+  const whole = await get(`${path}?limit=500`, options);
+  const noun = Object.keys(whole).find((k) => Array.isArray(whole[k]));
+  for (let n = 1; whole.cursor && n < PAGES_MAX; n++) {
+    const page = await get(`${path}?limit=500&cursor=${encodeURIComponent(whole.cursor)}`, options);
+    whole[noun].push(...page[noun]);
+    whole.cursor = page.cursor;
+  }
+  return whole;
+}
 export const post = (path, body = {}, options = {}) => send('POST', path, { ...options, body }).then((r) => r.data);
 export const remove = (path, options) => send('DELETE', path, options).then((r) => r.data);
 

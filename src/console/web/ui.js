@@ -127,8 +127,8 @@ export function Field({ label, hint, name, value, onInput, type = 'text', option
   </div>`;
 }
 
-/** What a path answers: {data, problem, busy, reload}. path null: nothing is asked. */
-export function useData(path, { every } = {}) {
+/** What a path answers: {data, problem, busy, reload}. path null: nothing is asked. ask: get, or getWhole for all pages. */
+export function useData(path, { every, ask = get } = {}) {
   const [state, set] = useState({ data: null, problem: null, busy: true });
   const [turn, setTurn] = useState(0);
   const isAsked = useRef(false); // a slow line: what is on its way is waited for, not asked anew
@@ -137,7 +137,7 @@ export function useData(path, { every } = {}) {
     const abort = new AbortController();
     isAsked.current = true;
     set((s) => ({ ...s, busy: true }));
-    get(path, { signal: abort.signal }).then(
+    ask(path, { signal: abort.signal }).then(
       (data) => set({ data, problem: null, busy: false }),
       (problem) => problem.name !== 'AbortError' && set((s) => ({ data: s.data, problem, busy: false })),
     ).finally(() => {

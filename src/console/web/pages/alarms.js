@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What needs somebody, and what needed somebody.
 
-import { enc, mayOperate, post } from '../api.js';
+import { enc, getWhole, mayOperate, post } from '../api.js';
 import { alarms } from '../live.js';
 import { Badge, Empty, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { words } from '../words.js';
@@ -27,7 +27,7 @@ export function AlarmList({ rows }) {
 }
 
 export function Alarms() {
-  const asked = useData('alarms');
+  const asked = useData('alarms', { ask: getWhole });
   const by = new Map((asked.data?.alarms ?? []).map((a) => [a.id, a]));
   for (const [id, a] of alarms.value) by.set(id, a);
   const rows = [...by.values()], open = rows.filter((a) => !a.cleared_at), past = rows.filter((a) => a.cleared_at);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Certificates in use and when they end.
 
-import { enc } from '../api.js';
+import { enc, getWhole } from '../api.js';
 import { trunks } from '../live.js';
 import { Badge, Empty, Head, Loaded, Peer, Section, Table, Time, html, useData } from '../ui.js';
 import { number, words } from '../words.js';
@@ -18,7 +18,7 @@ const COLUMNS = [
 ];
 
 export function Certificates() {
-  const list = useData('certificates');
+  const list = useData('certificates', { ask: getWhole });
   return html`<${Head} title="Certificates" lead="Files are looked at by themselves: a new one is taken without a restart." tools=${html`<button type="button" onClick=${list.reload}>Look again</button>`} />
     <${Section} title="In use"><${Loaded} of=${list}><${Table} caption="Certificates" columns=${COLUMNS} rows=${list.data?.certificates} id=${(c, i) => i} tone=${(c) => (TONES[c.state] === 'bad' ? 'bad' : '')}
       empty=${html`<${Empty} title="No certificate is configured">TLS trunks and the service need one: <code>cert_file</code> and <code>key_file</code> in the <a href="#/config">configuration</a>.<//>`} /><//><//>`;

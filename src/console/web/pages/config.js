@@ -134,7 +134,7 @@ function Editor({ config: opened, onDone }) {
 }
 
 function History({ current, etag, onDone, turn }) {
-  const list = useData('config/history?limit=50');
+  const list = useData('config/history');
   const [shown, setShown] = useState(null);
   const [asks, setAsks] = useState(null);
   const { act, problem } = useAct();

@@ -2,7 +2,7 @@
 // Who was refused, who is banned.
 
 import { useState } from 'preact/hooks';
-import { enc, maySecure, post, remove } from '../api.js';
+import { enc, getWhole, maySecure, post, remove } from '../api.js';
 import { Badge, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { number } from '../words.js';
 
@@ -38,7 +38,7 @@ function BanForm({ onDone }) {
 }
 
 function Bans() {
-  const bans = useData('bans', { every: 10_000 });
+  const bans = useData('bans', { ask: getWhole, every: 10_000 });
   const { act, problem } = useAct();
   const lift = (addr) => act(() => remove(`bans/${enc(addr)}`).then(bans.reload), `${addr} is heard again.`);
   const columns = [
@@ -54,7 +54,7 @@ function Bans() {
 }
 
 export function Security() {
-  const list = useData('refusals', { every: 5000 });
+  const list = useData('refusals?limit=500', { every: 5000 });
   return html`<${Head} title="Security" lead="Calls and requests that a rule refused, and addresses that are not heard." />
     <${Section} title="Refusals"><${Loaded} of=${list}><${Table} caption="Refusals, latest first" columns=${REFUSALS} rows=${list.data?.refusals} id=${(r, i) => i}
       empty=${html`<${Empty} title="Nothing was refused since the start">Each refusal stands here with the rule that made it.<//>`} /><//><//>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Trunks and how they are.
 
-import { enc, mayAdmin, send } from '../api.js';
+import { enc, getWhole, mayAdmin, send } from '../api.js';
 import { trunks } from '../live.js';
 import { go } from '../router.js';
 import { SettingsForm, useTrunkSchema } from '../settingsform.js';
@@ -46,7 +46,7 @@ function NewTrunk() {
 const FEW = 10; // no filter for fewer
 
 export function Trunks({ params }) {
-  const asked = useData(trunks.value.size ? null : 'trunks?limit=500');
+  const asked = useData(trunks.value.size ? null : 'trunks', { ask: getWhole });
   const rows = trunks.value.size ? [...trunks.value.values()] : asked.data?.trunks ?? [];
   const { rows: shown, input, isSet } = useFilter(worstFirst(rows), (t) => [t.name, t.kind, t.state, t.fqdn, ...(t.targets ?? []).map((x) => x.uri)].join(' '));
   const adds = params.get('add') !== null && mayAdmin();

@@ -2,7 +2,7 @@
 // Operators, tokens of programs, tokens of the service's users.
 
 import { useState } from 'preact/hooks';
-import { enc, mayAdmin, mayOperate, maySecure, me, post, remove, roles, send } from '../api.js';
+import { enc, getWhole, mayAdmin, mayOperate, maySecure, me, post, remove, roles, send } from '../api.js';
 import { Badge, Confirm, Copy, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
 import { words } from '../words.js';
 
@@ -33,7 +33,7 @@ function NewUser({ onDone }) {
 }
 
 function Operators() {
-  const list = useData('users');
+  const list = useData('users', { ask: getWhole });
   const [gone, setGone] = useState(null);
   const { act, problem } = useAct();
   const patch = (u, body, done) => act(async () => {
@@ -67,7 +67,7 @@ function Secret({ token }) {
 }
 
 function ApiTokens() {
-  const list = useData('api-tokens');
+  const list = useData('api-tokens', { ask: getWhole });
   const { form, field, clear } = useForm({ name: '', role: 'viewer', days: '90' });
   const [token, setToken] = useState(null);
   const { act, problem, busy } = useAct();
