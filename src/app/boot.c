@@ -106,6 +106,8 @@ static const struct count_row load_rows[HOUSE_LOADS] = {
      "Share of a processor that the busiest packet thread used", COUNT_GAUGE},
     {"sallyport_media_load_age_us", "", "99th percentile of packets' wait for their thread",
      COUNT_GAUGE},
+    {"sallyport_media_headers_lost_total", "",
+     "Headers of traced packets that found no room on their way into a timeline", COUNT_COUNTER},
 };
 
 static void on_tick(void *arg) {
@@ -116,6 +118,7 @@ static void on_tick(void *arg) {
   count_set(&h->loads, 0, load.verdict);
   count_set(&h->loads, 1, load.busy_permille);
   count_set(&h->loads, 2, load.age_us);
+  count_set(&h->loads, 3, calls_media_count(h->calls, MSET_COUNT_HEADERS));
   const char *backend = calls_media_backend(h->calls);
   for (uint32_t i = 0; i < MSET_BACKEND_COUNT_; i++)
     count_set(&h->backends, i, strcmp(backend, backend_names[i]) == 0);

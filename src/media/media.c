@@ -244,7 +244,11 @@ static void log_drops(struct media *m, uint64_t *since, const char *when) {
 
 static void tell_drops(struct media *m) {
   facts_count(&m->facts, MSET_COUNT_DSP, dsps_permille(m->dsps));
-  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNT_DSP,
+  uint64_t lost = 0;
+  for (uint32_t i = 0; i < m->options.workers; i++)
+    lost += atomic_load_explicit(&m->workers[i]->lost_headers, memory_order_relaxed);
+  facts_count(&m->facts, MSET_COUNT_HEADERS, lost);
+  _Static_assert((int)DROP_COUNT_ <= (int)MSET_COUNT_HEADERS,
                  "the table of figures has room for each reason");
   for (unsigned i = 1; i < DROP_COUNT_; i++)
     facts_count(&m->facts, i, media_drops(m, i, NULL));

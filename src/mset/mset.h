@@ -368,6 +368,7 @@ struct mset_facts {
 enum {
   MSET_COUNTS_MAX = 64,
   MSET_COUNT_DSP = MSET_COUNTS_MAX - 1, /* no counter: how full transcoding is, of 1,000 */
+  MSET_COUNT_HEADERS = MSET_COUNTS_MAX - 2, /* headers of traced packets that found no room */
 };
 struct mset_ended { /* the reply to END, and the event when a session ended by itself */
   struct mset_head h;

@@ -64,7 +64,7 @@ static struct MHD_Response *response_sending(struct req *q) {
 
 static struct MHD_Response *response_new(struct req *q) {
   struct web_answer *a = &q->answer;
-  if (a->source.fn) /* the library would end even no body with a last chunk */
+  if (a->source.fn)
     return response_sending(q);
   if (a->fixed.p)
     return MHD_create_response_from_buffer(a->fixed.n, (void *)(uintptr_t)a->fixed.p,
