@@ -84,7 +84,7 @@ bool records_query_read(const struct web_ask *ask, struct reader_query *q, struc
       {"user", SHAPE_TEXT, 0, 1, 64}, \
       {"trunk", SHAPE_TEXT, 0, 1, 64, .help = "Of a leg or an attempt"}, \
       {"tenant", SHAPE_TEXT, 0, 1, 64}, {"rule", SHAPE_TEXT, 0, 1, 39, .help = "The refusal's rule"}, \
-      {"cause", SHAPE_TEXT, 0, 1, 31, .help = "Why it failed or sounded bad, as the record has it"}, \
+      {"cause", SHAPE_TEXT, 0, 1, 31, .help = "Why it failed or sounded bad, as the record has it; any: those that did"}, \
       {"q", SHAPE_TEXT, 0, 1, 128, .help = "How a number, a user, a Call-ID or a Session-ID begins"}, \
       {"min_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at least"}, { \
     "max_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at most" \

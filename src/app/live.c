@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 enum { MOS_TICKS = 5, SEEN_MAX = 65536, ALARMS_MAX = 64 };
 #define DROPPED_US 300000000u
@@ -139,19 +140,30 @@ static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) 
   alarm_add(list, n, "records_dropped", calls > 0, "records", text);
 }
 
-/* The file of revoked client certificates, looked at now and then. */
+/* The file of revoked client certificates, as found when it changed last. */
 static void crl_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
-  static char text[CONF_PATH_BYTES + 100];
-  static uint64_t look_us;
-  static int state;
-  if (!h->conf->admin.client_crl[0])
+  static struct {
+    struct stat seen;
+    uint64_t until_s;
+    int error;
+    char text[CONF_PATH_BYTES + 100];
+  } crl = {.seen.st_size = -1};
+  const char *file = h->conf->admin.client_crl;
+  struct stat now = {0};
+  if (!file[0])
     return;
-  if (clock_now_us() >= look_us) {
-    look_us = clock_now_us() + 5000000u;
-    state = web_crl_check(h->conf->admin.client_crl, text, sizeof text);
+  (void)!stat(file, &now);
+  if (now.st_ino != crl.seen.st_ino || now.st_size != crl.seen.st_size ||
+      now.st_mtim.tv_sec != crl.seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != crl.seen.st_mtim.tv_nsec) {
+    crl.seen = now;
+    crl.until_s = 0;
+    crl.error = web_crl_check(file, &crl.until_s, crl.text, sizeof crl.text);
+    if (crl.error == 0)
+      snprintf(crl.text, sizeof crl.text, "%s: past its next update: no client certificate is accepted",
+               file);
   }
-  if (state < 0)
-    alarm_add(list, n, "client_crl", true, "admin.client_crl", text);
+  if (crl.error < 0 || (crl.until_s && clock_wall_ms() / 1000u >= crl.until_s))
+    alarm_add(list, n, "client_crl", true, "admin.client_crl", crl.text);
 }
 
 /* What stands now; the operators' door knows what of it is new and what is over. */

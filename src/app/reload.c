@@ -166,8 +166,9 @@ static int look(const struct conf *c, char *why, size_t why_bytes) {
       r = web_pair_check(pairs[i].cert, pairs[i].key, why, why_bytes);
   if (r == 0 && c->admin.client_ca[0])
     r = web_ca_check(c->admin.client_ca, why, why_bytes);
-  if (r == 0 && c->admin.client_crl[0] && web_crl_check(c->admin.client_crl, why, why_bytes) == -EINVAL)
-    r = -EINVAL; /* one past its time is an alarm */
+  uint64_t until_s; /* one past its time is an alarm */
+  if (r == 0 && c->admin.client_crl[0])
+    r = web_crl_check(c->admin.client_crl, &until_s, why, why_bytes);
   return r;
 }
 

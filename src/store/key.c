@@ -51,6 +51,7 @@ size_t record_keys(const struct record *r, struct key ret[KEYS_MAX]) {
   add(&l, KEY_REASON, slice_of(r->reason));
   add(&l, KEY_RULE, slice_of(r->rule));
   add(&l, KEY_CAUSE, slice_of(r->cause_id));
+  add(&l, KEY_CAUSE, slice_of(r->cause_id[0] ? "any" : ""));
   add(&l, KEY_CALL_ID, slice_of(r->session_id_local));
   add(&l, KEY_CALL_ID, slice_of(r->session_id_remote));
   add_leg(&l, &r->caller);

@@ -103,9 +103,12 @@ static int to_5(sqlite3 *file) {
 static const struct migration steps[] = {
     {.version = 5, .fn = to_5},
     /* 6: what waits for the receiver of records */
-    {.version = SCHEMA_VERSION,
+    {.version = 6,
      .sql = "CREATE TABLE spool (seq INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL,"
             "at_ms INTEGER NOT NULL)"},
+    /* 7: those that have a cause, whatever it is (KEY_CAUSE) */
+    {.version = SCHEMA_VERSION,
+     .sql = "INSERT OR IGNORE INTO keys SELECT kind, 'any', started_ms, row FROM keys WHERE kind=9"},
 };
 
 int schema_open(sqlite3 *file) {

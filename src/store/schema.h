@@ -3,7 +3,7 @@
 #pragma once
 #include "store/migrate.h"
 
-#define SCHEMA_VERSION 6
+#define SCHEMA_VERSION 7
 
 /* Makes or upgrades, then adds the columns of field.def that the file lacks: 0, -EIO, -EPROTO. */
 int schema_open(sqlite3 *file) must_check;

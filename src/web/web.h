@@ -170,8 +170,9 @@ unsigned web_streams_judge(struct web *w);
 int web_pair_check(const char *cert_file, const char *key_file, char *why, size_t why_bytes) must_check;
 /* Likewise a file of authorities. */
 int web_ca_check(const char *file, char *why, size_t why_bytes) must_check;
-/* Likewise a file of revocation lists; -ESTALE: one of them is past its next update. */
-int web_crl_check(const char *file, char *why, size_t why_bytes) must_check;
+/* Likewise a file of revocation lists, and when the first of them is past its next update (seconds since
+ * 1970; 0: never). */
+int web_crl_check(const char *file, uint64_t *ret_until_s, char *why, size_t why_bytes) must_check;
 /* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state
  * is ok, soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
 json_t *web_cert_json(const char *file, uint64_t wall_s);

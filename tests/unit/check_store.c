@@ -312,6 +312,8 @@ Test(store, searches_for_several_things) {
       snprintf(r.attempts, sizeof(r.attempts), "[{\"trunk\":\"dead\",\"sip\":503},{\"trunk\":\"big\"}]");
     if (i % 40 == 0)
       snprintf(r.cause_id, sizeof(r.cause_id), "silent");
+    if (i == 7)
+      snprintf(r.cause_id, sizeof(r.cause_id), "loss");
     if (i % 12 == 0)
       r.callee.mos_x100 = 250;
     if (i % 12 == 1)
@@ -339,6 +341,7 @@ Test(store, searches_for_several_things) {
       {{.q = "%"}, 0},
       {{.q = "' OR 1 --"}, 0},
       {{.cause = "silent"}, 3},
+      {{.cause = "any"}, 4},
       {{.max_mos_x100 = 300}, 10},
       {{.min_mos_x100 = 400}, 10},
       {{.max_mos_x100 = 420, .trunk = "small"}, 10},
@@ -440,6 +443,8 @@ Test(store, every_older_schema_is_upgraded) {
     cr_assert_eq(list_count(rd, (struct reader_query){.trunk = "carrier"}), 2);
     cr_assert_eq(list_count(rd, (struct reader_query){.trunk = "first"}), version >= 4);
     cr_assert_eq(list_count(rd, (struct reader_query){.q = "abc-1"}), 1);
+    cr_assert_eq(list_count(rd, (struct reader_query){.cause = "silent"}), version == 6);
+    cr_assert_eq(list_count(rd, (struct reader_query){.cause = "any"}), version < 6 ? 1 : 2);
     cr_assert_eq(list_count(rd, (struct reader_query){.rule = "unknown_source"}), 1);
   }
 }

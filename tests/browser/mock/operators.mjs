@@ -201,7 +201,7 @@ export class Operators {
   records(request) {
     const q = new URL(request.url, 'http://x').searchParams, known = { state: /^(live|ended|refused)$/, max_mos: /^[1-5](\.\d)?$/, limit: /^\d+$/ };
     const wrong = [...q].find(([k, v]) => (known[k] ? !known[k].test(v) : !/^(q|number|trunk|user|reason|since|until|cause|cursor)$/.test(k)));
-    return wrong ? [400, { title: 'A member is missing or has a wrong value', status: 400, errors: [{ pointer: wrong[0], reason: 'not known' }] }] : [200, { records: this.s.records, cursor: null }];
+    return wrong ? [400, { title: 'A member is missing or has a wrong value', status: 400, errors: [{ pointer: wrong[0], reason: 'not known' }] }] : [200, { records: this.s.records.filter((r) => q.get('cause') !== 'any' || r.cause_text), cursor: null }];
   }
 
   page(request) {

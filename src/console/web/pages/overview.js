@@ -9,7 +9,7 @@ import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, Table, html
 import { DASH, number, span, words } from '../words.js';
 import { AlarmList } from './alarms.js';
 import { CallTable, latestCalls } from './calls.js';
-import { FAILURES, bad } from './records.js';
+import { FAILURES } from './records.js';
 import { TrunkTable, isTrunkDown, reach, worstFirst } from './trunks.js';
 
 const FULL = 0.9, MOS_BAD = 3.5, DAYS_BAD = 14;
@@ -73,16 +73,16 @@ const Needs = ({ needs, alarms }) => (needs.length || alarms.length) > 0 && html
     ${needs.length > 0 && html`<ul class="needs">${needs.map(([tone, sentence, page, word]) => html`<li key=${sentence}><${Badge} tone=${tone}>${tone === 'bad' ? 'Fault' : 'Soon'}<//> <${Peer} text=${sentence} /> <a href=${`#/${page}`}>${word}<span class="unseen">: ${sentence}</span></a></li>`)}</ul>`}
     ${alarms.length > 0 && html`<${AlarmList} rows=${alarms} />`}<//>`;
 
-const LOOKED_AT = 50, FAILED_MAX = 5;
+const FAILED_MAX = 5;
 
-/** What went wrong last, with why: of the latest calls those that nobody answered or that have a cause. */
+/** What went wrong last, with why. */
 function Failures({ failed }) {
-  const list = useData(`records?limit=${LOOKED_AT}`);
+  const list = useData(`records?cause=any&limit=${FAILED_MAX}`);
   useEffect(() => {
     if (list.data) list.reload();
   }, [failed]);
-  const rows = (list.data?.records ?? []).filter((r) => bad(r) || r.cause_text).slice(0, FAILED_MAX);
-  return rows.length > 0 && html`<${Section} title="Went wrong last" tools=${html`<a href="#/records">All records</a>`}><${Table} caption=${`Calls that went wrong, of the latest ${LOOKED_AT}`} columns=${FAILURES} rows=${rows} /><//>`;
+  const rows = list.data?.records ?? [];
+  return rows.length > 0 && html`<${Section} title="Went wrong last" tools=${html`<a href="#/records?cause=any">All of them</a>`}><${Table} caption="Calls that went wrong, latest first" columns=${FAILURES} rows=${rows} /><//>`;
 }
 
 function State({ now }) {

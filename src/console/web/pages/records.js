@@ -49,7 +49,7 @@ function Search({ params }) {
     <${Field} label="Reason" ...${field('reason')} />
     <${Field} label="Since" type="datetime-local" ...${field('since')} />
     <${Field} label="Until" type="datetime-local" ...${field('until')} />
-    <${Field} label="Cause" hint="Its code: choose one in a row below" ...${field('cause')} />
+    <${Field} label="Cause" hint="Its code (choose one in a row below), or any" ...${field('cause')} />
     <${Field} label="MOS at most" type="number" min="1" max="5" step="0.1" ...${field('max_mos')} />
     <div class="row end"><a class="button" href="#/records">Clear</a><button class="primary">Search</button></div>
   </form>`;
