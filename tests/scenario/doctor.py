@@ -388,19 +388,26 @@ def certificates(base):
                 check(set(found) == failed, "%s: found %s" % (name, found))
 
 
-@direct.DIRECT.scenario("Trunk Doctor: our hub against our SBC: nothing fails")
-def two_houses(base):
+@contextlib.contextmanager
+def hub_and_sbc(base, settings):
+    """(our hub, our SBC), the SBC with a number that echoes; settings: more of the hub's trunk."""
     base2, keep = direct.more_ports()
     with keep, Certs() as certs, direct.names(base + 4):
-        trunk = direct.hub_trunk(base2 + 2, ', doctor: {number: "+15550199600", caller: "+15550100001", echo: true, unknown: "+19990199404"}')
+        trunk = direct.hub_trunk(base2 + 2, settings)
         hub = direct.Gateway(base, "hub", direct.HUB, certs, "DNS:sip.hub.test,DNS:sip2.hub.test", base + 4, trunk, "alice", "contoso")
         sbc = direct.Gateway(base2, "sbc", direct.SBC, certs, "DNS:sbc.contoso.test", base + 4, direct.sbc_trunk(base + 2), "bob", "service")
         plan = open(sbc.dir + "/plan.yaml").read()
         sbc.put("plan.yaml", plan.replace("rules:", 'rules:\n  - {name: echo, called: "+15550199600", then: echo}'))
         with hub, sbc:
             hub.wait_trunk("contoso", overall="online")
-            report = run(hub, "contoso")
-            found, passed = by_result(report, "failed"), by_result(report, "passed")
-            check(not found, "failed: %s" % found)
-            for wanted in ("tls_client", "rtp_in", "dtmf_echo", "suite_gcm256", "suite_sha32", "update", "session_id"):
-                check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))
+            yield hub, sbc
+
+
+@direct.DIRECT.scenario("Trunk Doctor: our hub against our SBC: nothing fails")
+def two_houses(base):
+    with hub_and_sbc(base, ', doctor: {number: "+15550199600", caller: "+15550100001", echo: true, unknown: "+19990199404"}') as (hub, _):
+        report = run(hub, "contoso")
+        found, passed = by_result(report, "failed"), by_result(report, "passed")
+        check(not found, "failed: %s" % found)
+        for wanted in ("tls_client", "rtp_in", "dtmf_echo", "suite_gcm256", "suite_sha32", "update", "session_id"):
+            check(wanted in passed, "%s: %s" % (wanted, [c for c in report["checks"] if c["id"] == wanted]))

@@ -2,9 +2,7 @@
 """Trunk Doctor against faults that programs of others and a second gateway of ours have by their settings."""
 import os
 
-import direct
-from border import Certs
-from doctor import by_result, run
+from doctor import by_result, hub_and_sbc, run
 from doctorpeer import Peer
 from group import Group
 from house import check
@@ -97,25 +95,17 @@ SBC_LONG = {
 
 
 def sbc_faults(base, faults, more=()):
-    base2, keep = direct.more_ports()
-    with keep, Certs() as certs, direct.names(base + 4):
-        trunk = direct.hub_trunk(base2 + 2, DOCTOR)
-        hub = direct.Gateway(base, "hub", direct.HUB, certs, "DNS:sip.hub.test,DNS:sip2.hub.test", base + 4, trunk, "alice", "contoso")
-        sbc = direct.Gateway(base2, "sbc", direct.SBC, certs, "DNS:sbc.contoso.test", base + 4, direct.sbc_trunk(base + 2), "bob", "service")
-        plan = open(sbc.dir + "/plan.yaml").read()
-        sbc.put("plan.yaml", plan.replace("rules:", 'rules:\n  - {name: echo, called: "+15550199600", then: echo}'))
-        with hub, sbc:
-            hub.wait_trunk("contoso", overall="online")
-            for words, (setting, failed, absent) in faults.items():
-                sbc.change(END, END + ", " + setting)
-                report = expected(run(hub, "contoso"), failed, absent, words)
-                patch = report["profile"]["patch"]
-                check("session_min" not in setting or patch.get("session_timer_s") == 3600, "%s: proposed %s" % (words, patch))
-                sbc.change(END + ", " + setting, END)
-            for old, new, failed in more:
-                hub.change(old, new)
-                expected(run(hub, "contoso"), failed, (), new)
-                hub.change(new, old)
+    with hub_and_sbc(base, DOCTOR) as (hub, sbc):
+        for words, (setting, failed, absent) in faults.items():
+            sbc.change(END, END + ", " + setting)
+            report = expected(run(hub, "contoso"), failed, absent, words)
+            patch = report["profile"]["patch"]
+            check("session_min" not in setting or patch.get("session_timer_s") == 3600, "%s: proposed %s" % (words, patch))
+            sbc.change(END + ", " + setting, END)
+        for old, new, failed in more:
+            hub.change(old, new)
+            expected(run(hub, "contoso"), failed, (), new)
+            hub.change(new, old)
 
 
 @SBCS.scenario("our SBC with other codecs, other suites, drained; a number that it has not: one failure each")
