@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { launch } from './chrome.mjs';
 import { PAGES, axe, enter, settle, visit, watched } from './consolepage.mjs';
+import { blameless, runAll } from './runall.mjs';
 import { states } from './consolestates.mjs';
 import { Operators } from './mock/operators.mjs';
 import { NASTY } from './nasty.mjs';
@@ -491,7 +492,7 @@ liveTests['each text of a SIP peer is text on its record'] = async ({ page, demo
 
 /* Running --------------------------------------------------------------------------------------- */
 
-async function one(name, test) {
+async function one(test) {
   const demo = values.live && JSON.parse(readFileSync(values.live, 'utf8'));
   const mock = demo ? null : await new Operators().listen(), faults = [];
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
@@ -503,28 +504,21 @@ async function one(name, test) {
   try {
     const page = await watched(context, faults);
     await test({ page, mock, demo, shot, context });
-    assert.deepEqual(faults, []);
-    console.log(`ok ${name}`);
-    return true;
   } catch (error) {
-    console.log(`not ok ${name}\n  ${[String(error.message), ...faults].join('\n').split('\n').slice(0, 24).join('\n  ')}`);
-    return false;
+    blameless(faults); // why it failed
+    throw error;
   } finally {
     await context.close();
     mock?.close();
   }
+  blameless(faults);
 }
 
 let browser;
 if (process.argv[1]?.endsWith('/console.mjs')) {
   browser = await launch();
-  let [passed, failed] = [0, 0];
-  for (const [name, test] of Object.entries(values.live ? liveTests : tests)) {
-    if (values.only && !name.includes(values.only)) continue;
-    if (await one(name, test)) passed++;
-    else failed++;
-  }
+  const { status, line } = await runAll(values.live ? liveTests : tests, values.only, one);
   await browser.close();
-  console.log(`${passed} passed, ${failed} failed`);
-  process.exit(failed === 0 && passed > 0 ? 0 : 1);
+  console.log(line);
+  process.exit(status);
 }

@@ -16,7 +16,9 @@ export const PAGES = {
   audit: '/audit', routing: '/routing', config: '/config', certificates: '/certificates', users: '/users', system: '/system', api: '/api',
 };
 
+/** Colours are judged where they stand, not on their way: a transition of a pressed button is waited for. */
 export async function axe(page) {
+  await page.evaluate(() => Promise.all(document.getAnimations().filter((a) => Number.isFinite(a.effect.getComputedTiming().endTime)).map((a) => a.finished.catch(() => {}))));
   await page.evaluate(AXE);
   const { violations } = await page.evaluate((tags) => window.axe.run(document, { runOnly: tags, resultTypes: ['violations'] }), RULES);
   return violations.flatMap((v) => v.nodes.map((n) => `${v.id}: ${n.html.slice(0, 160)} ${n.any[0]?.message ?? n.failureSummary ?? ''}`));

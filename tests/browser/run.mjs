@@ -2,13 +2,13 @@
 // The phone page in Chromium against the pretended gateway. Usage: node run.mjs [--only text] [--shots folder]
 // Prints `ok name` or `not ok name`, and at the end `N passed, N failed`.
 
-import assert from 'node:assert/strict';
 import { parseArgs } from 'node:util';
 import { launch } from './chrome.mjs';
 import { makePeer } from './mock/peer.mjs';
 import { Mock } from './mock/service.mjs';
 import { tests as phoneTests } from './phone.mjs';
 import { tests as clientTests } from './client.mjs';
+import { blameless, runAll } from './runall.mjs';
 
 const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' } } });
 const TEST_MS = 30_000;
@@ -33,7 +33,7 @@ function opener(context, faults) {
   };
 }
 
-async function one(name, test) {
+async function one(test) {
   mock.reset();
   const faults = [];
   const context = await browser.newContext({ permissions: ['microphone'], viewport: { width: 1024, height: 720 } });
@@ -42,25 +42,18 @@ async function one(name, test) {
     const late = new Promise((_, fail) => (timer = setTimeout(() => fail(new Error('took too long')), TEST_MS)));
     const shot = async (page, file) => values.shots && page.screenshot({ path: `${values.shots}/${file}.png`, animations: 'disabled' });
     await Promise.race([test({ open: opener(context, faults), mock, context, shot }), late]);
-    assert.deepEqual(faults, []);
-    console.log(`ok ${name}`);
-    return true;
   } catch (error) {
-    console.log(`not ok ${name}\n  ${String(error.message).split('\n').slice(0, 12).join('\n  ')}`);
-    return false;
+    blameless(faults);
+    throw error;
   } finally {
     clearTimeout(timer);
     await context.close();
   }
+  blameless(faults);
 }
 
-let [passed, failed] = [0, 0];
-for (const [name, test] of Object.entries({ ...phoneTests, ...clientTests })) {
-  if (values.only && !name.includes(values.only)) continue;
-  if (await one(name, test)) passed++;
-  else failed++;
-}
+const { status, line } = await runAll({ ...phoneTests, ...clientTests }, values.only, one);
 await browser.close();
 mock.close();
-console.log(`${passed} passed, ${failed} failed`);
-process.exit(failed === 0 && passed > 0 ? 0 : 1);
+console.log(line);
+process.exit(status);
