@@ -25,6 +25,7 @@
 #define ANSWER_BYTES_MAX 65536
 #define HOUR_MS UINT64_C(3600000)
 #define BATCH_MAX 500
+#define GROWS_AFTER 32 /* batches that it took, before it is tried with more */
 #define BEHIND_MS 60000u    /* a receiver that is away so long, is an alarm */
 #define WAITED_MS 300000u   /* so is a record that waits so long */
 #define LOST_US 300000000u  /* what was given up is one at least so long */
@@ -73,6 +74,9 @@ struct push {
   _Atomic bool stopping;
   int wake_fd;
   unsigned back_off_ms;
+  unsigned fits; /* fits is how many records the receiver may take at once: fewer where it choked; 0: to.batch */
+  unsigned fit_n; /* fit_n counts batches of that size that it took. */
+  char choked[40]; /* choked is the record that it refuses alone, "" none (lock). */
   /* For the alarm, any thread: since when nothing is taken (0: it is), when the last was given up, and when
    * the oldest that waits was put (wall clock; 0: none). */
   _Atomic uint64_t down_us, lost_us, oldest_ms;
@@ -193,6 +197,9 @@ static void request_set(struct push *p, const char *body, size_t *got) {
   curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
   if (p->to.ca[0])
     curl_easy_setopt(e, CURLOPT_CAINFO, p->to.ca);
+#if LIBCURL_VERSION_NUM >= 0x075700
+  curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else a file that was replaced is seen a day later */
+#endif
 }
 
 /* From now on, if it was not so before. */
@@ -212,8 +219,40 @@ static void failure_tell(struct push *p, CURLcode code, long status) {
   p->is_down = true;
 }
 
+static void choked_set(struct push *p, const char *id) {
+  pthread_mutex_lock(&p->lock);
+  snprintf(p->choked, sizeof(p->choked), "%s", id);
+  pthread_mutex_unlock(&p->lock);
+}
+
+/* One record may be what it cannot take, or all are too much: half as many next time, until it is alone. */
+static void batch_halve(struct push *p, int n, long status) {
+  if (n > 1) {
+    p->fits = (unsigned)n / 2;
+    p->fit_n = 0;
+    p->back_off_ms = 0;
+    return;
+  }
+  if (strcmp(p->choked, p->items[0].id) != 0)
+    log_error(admin, "records.push: the receiver answers %ld to record %s alone: all wait behind it", status,
+              p->items[0].id);
+  choked_set(p, p->items[0].id);
+}
+
+static void batch_grow(struct push *p) {
+  if (!p->fits || ++p->fit_n < GROWS_AFTER)
+    return;
+  p->fit_n = 0;
+  p->fits = p->fits < p->to.batch / 2 ? p->fits * 2 : 0;
+}
+
+static bool is_choking(CURLcode code, long status) {
+  return code == CURLE_OPERATION_TIMEDOUT ||
+         (code == CURLE_OK && (status == 400 || status == 413 || status == 422));
+}
+
 /* True: the receiver has them. */
-static bool request_send(struct push *p, const char *body) {
+static bool request_send(struct push *p, const char *body, int n) {
   size_t got = 0;
   long status = 0;
   curl_off_t after_s = 0;
@@ -237,7 +276,10 @@ static bool request_send(struct push *p, const char *body) {
   if (atomic_load(&p->stopping))
     return false;
   count_one(&p->counts, code == CURLE_OK ? PUSH_REFUSED : PUSH_UNREACHABLE);
-  failure_tell(p, code, status);
+  if (is_choking(code, status) && (n > 1 || code == CURLE_OK))
+    batch_halve(p, n, status);
+  if (n == 1 || !is_choking(code, status) || code != CURLE_OK)
+    failure_tell(p, code, status);
   return false;
 }
 
@@ -248,12 +290,24 @@ static void back_off(struct push *p) {
   p->back_off_ms = ms * 2 < BACK_OFF_MAX_MS ? ms * 2 : BACK_OFF_MAX_MS;
 }
 
+/* Age or size took them out of the records before the receiver came. */
+static void gone_tell(struct push *p, uint64_t gone) {
+  if (!gone)
+    return;
+  count_add(&p->counts, PUSH_GIVEN_UP, gone);
+  atomic_store(&p->lost_us, clock_now_us());
+  log_error(admin, "records.push: %llu records were deleted by age or size before they were taken",
+            (unsigned long long)gone);
+}
+
 static void batch_done(struct push *p, int n, uint64_t gone) {
   while (spool_done(p->spool, p->items[n - 1].seq) < 0 && !atomic_load(&p->stopping))
     rest(p, BACK_OFF_MIN_MS); /* sent again, if we end now: by the same ids */
   count_add(&p->counts, PUSH_DELIVERED, (uint64_t)n - gone);
-  count_add(&p->counts, PUSH_GIVEN_UP, gone);
+  gone_tell(p, gone);
   p->back_off_ms = 0;
+  batch_grow(p);
+  choked_set(p, "");
   if (p->is_down)
     log_info(admin, "records.push: the receiver takes records again");
   p->is_down = false;
@@ -262,13 +316,13 @@ static void batch_done(struct push *p, int n, uint64_t gone) {
 
 /* False: nothing waits. */
 static bool batch_send(struct push *p) {
-  int n = p->to.url[0] && p->secret_bytes ? spool_next(p->spool, p->items, p->to.batch) : 0;
+  int n = p->to.url[0] && p->secret_bytes ? spool_next(p->spool, p->items, p->fits ? p->fits : p->to.batch) : 0;
   atomic_store(&p->oldest_ms, n > 0 ? p->items[0].at_ms : 0);
   if (n <= 0)
     return false;
   uint64_t gone;
   char *body = body_make(p, n, &gone);
-  if (body && (gone == (uint64_t)n || request_send(p, body)))
+  if (body && (gone == (uint64_t)n || request_send(p, body, n)))
     batch_done(p, n, gone);
   else
     back_off(p);
@@ -307,6 +361,8 @@ static void next_take(struct push *p) {
   if (!has_next)
     return;
   p->back_off_ms = 0;
+  p->fits = 0;
+  choked_set(p, "");
   p->limit_us = 0;
   atomic_store(&p->down_us, 0);
   p->is_down = false;
@@ -428,6 +484,20 @@ int push_new(struct push **ret_push, const struct admin_push *s, const char *sto
   return r;
 }
 
+static void behind_text(struct push *p, struct admin_alarm *ret, uint64_t down_us) {
+  char choked[sizeof(p->choked)];
+  unsigned long long waiting = count_get(&p->counts, PUSH_WAITING);
+  pthread_mutex_lock(&p->lock);
+  memcpy(choked, p->choked, sizeof(choked));
+  pthread_mutex_unlock(&p->lock);
+  if (choked[0])
+    snprintf(ret->text, sizeof(ret->text), "The receiver refuses record %s, even alone; %llu wait behind it",
+             choked, waiting);
+  else
+    snprintf(ret->text, sizeof(ret->text), "The receiver of records %s; %llu wait",
+             down_us ? "is away, refuses them, or cannot be asked" : "is too slow", waiting);
+}
+
 bool push_alarm(struct push *p, struct admin_alarm *ret) {
   uint64_t now_us = clock_now_us(), now_ms = clock_wall_ms(), down_us = atomic_load(&p->down_us);
   uint64_t lost_us = atomic_load(&p->lost_us), oldest_ms = atomic_load(&p->oldest_ms);
@@ -440,14 +510,12 @@ bool push_alarm(struct push *p, struct admin_alarm *ret) {
   ret->severity = is_lost ? "critical" : "warning";
   slice_copy(ret->kind, sizeof(ret->kind), slice_of(is_lost ? "push_lost" : "push_behind"));
   slice_copy(ret->what, sizeof(ret->what), SLICE("records.push"));
-  unsigned long long waiting = count_get(&p->counts, PUSH_WAITING);
   if (is_lost)
     snprintf(ret->text, sizeof(ret->text),
              "Records were given up before their receiver took them (%llu since the start): export them",
              (unsigned long long)count_get(&p->counts, PUSH_GIVEN_UP));
   else
-    snprintf(ret->text, sizeof(ret->text), "The receiver of records %s; %llu wait",
-             down_us ? "is away, refuses them, or cannot be asked" : "is too slow", waiting);
+    behind_text(p, ret, down_us);
   return true;
 }
 

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
 """The receiver of records under tests/thread/push.c: away, refusing, slow, silent after it took a batch, then
-well. Prints its port; at SIGTERM it says whether N records came, each event once but for repeats by the same id
-with the same content, all signed."""
+well. It takes at most four records for a while (413), and chokes on one of them (422) until it saw it alone twice.
+Prints its port; at SIGTERM it says whether N records came, each event once but for repeats by the same id with the
+same content, all signed."""
 import hashlib
 import hmac
 import http.server
@@ -14,8 +15,9 @@ import time
 
 SECRET, WANTED, AWAY_S = sys.argv[1].encode(), int(sys.argv[2]), float(sys.argv[3])
 # what is done with the nth request: a status; "slow"; "silent": taken, but nobody says so
-PLAN = [500, 503, "silent", 200, "slow", 429, "silent", 404, 200]
-events, requests, faults, repeats = {}, [0], [], [0]
+PLAN = [500, 503, "silent", 200, "slow", 429, "silent", 404, 200] + ["small"] * 9
+CHOKES_ON = "c_0200"
+events, requests, faults, repeats, alone = {}, [0], [], [0], [0]
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -28,6 +30,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         n, requests[0] = requests[0], requests[0] + 1
         what = PLAN[n] if n < len(PLAN) else 200
+        what = self.choke(json.loads(body)["events"], what)
         if what == "slow":
             time.sleep(0.7)
         if what in (200, "slow", "silent"):
@@ -38,6 +41,13 @@ class Receiver(http.server.BaseHTTPRequestHandler):
         self.send_response(200 if what == "slow" else what)
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    @staticmethod
+    def choke(batch, what):
+        if any(e["record"]["id"] == CHOKES_ON for e in batch) and alone[0] < 2:
+            alone[0] += len(batch) == 1
+            return 422
+        return what if what != "small" else 413 if len(batch) > 4 else 200
 
     def take(self, body):
         t, mac = [part.split("=", 1)[1] for part in self.headers["Sallyport-Signature"].split(",")]
