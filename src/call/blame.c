@@ -132,6 +132,8 @@ static void put_client(const struct leg *l, uint64_t from_us, struct why_leg *re
       .is_relayed = t->is_relayed || leg_in(l)->blame.is_relayed,
       .is_mic_silent = c->mic_us != 0,
       .mic_ms = since_ms(c->mic_us, from_us),
+      .is_muted = t->is_muted,
+      .muted_ms = since_ms(c->muted_us, from_us),
       .plays_nothing = t->has_play && t->received >= HEARD_PACKETS && t->played == 0,
       .received = (uint32_t)t->received,
       .concealed_permille =

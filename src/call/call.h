@@ -410,6 +410,7 @@ void call_telemetry(struct call *c, const char *json);
 /* What an app's statistics say of itself, in figures. */
 struct client_told {
   bool has_mic, has_play, is_relayed;   /* is_relayed: its way to us is by a TURN relay. */
+  bool is_muted;                        /* is_muted: by its user, who wants not to be heard. */
   double mic_level, mic_energy;         /* now, 0-1; summed up since the begin */
   uint64_t received, played, concealed; /* packets; samples put out, and those made up */
   uint32_t rtt_ms;

@@ -12,10 +12,14 @@ static bool is_mute(const struct client_seen *c, const struct client_told *t) {
          t->mic_energy - (is_first ? 0 : c->last.mic_energy) < energy;
 }
 
+/* A user who is muted is not heard because he wants it so: that is no fault. */
 void leg_told(struct leg *l, const struct client_told *t) {
   struct client_seen *c = &leg_in(l)->client;
   uint64_t now_us = clock_now_us(), up_us = call_in(l->call)->connected_us;
-  if (!is_mute(c, t))
+  bool was_muted = t->is_muted || c->last.is_muted;
+  if (was_muted)
+    c->muted_us = now_us;
+  if (was_muted || !is_mute(c, t))
     c->mic_us = 0;
   else if (!c->mic_us)
     c->mic_us = c->told_us ? c->told_us : up_us ? up_us : now_us;

@@ -51,6 +51,7 @@ struct blame_leg {
 struct client_seen {
   struct client_told last;
   uint64_t told_us, mic_us; /* mic_us is since when its microphone gives no sound, 0: it does. */
+  uint64_t muted_us;        /* muted_us is until when its user was muted, as far as it told; 0: never. */
 };
 
 /* What a leg's counters were a second ago. */

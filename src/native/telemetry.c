@@ -114,7 +114,7 @@ void telemetry_figures(const json_t *body, struct client_told *ret) {
   const json_t *rows = json_object_get(body, "stats"), *local;
   size_t i;
   json_t *row;
-  *ret = (struct client_told){0};
+  *ret = (struct client_told){.is_muted = json_is_true(json_object_get(body, "muted"))};
   json_array_foreach(rows, i, row) {
     add_media(row, ret);
     if (!is_selected(row, word(body, "selected_pair")))

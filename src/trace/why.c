@@ -123,10 +123,15 @@ static bool is_stopped(const struct why_view *v) {
   return v->f->is_answered && l->rx.packets > 0 && sends(l) && is_told && quiet_ms(v) >= DEAF_MS;
 }
 
-/* Of a talk's end that says little; of its greater part, much. */
+/* Of a talk's end that says little; of its greater part, much. Who is muted wants it so: apps tell that, from
+ * carriers only who never was heard is no person who keeps quiet. */
 static bool is_silent(const struct why_view *v) {
   const struct why_leg *l = v->l;
   uint32_t from_ms = l->sound_ms ? l->sound_ms : l->first_ms;
+  if (l->client.is_muted || (l->is_trunk && l->sound_ms))
+    return false;
+  if (from_ms < l->client.muted_ms)
+    from_ms = l->client.muted_ms;
   return v->f->is_answered && l->has_level && l->rx.packets > 5 * FEW &&
          l->last_ms >= from_ms + MUTE_MS && l->last_ms - from_ms > v->f->ms / 2;
 }

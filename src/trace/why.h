@@ -68,6 +68,8 @@ enum why_way { WHY_SENDRECV, WHY_SENDONLY, WHY_RECVONLY, WHY_INACTIVE };
 /* What an app's own statistics say. */
 struct why_client {
   bool is_mic_silent, plays_nothing, is_relayed;
+  bool is_muted;     /* is_muted: by its user, as it told last. */
+  uint32_t muted_ms; /* muted_ms is until when it was muted; 0: never. */
   uint32_t mic_ms;                       /* since when its microphone gives no sound */
   uint32_t received, concealed_permille; /* packets; the share of what it played that it made up */
 };

@@ -712,6 +712,30 @@ Test(call, telemetry_reaches_the_record_also_after_the_end) {
   cr_assert_eq(rig.n_records, n, "too long, or nothing new");
 }
 
+static void silent_call(bool is_muted, bool until_the_end) {
+  const struct client_told dead = {.has_mic = true, .is_muted = is_muted},
+                           open = {.has_mic = true, .is_muted = is_muted && until_the_end};
+  rig_place_native(sdp_chromium);
+  struct desc d = rig_desc(sdp_trunk_answer);
+  struct verdict v = leg_take_answer(rig_leg('B'), 1, &d, false);
+  cr_assert(verdict_is_pass(&v));
+  leg_answered(rig_leg('B'));
+  rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
+  for (int i = 0; i < 4; i++, rig_pass(1500))
+    leg_told(rig_leg('A'), i == 3 ? &open : &dead);
+  end('A', END_COMPLETED, BY_CALLER);
+  rig.next_letter = 'B';
+}
+
+Test(call, who_is_muted_has_no_dead_microphone) {
+  silent_call(false, false);
+  eq(last()->cause_id, "microphone");
+  silent_call(true, true);
+  eq(last()->cause_id, "");
+  silent_call(true, false); /* open in the last quarter, and nothing said */
+  eq(last()->cause_id, "");
+}
+
 Test(call, free_with_live_calls_writes_their_records) {
   rig_place_native(sdp_chromium);
   calls_end_all(rig.calls, END_SERVER_SHUTDOWN);

@@ -178,7 +178,9 @@ Test(telemetry, figures_that_say_why_a_call_sounds_bad) {
 
 Test(telemetry, figures_of_who_says_nothing_or_nonsense) {
   struct client_told f = figures("{\"stats\":[]}");
-  cr_assert(!f.has_mic && !f.has_play && !f.is_relayed && !f.rtt_ms);
+  cr_assert(!f.has_mic && !f.has_play && !f.is_relayed && !f.rtt_ms && !f.is_muted);
+  cr_assert(!figures("{\"stats\":[],\"muted\":\"yes\"}").is_muted);
+  cr_assert(figures("{\"stats\":[],\"muted\":true}").is_muted);
   f = figures("{\"stats\":[{\"type\":\"inbound-rtp\",\"packetsReceived\":-5,\"totalSamplesReceived\":10,"
               "\"concealedSamples\":1e300},{\"type\":\"candidate-pair\",\"nominated\":true,\"state\":"
               "\"succeeded\",\"currentRoundTripTime\":1e8,\"localCandidateId\":[]},{\"type\":3},"

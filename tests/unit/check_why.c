@@ -271,8 +271,21 @@ Test(why, nothing_or_nothing_any_more) {
   f = good();
   f.legs[1].sound_ms = 7400;
   is(&f, CAUSE_SILENT_SOUND, "microphone of app (user bob) silent since 0:07");
+  f.legs[1].client.is_muted = true; /* that is what its user wants */
+  is(&f, CAUSE_NONE, "");
+  f.legs[1].client = (struct why_client){.muted_ms = 9000};
+  is(&f, CAUSE_SILENT_SOUND, "microphone of app (user bob) silent since 0:07");
+  f.legs[1].client.muted_ms = 22000; /* until then it was meant */
+  is(&f, CAUSE_NONE, "");
+  f.legs[1].client.muted_ms = 0;
   f.legs[1].sound_ms = 22000; /* it only listened at the end */
   is(&f, CAUSE_NONE, "");
+  f = good();
+  l->sound_ms = 7400; /* somebody was heard, and listens now, muted maybe */
+  is(&f, CAUSE_NONE, "");
+  l->sound_ms = 0;
+  is(&f, CAUSE_SILENT_SOUND, "sound of carrier (trunk demo) silent since 0:00");
+  f = good();
   f.legs[1].first_ms = 4250;
   is(&f, CAUSE_LATE_MEDIA, "the first media of app (user bob) came 4.2 s after the answer");
 }

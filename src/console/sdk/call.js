@@ -211,6 +211,7 @@ export class Call extends EventTarget {
   mute(muted) {
     this.muted = muted;
     if (this.#track) this.#track.enabled = !muted;
+    this.telemetry().catch(() => {}); // so that silence is not taken for a fault
     this.#tell();
   }
 
@@ -389,7 +390,7 @@ export class Call extends EventTarget {
   async telemetry() {
     if (!this.#peer || !this.id) return;
     const { rows, pair } = await this.#peer.stats();
-    await this.#post('telemetry', { stats: rows, selected_pair: pair?.id }, { wait: false });
+    await this.#post('telemetry', { stats: rows, selected_pair: pair?.id, muted: this.muted }, { wait: false });
   }
 
   // Events -------------------------------------------------------------------------------------
