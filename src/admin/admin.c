@@ -111,6 +111,7 @@ struct admin *admin_free(struct admin *a) {
   if (!a)
     return NULL;
   keeper_stop(a);
+  listings_stop(a);
   web_free(a->web);
   keep_stop(a); /* what the last requests changed too */
   reports_stop(a);
@@ -137,7 +138,10 @@ int admin_push_set(struct admin *a, const struct admin_push *s) { return push_se
 
 int admin_push_check(const struct admin_push *s, const char **ret_why) { return push_check(s, ret_why); }
 
-int admin_attach(struct admin *a, struct loop *l) { return web_attach(a->web, l, desk_asked, a); }
+int admin_attach(struct admin *a, struct loop *l) {
+  int r = listings_start(a, l);
+  return r < 0 ? r : web_attach(a->web, l, desk_asked, a);
+}
 
 int admin_count(struct admin *a, struct counts *c) {
   pthread_mutex_lock(&a->lock);

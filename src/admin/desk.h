@@ -40,6 +40,7 @@ struct admin {
   struct keeper *keeper;
   struct keep *keep;
   struct reports *reports;
+  struct listings *listings; /* listings are pages of live calls that are being made (owner thread). */
   struct admin_settings set; /* set is what app wired in; its texts are only good in admin_new(). */
   struct pending pending;    /* pending is what goes out with the next tick (owner thread), */
   struct web_scene scene;    /* scene what new listeners get, as it was made at scene_us. */
@@ -93,6 +94,9 @@ void keep_turn(struct admin *a);            /* now and then, for who has nobody 
 int reports_start(struct admin *a) must_check;
 void reports_stop(struct admin *a); /* writes what waits */
 void reports_turn(struct admin *a);
+/* listing.c: pages of live calls, made piece by piece on the owner's loop */
+int listings_start(struct admin *a, struct loop *l) must_check;
+void listings_stop(struct admin *a);
 /* keeper.c: the thread that ends streams with their sessions. */
 int keeper_start(struct admin *a) must_check;
 void keeper_stop(struct admin *a);

@@ -61,6 +61,11 @@ check(a.status == 200 and j == {"calls": [{"id": "c_live"}], "cursor": "7"}, j)
 a, j = ask("GET", "/admin/v1/calls?limit=1&cursor=7")
 check(a.status == 200 and j == {"calls": [], "cursor": None}, j)
 check(ask("GET", "/admin/v1/calls?trunk=carrier")[1]["calls"] == [], "by trunk")
+many = [{"id": i} for i in range(30)]
+check(ask("GET", "/admin/v1/calls?trunk=many")[1] == {"calls": many, "cursor": None}, "all of many, made in pieces")
+a, j = ask("GET", "/admin/v1/calls?trunk=many&limit=20")
+check(j == {"calls": many[:20], "cursor": "20"} and "limit=20&cursor=20" in a.getheader("Link"), (j, a.getheader("Link")))
+check(ask("GET", "/admin/v1/calls?trunk=many&limit=20&cursor=20")[1] == {"calls": many[20:], "cursor": None}, "the rest of many")
 for bad in ("limit=0", "limit=501", "cursor=x", "cursor=7&cursor=7"):
     check(ask("GET", "/admin/v1/calls?" + bad)[0].status == 400, bad)
 
