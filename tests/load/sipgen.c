@@ -3,7 +3,7 @@
  * system under test. One thread is caller and callee; the last eight digits of the number say which
  * call a request is of, so that delays are measured whatever the system does to Call-ID and tags.
  * Nothing is sent twice: a call that is not whole within --timeout is lost.
- * Prints one JSON object. --hold-all: prints "held" when all were answered, then waits for its end;
+ * Prints one JSON object, with --delays each call's delay too (us, sorted). --hold-all: prints "held" when all were answered, then waits for its end;
  * --media N gives the first N calls audio, and each line of input ends a window of it (sipmedia.h). */
 #define _GNU_SOURCE
 #include "sipmedia.h"
@@ -45,7 +45,7 @@ static struct options {
   struct sockaddr_in target, uac, uas;
   char target_text[32], uac_text[32], uas_text[32];
   unsigned rate, seconds, hold_ms, timeout_s;
-  bool hold_all, is_secured;
+  bool hold_all, is_secured, tells_delays;
   unsigned media;     /* so many calls have audio */
   const char *prefix; /* what numbers begin with, four digits */
   unsigned users;     /* native users: there is no callee of ours */
@@ -457,7 +457,10 @@ static void tell(void) {
       printf("%s\"%u\": %u", first ? "" : ", ", i, codes[i]);
       first = false;
     }
-  printf("}}\n");
+  printf("}");
+  for (unsigned i = 0; o.tells_delays && i < n_delays; i++)
+    printf("%s%u", i ? ", " : ", \"delays_us\": [", delays[i]);
+  printf("%s}\n", o.tells_delays && n_delays ? "]" : "");
 }
 
 static void address(const char *text, struct sockaddr_in *ret, char kept[32]) {
@@ -491,6 +494,7 @@ static void take_options(int argc, char **argv) {
                                         {"timeout", 1, 0, 'o'},
                                         {"hold-all", 0, 0, 'a'},
                                         {"srtp", 0, 0, 'x'},
+                                        {"delays", 0, 0, 'd'},
                                         {"native", 1, 0, 'u'},
                                         {"media", 1, 0, 'm'},
                                         {"prefix", 1, 0, 'p'},
@@ -529,6 +533,9 @@ static void take_options(int argc, char **argv) {
       break;
     case 'u':
       o.users = (unsigned)atoi(optarg);
+      break;
+    case 'd':
+      o.tells_delays = true;
       break;
     case 'x':
       o.is_secured = true;
