@@ -119,6 +119,8 @@ static void answer_count(struct web *w, unsigned status) {
                                            SERVER_answers_5xx};
   if (status >= 200 && status < 600)
     count_one(&w->counts, rows[status / 100 - 2]);
+  if (status == 500)
+    count_one(&w->counts, SERVER_answers_500);
 }
 
 enum MHD_Result answer_send(struct req *q) {

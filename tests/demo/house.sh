@@ -92,6 +92,7 @@ house_start() {
   done
   : >"$run_dir/media.log"
   : >"$run_dir/sallyportd.log"
+  : >"$run_dir/ends"
   media_start
   signaling_start
   house_wait
@@ -109,14 +110,22 @@ house_wait() { # until /readyz says so, at most 20 s
   return 1
 }
 
+# house_end NAME PID WORD: how it ended, for who asks why (tests do): its exit status as the shell has it.
+house_end() {
+  wait "$2" 2>/dev/null
+  echo "$1 $2 $? $3" >>"$run_dir/ends"
+}
+
 # Starts again what died. Five deaths within a minute are too many, unless somebody kills on purpose.
 deaths="" deaths_max=${SALLYPORT_DEATHS:-5}
 house_watch() {
   local now=$SECONDS
   if ! kill -0 "$media_pid" 2>/dev/null; then
+    house_end media "$media_pid" died
     echo "sallyport-media died: started again ($run_dir/media.log)" >&2
     media_start
   elif ! kill -0 "$signaling_pid" 2>/dev/null; then
+    house_end sallyportd "$signaling_pid" died
     echo "sallyportd died: started again ($run_dir/sallyportd.log)" >&2
     signaling_start
   else
@@ -128,10 +137,10 @@ house_watch() {
   [ $# -lt "$deaths_max" ] || [ $((now - ${!deaths_max})) -gt 60 ]
 }
 
-process_end() { # process_end PID [NAME]: asks, waits up to 8 s, says where it stands, insists
+process_end() { # process_end PID [NAME]: asks, waits up to 15 s, says where it stands, insists
   local i
   [ -n "${1:-}" ] && kill "$1" 2>/dev/null || return 0
-  for i in $(seq 80); do
+  for i in $(seq 150); do
     kill -0 "$1" 2>/dev/null || return 0
     sleep 0.1
   done
@@ -142,7 +151,9 @@ process_end() { # process_end PID [NAME]: asks, waits up to 8 s, says where it s
 
 house_stop() {
   process_end "${signaling_pid:-}" sallyportd
+  [ -z "${signaling_pid:-}" ] || house_end sallyportd "$signaling_pid" asked
   process_end "${media_pid:-}" sallyport-media
+  [ -z "${media_pid:-}" ] || house_end media "$media_pid" asked
   rm -f "$run_dir/media.pid" "$run_dir/sallyportd.pid"
 }
 

@@ -345,7 +345,7 @@ def corrupt_plain(house):
 
 @G.scenario("what was dropped is counted by its reason")
 def counted(house):
-    os.kill(house.pid("media"), 15)
+    house.kill("media", 15)
     lines = wait_for("the media process's last words", lambda: re.findall(r"dropped since the start:.*", house.log("media")), 8)
     drops = {}
     for name, value in re.findall(r"(\w+)=(\d+)", " ".join(lines)):

@@ -10,7 +10,7 @@ import time
 
 import lib_gateway
 from group import Group
-from house import TOP, check, wait_for
+from house import TOP, Fault, check, wait_for
 
 CERTIFICATES = Group("certificates", shared=False, programs=["openssl", "curl"])
 ROWS = """
@@ -83,7 +83,8 @@ def rows(base):
             _rows(gateway)
         finally:
             faults = gateway.stop()
-    check(not faults, faults)
+    if faults:
+        raise Fault("; ".join(faults))
     gateway.remove()
 
 

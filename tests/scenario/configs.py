@@ -2,9 +2,7 @@
 """The configuration as a document of the operators' door: commit, difference, commit confirmed, crash, history."""
 import http.client
 import json
-import os
 import re
-import signal
 import time
 import urllib.parse
 
@@ -129,8 +127,7 @@ def crash(base):
     with Desk(base, "crash") as house:
         before = house.config()["text"]
         house.commit(quieter(before), confirm_s=600)
-        old = house.pid("sallyportd")
-        os.kill(old, signal.SIGKILL)
+        old = house.kill("sallyportd")
         wait_for("another sallyportd", lambda: house.pid("sallyportd") != old and house.is_ready(), 20)
         check(house.on_disk() == before and house.config()["text"] == before and house.config()["pending"] is None, "it stayed")
         check(house.good("GET", "/config/history")["history"][0]["how"] == "crash", "history")

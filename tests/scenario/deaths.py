@@ -1,6 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
 """One of the two programs is killed in mid-call."""
-import os
 import signal
 import time
 
@@ -24,8 +23,7 @@ def standing(house, alice):
 def media(house):
     with App(house.demo, "alice") as alice:
         call = standing(house, alice)
-        dead = house.pid("media")
-        os.kill(dead, signal.SIGKILL)
+        dead = house.kill("media")
         end = alice.wait("call.ended", call=call)["end"]
         check(end["reason"] == "media_failure", "end: %s" % end)
         check(house.record(lambda r: r["id"] == call)["end"]["reason"] == "media_failure", "the record")
@@ -40,8 +38,7 @@ def signaling(house):
         call = alice.place(house.demo["dial"]["tone"])
         alice.wait("call.answered", call=call)
         time.sleep(1)
-        dead = house.pid("sallyportd")
-        os.kill(dead, signal.SIGKILL)
+        dead = house.kill("sallyportd")
         wait_for("another sallyportd", lambda: house.pid("sallyportd") != dead and house.is_ready(), 15)
         alice.hears(1004)  # packets go on without the signaling that set them up
         record = house.record(lambda r: r["id"] == call)
@@ -57,8 +54,7 @@ def signaling(house):
 def shutdown(house):
     with App(house.demo, "alice") as alice:
         call = standing(house, alice)
-        old = house.pid("sallyportd")
-        os.kill(old, signal.SIGTERM)
+        old = house.kill("sallyportd", signal.SIGTERM)
         try:
             alice.wait("call.ended", call=call)
         except (ConnectionError, aiohttp.ClientError):

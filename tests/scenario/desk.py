@@ -143,7 +143,7 @@ def border(base):
 
         events = Events(house)
         os.kill(house.pid("media"), signal.SIGSTOP)
-        os.kill(house.pid("media"), signal.SIGKILL)
+        house.kill("media")
         alarm = events.wait("the alarm", lambda a: a["kind"] == "media_lost" and not a["cleared_at"], "alarm", 10)
         check(alarm["severity"] == "critical", str(alarm))
         acked = house.good("POST", "/alarms/%s/ack" % alarm["id"])
@@ -163,6 +163,7 @@ def drain(base):
         wait_for("ready", house.is_ready)
         check(house.ask_desk("POST", "/system/drain", {"on": "yes"})[0] == 422, "a wrong type")
         pid = house.pid("sallyportd")
+        house.killed.add(pid)
         house.good("POST", "/system/drain", {"on": True, "deadline_s": 30})
         wait_for("its end", lambda: not alive(pid), 10)
 
@@ -199,7 +200,7 @@ def client(base):
         served, here = json.load(open(file)), json.load(open(TOP + "/docs/api/openapi.json"))
         check(served == here, "what is served is not docs/api/openapi.json")
         node(["lint.mjs", file])
-        os.kill(house.pid("media"), signal.SIGKILL)  # for an alarm
+        house.kill("media")  # for an alarm
         wait_for("media again", lambda: house.log().count("media process connected") == 2)
         wait_for("the alarm", lambda: house.good("GET", "/alarms")["alarms"])
         for _ in range(2):

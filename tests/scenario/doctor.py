@@ -5,7 +5,6 @@ import http.client
 import json
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import ssl
@@ -281,8 +280,7 @@ def kept(house):
         run_id = json.loads(ask(house, "POST", "/trunks/open/doctor")[1])["id"]
         wait_for("a test call that stands", lambda: "ACK" in peer.methods, 15)
         wait_for("its begin on the disk", lambda: written(house, run_id), 10)
-        dead = house.pid("sallyportd")
-        os.kill(dead, signal.SIGKILL)
+        dead = house.kill("sallyportd")
         wait_for("its successor", lambda: house.pid("sallyportd") != dead and answers(house), 20)
         runs = json.loads(ask(house, "GET", "/doctor")[1])["runs"]
         check([r["id"] for r in runs if r["trunk"] != "open"] == [i for i in before if i in {r["id"] for r in runs if r["trunk"] != "open"}]

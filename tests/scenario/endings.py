@@ -17,7 +17,7 @@ import urllib.request
 
 import lib_gateway
 from group import Group
-from house import Failed, check
+from house import Failed, Fault
 from sipua import audio_sdp
 
 ENDINGS = Group("endings", shared=False, long=True)
@@ -170,17 +170,18 @@ def ended(gateway, name, signals):
         where = stacks(p.pid) if lib_gateway.shutil.which("gdb") else ""
         p.kill()
         p.wait()
-        raise Failed("%s did not end within %d s\n%s" % (name, END_S, where)) from None
+        raise Fault("%s did not end within %d s\n%s" % (name, END_S, where)) from None
 
 
 def judge(gateway, killed):
     for name, p in gateway.programs.items():
         early = p.returncode in (-signal.SIGTERM, -signal.SIGHUP) and "started" not in gateway.log(name)  # before it has a handler of its own
-        check(p.returncode == 0 or name == killed or early, "%s ended with %s: %s" % (name, p.returncode, gateway.log(name)[-1500:]))
+        if p.returncode != 0 and name != killed and not early:
+            raise Fault("%s ended with %s: %s" % (name, p.returncode, gateway.log(name)[-1500:]))
     for f in sorted(os.listdir(gateway.dir)):
         if f.startswith("report."):
             with open(os.path.join(gateway.dir, f), encoding="utf-8", errors="replace") as report:
-                raise Failed("a sanitizer: " + report.read(6000))
+                raise Fault("a sanitizer: " + report.read(6000))
 
 
 def load(gateway, far, draw, streams, seconds):
@@ -241,4 +242,4 @@ def whenever(base):
         try:
             one_round(base, draw)
         except Failed as fault:
-            raise Failed("round %d of seed %s: %s" % (n, seed, fault)) from None
+            raise type(fault)("round %d of seed %s: %s" % (n, seed, fault)) from None

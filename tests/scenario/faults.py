@@ -2,10 +2,8 @@
 """Each cause of trace/why.def by injecting its fault: the record says why, in one sentence."""
 import asyncio
 import json
-import os
 import re
 import select
-import signal
 import struct
 import time
 
@@ -691,8 +689,7 @@ def media_process_killed(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         call_in(sip, bob, media)
         both(bob, media)
-        dead = house.pid("media")
-        os.kill(dead, signal.SIGKILL)
+        dead = house.kill("media")
         why(house, bob.client.call, "media_process", "the media process ended ", " into the call")
         wait_for("another media process", lambda: house.pid("media") != dead and house.is_ready(), 15)
 

@@ -19,6 +19,10 @@ class Failed(Exception):
     """What a scenario says when it did not see what it should."""
 
 
+class Fault(Failed):
+    """What no slow machine explains, and no second run excuses: a crash, a sanitizer's report, an answer of 500, a hang."""
+
+
 def check(good, text):
     if not good:
         raise Failed(text)
@@ -45,7 +49,7 @@ class House:
         if template:
             self.env["SALLYPORT_TEMPLATE"] = template
         self.env.update(env or {})
-        self.proc = None
+        self.proc, self.killed = None, set()
 
     def __enter__(self):
         self.out = open(self.dir + "/run.log", "w")
@@ -55,6 +59,7 @@ class House:
             wait_for("the gateway's start", self._started, 45)
         except Failed:
             self._end()
+            self._judge(excused=128 + signal.SIGTERM)  # asked before it had a handler
             raise Failed("./run did not start: " + open(self.dir + "/run.log").read()[-1500:])
         self.demo = json.load(open(self.dir + "/demo.json"))
         return self
@@ -68,24 +73,48 @@ class House:
         if self.proc and self.proc.poll() is None:
             self.proc.send_signal(signal.SIGTERM)
             try:
-                self.proc.wait(60)  # eight seconds for each program that hangs, and a look at where
+                self.proc.wait(120)  # fifteen seconds for each program that hangs, and a look at where
             except subprocess.TimeoutExpired:
                 self.proc.kill()
                 self.proc.wait()
                 self.out.write("./run did not end by itself\n")
         self.out.close()
 
-    def __exit__(self, kind, error, trace):
-        self._end()
+    def _internal(self):
+        """How often it answered 500, as far as it lives to tell."""
+        try:
+            return self.metric("sallyport_http_internal_total")
+        except (OSError, http.client.HTTPException, Failed):
+            return 0
+
+    def _ends(self):
+        """(program, pid, exit status, asked or died) of each that ended, as ./run saw it."""
+        try:
+            with open(self.dir + "/ends") as f:
+                return [(name, int(pid), int(status), word) for name, pid, status, word in map(str.split, f)]
+        except OSError:
+            return []
+
+    def _judge(self, excused=0):
         for program in ("sallyportd", "media"):  # where they were built with sanitizers
-            said = self.log(program)
+            said = self._said(program)
             at = max(said.find("Sanitizer:"), said.find("runtime error:"))
             if at >= 0:
-                raise Failed("%s: %s" % (program, said[max(0, at - 100):at + 2500]))
+                raise Fault("%s: %s" % (program, said[max(0, at - 100):at + 2500]))
         said = open(self.dir + "/run.log", errors="replace").read()
         hung = re.search(r"(sallyport|\./run).* did not end by itself", said)
         if hung:
-            raise Failed(said[hung.start():hung.start() + 6000])
+            raise Fault(said[hung.start():hung.start() + 6000])
+        for program, pid, status, word in self._ends():
+            if (word == "died" or status not in (0, excused)) and pid not in self.killed:
+                raise Fault("%s %d %s with status %d: %s" % (program, pid, word, status, self.log(program)[-1500:]))
+
+    def __exit__(self, kind, error, trace):
+        internal = self._internal()
+        self._end()
+        self._judge()
+        if internal:
+            raise Fault("%d answers of 500" % internal)
         if kind is None:
             shutil.rmtree(self.dir, ignore_errors=True)
 
@@ -97,8 +126,18 @@ class House:
             return open("%s/%s.pid" % (self.dir, program)).read().strip()
         return int(wait_for("the process id of " + program, written, 5))
 
+    def kill(self, program, sign=signal.SIGKILL):
+        """Ends one of its programs on purpose; its process id."""
+        pid = self.pid(program)
+        self.killed.add(pid)
+        os.kill(pid, sign)
+        return pid
+
     def log(self, program="sallyportd"):
         return open("%s/%s.log" % (self.dir, program), errors="replace").read()
+
+    def _said(self, program):
+        return self.log(program) if os.path.exists("%s/%s.log" % (self.dir, program)) else ""
 
     # The operators' door ---------------------------------------------------------------------------
 

@@ -152,7 +152,7 @@ users:
 
     def stop(self):
         """Ends both; the list of what went wrong: exit codes, sanitizers' reports."""
-        faults = []
+        faults = ["%d answers of 500" % n for n in [self._internal()] if n]
         for name in ("sallyportd", "sallyport-media"):
             p = self.programs.get(name)
             if not p:
@@ -170,6 +170,18 @@ users:
                 faults.append("%s ended with %s" % (name, p.returncode))
         faults += ["sanitizer report %s/%s" % (self.dir, f) for f in sorted(os.listdir(self.dir)) if f.startswith("report.")]
         return faults
+
+    def _internal(self):
+        """How often it answered 500, as far as it lives to tell."""
+        ask = urllib.request.Request("http://127.0.0.1:%d/metrics" % self.admin_port)
+        try:
+            with open(self.dir + "/state/admin.token", encoding="ascii") as f:
+                ask.add_header("Authorization", "Bearer " + f.read().strip())
+            with urllib.request.urlopen(ask, timeout=3) as answer:
+                return sum(int(float(line.rsplit(" ", 1)[1])) for line in answer.read().decode().splitlines()
+                           if line.startswith("sallyport_http_internal_total"))
+        except (OSError, ValueError):
+            return 0
 
     def remove(self):
         shutil.rmtree(self.dir, ignore_errors=True)

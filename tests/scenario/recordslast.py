@@ -3,7 +3,6 @@
 import os
 import random
 import re
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -58,7 +57,7 @@ def killed_round(house):
         victim, killed = house.pid("sallyportd"), []
 
         def kill():
-            os.kill(victim, signal.SIGKILL)
+            house.kill("sallyportd")
             killed.append(time.time())
         killer = threading.Timer(1.0 + random.random(), kill)
         killer.start()
