@@ -34,11 +34,6 @@ SHAPE(config_replay, {"text", SHAPE_TEXT, 0, 1, TEXT_MAX, .help = "The file; abs
 SHAPE(config_history_query, {"limit", SHAPE_INT, 0, 1, REVISE_HISTORY_MAX, .help = "Absent: all"},
       {"cursor", SHAPE_INT, 0, 1, INT32_MAX, .help = "Of the page before"});
 
-json_t *config_time(uint64_t wall_ms) {
-  char text[CLOCK_TEXT_BYTES];
-  return wall_ms ? json_string(clock_text(wall_ms, text)) : json_null();
-}
-
 static json_t *version_json(uint64_t version) {
   char text[20];
   snprintf(text, sizeof(text), "%016" PRIx64, version);
@@ -51,7 +46,7 @@ static json_t *text_json(const char *text) {
   return j ? j : json_string("");
 }
 
-struct revise *config_of(struct admin *a, struct web_answer *ret) {
+static struct revise *config_of(struct admin *a, struct web_answer *ret) {
   if (!a->set.revise)
     web_answer_problem(
         ret, WEB_PROBLEM_overload,
@@ -84,7 +79,7 @@ static json_t *files_json(const char *path, const char *text) {
 
 /* ---- faults ---- */
 
-json_t *config_fault_list(const struct revise_faults *f) {
+static json_t *config_fault_list(const struct revise_faults *f) {
   json_t *list = json_array();
   for (uint32_t i = 0; i < f->n; i++)
     json_array_append_new(list, json_pack("{s:s, s:i, s:s, s:s, s:s*}", "file", f->list[i].file, "line",
@@ -123,7 +118,7 @@ void config_faults(struct web_answer *ret, const struct revise_faults *f,
   free(pointers);
 }
 
-void config_refused(struct web_answer *ret, const struct revise_outcome *o) {
+static void config_refused(struct web_answer *ret, const struct revise_outcome *o) {
   struct web_problem_info info = {.detail = o->why};
   if (o->result == REVISE_STALE)
     web_answer_problem(ret, WEB_PROBLEM_etag, NULL);
@@ -143,7 +138,7 @@ void verb_config(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
     return;
   etag_quote(s.etag, etag);
   json_t *pending =
-      s.confirm_by_ms ? json_pack("{s:o}", "confirm_by", config_time(s.confirm_by_ms)) : json_null();
+      s.confirm_by_ms ? json_pack("{s:o}", "confirm_by", web_time(s.confirm_by_ms)) : json_null();
   desk_json(ret, 200,
             json_pack("{s:o, s:i, s:s, s:o, s:o, s:o}", "version", version_json(s.version), "n",
                       (int)s.n, "etag", etag, "text", text_json(s.text), "files",
@@ -153,7 +148,7 @@ void verb_config(struct admin *a, struct desk_ask *ask, struct web_answer *ret) 
 }
 
 static json_t *entry_json(const struct revise_entry *e) {
-  return json_pack("{s:i, s:o, s:s, s:s%, s:s%, s:o, s:o}", "n", (int)e->n, "at", config_time(e->at_ms),
+  return json_pack("{s:i, s:o, s:s, s:s%, s:s%, s:o, s:o}", "n", (int)e->n, "at", web_time(e->at_ms),
                    "how", e->how, "who", e->who, strlen(e->who), "comment", e->comment,
                    strlen(e->comment), "of", e->of ? json_integer(e->of) : json_null(), "version",
                    version_json(e->version));
@@ -406,7 +401,7 @@ static void audit_set(struct desk_ask *ask, uint32_t before, const struct revise
   ask->before = json_pack("{s:i}", "config", (int)before);
   ask->after = json_pack("{s:i, s:s?}", "config", (int)o->n, "comment", comment);
   if (ask->after && o->confirm_by_ms)
-    json_object_set_new(ask->after, "confirm_by", config_time(o->confirm_by_ms));
+    json_object_set_new(ask->after, "confirm_by", web_time(o->confirm_by_ms));
 }
 
 static void done_answer(struct admin *a, const struct revise_outcome *o, struct web_answer *ret) {
@@ -417,7 +412,7 @@ static void done_answer(struct admin *a, const struct revise_outcome *o, struct 
   etag_quote(s.etag, etag);
   desk_json(ret, 200,
             json_pack("{s:i, s:o, s:s, s:o}", "n", (int)o->n, "version", version_json(s.version), "etag",
-                      etag, "confirm_by", config_time(o->confirm_by_ms)));
+                      etag, "confirm_by", web_time(o->confirm_by_ms)));
   memcpy(ret->etag, etag, sizeof(etag));
   revise_state_done(&s);
 }

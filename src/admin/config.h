@@ -3,8 +3,6 @@
 #pragma once
 #include "admin/desk.h"
 
-/* The document, or 503 where there is none. */
-struct revise *config_of(struct admin *a, struct web_answer *ret);
 /* The state in force, or 503; done afterwards. */
 bool config_state(struct admin *a, struct revise_state *ret_state, struct web_answer *ret) must_check;
 /* Where an item stands in faults, by name and by place, and in the body that it came with. */
@@ -15,9 +13,6 @@ struct config_places {
 /* 422 with each fault's pointer; at NULL: as they are. */
 void config_faults(struct web_answer *ret, const struct revise_faults *f,
                    const struct config_places *at);
-json_t *config_fault_list(const struct revise_faults *f);
-/* What became of a commit that is not REVISE_DONE. */
-void config_refused(struct web_answer *ret, const struct revise_outcome *o);
 /* A change of one thing: the text of the file (NULL: as it is) and of the dialplan (likewise) into
  * force, for good. what names it for the history: "PUT trunks/a". False: the refusal is in ret. */
 struct config_change {
@@ -27,6 +22,6 @@ struct config_change {
 };
 bool config_change(struct admin *a, struct desk_ask *ask, const struct config_change *c,
                    struct web_answer *ret) must_check;
-/* What that text of the file would change, and the text and the whole's ETag, for POST /config/commit. */
+/* What that text of the file would change, and the text and the whole's ETag, for POST /config/commit.
+ */
 void config_compare(struct admin *a, const char *text, struct web_answer *ret);
-json_t *config_time(uint64_t wall_ms); /* null for 0 */

@@ -102,7 +102,6 @@ int keeper_start(struct admin *a) must_check;
 void keeper_stop(struct admin *a);
 
 /* who.c */
-uint64_t who_session_until_ms(const struct admin *a, const struct staff_session *s);
 bool who_token(struct admin *a, struct slice token,
                struct web_asker *ret); /* of the file, or an API token */
 
@@ -116,5 +115,3 @@ void audit_denied(struct admin *a, const struct verb *v, const struct web_asker 
 /* keeper: what is due of these; and what is too old goes. */
 void audit_denied_flush(struct admin *a);
 void audit_trim(struct admin *a);
-
-json_t *desk_overview(struct admin *a); /* any thread */

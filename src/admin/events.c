@@ -46,7 +46,7 @@ static void alarm_changed(void *arg, const struct alarm *al) {
   a->alarms_new = true;
 }
 
-json_t *desk_overview(struct admin *a) {
+static json_t *desk_overview(struct admin *a) {
   char why[ADMIN_REASON_BYTES] = "";
   bool ready = !a->set.ready || a->set.ready(a->set.ready_arg, why);
   pthread_mutex_lock(&a->lock);

@@ -55,10 +55,3 @@ int gate_open(struct gate *ret, const char *file) {
 }
 
 void gate_done(struct gate *g) { explicit_bzero(g, sizeof(*g)); }
-
-bool gate_may(const struct gate *g, struct slice token) {
-  uint8_t digest[32];
-  hash_sha256(token, digest);
-  return g->token[0] &&
-         slice_eq_secret(slice_from(digest, sizeof(digest)), slice_from(g->digest, sizeof(g->digest)));
-}

@@ -14,4 +14,3 @@ struct gate {
  * -errno. */
 int gate_open(struct gate *ret, const char *file) must_check;
 void gate_done(struct gate *g); /* wipes */
-bool gate_may(const struct gate *g, struct slice token);

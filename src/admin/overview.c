@@ -79,9 +79,9 @@ SHAPE(overview, {"now", SHAPE_TIME, M}, {"version", SHAPE_TEXT, M}, {"instance",
       {"series", SHAPE_OBJECT, M, .inner = &shape_overview_series,
        .help = "The last quarter of an hour"});
 
-static json_t *time_json(uint64_t ms) {
-  char text[CLOCK_TEXT_BYTES];
-  return ms ? json_string(clock_text(ms, text)) : json_null();
+static json_t *tenths_json(double v) {
+  double tenths = (double)(int64_t)(v * 10 + 0.5) / 10;
+  return tenths == (double)(int64_t)tenths ? json_integer((json_int_t)tenths) : json_real(tenths);
 }
 
 static json_t *series_json(const struct overview *o) {
@@ -94,13 +94,8 @@ static json_t *series_json(const struct overview *o) {
     json_array_append_new(fails, tenths_json(s->failed));
     json_array_append_new(mos, s->mos_x100 ? json_real(s->mos_x100 / 100.0) : json_null());
   }
-  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "step_s", STEP_S, "at", time_json(o->sampled_ms),
+  return json_pack("{s:i, s:o, s:o, s:o, s:o, s:o}", "step_s", STEP_S, "at", web_time(o->sampled_ms),
                    "live", live, "rate", rate, "failed", fails, "mos", mos);
-}
-
-json_t *tenths_json(double v) {
-  double tenths = (double)(int64_t)(v * 10 + 0.5) / 10;
-  return tenths == (double)(int64_t)tenths ? json_integer((json_int_t)tenths) : json_real(tenths);
 }
 
 static uint64_t since(uint64_t now, uint64_t then) { return now > then ? now - then : 0; }
@@ -117,14 +112,15 @@ static json_t *today_json(const struct overview *o) {
   uint64_t answered = since(f->answered, m->answered) + b->answered;
   uint64_t fails = since(failed(f), failed(m)) + since(b->calls, b->answered);
   uint64_t pdds = since(f->pdds, m->pdds) + b->pdds;
-  return json_pack(
-      "{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "calls", (json_int_t)calls, "answered",
-      (json_int_t)answered, "failed", (json_int_t)fails, "refused",
-      (json_int_t)(since(f->refused, m->refused) + b->refused), "asr",
-      calls ? tenths_json(100.0 * (double)answered / (double)calls) : json_null(), "acd_s",
-      mean_json(since(f->talk_ms, m->talk_ms) + b->talk_ms, since(f->talks, m->talks) + b->talks, 1000.0),
-      "pdd_ms",
-      pdds ? json_integer((json_int_t)((since(f->pdd_ms, m->pdd_ms) + b->pdd_ms) / pdds)) : json_null());
+  return json_pack("{s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "calls", (json_int_t)calls, "answered",
+                   (json_int_t)answered, "failed", (json_int_t)fails, "refused",
+                   (json_int_t)(since(f->refused, m->refused) + b->refused), "asr",
+                   calls ? tenths_json(100.0 * (double)answered / (double)calls) : json_null(), "acd_s",
+                   mean_json(since(f->talk_ms, m->talk_ms) + b->talk_ms,
+                             since(f->talks, m->talks) + b->talks, 1000.0),
+                   "pdd_ms",
+                   pdds ? json_integer((json_int_t)((since(f->pdd_ms, m->pdd_ms) + b->pdd_ms) / pdds))
+                        : json_null());
 }
 
 json_t *overview_json(const struct overview *o, bool ready, const char *why, size_t open_alarms) {
@@ -133,12 +129,12 @@ json_t *overview_json(const struct overview *o, bool ready, const char *why, siz
   snprintf(version, sizeof version, "%016llx", (unsigned long long)f->config_version);
   json_t *reasons = ready ? json_array() : json_pack("[s]", why[0] ? why : "not ready");
   json_t *doc =
-      json_pack("{s:o, s:s, s:s?, s:o, s:b, s:o, s:b}", "now", time_json(clock_wall_ms()), "version",
+      json_pack("{s:o, s:s, s:s?, s:o, s:b, s:o, s:b}", "now", web_time(clock_wall_ms()), "version",
                 PACKAGE_VERSION, "instance", f->instance[0] ? f->instance : NULL, "started_at",
-                time_json(o->started_ms), "ready", ready, "reasons", reasons, "draining", f->draining);
+                web_time(o->started_ms), "ready", ready, "reasons", reasons, "draining", f->draining);
   json_object_set_new(
       doc, "config",
-      json_pack("{s:s, s:o}", "version", version, "confirm_by", time_json(f->confirm_by_ms)));
+      json_pack("{s:s, s:o}", "version", version, "confirm_by", web_time(f->confirm_by_ms)));
   json_object_set_new(doc, "calls",
                       json_pack("{s:i, s:i, s:I}", "live", (int)f->live, "max", (int)f->max, "rate_s",
                                 (json_int_t)o->rate));

@@ -27,4 +27,3 @@ uint64_t overview_midnight_ms(const struct overview *o);
 void overview_before(struct overview *o, const struct reader_sums *s);
 void overview_feed(struct overview *o, const struct admin_facts *f, uint64_t wall_ms);
 json_t *overview_json(const struct overview *o, bool ready, const char *why, size_t open_alarms);
-json_t *tenths_json(double v);

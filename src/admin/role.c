@@ -12,8 +12,6 @@ static const struct {
 };
 
 const char *role_text(enum role r) { return r < ROLE_COUNT_ ? roles[r].name : "?"; }
-const char *role_help(enum role r) { return r < ROLE_COUNT_ ? roles[r].help : ""; }
-
 bool role_find(struct slice name, enum role *ret) {
   for (unsigned r = ROLE_VIEWER; r < ROLE_COUNT_; r++)
     if (slice_eq(name, slice_of(roles[r].name))) {

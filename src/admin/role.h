@@ -12,6 +12,5 @@ enum role {
 #define ROLE_BIT(id) (1u << ROLE_##id)
 
 const char *role_text(enum role r);
-const char *role_help(enum role r);
 bool role_find(struct slice name, enum role *ret); /* "nobody" is none that anybody can have */
 bool role_may(enum role has, enum role needed);

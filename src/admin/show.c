@@ -2,7 +2,6 @@
  * Records as JSON: see show.h. */
 #include "admin/show.h"
 
-#include "base/clock.h"
 #include "trace/trace.h"
 
 #include <inttypes.h>
@@ -15,11 +14,6 @@ static json_t *text_or_null(const char *text) {
     return json_null();
   json_t *j = json_string(text);
   return j ? j : json_string(slice_escape(safe, sizeof(safe), slice_of(text)));
-}
-
-static json_t *time_or_null(uint64_t wall_ms) {
-  char text[CLOCK_TEXT_BYTES];
-  return wall_ms ? json_string(clock_text(wall_ms, text)) : json_null();
 }
 
 static json_t *number_or_null(uint64_t v) { return v ? json_integer((json_int_t)v) : json_null(); }
@@ -70,10 +64,10 @@ static json_t *show_end(const struct record *r) {
 }
 
 static void show_times(json_t *j, const struct record *r) {
-  json_object_set_new(j, "started_at", time_or_null(r->started_ms));
-  json_object_set_new(j, "ringing_at", time_or_null(r->ringing_ms));
-  json_object_set_new(j, "answered_at", time_or_null(r->answered_ms));
-  json_object_set_new(j, "ended_at", time_or_null(r->ended_ms));
+  json_object_set_new(j, "started_at", web_time(r->started_ms));
+  json_object_set_new(j, "ringing_at", web_time(r->ringing_ms));
+  json_object_set_new(j, "answered_at", web_time(r->answered_ms));
+  json_object_set_new(j, "ended_at", web_time(r->ended_ms));
   json_object_set_new(j, "pdd_ms",
                       span_or_null(r->started_ms, r->ringing_ms ? r->ringing_ms : r->answered_ms));
   json_object_set_new(j, "ring_ms",

@@ -59,11 +59,6 @@ static bool role_in_reach(const struct desk_ask *ask, const char *role, struct w
   return false;
 }
 
-static json_t *time_json(uint64_t ms) {
-  char text[CLOCK_TEXT_BYTES];
-  return ms ? json_string(clock_text(ms, text)) : json_null();
-}
-
 static void user_etag(const struct staff_user *u, char etag[WEB_ETAG_BYTES]) {
   json_t *j = json_pack("[s, s, s, b]", u->name, u->role, u->hash, (int)u->locked);
   desk_etag(etag, j);
@@ -74,7 +69,7 @@ static json_t *user_json(const struct staff_user *u) {
   char etag[WEB_ETAG_BYTES];
   user_etag(u, etag);
   return json_pack("{s:s, s:s, s:o, s:o, s:b, s:s}", "name", u->name, "role", u->role, "created_at",
-                   time_json(u->created_ms), "last_login_at", time_json(u->last_login_ms), "locked",
+                   web_time(u->created_ms), "last_login_at", web_time(u->last_login_ms), "locked",
                    (int)u->locked, "etag", etag);
 }
 
@@ -190,8 +185,8 @@ void verb_user_del(struct admin *a, struct desk_ask *ask, struct web_answer *ret
 
 static json_t *token_json(const struct staff_token *t) {
   return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o}", "id", t->id, "name", t->name, "role", t->role,
-                   "by", t->by, "created_at", time_json(t->created_ms), "expires_at",
-                   time_json(t->expires_ms), "last_used_at", time_json(t->last_used_ms));
+                   "by", t->by, "created_at", web_time(t->created_ms), "expires_at",
+                   web_time(t->expires_ms), "last_used_at", web_time(t->last_used_ms));
 }
 
 void verb_api_tokens(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -87,7 +87,7 @@ static bool origin_ok(struct admin *a, const struct staff_session *s, struct web
   return true;
 }
 
-uint64_t who_session_until_ms(const struct admin *a, const struct staff_session *s) {
+static uint64_t who_session_until_ms(const struct admin *a, const struct staff_session *s) {
   uint64_t idle_ms = s->used_ms + a->session_idle_ms, life_ms = s->created_ms + a->session_life_ms;
   return idle_ms < life_ms ? idle_ms : life_ms;
 }

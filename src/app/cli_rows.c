@@ -53,7 +53,7 @@ bool cli_name_next(const char **at, struct cli_name *ret) {
   return true;
 }
 
-void cli_row_usage(const struct cli_row *row, FILE *to) {
+static void cli_row_usage(const struct cli_row *row, FILE *to) {
   struct cli_name n;
   fprintf(to, "Usage: sallyport %s", row->words);
   for (const char *at = row->arguments; cli_name_next(&at, &n);)
@@ -201,12 +201,9 @@ static bool option_find(const struct cli_row *row, const char *word, struct cli_
 static const char **common_find(struct ask *a, const char *word) {
   const struct {
     const char *name, **to;
-  } all[] = {{"url", &a->settings.url},
-             {"token-file", &a->settings.token_file},
-             {"ca", &a->settings.ca},
-             {"cert", &a->settings.cert},
-             {"key", &a->settings.key},
-             {"config", &a->settings.config}};
+  } all[] = {{"url", &a->settings.url}, {"token-file", &a->settings.token_file},
+             {"ca", &a->settings.ca},   {"cert", &a->settings.cert},
+             {"key", &a->settings.key}, {"config", &a->settings.config}};
   for (size_t i = 0; i < COUNT_OF(all); i++)
     if (strcmp(all[i].name, word) == 0)
       return all[i].to;

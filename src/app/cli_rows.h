@@ -15,7 +15,6 @@ extern const unsigned cli_rows_n;
 const struct cli_row *cli_row_find(int argc, char **argv, int *ret_words);
 /* argv are the words after those. The exit status. */
 int cli_row_run(const struct cli_row *row, int argc, char **argv);
-void cli_row_usage(const struct cli_row *row, FILE *to);
 
 /* One name of arguments or options. kind: 't' text, 'i' number, 'b' flag, '@' file's text, 'j' file's
  * JSON,

@@ -53,8 +53,6 @@ struct loop *loop_free(struct loop *l) {
 int loop_fd(const struct loop *l) { return l->epoll_fd; }
 uint64_t loop_now_us(const struct loop *l) { return l->now_us; }
 bool loop_is_due(const struct loop *l) { return l->is_due; }
-uint64_t loop_slow_count(const struct loop *l) { return l->slow; }
-
 int loop_watch(struct loop *l, struct watch *w, uint32_t events) {
   struct epoll_event ev = {.events = events, .data.ptr = w};
   if (epoll_ctl(l->epoll_fd, EPOLL_CTL_ADD, w->fd, &ev) < 0)

@@ -36,4 +36,3 @@ void loop_freshen(struct loop *l);
 void loop_settle(struct loop *l);
 /* After that: a timer is due already. loop_fd() does not tell of it: turn the loop. */
 bool loop_is_due(const struct loop *l);
-uint64_t loop_slow_count(const struct loop *l);

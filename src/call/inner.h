@@ -249,7 +249,6 @@ void leg_on_opened(struct leg *l); /* the first session stands */
 void leg_on_fresh_opened(struct leg *l, const struct mset_opened *o);
 void leg_fresh_take_over(struct leg *l);
 void leg_fresh_drop(struct leg *l, const char *why);
-void leg_done_codec(struct leg *l); /* codec and suite of what is in force */
 
 /* remote: fills and sends REMOTE from descriptions, the answer's order of codecs counts. 0 or -EAGAIN */
 int remote_send(struct leg *l, uint64_t session, uint32_t dialog, const struct desc *local,

@@ -43,7 +43,7 @@ static struct verdict no_media(void) {
   return verdict_refuse(REFUSE_NO_MEDIA, "the media process takes no more commands now");
 }
 
-void leg_done_codec(struct leg *l) {
+static void leg_done_codec(struct leg *l) {
   const struct desc_crypto *ours, *theirs;
   const struct desc_audio *a = &l->remote->audio, *local = &l->local->audio;
   bool is_ours = leg_in(l)->is_ours_answer; /* the answer's order counts (RFC 3264, 7) */

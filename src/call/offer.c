@@ -281,6 +281,16 @@ static void answer_trunk(const struct ability *a, const struct desc_audio *o, st
     crypto_add(a, ret, c->tag, (enum srtp_suite)c->key.suite);
 }
 
+/* The same version if nothing differs, else the next one. */
+static void desc_continue(struct desc *ours, const struct desc *was) {
+  if (!was)
+    return;
+  ours->session_id = was->session_id;
+  ours->version = was->version;
+  if (!desc_eq(ours, was))
+    ours->version++;
+}
+
 void offer_answer(const struct ability *a, const struct desc *offer, struct desc *ret) {
   const struct desc_audio *o = &offer->audio;
   base_fill(a, ret);
@@ -356,15 +366,6 @@ void offer_again(const struct ability *a, struct desc *ret) {
   ret->audio.direction = a->direction;
   ret->audio.rtp = a->opened->rtp[0];
   desc_continue(ret, a->local);
-}
-
-void desc_continue(struct desc *ours, const struct desc *was) {
-  if (!was)
-    return;
-  ours->session_id = was->session_id;
-  ours->version = was->version;
-  if (!desc_eq(ours, was))
-    ours->version++;
 }
 
 /* Answers ------------------------------------------------------------------------------------------ */

@@ -37,7 +37,5 @@ uint8_t direction_agreed(const struct desc *local, const struct desc *remote);
 bool desc_holds(const struct desc *theirs, const struct desc *ours);
 /* Keys by DTLS, and not in the description? */
 bool desc_is_dtls(const struct desc_audio *a);
-/* ours continues was: same version if nothing differs, else the next one. */
-void desc_continue(struct desc *ours, const struct desc *was);
 /* Milliseconds of a packet that the peer wants, 10-60 in steps of 10; 20 where it says nothing. */
 uint32_t ptime_of(const struct desc_audio *theirs);

@@ -17,8 +17,6 @@ enum {
   QUIET_FRAMES = 2,       /* and in silence one in so many. */
   SHRINK_PACKETS = 8,     /* after so many packets the target is looked at, */
   SHRINK_US = 1000,       /* and gives up at most so much. */
-  LIMIT_MIN_US = 10000,
-  LIMIT_MAX_US = 500000,
 };
 
 struct slot {
@@ -29,7 +27,7 @@ struct slot {
 };
 
 struct jitter {
-  uint32_t clock_hz, min_us, max_us, target_us, delay_us;
+  uint32_t clock_hz, target_us, delay_us;
   unsigned count;        /* count of slots in use. */
   unsigned until_shrink; /* until_shrink counts packets down. */
   unsigned since_change; /* since_change counts frames since one was left out or held back. */
@@ -99,7 +97,6 @@ int jitter_new(struct jitter **ret, uint32_t clock_hz) {
   struct jitter *j = calloc(1, sizeof(*j));
   if (!j)
     return -ENOMEM;
-  jitter_bounds(j, JITTER_MIN_US, JITTER_MAX_US);
   jitter_reset(j, clock_hz);
   *ret = j;
   return 0;
@@ -110,18 +107,12 @@ struct jitter *jitter_free(struct jitter *j) {
   return NULL;
 }
 
-void jitter_bounds(struct jitter *j, uint32_t min_us, uint32_t max_us) {
-  j->min_us = within(min_us, LIMIT_MIN_US, LIMIT_MAX_US);
-  j->max_us = within(max_us, j->min_us, LIMIT_MAX_US);
-  j->target_us = within(j->target_us, j->min_us, j->max_us);
-}
-
 void jitter_reset(struct jitter *j, uint32_t clock_hz) {
   clear(j);
   let_go(j);
   j->clock_hz = clock_hz >= 1000 && clock_hz <= 192000 ? clock_hz : 8000;
   j->is_started = j->is_quiet = j->is_gap = j->has_top = false;
-  j->target_us = within(JITTER_START_US, j->min_us, j->max_us);
+  j->target_us = within(JITTER_START_US, JITTER_MIN_US, JITTER_MAX_US);
   j->delay_us = j->last_units = j->since_change = 0;
   j->until_shrink = SHRINK_PACKETS;
   spread_reset(&j->spread);
@@ -136,7 +127,7 @@ static void aim(struct jitter *j, int64_t transit_us) {
   bool beyond = transit_us - j->spread.least > j->target_us;
   if (!beyond && --j->until_shrink)
     return;
-  uint32_t wanted = within(spread_us(&j->spread), j->min_us, j->max_us);
+  uint32_t wanted = within(spread_us(&j->spread), JITTER_MIN_US, JITTER_MAX_US);
   if (wanted >= j->target_us)
     j->target_us = wanted;
   else if (j->until_shrink == 0)
@@ -300,7 +291,7 @@ void jitter_skip(struct jitter *j, uint64_t ext, uint64_t now_us) {
 /* When a packet that begins a run of them is to be played: never later than max after it came. */
 static uint64_t due_us(const struct jitter *j, const struct slot *s) {
   int64_t due = j->spread.least + us_of(j, s->ts) + j->target_us;
-  int64_t last = (int64_t)s->arrived_us + j->max_us;
+  int64_t last = (int64_t)s->arrived_us + JITTER_MAX_US;
   due = due < last ? due : last;
   return due > 0 ? (uint64_t)due : 0;
 }
@@ -334,7 +325,7 @@ static enum jitter_verdict give(struct jitter *j, uint64_t ext, uint64_t now_us,
 static bool may_leave_out(const struct jitter *j, int64_t excess_us, uint32_t units) {
   if (j->count < 2 || units == 0 || excess_us < us_of(j, units))
     return false;
-  if (excess_us + j->target_us > j->max_us + FORCE_US)
+  if (excess_us + j->target_us > JITTER_MAX_US + FORCE_US)
     return true;
   if (j->is_quiet)
     return j->since_change >= QUIET_FRAMES;
@@ -446,5 +437,5 @@ void jitter_figures(const struct jitter *j, struct jitter_figures *ret) {
   ret->delay_us = j->delay_us;
   ret->target_us = j->target_us;
   ret->max_us = j->delay_us > j->target_us ? j->delay_us : j->target_us;
-  ret->abs_max_us = j->max_us;
+  ret->abs_max_us = JITTER_MAX_US;
 }

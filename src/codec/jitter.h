@@ -2,7 +2,8 @@
  * Adaptive jitter buffer of payloads, before a decoder: packets go in as they come, frames are asked for
  * as play-out needs them. The delay follows the spread of transit times (99 of 100 of the last 256
  * packets in time): it grows at once and shrinks slowly, by frames left out in silence or at a hole; so
- * does a drift between the clocks. Bounded: 32 packets, 17 KB in all. Virtual time, pure; one DSP thread's.
+ * does a drift between the clocks. Bounded: 32 packets, 17 KB in all. Virtual time, pure; one DSP
+ * thread's.
  *
  * The turn: while (queued samples < tick) { v = jitter_get(j, now_us, &f); FRAME: decode f and queue it;
  * LOST: queue f.units of concealment, by f.next if there; GAP, EMPTY: queue a tick of comfort noise or
@@ -13,7 +14,7 @@
 enum {
   JITTER_PACKETS_MAX = 32,
   JITTER_BYTES_MAX = 1280, /* of a payload */
-  JITTER_MIN_US = 20000,   /* the least delay, by default */
+  JITTER_MIN_US = 20000,   /* the least delay */
   JITTER_START_US = 40000, /* before anything is known */
   JITTER_MAX_US = 200000,  /* the most */
 };
@@ -61,8 +62,6 @@ struct jitter;
 int jitter_new(struct jitter **ret, uint32_t clock_hz) must_check;
 struct jitter *jitter_free(struct jitter *j); /* NULL */
 OWN_DEFINE(jitter)
-/* Bounds of the delay, 10 ms to 500 ms; what lies outside is cut to them. */
-void jitter_bounds(struct jitter *j, uint32_t min_us, uint32_t max_us);
 /* Another source (SSRC), or the clock changed: all forgotten but the figures' counts. */
 void jitter_reset(struct jitter *j, uint32_t clock_hz);
 /* Copies the payload. False: not taken (late, duplicate, too big), and counted. */

@@ -52,10 +52,3 @@ size_t resampler_run(struct resampler *r, const int16_t *src, size_t n, int16_t 
   speex_resampler_process_int(r->speex, 0, src, &in, dst, &out);
   return out;
 }
-
-void resampler_reset(struct resampler *r) {
-  if (!r->speex)
-    return;
-  speex_resampler_reset_mem(r->speex);
-  speex_resampler_skip_zeros(r->speex);
-}

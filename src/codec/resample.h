@@ -17,4 +17,3 @@ OWN_DEFINE(resampler)
 size_t resampler_room(const struct resampler *r, size_t n);
 /* All of src into dst, which has resampler_room(); returns samples. Equal rates copy. dst is not src. */
 size_t resampler_run(struct resampler *r, const int16_t *src, size_t n, int16_t *dst);
-void resampler_reset(struct resampler *r); /* another source: what is behind is forgotten */

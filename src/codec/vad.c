@@ -26,7 +26,8 @@ void vad_init(struct vad *v) {
   *v = (struct vad){.floor_centi = LEAST_CENTI - ABOVE_CENTI, .level = VAD_SILENCE};
 }
 
-bool vad_run_level(struct vad *v, uint8_t level, uint32_t frame_us) {
+/* The next frame by its level. */
+static bool vad_run_level(struct vad *v, uint8_t level, uint32_t frame_us) {
   int32_t centi = -100 * level, rise = (int32_t)((int64_t)RISE_CENTI_S * frame_us / 1000000);
   v->level = level;
   if (centi <= v->floor_centi)

@@ -19,5 +19,3 @@ struct vad {
 void vad_init(struct vad *v);
 /* The next frame of n samples; sets level, and returns whether it is speech. */
 bool vad_run(struct vad *v, const int16_t *samples, size_t n, uint32_t rate_hz);
-/* The same by a level that is known already. */
-bool vad_run_level(struct vad *v, uint8_t level, uint32_t frame_us);

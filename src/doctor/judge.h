@@ -16,8 +16,6 @@ bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct f
 /* The first call's answer cannot stand, or its Contact leads nowhere: that is told once. */
 bool call_is_misfit(const struct doctor_facts *f);
 bool contact_is_bad(const struct doctor_facts *f);
-/* The same of the first call, and sound came in it. */
-bool sound_is_there(const struct doctor_facts *f, struct finding *r);
 /* A request within the call: answered with 2xx, or refused, or silence; not asked is skipped. */
 void said_judge(const struct doctor_facts *f, const struct said *s, const char *what, const char *advice,
                 struct finding *r);

@@ -29,7 +29,7 @@ static bool is_misfit(const struct call_facts *c) {
          c->talk.odd.bad_payload * UINT64_C(2) > c->talk.rx.packets;
 }
 
-bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
+static bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
   if (!call_is_there(f, CALL_BASE, r))
     return false;
   if (!has_sound(base_of(f)))

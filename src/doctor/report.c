@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-const char *report_state(const struct run *r) {
+static const char *report_state(const struct run *r) {
   static const char *const words[] = {"running", "done", "canceled"};
   return words[r->state];
 }

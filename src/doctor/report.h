@@ -7,7 +7,6 @@
 
 json_t *report_head(const struct run *r); /* without checks */
 json_t *report_json(const struct run *r);
-const char *report_state(const struct run *r); /* running done canceled */
 /* What report_json() made, also in an earlier life of the program: */
 char *report_html(const json_t *doc);          /* heap; every text of a peer is escaped */
 char *report_text(const json_t *doc);          /* likewise, plain, what failed first */

@@ -71,8 +71,6 @@ struct agent {
 uint32_t agent_priority(enum cand_type type, unsigned index);
 struct agent_cand *agent_local_of(struct agent *a, const struct addr *base);
 struct agent_pair *agent_pair_find(const struct agent *a, const struct ice_pair *path);
-/* Pairs what is not paired yet; called after each change of candidates. */
-void agent_pair_all(struct agent *a);
 struct agent_cand *agent_prflx(struct agent *a, const struct addr *from, uint32_t priority);
 void agent_set_priorities(struct agent *a); /* after a change of role */
 /* The best pair of a state (WAITING: those triggered first); NULL: none. */

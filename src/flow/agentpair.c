@@ -35,49 +35,6 @@ static uint32_t local_foundation(const struct agent *a, unsigned i) {
   return i + 1;
 }
 
-/* Locals ------------------------------------------------------------------------------------------- */
-struct agent_cand *agent_local_of(struct agent *a, const struct addr *base) {
-  for (unsigned i = 0; i < AGENT_LOCALS_MAX; i++)
-    if (a->locals[i].used && a->locals[i].type != CAND_SRFLX && addr_eq(&a->locals[i].base, base))
-      return &a->locals[i];
-  return NULL;
-}
-
-int agent_add_local(struct agent *a, enum cand_type type, const struct addr *address,
-                    const struct addr *base) {
-  for (unsigned i = 0; i < AGENT_LOCALS_MAX; i++) {
-    struct agent_cand *c = &a->locals[i];
-    if (c->used && addr_eq(&c->address, address) && addr_eq(&c->base, base))
-      return 0;
-    if (c->used)
-      continue;
-    *c = (struct agent_cand){.used = true,
-                             .type = (uint8_t)type,
-                             .address = *address,
-                             .base = *base,
-                             .priority = agent_priority(type, i)};
-    c->foundation = local_foundation(a, i);
-    agent_pair_all(a);
-    return 0;
-  }
-  return -ENOSPC;
-}
-
-bool agent_local(const struct agent *a, unsigned i, struct desc_candidate *ret) {
-  for (unsigned k = 0; k < AGENT_LOCALS_MAX; k++) {
-    const struct agent_cand *c = &a->locals[k];
-    if (!c->used || i-- > 0)
-      continue;
-    *ret = (struct desc_candidate){
-        .component = 1, .type = c->type, .is_udp = true, .priority = c->priority, .address = c->address};
-    snprintf(ret->foundation, sizeof(ret->foundation), "%u", c->foundation);
-    if (c->type != CAND_HOST) /* where from is nobody's business: zeros, as RFC 8839 5.1 has it */
-      ret->related.sa.sa_family = c->address.sa.sa_family;
-    return true;
-  }
-  return false;
-}
-
 /* Pairs -------------------------------------------------------------------------------------------- */
 struct agent_pair *agent_pair_find(const struct agent *a, const struct ice_pair *path) {
   for (unsigned i = 0; i < a->n_pairs; i++)
@@ -133,7 +90,7 @@ static void pair_add(struct agent *a, unsigned local, unsigned remote) {
 }
 
 /* Server-reflexive ones are their base's pairs (6.1.2.4). */
-void agent_pair_all(struct agent *a) {
+static void pair_all(struct agent *a) {
   for (unsigned l = 0; l < AGENT_LOCALS_MAX; l++)
     for (unsigned r = 0; r < AGENT_REMOTES_MAX; r++)
       if (a->locals[l].used && a->locals[l].type != CAND_SRFLX && a->remotes[r].used &&
@@ -185,6 +142,49 @@ struct agent_pair *agent_pair_best(struct agent *a, enum agent_pair_state state)
   return best;
 }
 
+/* Locals ------------------------------------------------------------------------------------------- */
+struct agent_cand *agent_local_of(struct agent *a, const struct addr *base) {
+  for (unsigned i = 0; i < AGENT_LOCALS_MAX; i++)
+    if (a->locals[i].used && a->locals[i].type != CAND_SRFLX && addr_eq(&a->locals[i].base, base))
+      return &a->locals[i];
+  return NULL;
+}
+
+int agent_add_local(struct agent *a, enum cand_type type, const struct addr *address,
+                    const struct addr *base) {
+  for (unsigned i = 0; i < AGENT_LOCALS_MAX; i++) {
+    struct agent_cand *c = &a->locals[i];
+    if (c->used && addr_eq(&c->address, address) && addr_eq(&c->base, base))
+      return 0;
+    if (c->used)
+      continue;
+    *c = (struct agent_cand){.used = true,
+                             .type = (uint8_t)type,
+                             .address = *address,
+                             .base = *base,
+                             .priority = agent_priority(type, i)};
+    c->foundation = local_foundation(a, i);
+    pair_all(a);
+    return 0;
+  }
+  return -ENOSPC;
+}
+
+bool agent_local(const struct agent *a, unsigned i, struct desc_candidate *ret) {
+  for (unsigned k = 0; k < AGENT_LOCALS_MAX; k++) {
+    const struct agent_cand *c = &a->locals[k];
+    if (!c->used || i-- > 0)
+      continue;
+    *ret = (struct desc_candidate){
+        .component = 1, .type = c->type, .is_udp = true, .priority = c->priority, .address = c->address};
+    snprintf(ret->foundation, sizeof(ret->foundation), "%u", c->foundation);
+    if (c->type != CAND_HOST) /* where from is nobody's business: zeros, as RFC 8839 5.1 has it */
+      ret->related.sa.sa_family = c->address.sa.sa_family;
+    return true;
+  }
+  return false;
+}
+
 /* Remotes ------------------------------------------------------------------------------------------ */
 static struct agent_cand *remote_of(struct agent *a, const struct addr *address) {
   for (unsigned i = 0; i < AGENT_REMOTES_MAX; i++)
@@ -204,7 +204,7 @@ static struct agent_cand *remote_put(struct agent *a, const struct addr *address
                              .address = *address,
                              .priority = priority,
                              .foundation = foundation};
-    agent_pair_all(a);
+    pair_all(a);
     return c;
   }
   return NULL;

@@ -122,6 +122,13 @@ static void pair_verified(struct ice *a, const struct ice_pair *pair, uint64_t n
   v->heard_us = now_us;
 }
 
+static bool ice_is_denied(const struct ice *a, const struct addr *address) {
+  for (size_t i = 0; i < a->denied; i++)
+    if (addr_eq_ip(&a->deny[i], address))
+      return true;
+  return false;
+}
+
 int ice_deny(struct ice *a, const struct addr *address) {
   if (ice_is_denied(a, address))
     return 0;
@@ -134,13 +141,6 @@ int ice_deny(struct ice *a, const struct addr *address) {
   if (a->is_selected && addr_eq_ip(&a->selected.remote, address))
     a->is_selected = a->may_send = false;
   return 0;
-}
-
-bool ice_is_denied(const struct ice *a, const struct addr *address) {
-  for (size_t i = 0; i < a->denied; i++)
-    if (addr_eq_ip(&a->deny[i], address))
-      return true;
-  return false;
 }
 
 /* Selection and consent ---------------------------------------------------------------------------- */

@@ -62,7 +62,6 @@ void ice_set_remote_ufrag(struct ice *a, const char *ufrag);
 /* Addresses (ports ignored) that are never answered: a discarded foreign relay's. 0 or -ENOSPC. A
  * verified or selected pair of that address is forgotten. */
 int ice_deny(struct ice *a, const struct addr *address) must_check;
-bool ice_is_denied(const struct ice *a, const struct addr *address);
 
 /* A STUN datagram. A response, if any, is in buf (at least ICE_RESPONSE_BYTES). DROP_NONE: verified
  * and answered with success. Else the reason; ICE_ROLE and ICE_UNKNOWN are verified and answered with an

@@ -53,16 +53,15 @@ struct sealer;
 int sealer_new(struct sealer **ret, const struct srtp_key *key, uint32_t ssrc) must_check;
 struct sealer *sealer_free(struct sealer *s); /* wipes */
 OWN_DEFINE(sealer)
-/* New key (any suite). While the roll-over counter is 0 (and 4,096 packets before it moves) SSRC, sequence and SRTCP index go on. Later a
- * peer's counter may go on or begin at 0, as its habit is: the stream gets a new SSRC, with
- * which it begins at 0 for either, and a new first sequence number. Ask for sealer_ssrc() and
- * sealer_next_index() afterwards. Out of memory: free the sealer. */
+/* New key (any suite). While the roll-over counter is 0 (and 4,096 packets before it moves) SSRC,
+ * sequence and SRTCP index go on. Later a peer's counter may go on or begin at 0, as its habit is: the
+ * stream gets a new SSRC, with which it begins at 0 for either, and a new first sequence number. Ask for
+ * sealer_ssrc() and sealer_next_index() afterwards. Out of memory: free the sealer. */
 int sealer_rekey(struct sealer *s, const struct srtp_key *key) must_check;
 /* New SSRC under the same key: roll-over counter 0, new random first sequence number. -EEXIST: this
  * key has seen that SSRC (its key stream would repeat); -ENOSPC: it has seen 8, rekey first. */
 int sealer_set_ssrc(struct sealer *s, uint32_t ssrc) must_check;
 uint32_t sealer_ssrc(const struct sealer *s);
-uint32_t sealer_suite(const struct sealer *s);
 /* The 48-bit index after the highest one sent: sequence numbers go on from here, never from the
  * other side's. Before the first packet it is the first sequence number. */
 uint64_t sealer_next_index(const struct sealer *s);

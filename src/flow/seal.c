@@ -113,7 +113,6 @@ int sealer_set_ssrc(struct sealer *s, uint32_t ssrc) {
 }
 
 uint32_t sealer_ssrc(const struct sealer *s) { return s->ssrc; }
-uint32_t sealer_suite(const struct sealer *s) { return s->key.suite; }
 uint64_t sealer_next_index(const struct sealer *s) { return s->began ? s->index + 1 : s->index; }
 
 /* The sent window ---------------------------------------------------------------------------------- */

@@ -40,7 +40,7 @@ static bool is_it(const struct prompt *k, const struct stat *st) {
          k->changed.tv_sec == st->st_mtim.tv_sec && k->changed.tv_nsec == st->st_mtim.tv_nsec;
 }
 
-int prompts_enter(struct prompts *p, int fd, uint32_t *ret_number, bool *ret_is_new) {
+static int prompts_enter(struct prompts *p, int fd, uint32_t *ret_number, bool *ret_is_new) {
   struct stat st;
   *ret_is_new = false;
   if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||

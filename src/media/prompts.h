@@ -12,11 +12,10 @@ struct prompts;
 int prompts_new(struct prompts **ret) must_check;
 struct prompts *prompts_free(struct prompts *p); /* after all threads */
 OWN_DEFINE(prompts)
-/* Control thread: the number of a file; *ret_is_new: it is to be loaded. -EBADF (no regular file, or not
- * to be read), -EFBIG, -ENOSPC (PROMPTS_MAX other ones). */
-int prompts_enter(struct prompts *p, int fd, uint32_t *ret_number, bool *ret_is_new) must_check;
 struct disk;
-/* The same, and a new one is loaded by d; *fd is taken then. -EAGAIN: d has too many orders. */
+/* Control thread: the number of a file; a new one is loaded by d, and *fd is taken then. -EBADF (no
+ * regular file, or not to be read), -EFBIG, -ENOSPC (PROMPTS_MAX other ones), -EAGAIN: d has too many
+ * orders. */
 int prompts_order(struct prompts *p, struct disk *d, uint32_t *ret_number, int *fd) must_check;
 void prompts_load(struct prompts *p, uint32_t number, int fd); /* disk's thread; fd stays the caller's */
 /* Any thread: NULL while it is not loaded; *ret_error says when it never will be. */

@@ -4,7 +4,13 @@
 
 #include "base/rand.h"
 
-enum { NTP_EPOCH_S = 2208988800u, RTT_MAX_US = 10000000, RTT_KEEP = 4, STUCK_MS = 3000, STUCK_PACKETS = 100 };
+enum {
+  NTP_EPOCH_S = 2208988800u,
+  RTT_MAX_US = 10000000,
+  RTT_KEEP = 4,
+  STUCK_MS = 3000,
+  STUCK_PACKETS = 100
+};
 
 static uint64_t epoch_us; /* epoch_us is what makes a monotonic time one since 1900. */
 
@@ -12,7 +18,7 @@ void report_set_epoch(uint64_t now_us, uint64_t wall_ms) {
   epoch_us = wall_ms * 1000u + (uint64_t)NTP_EPOCH_S * 1000000u - now_us;
 }
 
-uint64_t report_ntp(uint64_t now_us) {
+static uint64_t report_ntp(uint64_t now_us) {
   uint64_t us = now_us + epoch_us;
   return (us / 1000000u) << 32 | ((us % 1000000u) << 32) / 1000000u;
 }
@@ -28,7 +34,8 @@ static void take_middle(struct report *r, uint32_t last, uint32_t delay, uint64_
   if (!last || us >= RTT_MAX_US)
     return;
   bool is_slower = r->rtt_us && us > r->rtt_us; /* one report that was late says little of the way */
-  r->rtt_us = is_slower ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
+  r->rtt_us =
+      is_slower ? (uint32_t)((RTT_KEEP - 1) * (uint64_t)r->rtt_us + us) / RTT_KEEP : (uint32_t)us;
 }
 
 /* Its highest number stands still although we send. */

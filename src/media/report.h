@@ -48,7 +48,6 @@ void report_init(struct report *r, uint64_t now_us);
 /* NTP time of a monotonic one: the offset is set once at start, so that steps of the wall clock
  * do not disturb the round trip. */
 void report_set_epoch(uint64_t now_us, uint64_t wall_ms);
-uint64_t report_ntp(uint64_t now_us);
 /* An authenticated compound, or a single packet. strms of the leg take the sender reports. False:
  * malformed. */
 bool report_input(struct report *r, const uint8_t *p, size_t n, uint32_t our_ssrc, struct strm *strms,

@@ -246,8 +246,6 @@ static void send_all(struct room *r, const struct room_ops *ops) {
 }
 
 /* Time ---------------------------------------------------------------------------------------------- */
-uint64_t room_next_us(const struct room *r) { return r->next_us; }
-
 void room_run(struct room *r, uint64_t now_us, const struct room_ops *ops) {
   if (r->next_us + BEHIND_US < now_us) {                               /* held up: no burst */
     uint64_t skipped = (now_us - r->next_us) / ROOM_STEP_US / 12 * 12; /* whole packets of any time */
@@ -289,7 +287,6 @@ struct room *room_free(struct room *r) {
   return NULL;
 }
 
-uint32_t room_count(const struct room *r) { return r->n_seats; }
 uint32_t room_rate_hz(const struct room *r) { return r->rate_hz; }
 
 void room_figures(const struct room *r, struct room_figures *ret) {

@@ -34,7 +34,6 @@ struct room_ops {
 int room_new(struct room **ret, uint32_t rate_hz, uint32_t speakers, uint64_t now_us) must_check;
 struct room *room_free(struct room *r); /* with its seats */
 OWN_DEFINE(room)
-uint32_t room_count(const struct room *r);
 uint32_t room_rate_hz(const struct room *r);
 /* form: what the member is sent. -ENOSPC, -ENOTSUP, -ENOMEM. flags are of enum room_flag. */
 int room_join(struct room *r, void *owner, const struct xcode_form *form, uint32_t flags,
@@ -44,7 +43,6 @@ void room_leave(struct room *r, struct seat *s);
 /* false: not taken. */
 bool room_put(struct room *r, struct seat *s, const struct room_packet *p, const uint8_t *payload,
               size_t n, uint64_t now_us);
-uint64_t room_next_us(const struct room *r);
 void room_run(struct room *r, uint64_t now_us, const struct room_ops *ops); /* all that is due */
 struct room_figures {
   uint32_t mouths, speaking; /* encoders at work, and members that are heard */

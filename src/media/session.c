@@ -34,7 +34,8 @@ static int open_ports(struct session *s, const struct mset_open *m) {
   return is_shared ? shared_open(s) : trunkport_open(s->w, &t);
 }
 
-static void slow_fn(void *arg) { session_tick_slow(arg); }
+static void tick_slow(struct session *s);
+static void slow_fn(void *arg) { tick_slow(arg); }
 static void fast_fn(void *arg) { session_tick_fast(arg); }
 
 static void arm(struct session *s, struct timer *t, uint64_t at_us) {
@@ -281,7 +282,7 @@ static void tick_timeout(struct session *s) {
   s->has_timed_out = is_over;
 }
 
-void session_tick_slow(struct session *s) {
+static void tick_slow(struct session *s) {
   struct mset_facts f;
   if (s->ice)
     assoc_tick(s);

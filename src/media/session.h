@@ -126,8 +126,7 @@ struct session *session_peer(const struct session *s);             /* NULL: none
 struct remote *session_remote(struct session *s, uint32_t number); /* NULL if not described */
 int session_set_remote(struct session *s, const struct mset_remote *m) must_check;
 void session_drop_remote(struct session *s, struct remote *r);
-void session_hurry(struct session *s); /* arms the 20 ms timer */
-void session_tick_slow(struct session *s);
+void session_hurry(struct session *s);                                       /* arms the 20 ms timer */
 void session_tell_flow(struct session *s, struct remote *r, bool is_active); /* FLOW, if it changed */
 
 void session_unsilent(struct session *s, bool is_heard); /* its load is known from now on */

@@ -81,7 +81,6 @@ void req_move(struct req *r, struct nleg *nl, struct leg *l);
 void transfer_event(struct nleg *nl, const struct transfer_news *news);
 
 /* timeline: what is said to and by the clients, in the call's timeline; each does nothing without one */
-struct trace *timeline_of(const struct native *n, const char *call_id);
 void timeline_request(struct req *r, struct trace *t, unsigned lane);
 void timeline_request_of(struct req *r); /* of the call in its path */
 void timeline_answer(struct native *n, const struct reply_to *to, const struct web_answer *a);

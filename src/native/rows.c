@@ -2,8 +2,6 @@
  * Live calls as operators see them: GET /admin/v1/calls. Call thread. */
 #include "native/inner.h"
 
-#include "base/clock.h"
-
 static const char *const leg_state_text[] = {"opening",  "trying", "ringing", "early",
                                              "answered", "live",   "ended"};
 
@@ -12,11 +10,6 @@ static json_t *text_json(const char *text) {
   char safe[512];
   json_t *j = text && text[0] ? json_string(text) : json_null();
   return j ? j : json_string(slice_escape(safe, sizeof(safe), slice_of(text)));
-}
-
-static json_t *time_json(uint64_t ms) {
-  char when[CLOCK_TEXT_BYTES];
-  return ms ? json_string(clock_text(ms, when)) : json_null();
 }
 
 static json_t *leg_json(const struct leg *l) {
@@ -77,13 +70,13 @@ json_t *native_call(struct call *c) {
       c->caller && c->caller->kind == LEG_TRUNK ? "in" : "out", "state", call_state(c), "from",
       text_json(c->from), "to", text_json(c->to[0] ? c->to : c->to_user), "trunk",
       text_json(trunk && trunk->trunk ? trunk->trunk->name : NULL), "user",
-      text_json(user ? user->identity : NULL), "started_at", time_json(c->created_ms), "answered_at",
-      time_json(answered_ms), "duration_ms",
+      text_json(user ? user->identity : NULL), "started_at", web_time(c->created_ms), "answered_at",
+      web_time(answered_ms), "duration_ms",
       answered_ms && wall_ms >= answered_ms ? json_integer((json_int_t)(wall_ms - answered_ms))
                                             : json_null(),
       "codec", text_json(trunk ? codec_text(trunk->media.codec) : NULL), "mos", mos_json(c), "cause",
       text_json(why.sentence[0] ? why.sentence : NULL), "answered", c->answered, "created_at",
-      time_json(c->created_ms), "legs", legs);
+      web_time(c->created_ms), "legs", legs);
   for (struct leg *l = NULL; o && (l = call_next_leg(c, l));)
     json_array_append_new(legs, leg_json(l));
   return o;

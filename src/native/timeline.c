@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-struct trace *timeline_of(const struct native *n, const char *call_id) {
+static struct trace *timeline_of(const struct native *n, const char *call_id) {
   return n->traces && call_id[0] ? traces_find(n->traces, slice_of(call_id)) : NULL;
 }
 

@@ -12,11 +12,6 @@ static struct slice user_key(char *buf, size_t bytes, struct slice tenant, struc
   return slice_from(buf, n < 0 || (size_t)n >= bytes ? 0 : (size_t)n);
 }
 
-struct user *user_find(struct native *n, struct slice tenant, struct slice identity) {
-  char key[140];
-  return map_get(n->users, user_key(key, sizeof(key), tenant, identity));
-}
-
 struct user *user_get(struct native *n, struct slice tenant, struct slice identity) {
   char key[140];
   struct slice k = user_key(key, sizeof(key), tenant, identity);

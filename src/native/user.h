@@ -32,7 +32,6 @@ struct user {
 
 /* NULL when the table is full or memory is out. */
 struct user *user_get(struct native *n, struct slice tenant, struct slice identity);
-struct user *user_find(struct native *n, struct slice tenant, struct slice identity);
 void users_free(struct native *n);
 /* An event to the streams of that device ("": all), kept in the ring. data is owned (freed here).
  * call_id may be NULL. */

@@ -23,10 +23,6 @@ static const char *const fits[] = {
 static const char *const outcomes[] = {"busy",     "no_answer", "unreachable",
                                        "declined", "not_found", "failed"};
 
-const char *route_outcome_word(enum route_outcome o) {
-  return o == OUTCOME_ALWAYS || o == 0 ? "always" : outcomes[__builtin_ctz((unsigned)o)];
-}
-
 uint32_t plan_rules(const struct plan *p) { return p->n; }
 
 struct route_trial route_try(const struct plan *p, uint32_t rule, const struct route_facts *f) {

@@ -2,7 +2,7 @@
  * Facts against a rule. */
 #include "route/part.h"
 
-int pattern_match(const struct pattern *p, struct slice number) {
+static int pattern_match(const struct pattern *p, struct slice number) {
   const struct prefix_row *row;
   uint32_t digits;
   if (!p->exact.n && !p->prefix.n && !p->code && !p->table)

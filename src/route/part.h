@@ -119,7 +119,6 @@ uint32_t regex_groups(const void *code); /* how many it catches */
 int regex_match(const void *code, struct slice number, struct slice groups[GROUPS_MAX + 1]) must_check;
 
 /* match.c */
-int pattern_match(const struct pattern *p, struct slice number) must_check;
 enum rule_fit {
   FIT,
   FIT_NOT_FROM,

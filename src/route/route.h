@@ -27,7 +27,6 @@ enum route_outcome {
   OUTCOME_FAILED = 32,     /* everything else */
   OUTCOME_ALWAYS = 63,
 };
-const char *route_outcome_word(enum route_outcome o); /* "busy" … */
 
 struct route_target { /* a user, or a trunk with its place in the list */
   char name[CONF_NAME_BYTES];
@@ -58,7 +57,8 @@ struct route_facts {
   struct slice tenant;
   struct slice called, caller;
   struct slice identity; /* native caller */
-  struct slice verified; /* what STIR says of the caller: A, B, C, V, none, failed; pending; empty: not asked */
+  struct slice
+      verified; /* what STIR says of the caller: A, B, C, V, none, failed; pending; empty: not asked */
   bool anonymous;
   uint64_t wall_s; /* since 1970, UTC */
 };
@@ -92,13 +92,15 @@ int plan_parse_within(struct plan **ret, const char *file, struct slice yaml,
                       const struct field_paths *paths, struct conf_errors *errors) must_check;
 struct plan *plan_free(struct plan *p);
 OWN_DEFINE(plan)
-/* Cross-check with the configuration: users and trunks named exist, their rules for numbers are taken up. 0 or -EINVAL with errors. */
+/* Cross-check with the configuration: users and trunks named exist, their rules for numbers are taken
+ * up. 0 or -EINVAL with errors. */
 int plan_check(struct plan *p, const struct conf *c, struct conf_errors *errors) must_check;
 /* Always a decision: without a matching rule ROUTE_REFUSE 404, rule "". */
 struct route_decision route_decide(const struct plan *p, const struct route_facts *f);
 
-/* A number as the trunk writes it, read (IN) or to be written (OUT) by trunks[].numbers of the configuration
- * that the plan was checked with: 0, -EINVAL (a pattern ran into its limits) or -ENOSPC. */
+/* A number as the trunk writes it, read (IN) or to be written (OUT) by trunks[].numbers of the
+ * configuration that the plan was checked with: 0, -EINVAL (a pattern ran into its limits) or -ENOSPC.
+ */
 enum route_direction { ROUTE_IN_CALLED, ROUTE_IN_CALLER, ROUTE_OUT_CALLED, ROUTE_OUT_CALLER };
 int route_number(const struct plan *p, const char *trunk, enum route_direction way, struct slice number,
                  char *dst, size_t dst_bytes) must_check;

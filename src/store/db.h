@@ -9,7 +9,8 @@ struct db *db_free(struct db *d);
 OWN_DEFINE(db)
 int db_begin(struct db *d) must_check;
 int db_put(struct db *d, const struct record *r, uint64_t wall_ms) must_check;
-/* From now on each record that is put waits in the spool as well, or none does; interim: live ones too. */
+/* From now on each record that is put waits in the spool as well, or none does; interim: live ones too.
+ */
 void db_spool(struct db *d, bool spools, bool interim);
 int db_commit(struct db *d) must_check; /* on the disk when it returns 0 */
 void db_rollback(struct db *d);
@@ -23,5 +24,3 @@ int db_find(struct db *d, const char *who, char (*ret_ids)[40], int max) must_ch
 int db_live_of(struct db *d, const char *who, uint64_t *ret_n) must_check; /* live ones of that person */
 /* Folds the log into the file and empties it: 0, or -EBUSY while a reader holds it. */
 int db_fold(struct db *d) must_check;
-
-void record_forget(struct record *r, const char *who); /* erase.c */

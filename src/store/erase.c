@@ -29,7 +29,7 @@ static void leg_forget(struct record_leg *l, const char *who) {
 }
 
 /* The same value can stand within more: sip:+1…@host, attempts. Ids stay. */
-void record_forget(struct record *r, const char *who) {
+static void record_forget(struct record *r, const char *who) {
   leg_forget(&r->caller, who);
   leg_forget(&r->callee, who);
   for (size_t i = 2; i < fields_n; i++) {

@@ -51,7 +51,7 @@ int field_bind(sqlite3_stmt *st, int slot, const struct field *f, const struct r
   return sqlite3_bind_text(st, slot, text, (int)strnlen(text, f->bytes - 1), SQLITE_STATIC);
 }
 
-void field_read(sqlite3_stmt *st, int column, const struct field *f, struct record *ret) {
+static void field_read(sqlite3_stmt *st, int column, const struct field *f, struct record *ret) {
   char *p = (char *)ret + f->at;
   if (!f->is_text) {
     uint64_t v = (uint64_t)sqlite3_column_int64(st, column);

@@ -16,7 +16,6 @@ extern const size_t fields_n;
 
 int field_bind(sqlite3_stmt *st, int slot, const struct field *f,
                const struct record *r); /* SQLite's code */
-void field_read(sqlite3_stmt *st, int column, const struct field *f, struct record *ret);
 /* The columns of field_columns(), in order from 0; all else of *ret is zeroed. */
 void fields_read(sqlite3_stmt *st, struct record *ret);
 /* "id, call_id, …" into text; for statements. Returns text. */

@@ -41,7 +41,8 @@ static void add_attempts(struct keylist *l, const char *attempts) {
   }
 }
 
-size_t record_keys(const struct record *r, struct key ret[KEYS_MAX]) {
+/* Each once, none empty; their number. */
+static size_t record_keys(const struct record *r, struct key ret[KEYS_MAX]) {
   struct keylist l = {ret, 0};
   add(&l, KEY_STATE, slice_of(record_state_text(r->state)));
   add(&l, KEY_NUMBER, slice_of(r->from));

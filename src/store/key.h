@@ -19,9 +19,6 @@ struct key {
   struct slice value; /* value points into the record. */
 };
 
-/* Each once, none empty; their number. */
-size_t record_keys(const struct record *r, struct key ret[KEYS_MAX]);
-
 struct keys;
 int keys_new(struct keys **ret_keys, sqlite3 *file) must_check; /* its statements; -ENOMEM, -EIO */
 struct keys *keys_free(struct keys *k);

@@ -78,7 +78,6 @@ struct item {
   struct slice text;
 };
 void item_add(struct trace *t, const struct item *i);
-void item_begin(struct trace *t); /* the head of a part */
 /* seal */
 int seal_open(struct traces *ts, const char *key_file) must_check;
 void seal_digits(struct trace *t); /* what was collected becomes items */

@@ -20,7 +20,7 @@ static uint64_t get64(const uint8_t *p) {
   return v;
 }
 
-void item_begin(struct trace *t) {
+static void item_begin(struct trace *t) {
   uint8_t head[HEAD_BYTES] = "SPT1";
   put64(head + 4, t->start_wall_us);
   put64(head + 12, t->config_version);

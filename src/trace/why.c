@@ -314,6 +314,3 @@ enum why_id why_of(const char *slug) {
   return CAUSE_NONE;
 }
 const char *why_advice(enum why_id id) { return id < CAUSE_COUNT_ ? rows[id].advice : ""; }
-enum why_severity why_severity(enum why_id id) {
-  return id < CAUSE_COUNT_ ? rows[id].severity : WHY_BAD;
-}

@@ -108,8 +108,8 @@ struct why_leg {
   uint32_t bad_ms;            /* when the first of key_bad came */
   uint32_t first_ms, last_ms; /* when its first and last packet came; 0 with rx.packets 0 */
   bool has_level;
-  uint32_t sound_ms; /* when it was last louder than silence; 0: never */
-  uint32_t dumb_ms;  /* one-way silence, summed up */
+  uint32_t sound_ms;   /* when it was last louder than silence; 0: never */
+  uint32_t dumb_ms;    /* one-way silence, summed up */
   uint32_t unheard_ms; /* since when it gets nothing of ours, by its own reports; 0: it does */
   uint32_t rtt_ms;
   uint16_t ptime_ms, agreed_ms; /* of what comes, by its size; of our description; 0: unknown */
@@ -145,4 +145,3 @@ void why_find(const struct why_facts *f, struct why *ret);
 const char *why_slug(enum why_id id);   /* "" of CAUSE_NONE */
 enum why_id why_of(const char *slug);   /* CAUSE_NONE of NULL, "" and what is no cause */
 const char *why_advice(enum why_id id); /* what to do about it; "" of CAUSE_NONE */
-enum why_severity why_severity(enum why_id id);

@@ -99,8 +99,8 @@ static const char *user_take(struct account *a, struct slice line, const char *r
   return NULL;
 }
 
-int account_users_parse(struct account *a, struct slice text, const char *realm, char *why,
-                        size_t why_bytes) {
+static int account_users_parse(struct account *a, struct slice text, const char *realm, char *why,
+                               size_t why_bytes) {
   if (!a->users)
     a->users = calloc(ACCOUNT_USERS_MAX, sizeof *a->users);
   if (!a->users)

@@ -32,9 +32,6 @@ const char *account_realm(const struct conf_trunk *t);
 int account_read(struct account *ret, const struct conf_trunk *t, char *why,
                  size_t why_bytes) must_check;
 void account_wipe(struct account *a);
-/* The text of a users_file: 0, or -EINVAL with the line in why. */
-int account_users_parse(struct account *a, struct slice text, const char *realm, char *why,
-                        size_t why_bytes) must_check;
 /* How often this nonce was answered, this time included. */
 uint32_t account_nonce_count(struct account *a, const char *nonce);
 const struct account_user *account_user_find(const struct account *a, const char *name);

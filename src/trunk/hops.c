@@ -469,11 +469,6 @@ bool hops_response(struct trunks *t, pool_handle hops, int status, bool is_own, 
   return true;
 }
 
-const struct hop *hops_at(const struct trunks *t, pool_handle hops) {
-  const struct hops *h = hops ? pool_get(t->hops, hops) : NULL;
-  return h && *h->hop.route ? &h->hop : NULL;
-}
-
 void hops_pin(struct trunks *t, const char *trunk, const struct hop *list, uint32_t n) {
   struct pin *p = NULL;
   for (uint32_t i = 0; i < CONF_TRUNKS_MAX && !p; i++)

@@ -56,11 +56,9 @@ int hops_begin(struct trunks *t, const struct conf_trunk *trunk, const struct ho
 bool hops_response(struct trunks *t, pool_handle hops, int status, bool is_own, uint32_t retry_after_s);
 void hops_end(struct trunks *t,
               pool_handle hops); /* nobody is called any more; a stale one is ignored */
-/* Where the walk is, NULL before the first target. */
-const struct hop *hops_at(const struct trunks *t, pool_handle hops);
-
 /* All requests of the trunk go there, and nowhere else, until n is 0: where a registration lives, or the
- * n bindings of its peer in their order. Then a final 408, 410, 480, 500, 502 or 504 leads to the next. */
+ * n bindings of its peer in their order. Then a final 408, 410, 480, 500, 502 or 504 leads to the next.
+ */
 void hops_pin(struct trunks *t, const char *trunk, const struct hop *list, uint32_t n);
 /* A target spoke, or did not, by what else is sent to it (OPTIONS). */
 void hops_mark(struct trunks *t, const char *trunk, const struct hop *hop, bool is_good);

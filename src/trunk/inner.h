@@ -81,7 +81,7 @@ struct dialog;
 
 /* timeline: what the trunks' messages become in a call's timeline */
 struct hook_message;
-void timeline_message(void *arg, const struct hook_message *m); /* a hook_admission's */
+void timeline_message(void *arg, const struct hook_message *m);              /* a hook_admission's */
 struct trace *timeline_begin(struct agent *a, msg_t *msg, const sip_t *sip); /* an INVITE; NULL: none */
 const char *timeline_call_id(struct dialog *d, char dst[128]); /* ours, bound; "" where nobody traces */
 
@@ -497,7 +497,6 @@ int renewal_reload(struct trunks *t, const struct conf *old, char *why, size_t w
 int64_t renewal_own_expiry_s(const struct trunks *t, const struct conf_trunk *trunk); /* 0: none */
 /* watch: what calls tell of health, and what health tells calls. */
 struct watch_trunk *watch_find(struct trunks *t, const char *trunk);
-struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk); /* its base's */
 void watch_tell(struct watch_trunk *w, const struct conf_trunk *trunk);
 int watch_rank(const struct trunks *t, const struct conf_trunk *trunk); /* as struct door's rank */
 /* The i-th SIP URI to try, the best first, and which goal it is. 0, or -ENOENT past the last. */

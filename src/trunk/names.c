@@ -133,12 +133,4 @@ void names_put(struct names *n, const char *name, enum dns_type type, int error,
     memcpy(e->list, answer->list, records * sizeof e->list[0]);
 }
 
-void names_forget(struct names *n) {
-  LIST_EACH_SAFE(&n->entries, at) {
-    struct entry *e = CONTAINER_OF(at, struct entry, node);
-    if (!e->is_asked)
-      entry_drop(n, e);
-  }
-}
-
 uint32_t names_count(const struct names *n) { return (uint32_t)map_count(n->map); }

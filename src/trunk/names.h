@@ -18,5 +18,4 @@ void names_await(struct names *n, const char *name, enum dns_type type); /* it i
 /* error -errno, or 0 with an answer. Without memory it is as if nothing came. */
 void names_put(struct names *n, const char *name, enum dns_type type, int error,
                const struct dns_answer *answer, uint64_t now_us);
-void names_forget(struct names *n); /* all but what is being asked */
 uint32_t names_count(const struct names *n);

@@ -374,5 +374,4 @@ uint64_t resolver_next_us(const struct resolver *r) {
 }
 
 void resolver_run(struct resolver *r, uint64_t now_us) { jobs_go(r, now_us, true); }
-void resolver_forget(struct resolver *r) { names_forget(r->names); }
 uint32_t resolver_names(const struct resolver *r) { return names_count(r->names); }

@@ -74,5 +74,4 @@ void resolver_answer(struct resolver *r, const char *name, enum dns_type type, i
                      const struct dns_answer *answer, uint64_t now_us);
 uint64_t resolver_next_us(const struct resolver *r); /* UINT64_MAX: no job waits */
 void resolver_run(struct resolver *r, uint64_t now_us);
-void resolver_forget(struct resolver *r); /* all that is known, e.g. after a reload */
 uint32_t resolver_names(const struct resolver *r);

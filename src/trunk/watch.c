@@ -17,7 +17,7 @@ struct watch_trunk *watch_find(struct trunks *t, const char *trunk) {
   return NULL;
 }
 
-struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk) {
+static struct watch_trunk *watch_of(struct trunks *t, const struct conf_trunk *trunk) {
   return watch_find(t, conf_trunk_base(t->env.conf, trunk)->name);
 }
 

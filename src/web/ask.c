@@ -141,13 +141,6 @@ void web_reply_empty(struct web *w, web_handle ask, unsigned status) {
   web_reply(w, ask, &a);
 }
 
-void web_reply_problem(struct web *w, web_handle ask, enum web_problem id,
-                       const struct web_problem_info *info) {
-  struct web_answer a = {0};
-  web_answer_problem(&a, id, info);
-  web_reply(w, ask, &a);
-}
-
 static void wait_refuse(struct web *w, struct waiting *wait, enum web_problem id) {
   struct web_answer a = {0};
   web_answer_problem(&a, id, NULL);
@@ -187,7 +180,7 @@ static void note_hand(struct web *w, const struct note *note, web_ask_fn *fn, vo
 }
 
 /* At most 64 at once: the owner has other work too. */
-void web_pump(struct web *w, web_ask_fn *fn, void *arg) {
+static void web_pump(struct web *w, web_ask_fn *fn, void *arg) {
   struct note note;
   for (int i = 0; i < 64 && mbox_get(w->box, &note); i++)
     note_hand(w, &note, fn, arg);
@@ -198,8 +191,6 @@ static void box_ready(void *arg, uint32_t events) {
   (void)events;
   web_pump(w, w->fn, w->fn_arg);
 }
-
-int web_fd(const struct web *w) { return mbox_fd(w->box); }
 
 int web_attach(struct web *w, struct loop *l, web_ask_fn *fn, void *arg) {
   w->fn = fn;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a certificate in a PEM file says, for operators. Any thread. */
-#include "base/clock.h"
 #include "web/web.h"
 
 #include <openssl/pem.h>
@@ -40,10 +39,7 @@ static int64_t time_s(const ASN1_TIME *t) {
   return ASN1_TIME_to_tm(t, &tm) == 1 ? (int64_t)timegm(&tm) : 0;
 }
 
-static json_t *time_json(int64_t s) {
-  char text[CLOCK_TEXT_BYTES];
-  return s > 0 ? json_string(clock_text((uint64_t)s * 1000u, text)) : json_null();
-}
+static json_t *time_json(int64_t s) { return web_time(s > 0 ? (uint64_t)s * 1000u : 0); }
 
 static json_t *cert_json(X509 *x, int64_t now_s) {
   int64_t from_s = time_s(X509_get0_notBefore(x)), to_s = time_s(X509_get0_notAfter(x));

@@ -13,7 +13,7 @@ static bool refuse(struct req *q, enum server_count counter, enum web_problem id
   return false;
 }
 
-bool req_origin_listed(const struct web *w, struct slice origin) {
+static bool req_origin_listed(const struct web *w, struct slice origin) {
   for (size_t i = 0; i < w->origins_n; i++)
     if (slice_eq(origin, slice_of(w->origins[i])))
       return true;

@@ -60,7 +60,7 @@ static bool key_may_sign(gnutls_x509_crt_t x) {
   return r == GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE || (r >= 0 && usage & GNUTLS_KEY_DIGITAL_SIGNATURE);
 }
 
-int web_peer_read(struct web_peer *ret, struct slice der) {
+static int web_peer_read(struct web_peer *ret, struct slice der) {
   gnutls_x509_crt_t x;
   gnutls_datum_t bytes = {(unsigned char *)(uintptr_t)der.p, (unsigned)der.n};
   memset(ret, 0, sizeof(*ret));

@@ -20,4 +20,3 @@ struct web_peer {
 
 /* Reads a certificate (DER); does not verify anything. 0, or -EINVAL: no certificate, or not for what
  * clients sign. */
-int web_peer_read(struct web_peer *ret, struct slice der) must_check;

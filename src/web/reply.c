@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Answers, JSON and problem documents (RFC 9457): see reply.h. */
 #include "web/reply.h"
+#include "base/clock.h"
 
 #include <stdio.h>
 
@@ -43,6 +44,11 @@ static int answer_set(struct web_answer *a, unsigned status, const char *type, c
   a->body = body;
   a->body_bytes = body ? strlen(body) : 0;
   return body ? 0 : -ENOMEM;
+}
+
+json_t *web_time(uint64_t wall_ms) {
+  char text[CLOCK_TEXT_BYTES];
+  return wall_ms ? json_string(clock_text(wall_ms, text)) : json_null();
 }
 
 int web_answer_json(struct web_answer *a, unsigned status, const json_t *json) {

@@ -44,6 +44,7 @@ struct web_answer {
 void web_answer_done(struct web_answer *a); /* frees the body */
 int web_answer_copy(struct web_answer *ret,
                     const struct web_answer *a) must_check; /* deep, but for the source; -ENOMEM */
+json_t *web_time(uint64_t wall_ms); /* a time as all answers tell it (RFC 3339, UTC); null for 0 */
 /* Sets a body from a JSON value (borrowed): 0 or -ENOMEM. */
 int web_answer_json(struct web_answer *a, unsigned status, const json_t *json);
 int web_answer_text(struct web_answer *a, unsigned status, const char *type, struct slice text);
@@ -51,8 +52,8 @@ int web_answer_text(struct web_answer *a, unsigned status, const char *type, str
 struct web_member {
   const char *name, *value;
 };
-/* The same as a JSON value of these members, without making one: for small answers that are asked for often.
- * 0, -ENOMEM, or -ENOSPC (more than 2 KiB). */
+/* The same as a JSON value of these members, without making one: for small answers that are asked for
+ * often. 0, -ENOMEM, or -ENOSPC (more than 2 KiB). */
 int web_answer_members(struct web_answer *a, unsigned status, const struct web_member *m, size_t n);
 
 enum web_problem {

@@ -267,7 +267,8 @@ int web_new(struct web **ret_web, const struct web_settings *s, const char **ret
   return r;
 }
 
-void web_quiesce(struct web *w) {
+/* Stops accepting connections; what is open goes on. */
+static void web_quiesce(struct web *w) {
   for (size_t i = 0; i < w->daemons_n; i++)
     if (w->quiet_fd[i] < 0)
       w->quiet_fd[i] = MHD_quiesce_daemon(w->daemons[i]);

@@ -179,7 +179,6 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
 /* judge.c: whether and by which row a request is served; fills q->answer and returns false if not */
 bool req_judge(struct req *q, const char *method);
 bool req_type_ok(struct req *q);
-bool req_origin_listed(const struct web *w, struct slice origin);
 
 /* peer.c: what the client's certificate says; NULL: none that is good */
 const struct web_peer *req_peer(struct req *q);

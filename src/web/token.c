@@ -164,6 +164,13 @@ int token_mint(struct tokens *t, struct claims *c, uint32_t ttl_s, uint64_t wall
   return 0;
 }
 
+static bool token_is_revoked(struct tokens *t, const char *jti) {
+  pthread_mutex_lock(&t->lock);
+  bool yes = revoked_has(t->revoked, jti);
+  pthread_mutex_unlock(&t->lock);
+  return yes;
+}
+
 enum token_fault token_verify(struct tokens *t, struct slice text, uint64_t wall_ms,
                               struct claims *ret_claims) {
   struct jwt j;
@@ -207,13 +214,6 @@ int token_revoke(struct tokens *t, const char *jti, uint64_t wall_ms) {
   int r = revoked_add(t->revoked, jti, expires_s, now_s);
   pthread_mutex_unlock(&t->lock);
   return r;
-}
-
-bool token_is_revoked(struct tokens *t, const char *jti) {
-  pthread_mutex_lock(&t->lock);
-  bool yes = revoked_has(t->revoked, jti);
-  pthread_mutex_unlock(&t->lock);
-  return yes;
 }
 
 json_t *tokens_jwks(struct tokens *t) {

@@ -60,5 +60,4 @@ enum token_fault token_verify(struct tokens *t, struct slice text, uint64_t wall
                               struct claims *ret_claims);
 /* 0, -EINVAL (not an id of ours), -ENOSPC (the list is full of ids that have not expired) or -errno. */
 int token_revoke(struct tokens *t, const char *jti, uint64_t wall_ms) must_check;
-bool token_is_revoked(struct tokens *t, const char *jti);
 json_t *tokens_jwks(struct tokens *t); /* new reference; /.well-known/jwks.json */

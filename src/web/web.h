@@ -89,8 +89,6 @@ int web_new(struct web **ret_web, const struct web_settings *s, const char **ret
 struct web *web_free(struct web *w);
 OWN_DEFINE(web)
 uint16_t web_port(const struct web *w, size_t listen); /* the port that the nth address got */
-/* Stops accepting connections; what is open goes on. */
-void web_quiesce(struct web *w);
 
 enum web_ask_kind {
   WEB_ASK_REQUEST,       /* answer it */
@@ -127,17 +125,12 @@ struct slice web_cookie(struct slice cookie, const char *name);
 typedef void web_ask_fn(void *arg, const struct web_ask *ask);
 /* Hangs the server's mailbox into the owner's loop; undone by web_free(). */
 int web_attach(struct web *w, struct loop *l, web_ask_fn *fn, void *arg) must_check;
-/* The same without a loop: web_fd() is readable while asks wait, web_pump() hands them to fn. */
-int web_fd(const struct web *w);
-void web_pump(struct web *w, web_ask_fn *fn, void *arg);
 
 /* Answers, and takes the answer's body (it is zeroed). A stale handle or a second answer is ignored. */
 void web_reply(struct web *w, web_handle ask, struct web_answer *answer);
 /* Short forms. json is borrowed. */
 void web_reply_json(struct web *w, web_handle ask, unsigned status, const json_t *json);
 void web_reply_empty(struct web *w, web_handle ask, unsigned status);
-void web_reply_problem(struct web *w, web_handle ask, enum web_problem id,
-                       const struct web_problem_info *info);
 
 /* Answers with 200 text/event-stream, "retry: 2000" first; 0 when the ask is stale. The cookie comes
  * back when the stream has closed (always, once, whoever closed it). */

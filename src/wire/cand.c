@@ -7,7 +7,7 @@
 static const char *const type_names[] = {
     [CAND_HOST] = "host", [CAND_SRFLX] = "srflx", [CAND_PRFLX] = "prflx", [CAND_RELAY] = "relay"};
 
-const char *cand_type_name(enum cand_type type) {
+static const char *cand_type_name(enum cand_type type) {
   return type_names[type <= CAND_RELAY ? type : CAND_HOST];
 }
 

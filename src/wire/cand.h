@@ -8,4 +8,3 @@
 int cand_parse(struct desc_candidate *ret, struct slice value) must_check;
 /* Adds "foundation component udp …"; candidates of TCP and of names are not written: false. */
 bool cand_write(struct text *t, const struct desc_candidate *c);
-const char *cand_type_name(enum cand_type type); /* "host", "srflx", "prflx", "relay" */

@@ -63,7 +63,8 @@ def twins(build, program, archives):
             yield "%s: %s is in %s" % (program, s, " and ".join(sorted(a.rsplit("/", 1)[-1] for a in where & here)))
 
 
-bad = [fault for program in MEANT for fault in faults(sys.argv[1], program)]
-bad += [twin for program in MEANT for twin in twins(sys.argv[1], program, sorted(glob.glob(sys.argv[1] + "/lib*.a")))]
-print("\n".join(bad) or "no symbol collides")
-sys.exit(1 if bad else 0)
+if __name__ == "__main__":
+    bad = [fault for program in MEANT for fault in faults(sys.argv[1], program)]
+    bad += [twin for program in MEANT for twin in twins(sys.argv[1], program, sorted(glob.glob(sys.argv[1] + "/lib*.a")))]
+    print("\n".join(bad) or "no symbol collides")
+    sys.exit(1 if bad else 0)

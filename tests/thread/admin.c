@@ -2,24 +2,16 @@
  * The admin server under tests/scenario/admin_verbs.py. */
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "folder.h"
 
-#include <spawn.h>
-#include <stdio.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 
-static char dir[] = "/tmp/thread_admin.XXXXXX";
 static unsigned asked;
-
-static const char *in_dir(char *dst, const char *name) {
-  snprintf(dst, 128, "%s/%s", dir, name);
-  return dst;
-}
 
 static bool ready(void *arg, char ret_why[ADMIN_REASON_BYTES]) {
   const struct store *s = arg;
   char path[128];
-  if (store_is_well(s) && access(in_dir(path, "draining"), F_OK) < 0)
+  if (store_is_well(s) && access(in_folder(path, "draining"), F_OK) < 0)
     return true;
   snprintf(ret_why, ADMIN_REASON_BYTES, "draining");
   return false;
@@ -81,35 +73,20 @@ static int records_put(struct store *s) {
   return store_flush(s, 5000);
 }
 
-static int script_run(struct admin *a, struct loop *l) {
-  char script[4096], port[8];
-  pid_t pid;
-  int status = 0;
-  const char *src = getenv("SRCDIR");
-  snprintf(script, sizeof(script), "%s/tests/scenario/admin_verbs.py", src ? src : SRCDIR);
-  snprintf(port, sizeof(port), "%u", admin_port(a));
-  const char *const argv[] = {"python3", script, port, admin_token(a), dir, NULL};
-  if (posix_spawnp(&pid, "python3", NULL, NULL, (char *const *)(uintptr_t)argv, environ) != 0)
-    return 77;
-  while (waitpid(pid, &status, WNOHANG) == 0)
-    loop_turn(l, 20);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
-}
-
 static int run(void) {
   own(tokens) t = NULL;
   own(store) s = NULL;
   own(loop) l = NULL;
   own(admin) a = NULL;
-  char key[128], db[128], token[128], ledger[128];
+  char key[128], db[128], token[128], ledger[128], port[8];
   const char *why = "";
-  if (tokens_new(&t, "https://edge.example", in_dir(key, "key.pem"), NULL) < 0 || loop_new(&l) < 0 ||
-      store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0 ||
+  if (tokens_new(&t, "https://edge.example", in_folder(key, "key.pem"), NULL) < 0 || loop_new(&l) < 0 ||
+      store_new(&s, &(struct store_settings){.file = in_folder(db, "r.db"), .commit_ms = 1}) < 0 ||
       records_put(s) < 0)
     return 1;
-  struct admin_settings set = {.token_file = in_dir(token, "admin.token"),
+  struct admin_settings set = {.token_file = in_folder(token, "admin.token"),
                                .store_file = db,
-                               .ledger_file = in_dir(ledger, "operators.db"),
+                               .ledger_file = in_folder(ledger, "operators.db"),
                                .tokens = t,
                                .ready = ready,
                                .ready_arg = s,
@@ -125,7 +102,9 @@ static int run(void) {
     return 1;
   if (admin_count(a, store_counts(s)) < 0 || admin_gauge(a, "sallyport_test", "Seven.", seven, NULL) < 0)
     return 1;
-  int r = script_run(a, l);
+  snprintf(port, sizeof(port), "%u", admin_port(a));
+  const char *const argv[] = {port, admin_token(a), folder, NULL};
+  int r = script_run("admin_verbs.py", argv, l, NULL, NULL);
   struct admin *second = NULL;
   if (chmod(token, 0644) < 0 || admin_new(&second, &set, &why) != -EPERM) {
     fprintf(stderr, "a token that others may read was taken\n");
@@ -136,11 +115,4 @@ static int run(void) {
   return r == 0 && (asked != 4 || held_up) ? 1 : r; /* refused queries ask nobody */
 }
 
-int main(void) {
-  char cmd[64];
-  if (!mkdtemp(dir))
-    return 1;
-  int r = run();
-  snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-  return system(cmd) == 0 ? r : 1;
-}
+int main(void) { return folder_main("admin", run); }

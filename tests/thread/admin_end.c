@@ -3,23 +3,18 @@
  * touch nothing that is not there yet, or no more. */
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "folder.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
 enum { ROUNDS = 6, CLIENTS = 3, LIVE_MS = 150, ANSWER_BYTES = 16384 };
 
-static char dir[] = "/tmp/thread_admin_end.XXXXXX", token[128];
+static char token[128];
 static struct addr at;
 static _Atomic bool over;
 static _Atomic unsigned answered;
-
-static const char *in_dir(char *dst, const char *name) {
-  snprintf(dst, 128, "%s/%s", dir, name);
-  return dst;
-}
 
 /* True: answered with 200; the answer's beginning is in text. */
 static bool ask(const char *line, char text[ANSWER_BYTES]) {
@@ -75,9 +70,9 @@ static int turn(struct tokens *t, struct store *s) {
   char key[128], db[128], ledger[128];
   const char *why = "";
   struct admin_settings set = {.listen = at,
-                               .token_file = in_dir(key, "admin.token"),
-                               .store_file = in_dir(db, "r.db"),
-                               .ledger_file = in_dir(ledger, "operators.db"),
+                               .token_file = in_folder(key, "admin.token"),
+                               .store_file = in_folder(db, "r.db"),
+                               .ledger_file = in_folder(ledger, "operators.db"),
                                .tokens = t,
                                .ready = ready,
                                .ready_arg = s};
@@ -106,8 +101,8 @@ static int run(void) {
   char key[128], db[128];
   pthread_t thread[CLIENTS];
   int r = addr_parse(&at, SLICE("127.0.0.1"), 0), n = 0;
-  if (r < 0 || tokens_new(&t, "https://edge.example", in_dir(key, "key.pem"), NULL) < 0 ||
-      store_new(&s, &(struct store_settings){.file = in_dir(db, "r.db"), .commit_ms = 1}) < 0)
+  if (r < 0 || tokens_new(&t, "https://edge.example", in_folder(key, "key.pem"), NULL) < 0 ||
+      store_new(&s, &(struct store_settings){.file = in_folder(db, "r.db"), .commit_ms = 1}) < 0)
     return 1;
   r = turn(t, s); /* the port and the token of all others */
   while (r == 0 && n < CLIENTS && pthread_create(&thread[n], NULL, client, NULL) == 0)
@@ -122,11 +117,4 @@ static int run(void) {
   return r == 0 && atomic_load(&answered) ? 0 : 1;
 }
 
-int main(void) {
-  char cmd[64];
-  if (!mkdtemp(dir))
-    return 1;
-  int r = run();
-  snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
-  return system(cmd) == 0 ? r : 1;
-}
+int main(void) { return folder_main("admin_end", run); }
