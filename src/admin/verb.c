@@ -40,7 +40,7 @@ struct web_row *verb_rows(web_direct_fn *direct) {
     rows[i].flags = WEB_TOKEN | WEB_NO_CORS | (v->thread == VERB_CALL ? WEB_THEN_ASK : 0u) |
                     (v->flags & VERB_STREAM ? WEB_NO_HEAD : 0u);
     rows[i].type = v->method == WEB_PATCH ? VERB_PATCH_TYPES : NULL;
-    rows[i].body_max_bytes = v->flags & VERB_LARGE ? 4u << 20 : 0;
+    rows[i].body_max_bytes = v->flags & VERB_LARGE ? 4u << 20 : v->role == ROLE_NONE ? VERB_OPEN_BYTES : 0;
   }
   return rows;
 }

@@ -24,6 +24,9 @@ enum verb_flag {
       2048, /* another configuration into force: 409 where it can't be now, 422 with its errors */
 };
 
+/* The largest body of who is nobody yet: a login, each character of it as an escape. */
+#define VERB_OPEN_BYTES 8192u
+
 /* A PATCH is a merge patch (RFC 7396), whichever of its two names it bears. */
 #define VERB_PATCH_TYPES "application/merge-patch+json, application/json"
 

@@ -123,7 +123,7 @@ static bool cert_find(struct admin *a, const struct web_peer *p, struct web_aske
   if (row) {
     memcpy(ret->name, row->name, sizeof row->name);
     ret->role = (uint8_t)row->role;
-    ret->generation = a->certs_generation;
+    ret->generation = a->certs_generation + p->lists;
   }
   pthread_mutex_unlock(&a->lock);
   ret->by = BY_CERTIFICATE;
@@ -196,10 +196,12 @@ static bool who_again(struct admin *a, const struct web_asker *was, struct web_a
          (file_token_ok(a, was->credential, ret) || api_token_ok(a, was->credential, ret));
 }
 
-/* As its rows were; a change of them ends all, and who may comes again. */
+/* As its rows and the revocation lists were (both only grow); a change of them ends all, and who may
+ * comes again. */
 static bool cert_still(struct admin *a, const struct web_asker *who) {
+  uint64_t lists = web_lists(a->web);
   pthread_mutex_lock(&a->lock);
-  bool same = who->generation == a->certs_generation;
+  bool same = who->generation == a->certs_generation + lists;
   pthread_mutex_unlock(&a->lock);
   return same && clock_wall_ms() < who->until_ms;
 }

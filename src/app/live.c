@@ -5,11 +5,11 @@
 
 #include "base/clock.h"
 #include "base/map.h"
+#include "base/stamp.h"
 
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 enum { MOS_TICKS = 5, SEEN_MAX = 65536, ALARMS_MAX = 64 };
 #define DROPPED_US 300000000u
@@ -143,19 +143,19 @@ static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) 
 /* The file of revoked client certificates, as found when it changed last. */
 static void crl_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
   static struct {
-    struct stat seen;
+    struct stamp seen;
+    bool is_read;
     uint64_t until_s;
     int error;
     char text[CONF_PATH_BYTES + 100];
-  } crl = {.seen.st_size = -1};
+  } crl;
   const char *file = h->conf->admin.client_crl;
-  struct stat now = {0};
   if (!file[0])
     return;
-  (void)!stat(file, &now);
-  if (now.st_ino != crl.seen.st_ino || now.st_size != crl.seen.st_size ||
-      now.st_mtim.tv_sec != crl.seen.st_mtim.tv_sec || now.st_mtim.tv_nsec != crl.seen.st_mtim.tv_nsec) {
+  const struct stamp now = stamp_of(file);
+  if (!crl.is_read || !stamp_same(&now, &crl.seen)) {
     crl.seen = now;
+    crl.is_read = true;
     crl.until_s = 0;
     crl.error = web_crl_check(file, &crl.until_s, crl.text, sizeof crl.text);
     if (crl.error == 0)

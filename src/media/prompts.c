@@ -2,17 +2,14 @@
  * Sound files that are played: see prompts.h. */
 #include "media/prompts.h"
 
+#include "base/stamp.h"
 #include "media/disk.h"
 
 #include <fcntl.h>
 #include <stdatomic.h>
-#include <sys/stat.h>
 
 struct prompt {
-  dev_t device; /* device to size are the control thread's. */
-  ino_t inode;
-  struct timespec changed;
-  off_t size;
+  struct stamp stamp; /* stamp is the control thread's. */
   struct sound *_Atomic sound; /* sound is set once. */
   _Atomic int error;
 };
@@ -35,29 +32,21 @@ struct prompts *prompts_free(struct prompts *p) {
   return NULL;
 }
 
-static bool is_it(const struct prompt *k, const struct stat *st) {
-  return k->device == st->st_dev && k->inode == st->st_ino && k->size == st->st_size &&
-         k->changed.tv_sec == st->st_mtim.tv_sec && k->changed.tv_nsec == st->st_mtim.tv_nsec;
-}
-
 static int prompts_enter(struct prompts *p, int fd, uint32_t *ret_number, bool *ret_is_new) {
   struct stat st;
   *ret_is_new = false;
   if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
       (fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY)
     return -EBADF;
+  const struct stamp stamp = stamp_from(&st);
   for (*ret_number = 0; *ret_number < p->n; ++*ret_number)
-    if (is_it(&p->list[*ret_number], &st))
+    if (stamp_same(&p->list[*ret_number].stamp, &stamp))
       return atomic_load(&p->list[*ret_number].error);
   if (st.st_size > SOUND_FILE_MAX)
     return -EFBIG;
   if (p->n == PROMPTS_MAX)
     return -ENOSPC;
-  struct prompt *k = &p->list[p->n++];
-  k->device = st.st_dev;
-  k->inode = st.st_ino;
-  k->size = st.st_size;
-  k->changed = st.st_mtim;
+  p->list[p->n++].stamp = stamp;
   *ret_is_new = true;
   return 0;
 }

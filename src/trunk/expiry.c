@@ -35,19 +35,6 @@ const char *expiry_text(char *dst, size_t dst_bytes, int64_t end_s, int64_t now_
   return dst;
 }
 
-/* Changes with every write and every rename; 0 for a file that is not there. */
-static uint64_t stamp_of(const char *path) {
-  struct stat st;
-  if (stat(path, &st) < 0)
-    return 0;
-  uint64_t h = (uint64_t)st.st_ino;
-  const uint64_t parts[] = {(uint64_t)st.st_dev, (uint64_t)st.st_size, (uint64_t)st.st_mtim.tv_sec,
-                            (uint64_t)st.st_mtim.tv_nsec, (uint64_t)st.st_mode};
-  for (size_t i = 0; i < COUNT_OF(parts); i++)
-    h = h * UINT64_C(0x9e3779b97f4a7c15) + parts[i] + (h >> 29);
-  return h ? h : 1;
-}
-
 void expiry_watch(struct expiry_files *f, const char *path) {
   for (uint32_t i = 0; i < f->n; i++)
     if (!strcmp(f->file[i].path, path))
@@ -66,7 +53,7 @@ bool expiry_differ(const struct expiry_files *before, const struct expiry_files 
     uint32_t k = 0;
     while (k < before->n && strcmp(before->file[k].path, now->file[i].path) != 0)
       k++;
-    if (k == before->n || before->file[k].stamp != now->file[i].stamp)
+    if (k == before->n || !stamp_same(&before->file[k].stamp, &now->file[i].stamp))
       return true;
   }
   return false;
@@ -75,9 +62,9 @@ bool expiry_differ(const struct expiry_files *before, const struct expiry_files 
 bool expiry_look(struct expiry_files *f) {
   bool has_changed = false, is_steady = true;
   for (uint32_t i = 0; i < f->n; i++) {
-    uint64_t now = stamp_of(f->file[i].path);
-    is_steady = is_steady && now == f->file[i].seen;
-    has_changed = has_changed || now != f->file[i].stamp;
+    struct stamp now = stamp_of(f->file[i].path);
+    is_steady = is_steady && stamp_same(&now, &f->file[i].seen);
+    has_changed = has_changed || !stamp_same(&now, &f->file[i].stamp);
     f->file[i].seen = now;
   }
   if (!has_changed || !is_steady)

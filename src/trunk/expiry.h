@@ -2,7 +2,7 @@
  * Ends of certificates and what is said of them: warnings at 30, 7 and 1 days and at the end, each once.
  * Files that changed are noticed by looking at them. Pure but for expiry_look(). */
 #pragma once
-#include "base/own.h"
+#include "base/stamp.h"
 
 enum { EXPIRY_NEVER = INT32_MAX, EXPIRY_FILES_MAX = 96, EXPIRY_PATH_BYTES = 256 };
 
@@ -20,7 +20,7 @@ struct expiry_files {
   uint32_t n;
   struct expiry_file {
     char path[EXPIRY_PATH_BYTES];
-    uint64_t stamp, seen; /* stamp of what is in use; of the last look */
+    struct stamp stamp, seen; /* stamp of what is in use; of the last look */
   } file[EXPIRY_FILES_MAX];
 };
 void expiry_watch(struct expiry_files *f, const char *path); /* "": nothing; further ones are left out */

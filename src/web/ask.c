@@ -8,9 +8,7 @@
 void asked_free(struct asked *a) {
   if (!a)
     return;
-  if (a->body)
-    explicit_bzero(a->body, a->ask.body.n);
-  free(a->body);
+  body_free(a->web, a->body, a->body_room);
   explicit_bzero(&a->ask.claims, sizeof(a->ask.claims));
   explicit_bzero(&a->ask.who, sizeof(a->ask.who));
   free(a);
@@ -72,7 +70,10 @@ struct asked *asked_new(struct req *q) {
       *field[f] = text_put(&at, q->head.field[f]);
   a->ask.query = text_put(&at, slice_from(q->target, q->target_bytes));
   a->ask.path = slice_cut(&a->ask.query, '?');
+  a->web = q->web;
   a->body = take(q->body);
+  a->body_room = q->body_room;
+  q->body_room = 0;
   return a;
 }
 

@@ -6,13 +6,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stamp.h"
 #include "web/web.h"
 
 #include <pthread.h>
-#include <sys/stat.h>
 
 enum { FILE_MAX = 1 << 20, LISTS_MAX = 64 };
-#define LOOK_US 1000000u
+#define LOOK_US 400000u
 #define TELL_US 10000000u
 
 struct crl {
@@ -23,7 +23,9 @@ struct crl {
   gnutls_x509_crl_t *lists; /* lists are NULL until a file was well. */
   unsigned lists_n;
   time_t until_s; /* until_s is the earliest next update; 0: none has one. */
-  struct stat seen;
+  struct stamp seen;
+  bool is_read, is_past; /* is_past: the lists' time was over at the last look. */
+  uint64_t generation;   /* generation grows with each change of what is judged by. */
   uint64_t look_us, tell_us;
   const char *told; /* told is what was told last: the same again waits until tell_us. */
 };
@@ -104,20 +106,35 @@ static void load(struct crl *c) {
   c->lists = lists;
   c->lists_n = n;
   c->until_s = until_of(lists, n);
+  c->generation++;
   log_info(web, "admin.client_crl: %u lists", n);
 }
 
+static bool is_over(const struct crl *c) {
+  return c->until_s && clock_wall_ms() / 1000u >= (uint64_t)c->until_s;
+}
+
 static void look(struct crl *c, uint64_t now_us) {
-  struct stat st = {0};
   if (now_us < c->look_us)
     return;
   c->look_us = now_us + LOOK_US;
-  (void)!stat(c->file, &st);
-  if (st.st_ino == c->seen.st_ino && st.st_size == c->seen.st_size &&
-      st.st_mtim.tv_sec == c->seen.st_mtim.tv_sec && st.st_mtim.tv_nsec == c->seen.st_mtim.tv_nsec)
-    return;
-  c->seen = st;
-  load(c);
+  const struct stamp now = stamp_of(c->file);
+  if (!c->is_read || !stamp_same(&now, &c->seen)) {
+    c->is_read = true; /* one that is not there is told once too */
+    c->seen = now;
+    load(c);
+  }
+  bool is_past = is_over(c);
+  c->generation += is_past != c->is_past;
+  c->is_past = is_past;
+}
+
+uint64_t crl_generation(struct crl *c, uint64_t now_us) {
+  pthread_mutex_lock(&c->lock);
+  look(c, now_us);
+  uint64_t generation = c->generation;
+  pthread_mutex_unlock(&c->lock);
+  return generation;
 }
 
 int crl_new(struct crl **ret_crl, const char *authorities, const char *file) {
@@ -132,7 +149,6 @@ int crl_new(struct crl **ret_crl, const char *authorities, const char *file) {
   if (gnutls_x509_crt_list_import2(&c->authorities, &c->authorities_n, &text, GNUTLS_X509_FMT_PEM, 0) <
       0)
     return -EINVAL;
-  c->seen.st_size = -1; /* so that a file that is not there is told */
   look(c, 1);
   *ret_crl = take(c);
   return 0;
@@ -151,7 +167,7 @@ static bool is_revoked(const struct crl *c, const gnutls_datum_t *der) {
 static const char *judge(const struct crl *c, const gnutls_datum_t *chain, unsigned n) {
   if (!c->lists)
     return "no revocation list could be read";
-  if (c->until_s && clock_wall_ms() / 1000u >= (uint64_t)c->until_s)
+  if (is_over(c))
     return "the revocation list is past its next update";
   for (unsigned i = 0; i < n; i++)
     if (is_revoked(c, &chain[i]))

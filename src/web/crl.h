@@ -14,4 +14,7 @@ struct crl *crl_free(struct crl *c);
 OWN_DEFINE(crl)
 /* NULL, or why a verified chain is refused, in static words: one of it is revoked, a list is past its
  * next update, or none was ever read. */
+/* Grows when other lists are in force, and when their time is over: what was judged before is to be
+ * judged again. Looks at the file at most every 0.4 s. */
+uint64_t crl_generation(struct crl *c, uint64_t now_us);
 const char *crl_judge(struct crl *c, const gnutls_datum_t *chain, unsigned n, uint64_t now_us);

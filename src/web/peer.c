@@ -103,13 +103,16 @@ static bool peer_judge(const struct req *q, struct web_peer *peer, bool *shown) 
          web_peer_read(peer, slice_from((const char *)chain[0].data, chain[0].size)) == 0;
 }
 
+uint64_t web_lists(struct web *w) { return w->crl ? crl_generation(w->crl, clock_now_us()) : 0; }
+
 const struct web_peer *req_peer(struct req *q) {
   struct conn *c = q->conn;
   uint64_t now_us = clock_now_us();
   bool shown = false;
   if (!q->web->client_ca)
     return NULL;
-  if (c->peer_until_us > now_us)
+  uint64_t lists = web_lists(q->web);
+  if (c->peer_until_us > now_us && c->peer_lists == lists)
     return c->cert;
   struct web_peer *peer = malloc(sizeof(*peer));
   bool ok = peer && peer_judge(q, peer, &shown);
@@ -117,8 +120,11 @@ const struct web_peer *req_peer(struct req *q) {
     count_one(&q->web->counts, SERVER_certificate);
   if (!ok)
     free(take(peer));
+  else
+    peer->lists = lists;
   free(c->cert);
   c->cert = peer;
+  c->peer_lists = lists;
   c->peer_until_us = now_us + JUDGED_US;
   return peer;
 }

@@ -14,6 +14,7 @@ struct web_peer_name {
 struct web_peer {
   uint8_t digest[32]; /* digest is SHA-256 of the certificate, its fingerprint. */
   uint64_t until_ms;  /* until_ms is when it ends (wall clock). */
+  uint64_t lists;     /* lists is web_lists() as it was judged by. */
   size_t names_n;
   struct web_peer_name names[WEB_PEER_NAMES_MAX]; /* of what a longer list holds, the first. */
 };

@@ -5,7 +5,9 @@
 #include "base/clock.h"
 
 #define IDLE_US 30000000u        /* between two requests of a connection */
-#define DISCARD_BYTES (1u << 20) /* what is read and thrown away so that a refusal can be told */
+/* What is read and thrown away so that a refusal can be told: of who is known, and of anybody. */
+#define KNOWN_BYTES (2u << 20)
+#define ANYBODY_BYTES 65536u
 
 /* What a request left behind; claims and parameters are large and seldom there. */
 static void req_wipe_tail(struct req *q) {
@@ -106,9 +108,7 @@ void req_end(void *cls, struct MHD_Connection *connection, void **context,
     w->note_free(q->note);
   if (!q->is_cut)
     web_answer_done(&q->answer);
-  if (q->body)
-    explicit_bzero(q->body, q->body_room);
-  free(q->body);
+  body_drop(q);
   target_drop(q);
   req_keep(q->conn, q);
 }
@@ -138,7 +138,8 @@ static enum MHD_Result refusal_send(struct req *q) {
 static bool may_read_on(struct req *q) {
   unsigned status = q->answer.status;
   uint64_t n = head_length(&q->head);
-  return n && n <= 2 * DISCARD_BYTES &&
+  bool is_known = q->ask.has_claims || q->ask.who.by;
+  return n && n <= (is_known ? KNOWN_BYTES : ANYBODY_BYTES) &&
          (status == 401 || status == 403 || status == 404 || status == 405 || status == 413) &&
          !MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Expect");
 }
@@ -164,31 +165,6 @@ static enum MHD_Result head_handle(struct req *q, const char *method, const char
   return req_judge(q, method) ? MHD_YES : refused(q);
 }
 
-static bool body_add(struct req *q, const char *bytes, size_t n) {
-  if (q->body_bytes + n > q->body_max) {
-    q->too_large = true;
-    q->body_bytes += n;
-    return q->body_bytes <= q->body_max + DISCARD_BYTES;
-  }
-  if (q->body_bytes + n >= q->body_room) {
-    size_t room = (q->body_bytes + n + 1024) * 2;
-    char *grown = malloc(room);
-    if (!grown)
-      return false;
-    if (q->body) {
-      memcpy(grown, q->body, q->body_bytes);
-      explicit_bzero(q->body, q->body_room);
-    }
-    free(q->body);
-    q->body = grown;
-    q->body_room = room;
-  }
-  memcpy(q->body + q->body_bytes, bytes, n);
-  q->body_bytes += n;
-  q->body[q->body_bytes] = 0;
-  return true;
-}
-
 static enum MHD_Result direct_handle(struct req *q) {
   ask_fill(q);
   q->ask.note = &q->note;
@@ -204,6 +180,12 @@ static enum MHD_Result whole_handle(struct req *q) {
   if (q->too_large) {
     count_one(&q->web->counts, SERVER_too_large);
     web_answer_problem(&q->answer, WEB_PROBLEM_too_large, NULL);
+    return refusal_send(q);
+  }
+  if (q->too_much) {
+    count_one(&q->web->counts, SERVER_bodies_full);
+    web_answer_problem(&q->answer, WEB_PROBLEM_overload,
+                       &(struct web_problem_info){.detail = "other requests' bodies take all the room"});
     return refusal_send(q);
   }
   if (!req_type_ok(q))

@@ -19,6 +19,7 @@
   "POLY1305:" \
   "-MAC-ALL:+AEAD:-KX-ALL:+ECDHE-ECDSA:+ECDHE-RSA:%SERVER_PRECEDENCE"
 #define CONNECTION_BYTES 24576u /* the header and the library's buffers of one connection */
+#define BODIES_BYTES ((size_t)64 << 20)
 #define PEM_MAX_BYTES 65536
 #define STOP_GRACE_MS 500
 
@@ -205,6 +206,7 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   w->note_free = s->note_free;
   w->still = s->still;
   w->body_max_bytes = or_default(s->body_max_bytes, 65536);
+  w->bodies_max = s->bodies_max_bytes ? s->bodies_max_bytes : BODIES_BYTES;
   w->request_us = or_default(s->request_deadline_ms, 10000) * 1000ull;
   w->answer_us = or_default(s->answer_deadline_ms, 10000) * 1000ull;
   w->beat_us = or_default(s->heartbeat_ms, 15000) * 1000ull;

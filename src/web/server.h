@@ -36,7 +36,7 @@ struct conn {
   uint8_t bearer_digest[32];
   /* Of the client's certificate, as found until then; its web thread only. */
   struct web_peer *cert; /* cert, NULL: none that is good. */
-  uint64_t peer_until_us;
+  uint64_t peer_until_us, peer_lists;
 };
 
 enum req_phase {
@@ -66,7 +66,7 @@ struct req {
   void *note;                 /* note is what the direct handler left for finish. */
   char *body;
   size_t body_bytes, body_room, body_max;
-  bool too_large;
+  bool too_large, too_much; /* too_much: there was no room for it beside the others'. */
   web_handle handle;        /* handle is in web->waiting while asked (lock). */
   web_handle stream;        /* stream, where the answer is one. */
   struct web_answer answer; /* answer and what follows are not there if it is_cut. */
@@ -84,7 +84,9 @@ struct waiting {
 /* An ask with the bytes that its slices point to; moved to the owner. */
 struct asked {
   struct web_ask ask;
+  struct web *web;
   char *body;
+  size_t body_room;
   char text[];
 };
 
@@ -150,6 +152,8 @@ struct web {
   bool has_news;                  /* has_news: the tick thread has yet to wake listeners (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
   _Atomic unsigned requests;      /* requests that live. */
+  _Atomic size_t bodies;          /* bodies is how much of them is held, of bodies_max. */
+  size_t bodies_max;
 
   struct mbox *box; /* box holds struct note. */
   struct watch watch;
@@ -175,6 +179,12 @@ enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const c
                            size_t *upload_bytes, void **context);
 void req_end(void *cls, struct MHD_Connection *connection, void **context,
              enum MHD_RequestTerminationCode why);
+
+/* body.c */
+bool body_add(struct req *q, const char *bytes,
+              size_t n);     /* false: so much too much that the connection ends */
+void body_drop(struct req *q); /* wiped; how much came is still known */
+void body_free(struct web *w, char *body, size_t room);
 
 /* judge.c: whether and by which row a request is served; fills q->answer and returns false if not */
 bool req_judge(struct req *q, const char *method);

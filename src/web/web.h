@@ -76,6 +76,7 @@ struct web_settings {
   unsigned connections_per_address_max; /* 0: 256 */
   unsigned connection_bytes;    /* 0: 24,576: header and buffers of a connection; a longer header: 431 */
   unsigned body_max_bytes;      /* 0: 65,536 */
+  size_t bodies_max_bytes;      /* 0: 67,108,864: of all bodies together; more: 503 */
   unsigned request_deadline_ms; /* 0: 10,000: first byte to last byte of a request */
   unsigned answer_deadline_ms;  /* 0: 10,000: then 504 */
   unsigned heartbeat_ms;        /* 0: 15,000: comment lines of streams */
@@ -154,6 +155,9 @@ int web_stream_listen(struct web *w, web_handle stream,
                       const struct web_scene *scene) must_check; /* 0, -ENOENT, -ENOMEM */
 void web_stream_close(struct web *w, web_handle stream);         /* after what is queued */
 size_t web_stream_count(struct web *w);
+/* Grows when other revocation lists are in force, or their time is over; 0 where there are none. Any
+ * thread. */
+uint64_t web_lists(struct web *w);
 /* Ends each stream whose asker is no longer welcome (web_settings.still); any thread, to be called twice
  * a second. Returns how many. */
 unsigned web_streams_judge(struct web *w);

@@ -56,11 +56,22 @@ class Gateway(lib_gateway.Gateway):
         return subprocess.run([build + "/sallyport", *words, "--url", "https://127.0.0.1:%d" % self.admin_port, "--ca", self.dir + "/ca.pem"],
                               capture_output=True, text=True, check=False, timeout=20, env=dict(os.environ, **(env or {})))
 
-    def ask(self, method, path, who=None, body=None, head=None):
+    def door(self, who=None):
         trust = ssl.create_default_context(cafile=self.dir + "/ca.pem")
         if who:
             trust.load_cert_chain("%s/%s.pem" % (self.dir, who), "%s/%s.key" % (self.dir, who))
-        door = http.client.HTTPSConnection("127.0.0.1", self.admin_port, timeout=5, context=trust)
+        return http.client.HTTPSConnection("127.0.0.1", self.admin_port, timeout=5, context=trust)
+
+    def stream(self, who):
+        """Events by a certificate; they are open when this returns."""
+        told = subprocess.Popen(["curl", "-sN", "--cacert", self.dir + "/ca.pem", "--cert", "%s/%s.pem" % (self.dir, who), "--key",
+                                 "%s/%s.key" % (self.dir, who), "https://127.0.0.1:%d/admin/v1/events" % self.admin_port],
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        check(told.stdout.readline().startswith(b"retry:"), "the stream of " + who)
+        return told
+
+    def ask(self, method, path, who=None, body=None, head=None):
+        door = self.door(who)
         head = dict(head or {}, **({"Content-Type": "application/json"} if body is not None else {}))
         door.request(method, path, None if body is None else json.dumps(body), head)
         answer = door.getresponse()
@@ -88,6 +99,30 @@ def rows(base):
     gateway.remove()
 
 
+def _ends(g, take_back, name, who="ann"):
+    """A revocation ends what is open: the stream of events, and what a kept connection may."""
+    door, told = g.door(who), g.stream(who)
+    try:
+        check(_status(door) == 200, name + ": before")
+        take_back()
+        began = time.monotonic()
+        told.communicate(timeout=10)
+        took = time.monotonic() - began
+        check(took < 2.5, "%s: the stream went on for %.1f s" % (name, took))
+        check(_status(door) == 401, name + ": a kept connection")
+    finally:
+        told.kill()
+        told.wait()
+        door.close()
+
+
+def _status(door):
+    door.request("GET", "/admin/v1/me")
+    answer = door.getresponse()
+    answer.read()
+    return answer.status
+
+
 def _lists(g):
     """Box by the command; then taken back, then a list past its time, then all as it was."""
     def status(who):
@@ -98,17 +133,16 @@ def _lists(g):
     check(said.returncode == 0 and json.loads(said.stdout)["by"] == "certificate", said)
     said = g.command("bans", "add", "192.0.2.9", env={"SALLYPORT_CERT": pair[1], "SALLYPORT_KEY": pair[3]})
     check(said.returncode == 0, said)
-    g.revoke("ann", "none")
-    wait_for("ann is taken back", lambda: status("ann") == 401)
-    check(status("box") == 200, "box is not")
+    _ends(g, lambda: g.revoke("ann", "none"), "taken back")
+    check(status("ann") == 401 and status("box") == 200, "ann is taken back, box is not")
     with open(g.dir + "/crl.pem") as f:
         good = f.read()
     with open(g.dir + "/crl.pem", "w") as f:
         f.write("nothing\n")
     wait_for("an alarm of a broken file", lambda: any(a["kind"] == "client_crl" and not a["cleared_at"] for a in g.ask("GET", "/admin/v1/alarms", "box")[1]["alarms"]))
     check((status("box"), status("ann")) == (200, 401), "what was read stays in force")
-    g.revoke(past=True)
-    wait_for("a list past its time refuses all", lambda: status("box") == 401)
+    _ends(g, lambda: g.revoke(past=True), "past its time", who="box")
+    check(status("box") == 401, "a list past its time refuses all")
     wait_for("the reason in the log", lambda: "a client certificate is refused: the revocation list is past its next update" in g.log("sallyportd"))
     check(len(good) > 100, "a list")
     g.revoke()
@@ -127,10 +161,8 @@ def _rows(g):
     said = subprocess.run(["curl", "-s", "--cacert", g.dir + "/ca.pem", "--cert", g.dir + "/box.pem", "--key", g.dir + "/box.key",
                            "https://127.0.0.1:%d/admin/v1/me" % g.admin_port], capture_output=True, text=True, check=True).stdout
     check(json.loads(said)["role"] == "admin", said)
-    told = subprocess.Popen(["curl", "-sN", "--cacert", g.dir + "/ca.pem", "--cert", g.dir + "/ann.pem", "--key", g.dir + "/ann.key",
-                             "https://127.0.0.1:%d/admin/v1/events" % g.admin_port], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    told = g.stream("ann")
     try:
-        check(told.stdout.readline().startswith(b"retry:"), "the stream of ann")
         a, j = g.ask("GET", "/admin/v1/config", "box")
         text = j["text"].replace('    - {name: ann, match: "email:ann@example.org", role: viewer}\n', "")
         check(text != j["text"], "the row")

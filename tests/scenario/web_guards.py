@@ -311,6 +311,49 @@ def until(s, out, want, seconds):
     return out
 
 
+def half_sent():
+    """Thirty half-sent bodies, another whole one beside them, then their ends."""
+    head = b"POST /v1/echo HTTP/1.1\r\nHost: edge.example\r\nContent-Type: application/json\r\nContent-Length: 1024\r\n\r\n"
+    began = time.time()
+    held = [dial() for _ in range(30)]
+    for s in held:
+        s.sendall(head + b" " * 1000)
+    while counts()["bodies"] < 19000 and time.time() - began < 1:
+        pass
+    most, other, answers = counts()["bodies"], ask("POST", "/v1/echo", [JSON], b" " * 1000), []
+    for s in held:
+        s.sendall(b" " * 24)
+    for s in held:
+        answers.append(Answer(until(s, b"", b"}", 3)).status)
+        s.close()
+    return time.time() - began, most, other, answers
+
+
+def bodies():
+    """They are held up to a known amount in all; what has no room is told so, and all is given back."""
+    for _ in range(8):
+        took, most, other, answers = half_sent()
+        if took < 1:  # else requests came near their deadline
+            break
+    check(19000 < most <= 20500, "%d bytes of bodies" % most)
+    check(other.status == 503 and other.json().get("code") == "overload" and "retry-after" in other.headers, "no room: %d %r" % (other.status, other.body))
+    check(set(answers) == {200, 503} and 15 <= answers.count(200) <= 20, answers)
+    check(ask("POST", "/v1/echo", [JSON], b" " * 1000).status == 200, "room again")
+    began = time.time()
+    while counts()["bodies"] and time.time() - began < 3:
+        time.sleep(0.02)
+    check(counts()["bodies"] == 0, "all was given back")
+    for path, status, n, reads in (("/v1/relay", 401, 60000, True), ("/v1/relay", 401, 1 << 20, False), ("/none", 404, 1 << 20, False)):
+        s = dial()  # who is not known is answered before the body, unless it is small
+        s.sendall(b"POST %s HTTP/1.1\r\nHost: edge.example\r\nContent-Length: %d\r\n\r\n" % (path.encode(), n))
+        if reads:
+            s.sendall(b" " * n)
+        out = read_all(s) if not reads else until(s, b"", b"}", 3)
+        check(Answer(out).status == status, "%s with %d bytes: %r" % (path, n, out[:200]))
+        s.close()
+    check(counts()["bodies"] == 0, "no body of who is not known is held")
+
+
 def streams():
     before = counts()
     s = dial()
@@ -405,7 +448,7 @@ def versions():
 
 tests = [plain_requests, paths, framing, sizes, tokens, cors, keep_alive, nothing_is_left, streams, listeners]
 if MODE == "plain":
-    tests[-1:-1] = [deadlines, limits]
+    tests[-1:-1] = [bodies, deadlines, limits]
 else:
     tests.insert(0, versions)
 for t in tests:

@@ -107,18 +107,19 @@ static void cast(const struct web_ask *ask) {
   web_reply_empty(server, ask->handle, 204);
 }
 
-static uint64_t lagging(void) {
+static uint64_t counted(const char *name) {
   const struct counts *c = web_counts(server);
   for (size_t i = 0; i < c->n; i++)
-    if (strcmp(c->rows[i].name, "sallyport_http_streams_lagging_total") == 0)
+    if (strcmp(c->rows[i].name, name) == 0)
       return atomic_load(&c->values[i]);
   return 0;
 }
 
 static void counts(const struct web_ask *ask) {
-  json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:I}", "asked", (int)asked, "closed", (int)closed,
+  json_t *j = json_pack("{s:i, s:i, s:I, s:i, s:I, s:I}", "asked", (int)asked, "closed", (int)closed,
                         "cookie", (json_int_t)last_cookie, "streams", (int)web_stream_count(server),
-                        "lagging", (json_int_t)lagging());
+                        "lagging", (json_int_t)counted("sallyport_http_streams_lagging_total"), "bodies",
+                        (json_int_t)counted("sallyport_http_body_bytes"));
   web_reply_json(server, ask->handle, 200, j);
   json_decref(j);
 }
@@ -174,6 +175,7 @@ static int server_make(struct web **ret, struct tokens *t, const char *dir) {
                            .rows_n = COUNT_OF(rows),
                            .tokens = t,
                            .connections_per_address_max = 40,
+                           .bodies_max_bytes = 20500,
                            .request_deadline_ms = 1500,
                            .answer_deadline_ms = 1000,
                            .heartbeat_ms = 300};
