@@ -142,7 +142,7 @@ static bool query_number(const struct desk_ask *ask, const char *name, uint64_t 
 
 static bool query_time(const struct desk_ask *ask, const char *name, uint64_t *ret,
                        struct web_answer *answer) {
-  char text[40];
+  char text[DESK_TIME_BYTES];
   int r = web_query(ask->web, name, text, sizeof text);
   if (r == -ENOENT || (r == 0 && desk_time(text, ret)))
     return true;
@@ -150,7 +150,7 @@ static bool query_time(const struct desk_ask *ask, const char *name, uint64_t *r
   return false;
 }
 
-enum { ASKED_BYTES = 160 };
+enum { ASKED_BYTES = CHARS_BYTES(159) };
 
 /* What is asked for, with room for its texts. */
 struct asked_rows {

@@ -37,8 +37,8 @@ int cert_row_read(struct cert_row *ret, const char *name, const char *match, con
     return digest_read(ret->digest, value);
   for (size_t k = 0; k < COUNT_OF(kinds); k++)
     if (slice_eq(kind, slice_of(kinds[k])) && value.n) {
-      ret->mark.kind = (enum web_peer_kind)k;
-      return slice_copy(ret->mark.text, sizeof ret->mark.text, value) < 0 ? -EINVAL : 0;
+      ret->kind = (enum web_peer_kind)k;
+      return slice_copy(ret->mark, sizeof ret->mark, value) < 0 ? -EINVAL : 0;
     }
   return -EINVAL;
 }
@@ -48,8 +48,8 @@ static bool mail_same(struct slice a, struct slice b) {
   return slice_eq(user_a, user_b) && slice_ieq(a, b);
 }
 
-static bool name_same(const struct web_peer_name *a, const struct web_peer_name *b) {
-  struct slice x = slice_of(a->text), y = slice_of(b->text);
+static bool name_same(const struct cert_row *a, const struct web_peer_name *b) {
+  struct slice x = slice_of(a->mark), y = slice_of(b->text);
   if (a->kind != b->kind)
     return false;
   if (a->kind == WEB_PEER_DNS)
@@ -61,13 +61,13 @@ bool cert_row_fits(const struct cert_row *r, const struct web_peer *p) {
   if (r->is_digest)
     return memcmp(r->digest, p->digest, sizeof r->digest) == 0;
   for (size_t i = 0; i < p->names_n; i++)
-    if (name_same(&r->mark, &p->names[i]))
+    if (name_same(r, &p->names[i]))
       return true;
   return false;
 }
 
 bool cert_row_same(const struct cert_row *a, const struct cert_row *b) {
   return a->role == b->role && strcmp(a->name, b->name) == 0 && a->is_digest == b->is_digest &&
-         memcmp(a->digest, b->digest, sizeof a->digest) == 0 && a->mark.kind == b->mark.kind &&
-         strcmp(a->mark.text, b->mark.text) == 0;
+         memcmp(a->digest, b->digest, sizeof a->digest) == 0 && a->kind == b->kind &&
+         strcmp(a->mark, b->mark) == 0;
 }

@@ -6,13 +6,15 @@
 
 #define CERT_NAME_BYTES 53
 #define CERT_ROWS_MAX 64
+#define CERT_MARK_BYTES CHARS_BYTES(255)
 
 struct cert_row {
   char name[CERT_NAME_BYTES];
   enum role role;
   bool is_digest; /* is_digest: digest; else a name of that kind. */
   uint8_t digest[32];
-  struct web_peer_name mark;
+  enum web_peer_kind kind;
+  char mark[CERT_MARK_BYTES]; /* mark is of that kind; one longer than any name fits nobody. */
 };
 
 /* "dns:ops.example" and its like: 0 or -EINVAL. */

@@ -230,9 +230,9 @@ static bool again_take(struct admin *a, const struct desk_ask *d, struct desk_no
   struct slice key = d->web->idempotency_key;
   if (d->verb->method != WEB_POST || d->verb->role == ROLE_NONE || !key.p)
     return true;
-  if (!key.n || key.n > 128) {
+  if (!key.n || key.n > 128 || !slice_is_ascii(key)) {
     web_answer_problem(ret, WEB_PROBLEM_bad_request,
-                       &(struct web_problem_info){.detail = "Idempotency-Key has 1 to 128 characters"});
+                       &(struct web_problem_info){.detail = "Idempotency-Key has 1 to 128 characters of ASCII"});
     return false;
   }
   again_keys(d, n->key, body);

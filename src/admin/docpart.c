@@ -149,13 +149,17 @@ static json_t *responses(void) {
 
 /* Headers, parameters, who may ask ------------------------------------------------------------------ */
 
-static json_t *text_schema(int min, int max) {
-  return json_pack("{s:s, s:i, s:i}", "type", "string", "minLength", min, "maxLength", max);
+/* max 0: what a header may be long. */
+static json_t *text_schema(int max) {
+  json_t *j = json_pack("{s:s, s:i, s:s}", "type", "string", "minLength", 1, "pattern", "^[ -~]*$");
+  if (max)
+    json_object_set_new(j, "maxLength", json_integer(max));
+  return j;
 }
 
-static json_t *parameter(const char *name, bool must, const char *example, const char *help) {
+static json_t *parameter(const char *name, bool must, int max, const char *example, const char *help) {
   return json_pack("{s:s, s:s, s:b, s:s, s:s, s:o}", "name", name, "in", "header", "required", (int)must,
-                   "description", help, "example", example, "schema", text_schema(1, 128));
+                   "description", help, "example", example, "schema", text_schema(max));
 }
 
 static json_t *header(const char *help, const char *example) {
@@ -182,13 +186,13 @@ static json_t *headers(void) {
 static json_t *parameters(void) {
   return json_pack(
       "{s:o, s:o, s:o}", "IfMatch",
-      parameter("If-Match", true, "\"Zm9vYmFyYmF6cXV4MTIzNA\"",
+      parameter("If-Match", true, 0, "\"Zm9vYmFyYmF6cXV4MTIzNA\"",
                 "The ETag of the thing as it was read; several, or * for any, as RFC 9110 has it"),
       "IfNoneMatch",
-      parameter("If-None-Match", false, "\"Zm9vYmFyYmF6cXV4MTIzNA\"",
+      parameter("If-None-Match", false, 0, "\"Zm9vYmFyYmF6cXV4MTIzNA\"",
                 "304 while the thing is still this"),
       "IdempotencyKey",
-      parameter("Idempotency-Key", false, "3f1c7d1e-8f5b-4f0a-9a55-0f6a3c0d9b11",
+      parameter("Idempotency-Key", false, 128, "3f1c7d1e-8f5b-4f0a-9a55-0f6a3c0d9b11",
                 "The same key with the same body is carried out once in 24 hours"));
 }
 

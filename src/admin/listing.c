@@ -23,7 +23,7 @@ struct listing {
   web_handle handle;
   char *path, *query; /* path and query of the request: its link to the next page has them. */
   uint32_t at, left;  /* at is where its next rows begin, left how many there may be. */
-  char trunk[64], user[64], state[64];
+  char trunk[CHARS_BYTES(63)], user[CHARS_BYTES(63)], state[CHARS_BYTES(63)];
   bool has_trunk, has_user, has_state, has_rows;
   char *text; /* text is what f has written. */
   size_t bytes;
@@ -43,7 +43,7 @@ static bool is_state(const char *text) {
 }
 
 static bool number_read(const struct desk_ask *ask, const char *name, uint64_t max, uint64_t *ret) {
-  char text[12];
+  char text[160]; /* a cursor that is none of ours too */
   int r = web_query(ask->web, name, text, sizeof text);
   return r == -ENOENT || (r == 0 && slice_u64(slice_of(text), max, ret) == 0);
 }

@@ -11,7 +11,7 @@
 #include <stdio.h>
 
 SHAPE(login, {"user", SHAPE_TEXT, 0, 1, STAFF_NAME_BYTES - 1},
-      {"password", SHAPE_TEXT, SHAPE_SECRET, 1, PASSWORD_BYTES_MAX},
+      {"password", SHAPE_TEXT, SHAPE_SECRET, 1, PASSWORD_CHARS_MAX},
       {"token", SHAPE_TEXT, SHAPE_SECRET, 1, 256,
        .help = "The admin token or an API token, instead of user and password"});
 SHAPE(logged_in, {"user", SHAPE_TEXT, SHAPE_MUST},
@@ -20,8 +20,8 @@ SHAPE(me, {"user", SHAPE_TEXT, SHAPE_MUST},
       {"role", SHAPE_TEXT, SHAPE_MUST, .choices = "viewer|operator|security|admin"},
       {"by", SHAPE_TEXT, SHAPE_MUST, .choices = "token|cookie|certificate"},
       {"expires_at", SHAPE_TIME, SHAPE_MUST | SHAPE_NULL});
-SHAPE(new_password, {"old", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, 1, PASSWORD_BYTES_MAX},
-      {"new", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX});
+SHAPE(new_password, {"old", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, 1, PASSWORD_CHARS_MAX},
+      {"new", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX});
 
 /* Guesses are counted by address (of IPv6 the /64, which is what one has), and by user from all
  * addresses together: the latter allows many, and does not hold up who logged in from that address

@@ -37,7 +37,7 @@ bool desk_time(const char *text, uint64_t *ret_ms) {
 }
 
 static bool limit_read(const struct desk_ask *ask, uint64_t *ret, struct web_answer *answer) {
-  char text[8];
+  char text[24];
   int r = web_query(ask->web, "limit", text, sizeof text);
   *ret = PAGE_DEFAULT;
   if (r == -ENOENT || (r == 0 && slice_u64(slice_of(text), PAGE_MAX, ret) == 0 && *ret))

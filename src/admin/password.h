@@ -5,8 +5,8 @@
 #include "base/slice.h"
 
 #define PASSWORD_HASH_BYTES 136
-#define PASSWORD_BYTES_MIN 12
-#define PASSWORD_BYTES_MAX 256
+#define PASSWORD_CHARS_MIN 12
+#define PASSWORD_CHARS_MAX 256
 
 int password_init(void) must_check; /* once, before the others; 0 or -EIO */
 /* 0, -EBUSY (two are being computed), -ENOMEM. */

@@ -5,7 +5,7 @@
 /* Absent is fine; false: wrong, and told. */
 static bool query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
                        struct web_answer *ret) {
-  char text[40];
+  char text[DESK_TIME_BYTES];
   int r = web_query(ask, name, text, sizeof(text));
   if (r == -ENOENT || (r == 0 && desk_time(text, ret_ms)))
     return true;
@@ -33,7 +33,7 @@ static bool query_state(const struct web_ask *ask, struct reader_query *q, struc
 }
 
 static bool query_limit(const struct web_ask *ask, struct reader_query *q, struct web_answer *ret) {
-  char text[8];
+  char text[24];
   uint64_t n = 0;
   int r = web_query(ask, "limit", text, sizeof(text));
   if (r == 0 && (slice_u64(slice_of(text), READER_LIMIT_MAX, &n) < 0 || !n))
@@ -48,7 +48,7 @@ static bool query_limit(const struct web_ask *ask, struct reader_query *q, struc
 /* "3.5"; times 100 */
 static bool query_mos(const struct web_ask *ask, const char *name, uint16_t *ret_x100,
                       struct web_answer *ret) {
-  char text[8], *end;
+  char text[64], *end;
   int r = web_query(ask, name, text, sizeof(text));
   if (r == -ENOENT)
     return true;
@@ -79,12 +79,12 @@ bool records_query_read(const struct web_ask *ask, struct reader_query *q, struc
 #define RECORDS_QUERY \
   {"since", SHAPE_TIME, 0, .help = "Not earlier than this"}, \
       {"until", SHAPE_TIME, 0, .help = "Earlier than this"}, \
-      {"state", SHAPE_TEXT, 0, .choices = "live|ended|refused"}, {"reason", SHAPE_TEXT, 0, 1, 31}, \
+      {"state", SHAPE_TEXT, 0, .choices = "live|ended|refused"}, {"reason", SHAPE_TEXT, SHAPE_ASCII, 1, 31}, \
       {"number", SHAPE_TEXT, 0, 1, 64, .help = "Of either side, exactly"}, \
       {"user", SHAPE_TEXT, 0, 1, 64}, \
       {"trunk", SHAPE_TEXT, 0, 1, 64, .help = "Of a leg or an attempt"}, \
-      {"tenant", SHAPE_TEXT, 0, 1, 64}, {"rule", SHAPE_TEXT, 0, 1, 39, .help = "The refusal's rule"}, \
-      {"cause", SHAPE_TEXT, 0, 1, 31, .help = "Why it failed or sounded bad, as the record has it; any: those that did"}, \
+      {"tenant", SHAPE_TEXT, 0, 1, 64}, {"rule", SHAPE_TEXT, SHAPE_ASCII, 1, 39, .help = "The refusal's rule"}, \
+      {"cause", SHAPE_TEXT, SHAPE_ASCII, 1, 31, .help = "Why it failed or sounded bad, as the record has it; any: those that did"}, \
       {"q", SHAPE_TEXT, 0, 1, 128, .help = "How a number, a user, a Call-ID or a Session-ID begins"}, \
       {"min_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at least"}, { \
     "max_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at most" \

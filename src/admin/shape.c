@@ -9,6 +9,7 @@ const struct shape shape_none = {"none", NULL, 0, false, NULL, NULL};
 const struct shape shape_any = {"any", NULL, 0, true, NULL, NULL};
 
 enum { TEXT_MAX = 4096, LIST_MAX = 1000 };
+#define WORD "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._@+-"
 
 bool shape_fault(struct shape_fault *f, const char *format, ...) {
   va_list ap;
@@ -44,13 +45,18 @@ static bool choice_ok(const char *choices, const char *text) {
 }
 
 static bool text_ok(const struct shape_member *m, const json_t *v, struct shape_fault *f) {
-  int64_t max = m->max ? m->max : TEXT_MAX, n = (int64_t)json_string_length(v);
   if (!json_is_string(v))
     return shape_fault(f, "a text is expected");
-  if (strlen(json_string_value(v)) != (size_t)n)
+  struct slice text = slice_from(json_string_value(v), json_string_length(v));
+  int64_t max = m->max ? m->max : TEXT_MAX, n = (int64_t)slice_chars(text);
+  if (strlen(text.p) != text.n)
     return shape_fault(f, "a NUL character is not allowed");
   if (n < m->min || n > max)
-    return shape_fault(f, "%lld to %lld bytes", (long long)m->min, (long long)max);
+    return shape_fault(f, "%lld to %lld characters", (long long)m->min, (long long)max);
+  if (m->flags & SHAPE_WORD && strspn(text.p, WORD) != text.n)
+    return shape_fault(f, "letters, digits and ._@+- are expected");
+  if (m->flags & SHAPE_ASCII && !slice_is_ascii(text))
+    return shape_fault(f, "printable ASCII is expected");
   if (m->choices && !choice_ok(m->choices, json_string_value(v)))
     return shape_fault(f, "one of %s", m->choices);
   return true;
@@ -226,7 +232,7 @@ static json_t *items_schema(const struct shape_member *m) {
   json_t *number = json_pack("{s:[s, s]}", "type", "number", "null");
   json_t *one = NULL;
   if (m->flags & SHAPE_OF_TEXT)
-    one = json_pack("{s:s}", "type", "string");
+    one = json_pack("{s:s, s:i}", "type", "string", "maxLength", TEXT_MAX);
   else if (m->flags & SHAPE_OF_NUMBER)
     one = json_incref(number);
   else if (m->flags & SHAPE_OF_POINT)
@@ -254,6 +260,9 @@ static json_t *member_schema(const struct shape_member *m) {
   if (m->kind == SHAPE_TIME)
     json_object_set_new(j, "format", json_string("date-time"));
   limits_schema(j, m);
+  if (m->flags & (SHAPE_WORD | SHAPE_ASCII))
+    json_object_set_new(j, "pattern",
+                        json_string(m->flags & SHAPE_WORD ? "^[A-Za-z0-9._@+-]*$" : "^[ -~]*$"));
   if (m->choices) {
     json_t *list = choices_schema(m->choices);
     if (m->flags & SHAPE_NULL)

@@ -7,7 +7,7 @@
 #include <jansson.h>
 
 enum shape_kind {
-  SHAPE_TEXT, /* min to max bytes (max 0: 4096); choices */
+  SHAPE_TEXT, /* min to max characters (max 0: 4096); choices */
   SHAPE_INT,  /* min to max */
   SHAPE_NUMBER,
   SHAPE_BOOL,
@@ -24,6 +24,8 @@ enum shape_flag {
   SHAPE_SECRET = 8,     /* cut out of the audit */
   SHAPE_OF_NUMBER = 16, /* a list of numbers; null where one is not known */
   SHAPE_OF_POINT = 32,  /* a list of lists of such numbers */
+  SHAPE_WORD = 64,      /* a text of letters, digits and ._@+- */
+  SHAPE_ASCII = 128,    /* a text of printable ASCII */
 };
 
 struct shape_fault {

@@ -13,11 +13,11 @@
 #define ROLES "viewer|operator|security|admin"
 
 SHAPE(user_new,
-      {"name", SHAPE_TEXT, SHAPE_MUST, 1, STAFF_NAME_BYTES - 1, .help = "Letters, digits and ._@+-"},
+      {"name", SHAPE_TEXT, SHAPE_MUST | SHAPE_WORD, 1, STAFF_NAME_BYTES - 1, .help = "Letters, digits and ._@+-"},
       {"role", SHAPE_TEXT, SHAPE_MUST, .choices = ROLES},
-      {"password", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX});
+      {"password", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET, PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX});
 SHAPE(user_patch, {"role", SHAPE_TEXT, 0, .choices = ROLES},
-      {"password", SHAPE_TEXT, SHAPE_SECRET, PASSWORD_BYTES_MIN, PASSWORD_BYTES_MAX},
+      {"password", SHAPE_TEXT, SHAPE_SECRET, PASSWORD_CHARS_MIN, PASSWORD_CHARS_MAX},
       {"locked", SHAPE_BOOL});
 SHAPE(user, {"name", SHAPE_TEXT, SHAPE_MUST}, {"role", SHAPE_TEXT, SHAPE_MUST, .choices = ROLES},
       {"created_at", SHAPE_TIME, SHAPE_MUST}, {"last_login_at", SHAPE_TIME, SHAPE_MUST | SHAPE_NULL},
@@ -25,7 +25,7 @@ SHAPE(user, {"name", SHAPE_TEXT, SHAPE_MUST}, {"role", SHAPE_TEXT, SHAPE_MUST, .
 SHAPE(users, {"users", SHAPE_LIST, SHAPE_MUST, .inner = &shape_user},
       {"cursor", SHAPE_TEXT, SHAPE_MUST | SHAPE_NULL});
 SHAPE(api_token_new,
-      {"name", SHAPE_TEXT, SHAPE_MUST, 1, STAFF_NAME_BYTES - 1, .help = "Letters, digits and ._@+-"},
+      {"name", SHAPE_TEXT, SHAPE_MUST | SHAPE_WORD, 1, STAFF_NAME_BYTES - 1, .help = "Letters, digits and ._@+-"},
       {"role", SHAPE_TEXT, SHAPE_MUST, .choices = ROLES},
       {"expires_at", SHAPE_TIME, SHAPE_NULL, .help = "Absent: never"});
 SHAPE(api_token, {"id", SHAPE_TEXT, SHAPE_MUST}, {"name", SHAPE_TEXT, SHAPE_MUST},

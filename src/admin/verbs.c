@@ -56,8 +56,8 @@ void verb_metrics(struct admin *a, struct desk_ask *ask, struct web_answer *ret)
 }
 
 SHAPE(ready, {"ready", SHAPE_BOOL, SHAPE_MUST}, {"reasons", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT});
-SHAPE(mint, {"identity", SHAPE_TEXT, SHAPE_MUST, 1, 64, .help = "Letters, digits and ._@+-"},
-      {"tenant", SHAPE_TEXT, 0, 1, 64}, {"scopes", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT, 1, 16},
+SHAPE(mint, {"identity", SHAPE_TEXT, SHAPE_MUST | SHAPE_WORD, 1, 64, .help = "Letters, digits and ._@+-"},
+      {"tenant", SHAPE_TEXT, SHAPE_WORD, 1, 64}, {"scopes", SHAPE_LIST, SHAPE_MUST | SHAPE_OF_TEXT, 1, 16},
       {"numbers", SHAPE_LIST, SHAPE_OF_TEXT, 0, TOKEN_NUMBERS_MAX},
       {"ttl_s", SHAPE_INT, 0, 1, TOKEN_LIFE_MAX_S});
 SHAPE(minted, {"token", SHAPE_TEXT, SHAPE_MUST | SHAPE_SECRET}, {"jti", SHAPE_TEXT, SHAPE_MUST},

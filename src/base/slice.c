@@ -107,3 +107,17 @@ char *slice_escape(char *dst, size_t dst_bytes, struct slice s) {
     dst[o] = 0;
   return dst;
 }
+
+size_t slice_chars(struct slice s) {
+  size_t n = 0;
+  for (size_t i = 0; i < s.n; i++)
+    n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
+  return n;
+}
+
+bool slice_is_ascii(struct slice s) {
+  for (size_t i = 0; i < s.n; i++)
+    if ((unsigned char)s.p[i] < 0x20 || (unsigned char)s.p[i] > 0x7e)
+      return false;
+  return true;
+}

@@ -28,6 +28,11 @@ int slice_u64(struct slice s, uint64_t max, uint64_t *ret) must_check;
 char *slice_dup(struct slice s);
 /* Copies into a fixed field, always terminated: 0, or -ENOSPC (dst is then ""). */
 int slice_copy(char *dst, size_t dst_bytes, struct slice s);
+/* Characters (code points) of UTF-8, as JSON Schema counts them. */
+size_t slice_chars(struct slice s);
+#define CHARS_BYTES(n) (4 * (n) + 1) /* room of so many, with the NUL */
+/* Nothing but printable ASCII. */
+bool slice_is_ascii(struct slice s);
 /* Equal in time that does not depend on the content (for tokens and tags). */
 bool slice_eq_secret(struct slice a, struct slice b);
 /* Text for logs and headers: every byte outside printable ASCII, and " and \, becomes \xHH;

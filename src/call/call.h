@@ -129,7 +129,7 @@ struct call {
   pool_handle handle;
   char id[40]; /* "c_" and 26 random characters: the id in the contract, the record, the logs */
   enum leg_role direction_hint; /* unused by doors */
-  char from[64], from_display[64], to[64],
+  char from[64], from_display[CONF_TEXT_BYTES], to[64],
       to_user[CONF_NAME_BYTES]; /* numbers as rewritten by the plan */
   bool anonymous;
   struct lnp lnp;         /* what the caller's carrier knew of the called number's */

@@ -10,6 +10,7 @@ struct map;
 
 enum {
   CONF_NAME_BYTES = 64,
+  CONF_TEXT_BYTES = 253, /* 63 characters of any script */
   CONF_PATH_BYTES = 256,
   CONF_LIST_MAX = 32,
   CONF_LISTENERS_MAX = 16,
@@ -72,9 +73,9 @@ struct conf_listener { /* a SIP listener */
 enum conf_auth { AUTH_NONE, AUTH_DIGEST };
 struct conf_attach { /* how a trunk attaches, besides its address or certificate */
   struct {
-    char username[CONF_NAME_BYTES]; /* username answers the challenges of realm; "": none is answered */
+    char username[CONF_TEXT_BYTES]; /* username answers the challenges of realm; "": none is answered */
     char password_file[CONF_PATH_BYTES];
-    char realm[CONF_NAME_BYTES];
+    char realm[CONF_TEXT_BYTES];
   } credentials;
   struct {
     struct conf_names registrars; /* n 0: we do not register */
@@ -85,7 +86,7 @@ struct conf_attach { /* how a trunk attaches, besides its address or certificate
   } registration;
   uint8_t auth; /* enum conf_auth: whether the peer's calls are challenged */
   struct {
-    char realm[CONF_NAME_BYTES];
+    char realm[CONF_TEXT_BYTES];
     char users_file[CONF_PATH_BYTES]; /* who may call or register */
     struct conf_names algorithms;     /* offered, the first one first; default SHA-256, MD5 */
   } digest;
@@ -97,7 +98,7 @@ struct conf_edits { /* header fields added, removed, rewritten, in this order */
   struct conf_edit {
     uint8_t action; /* enum conf_edit_action */
     bool is_prefix; /* is_prefix: match is how the value begins; else it is all of it. */
-    char name[48], match[128], value[192]; /* match "": any value */
+    char name[48], match[509], value[765]; /* match "": any value */
   } edit[CONF_EDITS_MAX];
 };
 
@@ -219,13 +220,13 @@ struct conf_cap { /* a limit on calls; 0: that one is none */
 struct conf_user {
   char name[CONF_NAME_BYTES];   /* identity */
   char tenant[CONF_NAME_BYTES]; /* default "default" */
-  char display[CONF_NAME_BYTES];
+  char display[CONF_TEXT_BYTES];
   struct conf_names numbers; /* +E.164; the first is the default caller id */
 };
 
 struct conf_certificate { /* an operator known by a client certificate */
   char name[CONF_NAME_BYTES];
-  char match[CONF_PATH_BYTES]; /* dns:, uri:, email:, cn: or sha256: and the value */
+  char match[1021]; /* dns:, uri:, email:, cn: or sha256: and the value */
   char role[16];
 };
 

@@ -75,7 +75,10 @@ char *field_expects(const struct field *f, char *dst, size_t bytes) {
     snprintf(dst, bytes, "one of %s", f->choices);
   else if (f->type == FIELD_TEXT || f->type == FIELD_NAME)
     snprintf(dst, bytes, "%s of %u to %u characters",
-             f->type == FIELD_NAME ? "letters, digits and . _ -" : "a text", f->min, f->max);
+             f->type == FIELD_NAME       ? "letters, digits and . _ -"
+             : f->flags & FIELD_ASCII ? "a text in ASCII"
+                                      : "a text",
+             f->min, f->max);
   else
     snprintf(dst, bytes, "%s", f->type < COUNT_OF(fixed) && fixed[f->type] ? fixed[f->type] : "");
   return dst;
@@ -156,8 +159,10 @@ static bool text_store(const struct value *v, void *to) {
   if (f->type == FIELD_PATH && v->text.n)
     return path_store(v, to);
   if (f->type == FIELD_TEXT || f->type == FIELD_NAME)
-    if (v->text.n < f->min || v->text.n > f->max)
+    if (slice_chars(v->text) < f->min || slice_chars(v->text) > f->max)
       return false;
+  if (f->flags & FIELD_ASCII && !slice_is_ascii(v->text))
+    return false;
   return slice_copy(to, f->bytes, v->text) == 0;
 }
 

@@ -5,7 +5,7 @@
 #include "conf/tree.h"
 
 enum field_type {
-  FIELD_TEXT,        /* char[]; min and max are lengths */
+  FIELD_TEXT,        /* char[]; min and max are lengths in characters: CHARS_BYTES(max) unless FIELD_ASCII */
   FIELD_NAME,        /* char[]; letters, digits and . _ - */
   FIELD_HOST,        /* char[]; a host name or address, optionally :port */
   FIELD_FQDN,        /* char[]; a host name with a dot, at most 63 characters */
@@ -23,8 +23,9 @@ enum field_type {
   FIELD_CHOICES,     /* … of words in choices */
   FIELD_SUB,         /* a map or list that the caller reads itself */
 };
-/* LIVE: a reload changes it in the running program. SECRET: never shown, see revise. */
-enum { FIELD_REQUIRED = 1, FIELD_LIVE = 2, FIELD_SECRET = 4 };
+/* LIVE: a reload changes it in the running program. SECRET: never shown, see revise. ASCII: printable
+ * ASCII only. */
+enum { FIELD_REQUIRED = 1, FIELD_LIVE = 2, FIELD_SECRET = 4, FIELD_ASCII = 8 };
 
 struct field {
   uint8_t section, type, flags;

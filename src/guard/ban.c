@@ -18,7 +18,7 @@ struct failing {
   uint32_t failures;
   uint64_t since_us, until_us, hits;
   bool by_hand;
-  char why[GUARD_WHY_BYTES], by[GUARD_WHY_BYTES];
+  char why[GUARD_WHY_BYTES], by[GUARD_BY_BYTES];
 };
 
 struct bans {

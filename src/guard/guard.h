@@ -101,10 +101,10 @@ bool guard_is_peer(const struct guard *g, const struct conf_trunk *trunk, const 
  * ban it for five; true: by this one. */
 bool guard_note_failure(struct guard *g, const struct addr *source, uint64_t now_us);
 /* Bans by operators beside those by failures: until_us, or lifted. 0, -ENOSPC (512 by hand); -ENOENT. */
-enum { GUARD_WHY_BYTES = 65, GUARD_BANS_MAX = 1024 };
+enum { GUARD_WHY_BYTES = 257, GUARD_BY_BYTES = 65, GUARD_BANS_MAX = 1024 };
 struct guard_ban {
   char address[ADDR_TEXT_BYTES]; /* IPv6: the /64 */
-  char why[GUARD_WHY_BYTES], by[GUARD_WHY_BYTES];
+  char why[GUARD_WHY_BYTES], by[GUARD_BY_BYTES];
   uint64_t until_us, hits;
   bool by_hand;
 };

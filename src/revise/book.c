@@ -109,7 +109,7 @@ static void one_line(char *s) {
 
 static int files_put(const struct book *b, const struct revise_entry *e, const char *text,
                      const char *plan) {
-  char path[CONF_PATH_BYTES + 32], lines[640];
+  char path[CONF_PATH_BYTES + 32], lines[640 + REVISE_COMMENT_BYTES];
   name_write(b, e->n, "yaml", path);
   int r = file_write(path, slice_of(text));
   name_write(b, e->n, "plan", path);

@@ -28,7 +28,10 @@ static json_t *text_schema(const struct field *f) {
   if (f->type == FIELD_CHOICE || f->type == FIELD_CHOICE_TEXT)
     json_object_set_new(j, "enum", words(f->choices));
   if (f->type == FIELD_NAME)
-    json_object_set_new(j, "pattern", json_string("^[A-Za-z0-9._-]+$"));
+    json_object_set_new(j, "pattern",
+                        json_string(f->min ? "^[A-Za-z0-9._-]+$" : "^[A-Za-z0-9._-]*$"));
+  if (f->flags & FIELD_ASCII)
+    json_object_set_new(j, "pattern", json_string("^[ -~]*$"));
   if (f->type == FIELD_TEXT || f->type == FIELD_NAME) {
     json_object_set_new(j, "minLength", json_integer(f->min));
     json_object_set_new(j, "maxLength", json_integer(f->max));

@@ -117,7 +117,7 @@ int audit_prune(struct ledger *l, uint64_t before_ms, uint64_t keep_rows, uint64
 #define KEPT_REPORTS_MAX 24
 
 struct kept_ban {
-  char address[64], why[65], by[65];
+  char address[64], why[257], by[65];
   uint64_t until_ms, hits; /* wall clock */
   bool by_hand;
 };

@@ -147,9 +147,9 @@ struct reader_query {
   bool has_state;
   enum record_state state;
   char reason[32]; /* reason, exact; "" any */
-  char number[65]; /* number of one of its sides, as the call or a leg showed it; "" any */
-  char user[65], trunk[65], tenant[65], rule[40], cause[32]; /* exact; "" any */
-  char q[129];                         /* q is how a number, a user or a Call-ID begins; "" any */
+  char number[257]; /* number of one of its sides, as the call or a leg showed it; "" any */
+  char user[257], trunk[257], tenant[257], rule[40], cause[32]; /* exact; "" any */
+  char q[513];                         /* q is how a number, a user or a Call-ID begins; "" any */
   uint16_t min_mos_x100, max_mos_x100; /* of the worse leg; 0: any, also calls without a score */
   unsigned deadline_ms;                /* 0: 3,000: then -ETIMEDOUT */
   unsigned limit;                      /* 0: 50 */

@@ -2,6 +2,7 @@
  * Texts of header fields. See headers.h. */
 #include "trunk/headers.h"
 
+#include "conf/conf.h"
 #include "wire/nameaddr.h"
 
 #include <ctype.h>
@@ -151,7 +152,7 @@ char *header_uri(char *dst, size_t bytes, const char *user, const char *host, ui
 
 char *header_party(char *dst, size_t bytes, const char *number, const char *display, const char *host,
                    bool anonymous) {
-  char user[200], quoted[160], host_text[160];
+  char user[200], quoted[2 * CONF_TEXT_BYTES], host_text[160];
   if (anonymous) {
     snprintf(dst, bytes, "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
     return dst;

@@ -6,6 +6,7 @@
 #include "base/slice.h"
 
 enum { SESSION_ID_BYTES = 33, URI_BYTES = 320 };
+enum { PARTY_BYTES = URI_BYTES + 512 }; /* a URI with a display name, each character of it escaped */
 
 /* The inside of a quoted-string: printable ASCII and UTF-8, quote and backslash escaped, the rest as
  * '?'. */

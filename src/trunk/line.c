@@ -90,7 +90,7 @@ static void likeness(const struct line *l, struct dialog *d, struct call *c) {
 }
 
 static nta_leg_t *leg_make(struct line *l, const struct conf_trunk *trunk) {
-  char from[URI_BYTES], to[TARGET_BYTES + 2];
+  char from[PARTY_BYTES], to[TARGET_BYTES + 2];
   struct call c;
   own_mem struct dialog *d = calloc(1, sizeof *d);
   if (!d)

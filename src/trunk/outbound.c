@@ -135,7 +135,7 @@ static int target_uri(struct dialog *d, const char *uri, const char *number) {
 }
 
 static nta_leg_t *callee_leg(struct dialog *d, const struct conf_trunk *trunk, const struct call *c) {
-  char from[URI_BYTES], to[TARGET_BYTES + 2], call_id[128];
+  char from[PARTY_BYTES], to[TARGET_BYTES + 2], call_id[128];
   identity_from(from, sizeof from, d, trunk, c);
   snprintf(to, sizeof to, "<%s>", d->target);
   char *params = strstr(to, ";target=");

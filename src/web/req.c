@@ -5,9 +5,10 @@
 #include "base/clock.h"
 
 #define IDLE_US 30000000u        /* between two requests of a connection */
-/* What is read and thrown away so that a refusal can be told: of who is known, and of anybody. */
-#define KNOWN_BYTES (2u << 20)
-#define ANYBODY_BYTES 65536u
+/* What is read and thrown away so that a refusal can be told (a session that is over, while a large
+ * configuration is sent): of a row of ours, and of no row. */
+#define ROW_BYTES (2u << 20)
+#define NO_ROW_BYTES 65536u
 
 /* What a request left behind; claims and parameters are large and seldom there. */
 static void req_wipe_tail(struct req *q) {
@@ -138,8 +139,7 @@ static enum MHD_Result refusal_send(struct req *q) {
 static bool may_read_on(struct req *q) {
   unsigned status = q->answer.status;
   uint64_t n = head_length(&q->head);
-  bool is_known = q->ask.has_claims || q->ask.who.by;
-  return n && n <= (is_known ? KNOWN_BYTES : ANYBODY_BYTES) &&
+  return n && n <= (q->row ? ROW_BYTES : NO_ROW_BYTES) &&
          (status == 401 || status == 403 || status == 404 || status == 405 || status == 413) &&
          !MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Expect");
 }

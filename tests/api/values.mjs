@@ -49,7 +49,8 @@ export class Values {
     if (s.enum) list.push('none of them', '');
     if (s.format === 'date-time') list.push('yesterday', '2027-13-99', '');
     if (type === 'string' && s.minLength) list.push('');
-    if (type === 'string' && s.maxLength < 1e5) list.push('x'.repeat(s.maxLength + 1), '💥'.repeat(s.maxLength));
+    if (type === 'string' && s.maxLength < 1e5) list.push('x'.repeat(s.maxLength + 1), '💥'.repeat(s.maxLength + 1));
+    if (type === 'string' && s.pattern) list.push(...['é', 'a\nb', '💥'].map((t) => t.padEnd(s.minLength ?? 0, 'x')));
     if (type === 'integer') list.push(1.5, 1e300, -9e15);
     if (s.maximum !== undefined) list.push(s.maximum + 1);
     if (s.minimum !== undefined) list.push(s.minimum - 1);

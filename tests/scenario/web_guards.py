@@ -343,15 +343,15 @@ def bodies():
     while counts()["bodies"] and time.time() - began < 3:
         time.sleep(0.02)
     check(counts()["bodies"] == 0, "all was given back")
-    for path, status, n, reads in (("/v1/relay", 401, 60000, True), ("/v1/relay", 401, 1 << 20, False), ("/none", 404, 1 << 20, False)):
-        s = dial()  # who is not known is answered before the body, unless it is small
+    for path, status, n, reads in (("/v1/relay", 401, 1 << 20, True), ("/none", 404, 60000, True), ("/none", 404, 1 << 20, False)):
+        s = dial()  # what is refused is read on, that it may be told, but not held; of no row, only what is small
         s.sendall(b"POST %s HTTP/1.1\r\nHost: edge.example\r\nContent-Length: %d\r\n\r\n" % (path.encode(), n))
         if reads:
             s.sendall(b" " * n)
         out = read_all(s) if not reads else until(s, b"", b"}", 3)
         check(Answer(out).status == status, "%s with %d bytes: %r" % (path, n, out[:200]))
         s.close()
-    check(counts()["bodies"] == 0, "no body of who is not known is held")
+    check(counts()["bodies"] == 0, "no body of what is refused is held")
 
 
 def streams():

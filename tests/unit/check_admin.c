@@ -131,7 +131,8 @@ SHAPE(outer, {"t", SHAPE_TEXT, SHAPE_MUST, 1, 4}, {"c", SHAPE_TEXT, 0, .choices 
       {"b", SHAPE_BOOL, SHAPE_NULL}, {"at", SHAPE_TIME},
       {"list", SHAPE_LIST, 0, 1, 2, .inner = &shape_inner}, {"words", SHAPE_LIST, SHAPE_OF_TEXT},
       {"o", SHAPE_OBJECT, .inner = &shape_inner}, {"f", SHAPE_NUMBER}, {"x", SHAPE_ANY},
-      {"s", SHAPE_TEXT, SHAPE_SECRET});
+      {"s", SHAPE_TEXT, SHAPE_SECRET}, {"word", SHAPE_TEXT, SHAPE_WORD, 1, 9},
+      {"plain", SHAPE_TEXT, SHAPE_ASCII});
 
 Test(shape, says_where_it_is_wrong) {
   static const struct {
@@ -141,6 +142,13 @@ Test(shape, says_where_it_is_wrong) {
       {"{}", "/t"},
       {"{\"t\":\"\"}", "/t"},
       {"{\"t\":\"12345\"}", "/t"},
+      {"{\"t\":\"ü€💥x\"}", NULL},
+      {"{\"t\":\"ü€💥xx\"}", "/t"},
+      {"{\"t\":\"a\",\"word\":\"a.b_@+-\"}", NULL},
+      {"{\"t\":\"a\",\"word\":\"a b\"}", "/word"},
+      {"{\"t\":\"a\",\"word\":\"ü\"}", "/word"},
+      {"{\"t\":\"a\",\"plain\":\"a b\"}", NULL},
+      {"{\"t\":\"a\",\"plain\":\"ü\"}", "/plain"},
       {"{\"t\":5}", "/t"},
       {"{\"t\":null}", "/t"},
       {"{\"t\":\"a\",\"no\":1}", "/no"},

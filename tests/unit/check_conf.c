@@ -419,6 +419,10 @@ Test(conf, defaults_are_what_their_rows_expect) {
     cr_assert(f->doc && f->doc[0], "%s", f->key);
     cr_assert(f->type != FIELD_NUMBER || f->bytes == sizeof(uint32_t), "%s", f->key);
     cr_assert(f->type != FIELD_BOOL || f->bytes == sizeof(bool), "%s", f->key);
+    cr_assert((f->type != FIELD_TEXT && f->type != FIELD_NAME) ||
+                  f->bytes >= (f->type == FIELD_NAME || f->flags & FIELD_ASCII ? f->max + 1
+                                                                               : CHARS_BYTES(f->max)),
+              "%s: no room for so many characters", f->key);
     cr_assert(f->type != FIELD_CHOICE || f->bytes == 1 || f->bytes == 4, "%s", f->key);
   }
 }

@@ -41,6 +41,11 @@ Test(headers, party) {
                    "\"A \\\"B\\\"\" <sip:+1555@h.test;user=phone>");
   cr_assert_str_eq(header_party(text, sizeof text, "al ice<", "", "h.test", false),
                    "<sip:al%20ice%3C@h.test>");
+  char name[4 * 63 + 1] = "", party[PARTY_BYTES];
+  for (unsigned i = 0; i < 63; i++)
+    memcpy(name + 4 * i, i % 2 ? "\xf0\x9f\x92\xa5" : "\xf0\x90\x8d\x88", 5);
+  header_party(party, sizeof party, "+1555", name, "h.test", false);
+  cr_assert(strstr(party, name) && strstr(party, "\" <sip:+1555@h.test;user=phone>"), "%s", party);
   cr_assert_str_eq(header_party(text, sizeof text, "+1555", "A", "h.test", true),
                    "\"Anonymous\" <sip:anonymous@anonymous.invalid>");
 }
