@@ -102,6 +102,7 @@ static json_t *body_read(const struct verb *v, const struct web_ask *ask, struct
     web_answer_problem(ret, WEB_PROBLEM_bad_json, NULL);
     return NULL;
   }
+  shape_whole(body);
   if (shape_check(v->body, body, &f))
     return body;
   desk_wrong(ret, f.pointer, f.reason);

@@ -3,6 +3,7 @@
  * key is gone meanwhile, the index says where to go on. Pure. */
 #include "admin/desk.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -14,8 +15,13 @@ SHAPE(page_query, {"limit", SHAPE_INT, 0, 1, PAGE_MAX, .help = "Absent: 100"},
 bool desk_time(const char *text, uint64_t *ret_ms) {
   struct tm tm = {0};
   unsigned ms = 0, hours, minutes;
-  const char *end = strptime(text, "%Y-%m-%dT%H:%M:%S", &tm);
-  if (!end || tm.tm_year < 70)
+  char upper[DESK_TIME_BYTES];
+  if (slice_copy(upper, sizeof upper, slice_of(text)) < 0)
+    return false;
+  for (char *p = upper; *p; p++) /* RFC 3339 5.6: t and z too */
+    *p = (char)toupper((unsigned char)*p);
+  const char *end = strptime(upper, "%Y-%m-%dT%H:%M:%S", &tm);
+  if (!end)
     return false;
   if (*end == '.') {
     for (unsigned place = 100, n = (unsigned)strspn(end + 1, "0123456789"), i = 0; i < n && place;
@@ -28,12 +34,13 @@ bool desk_time(const char *text, uint64_t *ret_ms) {
   int64_t s = timegm(&tm);
   if (tm.tm_mday != day && !leaps) /* the 30th of February */
     return false;
-  if ((*end == '+' || *end == '-') && sscanf(end + 1, "%2u:%2u", &hours, &minutes) == 2)
+  if ((*end == '+' || *end == '-') && sscanf(end + 1, "%2u:%2u", &hours, &minutes) == 2 && hours < 24 &&
+      minutes < 60)
     s -= (*end == '-' ? -1 : 1) * (int64_t)(hours * 3600 + minutes * 60);
   else if (strcmp(end, "Z") != 0)
     return false;
-  *ret_ms = s > 0 ? (uint64_t)s * 1000u + ms : 0;
-  return s > 0;
+  *ret_ms = s > 0 ? (uint64_t)s * 1000u + ms : 1; /* before all that is here */
+  return true;
 }
 
 static bool limit_read(const struct desk_ask *ask, uint64_t *ret, struct web_answer *answer) {

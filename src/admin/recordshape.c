@@ -49,5 +49,8 @@ SHAPE(records, {"records", SHAPE_LIST, M, .inner = &shape_record}, {"cursor", SH
 static SHAPE(refusal, {"id", SHAPE_TEXT, M, .help = "Of the newest one's record"}, {"at", SHAPE_TIME, M},
              {"rule", SHAPE_TEXT, N}, {"status", SHAPE_INT, M}, {"trunk", SHAPE_TEXT, N},
              {"source", SHAPE_TEXT, N}, {"from", SHAPE_TEXT, N}, {"to", SHAPE_TEXT, N},
-             {"detail", SHAPE_TEXT, N}, {"count", SHAPE_INT, M, .help = "How many alike"});
-SHAPE(refusals, {"refusals", SHAPE_LIST, M, .inner = &shape_refusal}, {"cursor", SHAPE_TEXT, N});
+             {"detail", SHAPE_TEXT, N}, {"count", SHAPE_INT, M, .help = "How many alike in this page"});
+SHAPE(refusals, {"refusals", SHAPE_LIST, M, .inner = &shape_refusal},
+      {"looked", SHAPE_INT, M, .help = "How many stored ones were looked at for this page, 1000 at most"},
+      {"oldest_at", SHAPE_TIME, N, .help = "The last of them"},
+      {"cursor", SHAPE_TEXT, N, .help = "Where the next page goes on, also where no row fitted; null: that was all"});

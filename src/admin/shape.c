@@ -83,14 +83,14 @@ static bool digits(const char **p, int n) {
 static bool time_ok(const char *p) {
   static const char marks[] = "--T::";
   for (int i = 0; i < 6; i++) {
-    if (!digits(&p, i ? 2 : 4) || (i < 5 && *p++ != marks[i]))
+    if (!digits(&p, i ? 2 : 4) || (i < 5 && (*p++ & (i == 2 ? ~0x20 : ~0)) != marks[i]))
       return false;
   }
   if (*p == '.')
     p += 1 + strspn(p + 1, "0123456789");
   if (*p == '+' || *p == '-')
     return p++, digits(&p, 2) && *p++ == ':' && digits(&p, 2) && !*p;
-  return p[0] == 'Z' && !p[1];
+  return (p[0] == 'Z' || p[0] == 'z') && !p[1];
 }
 
 static bool object_ok(const struct shape *s, const json_t *v, struct shape_fault *f);
@@ -193,6 +193,24 @@ json_t *shape_cut(const struct shape *s, const json_t *body) {
       json_object_set_new(copy, m->name, shape_cut(m->inner, v));
   }
   return copy;
+}
+
+#define WHOLE_MAX 9007199254740992.0 /* 2^53: beyond, a real is not told from its neighbours */
+
+static json_t *whole(json_t *v) {
+  double d = json_real_value(v);
+  bool is_whole = json_is_real(v) && d > -WHOLE_MAX && d < WHOLE_MAX && d == (double)(json_int_t)d;
+  if (!is_whole)
+    shape_whole(v);
+  return is_whole ? json_integer((json_int_t)d) : json_incref(v);
+}
+
+void shape_whole(json_t *body) {
+  const char *name;
+  json_t *v;
+  json_object_foreach(body, name, v) json_object_set_new(body, name, whole(v));
+  for (size_t i = 0; i < json_array_size(body); i++)
+    json_array_set_new(body, i, whole(json_array_get(body, i)));
 }
 
 static json_t *choices_schema(const char *choices) {

@@ -69,6 +69,8 @@ extern const struct shape shape_any;  /* any object */
 
 /* True, or false and the first fault. */
 bool shape_check(const struct shape *s, const json_t *body, struct shape_fault *ret_fault) must_check;
+/* 60.0 and 6e1 are whole numbers too (JSON Schema 4.2.3): they become integers, in place. */
+void shape_whole(json_t *body);
 /* Into a member, for its faults; ret_fault->pointer[where it returns] = 0 leaves it. */
 size_t shape_enter(struct shape_fault *f, const char *name);
 printf_like(2, 3) bool shape_fault(struct shape_fault *f, const char *format, ...); /* false */

@@ -87,7 +87,7 @@ void desk_etag(char ret[WEB_ETAG_BYTES], const json_t *thing);
 /* RFC 7396: a new value of target changed by patch; both borrowed. */
 json_t *desk_merge(const json_t *target, const json_t *patch);
 #define DESK_TIME_BYTES 64 /* of one in a query; a longer one is none */
-/* RFC 3339 to milliseconds since 1970; false: no time, or not after 1970. */
+/* RFC 3339 to milliseconds since 1970 (earlier: 1); false: no time. */
 bool desk_time(const char *text, uint64_t *ret_ms);
 /* Answers {noun: a page of all, "cursor": where the next begins or null} by ?limit and ?cursor; key is
  * the member that tells rows apart. all is taken. */

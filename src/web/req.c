@@ -144,8 +144,16 @@ static bool may_read_on(struct req *q) {
          !MHD_lookup_connection_value(q->connection, MHD_HEADER_KIND, "Expect");
 }
 
+/* A header that was well read, and no body behind it: the connection may go on, where the library is
+ * answered when it has come to the end of the request. */
+static bool is_whole(const struct req *q) {
+  unsigned status = q->answer.status;
+  return !head_length(&q->head) && !q->head.field[HEAD_TRANSFER_ENCODING].p && status != 400 &&
+         status != 421 && status != 431;
+}
+
 static enum MHD_Result refused(struct req *q) {
-  if (!may_read_on(q))
+  if (!is_whole(q) && !may_read_on(q))
     return refusal_send(q);
   q->phase = REQ_REFUSED;
   return MHD_YES;
@@ -217,7 +225,7 @@ enum MHD_Result req_handle(void *cls, struct MHD_Connection *connection, const c
   if (q->phase == REQ_REFUSED) {
     bool has_more = *upload_bytes > 0;
     *upload_bytes = 0;
-    return has_more ? MHD_YES : refusal_send(q);
+    return has_more ? MHD_YES : is_whole(q) ? answer_send(q) : refusal_send(q);
   }
   if (q->phase == REQ_BODY && *upload_bytes) {
     size_t n = *upload_bytes;

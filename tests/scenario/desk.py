@@ -126,6 +126,19 @@ def border(base):
         row = wait_for("refusals", lambda: next((r for r in house.good("GET", "/refusals")["refusals"] if r["count"] == 3), None))
         check(row["status"] == 404 and row["to"] == "+15550100055" and row["source"] and row["at"], str(row))
         check(house.good("GET", "/refusals?rule=none")["refusals"] == [], "by rule")
+        for query, found in (("rule=" + row["rule"], 3), ("source=127.0.0.0/8", 3), ("source=127.0.0.1&trunk=" + row["trunk"], 3), ("source=192.0.2.0/24", 0), ("trunk=none", 0),
+                             ("until=2020-01-01T00:00:00Z", 0), ("since=1960-01-01t00:00:00z", 3), ("since=2099-01-01T00:00:00Z", 0)):
+            page = house.good("GET", "/refusals?" + query)
+            check(sum(r["count"] for r in page["refusals"]) == found and page["cursor"] is None and page["looked"] <= 3, "%s: %s" % (query, page))
+        cursor, told = "", 0
+        for _ in range(9):  # by pages of one row
+            page = house.good("GET", "/refusals?limit=1" + cursor)
+            told += sum(r["count"] for r in page["refusals"])
+            cursor = "&cursor=%s" % page["cursor"]
+            if not page["cursor"]:
+                break
+        check(told == 3, "%d by pages" % told)
+        check(house.ask_desk("GET", "/refusals?source=nowhere")[0] == 400 and house.ask_desk("GET", "/refusals?source=127.0.0.1/8")[0] == 400, "no network")
         check(house.ask_desk("GET", "/refusals?since=soon")[0] == 400, "since")
 
         made = house.good("POST", "/bans", {"addr": "192.0.2.7", "why": "scans", "ttl_s": 600}, status=201)

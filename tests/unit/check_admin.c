@@ -441,7 +441,9 @@ Test(desk, times) {
   cr_assert(desk_time("2027-01-15T08:00:00.25Z", &ms) && ms == 1800000000250u);
   cr_assert(desk_time("2027-01-15T10:00:00+02:00", &ms) && ms == 1800000000000u);
   cr_assert(desk_time("2027-01-15T03:00:00-05:00", &ms) && ms == 1800000000000u);
-  cr_assert(!desk_time("2027-01-15T08:00:00", &ms) && !desk_time("1960-01-01T00:00:00Z", &ms) &&
+  cr_assert(!desk_time("2027-01-15T08:00:00", &ms) && desk_time("1960-01-01T00:00:00Z", &ms) && ms == 1 &&
+            desk_time("2027-01-15t08:00:00z", &ms) && ms == 1800000000000u &&
+            !desk_time("2027-01-15T08:00:00+25:00", &ms) &&
             !desk_time("x", &ms));
 }
 
