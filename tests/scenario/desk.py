@@ -189,6 +189,45 @@ def alive(pid):
         return False
 
 
+def rss_kb(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(next(line for line in f if line.startswith("VmRSS")).split()[1])
+
+
+def half_sent(house, n, token, length, sent):
+    """So many connections from several addresses, each with the beginning of a body."""
+    held = []
+    head = "POST /admin/v1/config/validate HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % length
+    head += "Authorization: Bearer %s\r\n\r\n" % token if token else "\r\n"
+    for i in range(n):
+        s = socket.create_connection(("127.0.0.1", house.port("admin")), timeout=5, source_address=("127.0.1.%d" % (i // 150), 0))
+        s.setblocking(False)
+        with contextlib.suppress(OSError):  # a refusal may be there already
+            s.send(head.encode() + b" " * sent)
+        held.append(s)
+    return held
+
+
+@DESK.scenario("1,000 half-sent bodies, of who may and of nobody, take a bounded memory; others are served beside them")
+def bodies(base):
+    with Desk(base, "half sent") as house:
+        pid, token = house.pid("sallyportd"), house.demo["admin"]["token"]
+        before = rss_kb(pid)
+        for who, sent in ((None, 60_000), (token, 90_000)):
+            began, most, held = time.monotonic(), 0, half_sent(house, 1000, who, 4 << 20, sent)
+            check(house.good("GET", "/me")["role"] == "admin", "another request beside them")
+            for _ in range(20):
+                most = max(most, house.metric('sallyport_http_body_bytes{server="admin"}'))
+                time.sleep(0.02)
+            grown = rss_kb(pid) - before
+            print("%d half-sent bodies of %s: %d bytes held, %d KB more, %.1f s" % (len(held), "who may" if who else "nobody", most, grown, time.monotonic() - began))
+            check(most <= (64 << 20 if who else 0) and grown < (64 << 10 if who else 0) + (40 << 10), "%d bytes, %d KB more" % (most, grown))
+            check(not who or most > 8 << 20, "none of them came in")
+            for s in held:
+                s.close()
+            wait_for("all is given back", lambda: house.metric('sallyport_http_body_bytes{server="admin"}') == 0)
+
+
 @DESK.scenario("150 listeners get each second's overview, and others are served")
 def listeners(base):
     with Desk(base, "desk listeners") as house:
