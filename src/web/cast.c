@@ -76,13 +76,15 @@ int web_stream_listen(struct web *w, web_handle stream, const struct web_scene *
   return r;
 }
 
-bool cast_wake(struct web *w, uint32_t *slot, unsigned max) {
-  pool_handle h;
-  struct stream *s = NULL;
-  while (max-- && (s = pool_next(w->streams, slot, &h)))
-    if (s->listens && !s->gone)
-      stream_wake(w, s);
-  return s != NULL;
+size_t cast_read(const struct web *w, uint64_t *at, uint64_t end, char *dst, size_t max) {
+  return ring_get(&w->cast, at, end, dst, max);
+}
+
+void cast_pieces(const struct web *w, uint64_t at, size_t n, struct iovec ret[2]) {
+  size_t from = (size_t)(at % WEB_CAST_BYTES), first = WEB_CAST_BYTES - from;
+  first = first < n ? first : n;
+  ret[0] = (struct iovec){w->cast.bytes + from, first};
+  ret[1] = (struct iovec){w->cast.bytes, n - first};
 }
 
 bool cast_lost(const struct web *w, const struct stream *s) {

@@ -161,6 +161,7 @@ static enum MHD_Result refused(struct req *q) {
 
 static enum MHD_Result head_handle(struct req *q, const char *method, const char *version) {
   q->phase = REQ_BODY;
+  q->chunks = strcmp(version, MHD_HTTP_VERSION_1_1) == 0;
   count_one(&q->web->counts, SERVER_requests);
   (void)MHD_get_connection_values_n(q->connection, MHD_HEADER_KIND, header_take, &q->head);
   if (!target_whole(q, version)) {

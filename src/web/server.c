@@ -312,6 +312,7 @@ struct web *web_free(struct web *w) {
   pthread_mutex_destroy(&w->lock);
   free(w->cast.bytes);
   free(w->scene.bytes);
+  free(w->fan.frame);
   free(w->cert);
   crl_free(w->crl);
   free(w->client_ca);

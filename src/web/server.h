@@ -11,6 +11,7 @@
 
 #include <microhttpd.h>
 #include <pthread.h>
+#include <sys/uio.h>
 
 enum server_count {
 #define COUNT(id, name, labels, help, kind) SERVER_##id,
@@ -59,6 +60,7 @@ struct req {
   enum web_method method;
   const struct web_row *row;
   struct head head;
+  bool chunks; /* chunks: HTTP/1.1, so that what has no length comes in chunks. */
   bool cors, close; /* cors: the origin is on the list; close: the connection ends after this. */
   bool has_params, had_token; /* something was written to ask.params, to ask.claims */
   bool was_asked;             /* the owner had it */
@@ -104,6 +106,9 @@ struct stream {
   uint64_t scene_at, scene_end; /* scene_at is how far it has read what stood when it began, */
   uint64_t cast_at;             /* cast_at what was cast since, where it listens. */
   uint64_t beat_us;             /* beat_us is when the next comment is due. */
+  bool is_direct;               /* is_direct: fan.c may write to its socket while it sleeps, */
+  bool sending;                 /* and does so now: it is not resumed meanwhile. */
+  size_t frame_n, frame_sent;   /* frame_sent bytes are out of a frame with frame_n, see fan.c; 0: none. */
   uint64_t moved_us;            /* moved_us is when the reader last took something. */
   struct web_asker who;         /* who asked for it, as judged last. */
 };
@@ -112,6 +117,13 @@ struct stream {
 struct cast {
   char *bytes;
   uint64_t end; /* end counts all bytes that ever went in. */
+};
+
+/* The frame that is sent to all who have read up to from; they have read up to to then (tick thread). */
+struct fan {
+  char *frame;
+  size_t n, room;
+  uint64_t from, to;
 };
 
 struct note {
@@ -149,6 +161,7 @@ struct web {
   struct list conns, dirty;       /* lock */
   struct cast cast;               /* cast is what all listeners are told (lock), */
   struct cast scene;              /* scene what stood when they began (lock). */
+  struct fan fan;
   bool has_news;                  /* has_news: the tick thread has yet to wake listeners (lock). */
   bool stopping;                  /* lock: from now on nothing suspends. */
   _Atomic unsigned requests;      /* requests that live. */
@@ -218,10 +231,16 @@ void streams_close_all(struct web *w); /* lock held */
 bool cast_lost(const struct web *w,
                const struct stream *s); /* lock held: what it is to read next is gone */
 size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max); /* lock held; cuts who lags */
-bool cast_wake(struct web *w, uint32_t *slot,
-               unsigned max);                      /* lock held; listeners from *slot on; more? */
+size_t cast_read(const struct web *w, uint64_t *at, uint64_t end, char *dst, size_t max); /* lock held */
+/* Lock held: n bytes from at on, where they lie: the second piece may be empty. */
+void cast_pieces(const struct web *w, uint64_t at, size_t n, struct iovec ret[2]);
 void stream_wake(struct web *w, struct stream *s); /* lock held */
 void stream_cut(struct web *w, struct stream *s);  /* lock held */
+
+/* fan.c: the tick thread only */
+void fan_news(struct web *w); /* what was cast since, to all who listen */
+/* Lock held; rests of frames that sockets did not take whole, so many streams from *slot on; more? */
+bool fan_rests(struct web *w, uint32_t *slot, unsigned max, uint64_t now_us);
 
 /* tick.c */
 int tick_start(struct web *w) must_check;

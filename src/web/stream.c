@@ -21,8 +21,9 @@ struct source {
   web_handle stream;
 };
 
+/* Amid a frame of fan.c the library may not write: who closes there is cut. */
 void stream_wake(struct web *w, struct stream *s) {
-  if (s->suspended && !s->dirty.next)
+  if (s->suspended && !s->dirty.next && (!s->frame_n || s->closing))
     list_add_tail(&w->dirty, &s->dirty);
 }
 
@@ -74,6 +75,7 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie) {
     s->handle = h;
     s->cookie = cookie;
     s->who = q->ask.who;
+    s->is_direct = q->chunks && !w->cert;
     s->connection = q->connection;
     s->conn = q->conn;
     s->moved_us = clock_now_us();
@@ -146,9 +148,11 @@ void stream_gone(struct web *w, web_handle h) {
 
 bool streams_resume(struct web *w, unsigned max) {
   LIST_EACH_SAFE(&w->dirty, n) {
+    struct stream *s = CONTAINER_OF(n, struct stream, dirty);
+    if (s->sending)
+      continue; /* streams_close_all() came meanwhile: the tick thread resumes it */
     if (!max--)
       return true;
-    struct stream *s = CONTAINER_OF(n, struct stream, dirty);
     list_del(&s->dirty);
     s->suspended = false;
     MHD_resume_connection(s->connection);
@@ -253,7 +257,7 @@ static size_t own_take(struct stream *s, char *dst, size_t max) {
 /* What it listens to first, once it has begun: what is its own may come between two events, never within
  * one. How much of the queue the library takes; 0: asleep now; -1 and -2 are the library's ends. */
 static ssize_t stream_take(struct web *w, struct stream *s, char *dst, size_t max) {
-  if (!s || s->gone)
+  if (!s || s->gone || s->frame_n)
     return MHD_CONTENT_READER_END_WITH_ERROR;
   max = max < PIECE_BYTES ? max : PIECE_BYTES;
   size_t n = s->began && !s->closing ? cast_take(w, s, dst, max) : 0;

@@ -20,11 +20,16 @@ static bool tick_drain(struct web *w) {
 
 /* The lock is let go between some and the next: the owner may be waiting for it. */
 static void tick_streams(struct web *w, uint64_t now_us) {
-  uint32_t beat = 0, heard = 0;
-  bool more = true, hears = w->scans % TICK_HEAR_SCANS == 0;
+  uint32_t beat = 0, heard = 0, rests = 0;
+  bool more = true, owes = true, hears = w->scans % TICK_HEAR_SCANS == 0;
   while (more) {
     pthread_mutex_lock(&w->lock);
     more = streams_beat(w, &beat, TICK_SLICE, now_us);
+    pthread_mutex_unlock(&w->lock);
+  }
+  while (owes) {
+    pthread_mutex_lock(&w->lock);
+    owes = fan_rests(w, &rests, TICK_SLICE, now_us);
     pthread_mutex_unlock(&w->lock);
   }
   while (hears) {
@@ -56,20 +61,14 @@ static bool tick_scan(struct web *w, uint64_t *next_us) {
 /* Who has something to say or to hear, some hundreds a millisecond: neither the lock nor a web thread is
  * theirs for long, however many they are. */
 static void tick_resume(struct web *w) {
-  uint32_t slot = 0;
-  bool more, first = true, telling = false;
+  bool more, first = true;
+  fan_news(w);
   do {
     if (!first)
       (void)poll(NULL, 0, 1);
     first = false;
     pthread_mutex_lock(&w->lock);
-    if (w->has_news) {
-      w->has_news = false;
-      telling = true;
-      slot = 0;
-    }
-    telling = telling && cast_wake(w, &slot, TICK_SLICE);
-    more = !w->stopping && (streams_resume(w, TICK_SLICE) || telling);
+    more = streams_resume(w, TICK_SLICE);
     pthread_mutex_unlock(&w->lock);
   } while (more);
 }

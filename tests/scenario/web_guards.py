@@ -21,8 +21,12 @@ def check(ok, what):
         print("FAILED (%s): %s" % (MODE, what))
 
 
-def dial(version=None):
-    s = socket.create_connection(("127.0.0.1", PORT), timeout=8)
+def dial(version=None, small=False):
+    s = socket.socket()
+    if small:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+    s.settimeout(8)
+    s.connect(("127.0.0.1", PORT))
     if MODE == "tls":
         c = ssl.create_default_context(cafile=DIR + "/cert.pem")
         if version:
@@ -396,15 +400,15 @@ def chunks(out):
     return body
 
 
-def numbers(s, last):
-    """Of the events (kind, number) as they came, each whole."""
-    got = []
-    for event in chunks(until(s, b"", b"%06d." % last, 5) + until(s, b"", b":\n\n", 3)).split(b"\n\n")[1:]:
+def numbers(s, last, before=b""):
+    """Of the events (kind, number) as they came after what was read before, each whole; and all that was read."""
+    got, out = [], before + until(s, b"", b"%06d." % last, 5) + until(s, b"", b":\n\n", 3)
+    for event in chunks(out).split(b"\n\n")[1:]:
         if event and event != b":":
             kind, data = event.split(b"\n")
             check(len(event) == 1022 and data.startswith(b"data: "), "an event is whole: %r" % event[:80])
             got.append((kind[7:], int(data[6:12])))
-    return got
+    return got, out
 
 
 def listeners():
@@ -413,11 +417,15 @@ def listeners():
     s.sendall(b"GET /v1/listen HTTP/1.1\r\nHost: edge.example\r\n\r\n")
     check(b"000099." in until(s, b"", b"000099.", 3), "the scene comes at once")
     ask("POST", "/v1/cast", [JSON], b"{}")
-    late = dial()
+    late = dial(small=True)
     late.sendall(b"GET /v1/listen HTTP/1.1\r\nHost: edge.example\r\n\r\n")
-    got = numbers(late, 199)
+    got, out = numbers(late, 199)
     check(got == [(b"scene", i) for i in range(100)] + [(b"cast", i) for i in range(100, 200)],
           "who comes later has the scene and what was cast since: %r" % [got[:2], got[-2:]])
+    for body in (b'{"tight": 1}', b"{}"):  # more than their sockets take from now on: it goes out in parts
+        ask("POST", "/v1/cast", [JSON], body)
+    got = [number for kind, number in numbers(late, 399, out)[0]]
+    check(got == list(range(400)), "who reads late has each event once, and whole: %r" % [len(got), got[-2:]])
     s.close()
     late.close()
     began = time.time()

@@ -102,8 +102,17 @@ static void listener(const struct web_ask *ask) {
   (void)!web_stream_listen(server, web_stream_open(server, ask->handle, 4711), &scene);
 }
 
+/* All connections of this process take no more than that at once. */
+static void tighten(int bytes) {
+  for (int fd = 3; fd < 256; fd++)
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes));
+}
+
 static void cast(const struct web_ask *ask) {
-  (void)web_cast(server, events("cast", ask->body.n > 2 ? 1024 : 100));
+  bool tight = slice_eq(ask->body, SLICE("{\"tight\": 1}"));
+  if (tight)
+    tighten(8192);
+  (void)web_cast(server, events("cast", ask->body.n > 2 && !tight ? 1024 : 100));
   web_reply_empty(server, ask->handle, 204);
 }
 
