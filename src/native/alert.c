@@ -22,6 +22,7 @@ static void alert_free(struct alert *a) {
   loop_disarm(a->n->loop, &a->settle);
   list_del(&a->node);
   a->n->alert_count--;
+  a->user->alert_count--;
   free(a);
 }
 
@@ -92,6 +93,7 @@ struct verdict alert_ring(void *arg, struct call *c, const struct target *t) {
   a->offline = (struct timer){.fn = offline_end, .arg = a};
   list_add_tail(&n->alerts, &a->node);
   n->alert_count++;
+  u->alert_count++;
   loop_arm(n->loop, &a->offline, n->conf->service.offline_wait_s * 1000000ull);
   LIST_EACH_SAFE(&u->streams, at) {
     const struct stream *s = CONTAINER_OF(at, struct stream, node);

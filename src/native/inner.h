@@ -12,6 +12,7 @@
 
 enum {
   USERS_MAX = 10000,
+  USER_IDLE_S = 600, /* more than EVENTS_KEEP_S */
   NLEGS_MAX = 10000, /* live and ended ones that still answer GET */
   ALERTS_MAX = 4000,
   ENDED_KEEP_S = 600,
@@ -27,7 +28,8 @@ struct native {
   struct web *web;
   struct tokens *issuer; /* issuer is borrowed. */
   struct map *users;     /* "tenant\0identity" -> struct user */
-  struct list user_list;
+  size_t users_max;
+  struct list user_list; /* user_list has who was asked for last at its end. */
   struct pool *nlegs, *streams;
   struct list ended; /* nlegs that ended, oldest first */
   struct list alerts;

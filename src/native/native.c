@@ -294,7 +294,8 @@ static void on_sweep(void *arg) {
 /* Life ------------------------------------------------------------------------------------------ */
 
 static int make_tables(struct native *n) {
-  int r = map_new(&n->users, USERS_MAX);
+  n->users_max = USERS_MAX;
+  int r = map_new(&n->users, n->users_max);
   if (r == 0)
     r = pool_new(&n->nlegs, sizeof(struct nleg), NLEGS_MAX);
   if (r == 0)

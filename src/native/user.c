@@ -7,9 +7,51 @@
 
 #include <stdio.h>
 
+enum { FORGET_LOOKS = 256 }; /* users that are looked at to make room for one */
+
 static struct slice user_key(char *buf, size_t bytes, struct slice tenant, struct slice identity) {
   int n = snprintf(buf, bytes, "%.*s\n%.*s", SLICE_ARG(tenant), SLICE_ARG(identity));
   return slice_from(buf, n < 0 || (size_t)n >= bytes ? 0 : (size_t)n);
+}
+
+/* Nothing of it is there, and nothing that a stream could still ask for. */
+static bool is_idle(struct user *u, uint64_t now_us) {
+  return list_is_empty(&u->streams) && list_is_empty(&u->nlegs) && !u->alert_count &&
+         event_ring_oldest(&u->ring, now_us) == u->ring.next_id;
+}
+
+static void user_free(struct native *n, struct user *u) {
+  char key[140];
+  (void)map_del(n->users, user_key(key, sizeof(key), slice_of(u->tenant), slice_of(u->identity)));
+  event_ring_done(&u->ring);
+  list_del(&u->node);
+  free(u);
+}
+
+/* Those not seen for long go, two for each new one; where the table is full, one that is idle at all. */
+static void users_forget(struct native *n, uint64_t now_us) {
+  bool is_full = map_count(n->users) >= n->users_max;
+  unsigned left = is_full ? FORGET_LOOKS : 2;
+  LIST_EACH_SAFE(&n->user_list, at) {
+    struct user *u = CONTAINER_OF(at, struct user, node);
+    if (left-- == 0 || (!is_full && now_us < u->seen_us + USER_IDLE_S * 1000000ull))
+      return;
+    if (is_idle(u, now_us)) {
+      user_free(n, u);
+      is_full = false;
+      left = left < 2 ? left : 2;
+    } else { /* looked at again when the others were */
+      list_del(&u->node);
+      list_add_tail(&n->user_list, &u->node);
+    }
+  }
+}
+
+static struct user *user_seen(struct native *n, struct user *u) {
+  u->seen_us = loop_now_us(n->loop);
+  list_del(&u->node);
+  list_add_tail(&n->user_list, &u->node);
+  return u;
 }
 
 struct user *user_get(struct native *n, struct slice tenant, struct slice identity) {
@@ -17,7 +59,8 @@ struct user *user_get(struct native *n, struct slice tenant, struct slice identi
   struct slice k = user_key(key, sizeof(key), tenant, identity);
   struct user *u = map_get(n->users, k);
   if (u)
-    return u;
+    return user_seen(n, u);
+  users_forget(n, loop_now_us(n->loop));
   u = calloc(1, sizeof(*u));
   if (!u)
     return NULL;
@@ -30,8 +73,7 @@ struct user *user_get(struct native *n, struct slice tenant, struct slice identi
   list_init(&u->streams);
   list_init(&u->nlegs);
   event_ring_init(&u->ring, clock_wall_ms());
-  list_add_tail(&n->user_list, &u->node);
-  return u;
+  return user_seen(n, u);
 }
 
 void users_free(struct native *n) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Identities and their devices: a user has streams (one a device), a ring of events, its legs. Made
- * when an identity first shows itself and kept (bounded by USERS_MAX). Call thread. */
+ * when an identity first shows itself; forgotten when nothing of it was there for USER_IDLE_S, or at
+ * once where the table (USERS_MAX) is full. Call thread. */
 #pragma once
 #include "base/list.h"
 #include "native/events.h"
@@ -26,11 +27,14 @@ struct user {
   char tenant[65], identity[65];
   struct list streams;
   uint32_t stream_count;
-  struct list nlegs; /* nlegs are its calls, oldest first, ended ones too for a while. */
+  struct list nlegs;    /* nlegs are its calls, oldest first, ended ones too for a while. */
+  uint32_t alert_count; /* alert_count is of calls that ring it. */
+  uint64_t seen_us;     /* seen_us: it was last asked for. */
   struct event_ring ring;
 };
 
-/* NULL when the table is full or memory is out. */
+/* NULL when the table is full of users of whom something is there, or memory is out. It lives for the
+ * turn, and as long as a stream, a call or an alert of it. */
 struct user *user_get(struct native *n, struct slice tenant, struct slice identity);
 void users_free(struct native *n);
 /* An event to the streams of that device ("": all), kept in the ring. data is owned (freed here).

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of the service door's engines: the ring of events, idempotency keys, tickets. */
+#include "base/clock.h"
 #include "native/events.h"
 #include "native/idem.h"
 #include "native/telemetry.h"
@@ -379,4 +380,66 @@ Test(relayconf, reaches_the_media_and_nothing_else) {
   cr_assert(strstr(text, "relay-ip=2001:db8::8\nallocation-default-address-family=ipv6\n"), "%s", text);
   unlink(path);
   cr_assert_eq(native_relay_config(text, sizeof(text), c, &c->relays[0]), -ENOENT);
+}
+
+/* Users: a table of three ------------------------------------------------------------------------------
+ */
+
+static struct user *user(struct native *n, const char *name) {
+  return user_get(n, SLICE("t"), slice_of(name));
+}
+
+static void users_open(struct native *n) {
+  *n = (struct native){.users_max = 3};
+  clock_fake(1000000, 1800000000000);
+  cr_assert_eq(loop_new(&n->loop), 0);
+  cr_assert_eq(map_new(&n->users, n->users_max), 0);
+  list_init(&n->user_list);
+}
+
+static void users_close(struct native *n) {
+  users_free(n);
+  map_free(n->users);
+  loop_free(n->loop);
+}
+
+Test(users, full_table_forgets_who_is_idle) {
+  struct native n;
+  struct list stream, call;
+  users_open(&n);
+  struct user *a = user(&n, "a"), *b = user(&n, "b"), *c = user(&n, "c");
+  list_add_tail(&a->streams, &stream);
+  (void)user(&n, "b"); /* c is the one not seen for longest, but for a */
+  struct user *d = user(&n, "d");
+  cr_assert_not_null(d);
+  cr_assert_eq(map_count(n.users), 3);
+  cr_assert_eq(user(&n, "a"), a);
+  cr_assert_eq(user(&n, "b"), b);
+  (void)c;
+  cr_assert_null(map_get(n.users, SLICE("t\nc")));
+  list_add_tail(&b->nlegs, &call);
+  d->alert_count = 1;
+  cr_assert_null(user(&n, "e"), "of each something is there");
+  d->alert_count = 0;
+  event_ring_add(&d->ring, event_ring_take_id(&d->ring), "", strdup("x"), loop_now_us(n.loop));
+  cr_assert_null(user(&n, "e"), "its event can still be asked for");
+  clock_fake(1000000 + (EVENTS_KEEP_S + 1) * 1000000ull, 1800000000000);
+  loop_turn(n.loop, 0);
+  cr_assert_not_null(user(&n, "e"));
+  cr_assert_null(map_get(n.users, SLICE("t\nd")));
+  users_close(&n);
+}
+
+Test(users, idle_ones_go_by_and_by) {
+  struct native n;
+  users_open(&n);
+  (void)user(&n, "a");
+  (void)user(&n, "b");
+  clock_fake(1000000 + USER_IDLE_S * 1000000ull, 1800000000000);
+  loop_turn(n.loop, 0);
+  (void)user(&n, "b");
+  (void)user(&n, "c");
+  cr_assert_null(map_get(n.users, SLICE("t\na")));
+  cr_assert_eq(map_count(n.users), 2);
+  users_close(&n);
 }
