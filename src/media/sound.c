@@ -16,6 +16,8 @@ struct growing {
 };
 
 static int add(struct growing *g, const int16_t *src, size_t n) {
+  if (!n)
+    return 0;
   if (g->n + n > WIDE_MAX)
     return -EFBIG;
   if (g->n + n > g->room) {
@@ -90,6 +92,8 @@ static int read_ogg(struct growing *wide, const uint8_t *bytes, size_t n) {
   }
   if (error || !oggin_head(in)->is_known)
     return error ? error : -EBADMSG;
+  if (!wide->n)
+    return -EBADMSG;
   size_t skip = oggin_head(in)->pre_skip / (OGG_CLOCK_HZ / WIDE_HZ);
   skip = skip < wide->n ? skip : wide->n;
   wide->n -= skip;

@@ -427,6 +427,29 @@ Test(sound, a_recording_in_ogg_plays) {
   rig_close(&r);
 }
 
+/* Two pages of heads, and then nothing. */
+static size_t heads_end(const uint8_t *ogg, size_t n) {
+  unsigned pages = 0;
+  for (size_t i = 0; i + 4 <= n; i++)
+    if (memcmp(ogg + i, "OggS", 4) == 0 && ++pages == 3)
+      return i;
+  return n;
+}
+
+Test(sound, a_recording_without_sound_is_refused) {
+  struct rig r;
+  struct sound *s;
+  rig_open(&r);
+  order(&r, DISK_OPEN, open(r.path, O_RDWR | O_CREAT | O_EXCL, 0600), RECORD_OGG, 0);
+  say(&r, 50);
+  order(&r, DISK_CLOSE, -1, 0, 0);
+  (void)rig_done(&r);
+  size_t n = read_back(r.path, file_bytes, sizeof(file_bytes)), heads = heads_end(file_bytes, n);
+  cr_assert_lt(heads, n);
+  cr_assert_eq(sound_new(&s, file_bytes, heads), -EBADMSG);
+  rig_close(&r);
+}
+
 Test(sound, refused) {
   struct sound *s;
   size_t n = make_wav(file_bytes, 8000, 1000, 440);
