@@ -48,7 +48,7 @@ def sallyport():
             out += " Ar %s" % (word(re.split(r"[:.+*]", name)[0]) if ":" not in name or name[-2:] == ":i" else "FILE")
         for name in options.split():
             bare, _, kind = name.partition(":")
-            out += " Oo Fl \\-%s%s Oc" % (word(bare), " Ns Op =no" if kind == "b" else " Ar FILE" if kind == "@" else " Ar value")
+            out += " Oo Fl \\-%s%s Oc" % (word(bare), " Ns Oo =no Oc" if kind == "b" else " Ar FILE" if kind == "@" else " Ar value")
         out += "\n%s.\n" % text(about[0].upper() + about[1:])
     return out + (".El\n.Sh EXIT STATUS\n.Bl -tag -width indent -compact\n.It 0\nDone.\n.It 1\nRefused, or the answer is no.\n.It 2\nWrong words.\n"
                   ".It 3\nThe gateway cannot be reached.\n.It 4\nWho asks is not known, or may not.\n.El\n"

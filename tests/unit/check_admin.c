@@ -582,6 +582,22 @@ Test(alarms, raised_once_and_cleared) {
   cr_assert_null(alarms_find(&as, id), "a day later");
 }
 
+Test(alarms, alarms_are_bounded) {
+  static struct alarms as;
+  static struct admin_alarm now[ALARMS_MAX + 1];
+  uint64_t cleared = 7;
+  for (unsigned i = 0; i < COUNT_OF(now); i++) {
+    now[i] = (struct admin_alarm){.kind = "trunk_down", .text = "down", .severity = "critical"};
+    snprintf(now[i].what, sizeof(now[i].what), "t%u", i);
+  }
+  alarms_feed(&as, now, COUNT_OF(now), 1000, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), ALARMS_MAX);
+  alarms_feed(&as, now + 1, COUNT_OF(now) - 1, 2000, changed, &cleared);
+  cr_assert(alarms_open(&as) == ALARMS_MAX - 1, "t0 is cleared; none was free when t256 was told");
+  alarms_feed(&as, now + 1, COUNT_OF(now) - 1, 3000, changed, &cleared);
+  cr_assert_eq(alarms_open(&as), ALARMS_MAX, "its place went to t256");
+}
+
 /* What stood before a restart stands, with who took it, until it could have been told again. */
 Test(admin, alarms_outlive_a_restart) {
   static struct alarms as;

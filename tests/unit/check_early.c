@@ -419,6 +419,21 @@ Test(early, forks_are_acknowledged_each) {
   cr_assert_str_eq(rig_tag(m, "To"), "a");
 }
 
+/* A proxy that forks without end: eight dialogs are heard, and one of them may answer. */
+Test(early, further_forks_are_not_heard) {
+  struct fake_leg *f = ring();
+  char name[8];
+  for (unsigned i = 1; i <= 9; i++) {
+    snprintf(name, sizeof name, "t%u", i);
+    answer(invite, 183, name, "", SDP);
+  }
+  cr_assert_eq(f->taken_dialog, 8);
+  cr_assert_not(f->is_over);
+  answer(invite, 200, "t3", "", SDP);
+  cr_assert_eq(f->taken_dialog, 3);
+  cr_assert_eq(f->answered, 1);
+}
+
 /* After the answer came reliably, what the 200 says more is nothing (RFC 6337). */
 Test(early, a_200_that_repeats_the_answer) {
   struct fake_leg *f = ring();
