@@ -5,19 +5,18 @@
 #include "admin/show.h"
 #include "base/clock.h"
 #include "base/hmac.h"
+#include "base/keyfile.h"
 #include "base/log.h"
 #include "base/rand.h"
 
 #include <curl/curl.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
-#include <sys/stat.h>
 
-#define IDLE_MS 60000       /* without a receiver */
+#define IDLE_MS 60000        /* without a receiver */
 #define LOOK_MS 250          /* how often it looks for records that wait */
 #define LIMIT_US 10000000u   /* how often for those that waited too long */
 #define BACK_OFF_MIN_MS 500u /* doubled with each failure */
@@ -25,10 +24,10 @@
 #define ANSWER_BYTES_MAX 65536
 #define HOUR_MS UINT64_C(3600000)
 #define BATCH_MAX 500
-#define GROWS_AFTER 32 /* batches that it took, before it is tried with more */
-#define BEHIND_MS 60000u    /* a receiver that is away so long, is an alarm */
-#define WAITED_MS 300000u   /* so is a record that waits so long */
-#define LOST_US 300000000u  /* what was given up is one at least so long */
+#define GROWS_AFTER 32     /* batches that it took, before it is tried with more */
+#define BEHIND_MS 60000u   /* a receiver that is away so long, is an alarm */
+#define WAITED_MS 300000u  /* so is a record that waits so long */
+#define LOST_US 300000000u /* what was given up is one at least so long */
 
 enum push_count {
   PUSH_DELIVERED,
@@ -74,11 +73,12 @@ struct push {
   _Atomic bool stopping;
   int wake_fd;
   unsigned back_off_ms;
-  unsigned fits; /* fits is how many records the receiver may take at once: fewer where it choked; 0: to.batch */
-  unsigned fit_n; /* fit_n counts batches of that size that it took. */
+  unsigned fits;   /* fits is how many records the receiver may take at once: fewer where it choked; 0:
+                      to.batch */
+  unsigned fit_n;  /* fit_n counts batches of that size that it took. */
   char choked[40]; /* choked is the record that it refuses alone, "" none (lock). */
-  /* For the alarm, any thread: since when nothing is taken (0: it is), when the last was given up, and when
-   * the oldest that waits was put (wall clock; 0: none). */
+  /* For the alarm, any thread: since when nothing is taken (0: it is), when the last was given up, and
+   * when the oldest that waits was put (wall clock; 0: none). */
   _Atomic uint64_t down_us, lost_us, oldest_ms;
   _Atomic bool has_url;
   uint64_t limit_us;
@@ -94,15 +94,12 @@ struct counts *push_counts(struct push *p) {
 
 /* Its length into *ret_n. */
 static int secret_read(char dst[257], const char *file, size_t *ret_n) {
-  struct stat st;
+  size_t n;
   *ret_n = 0;
-  own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
-  if (fd < 0 || fstat(fd, &st) < 0)
-    return -errno;
-  if (!S_ISREG(st.st_mode) || st.st_mode & 077)
-    return -EPERM;
-  ssize_t n = read(fd, dst, 256);
-  *ret_n = n > 0 ? slice_trim(slice_from(dst, (size_t)n)).n : 0;
+  int r = keyfile_read(file, 0, dst, 257, &n);
+  if (r < 0)
+    return r;
+  *ret_n = slice_trim(slice_from(dst, n)).n;
   if (*ret_n >= 20)
     return 0;
   *ret_n = 0;
@@ -198,7 +195,8 @@ static void request_set(struct push *p, const char *body, size_t *got) {
   if (p->to.ca[0])
     curl_easy_setopt(e, CURLOPT_CAINFO, p->to.ca);
 #if LIBCURL_VERSION_NUM >= 0x075700
-  curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT, 0L); /* else a file that was replaced is seen a day later */
+  curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT,
+                   0L); /* else a file that was replaced is seen a day later */
 #endif
 }
 
@@ -225,7 +223,8 @@ static void choked_set(struct push *p, const char *id) {
   pthread_mutex_unlock(&p->lock);
 }
 
-/* One record may be what it cannot take, or all are too much: half as many next time, until it is alone. */
+/* One record may be what it cannot take, or all are too much: half as many next time, until it is alone.
+ */
 static void batch_halve(struct push *p, int n, long status) {
   if (n > 1) {
     p->fits = (unsigned)n / 2;
@@ -234,8 +233,8 @@ static void batch_halve(struct push *p, int n, long status) {
     return;
   }
   if (strcmp(p->choked, p->items[0].id) != 0)
-    log_error(admin, "records.push: the receiver answers %ld to record %s alone: all wait behind it", status,
-              p->items[0].id);
+    log_error(admin, "records.push: the receiver answers %ld to record %s alone: all wait behind it",
+              status, p->items[0].id);
   choked_set(p, p->items[0].id);
 }
 
@@ -316,7 +315,9 @@ static void batch_done(struct push *p, int n, uint64_t gone) {
 
 /* False: nothing waits. */
 static bool batch_send(struct push *p) {
-  int n = p->to.url[0] && p->secret_bytes ? spool_next(p->spool, p->items, p->fits ? p->fits : p->to.batch) : 0;
+  int n = p->to.url[0] && p->secret_bytes
+              ? spool_next(p->spool, p->items, p->fits ? p->fits : p->to.batch)
+              : 0;
   atomic_store(&p->oldest_ms, n > 0 ? p->items[0].at_ms : 0);
   if (n <= 0)
     return false;
@@ -338,7 +339,8 @@ static void limits_hold(struct push *p) {
   if (now_us < p->limit_us)
     return;
   p->limit_us = now_us + LIMIT_US;
-  int64_t lost = spool_limit(p->spool, wall_ms > p->to.keep_ms ? wall_ms - p->to.keep_ms : 0, p->to.keep_records);
+  int64_t lost =
+      spool_limit(p->spool, wall_ms > p->to.keep_ms ? wall_ms - p->to.keep_ms : 0, p->to.keep_records);
   if (lost > 0) {
     count_add(&p->counts, PUSH_GIVEN_UP, (uint64_t)lost);
     atomic_store(&p->lost_us, now_us);
@@ -367,7 +369,8 @@ static void next_take(struct push *p) {
   atomic_store(&p->down_us, 0);
   p->is_down = false;
   int r = p->to.url[0] ? secret_read(secret, p->to.secret_file, &n) : 0;
-  if (n || strcmp(was, p->to.secret_file) != 0) { /* else it is root's, who is gone: the one that we have */
+  if (n ||
+      strcmp(was, p->to.secret_file) != 0) { /* else it is root's, who is gone: the one that we have */
     memcpy(p->secret, secret, sizeof(secret));
     p->secret_bytes = n;
   }
@@ -491,8 +494,8 @@ static void behind_text(struct push *p, struct admin_alarm *ret, uint64_t down_u
   memcpy(choked, p->choked, sizeof(choked));
   pthread_mutex_unlock(&p->lock);
   if (choked[0])
-    snprintf(ret->text, sizeof(ret->text), "The receiver refuses record %s, even alone; %llu wait behind it",
-             choked, waiting);
+    snprintf(ret->text, sizeof(ret->text),
+             "The receiver refuses record %s, even alone; %llu wait behind it", choked, waiting);
   else
     snprintf(ret->text, sizeof(ret->text), "The receiver of records %s; %llu wait",
              down_us ? "is away, refuses them, or cannot be asked" : "is too slow", waiting);

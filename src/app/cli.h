@@ -21,6 +21,7 @@ struct cli_verb {
  * ./run writes it), else the system's. */
 const char *cli_config(const char *given);
 
+/* Each: the exit status. */
 int routetest_run(int argc, char **argv);
 /* Words for the shell to complete with: sallyport completion bash|zsh */
 int complete_run(int argc, char **argv);

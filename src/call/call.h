@@ -37,7 +37,7 @@ enum end_reason {
   END_COUNT_
 };
 const char *end_reason_word(enum end_reason r);
-int end_reason_sip(enum end_reason r);
+int end_reason_sip(enum end_reason r); /* the status that refuses a call so, and its Q.850 cause */
 int end_reason_q850(enum end_reason r);
 
 enum end_by { BY_GATEWAY, BY_CALLER, BY_CALLEE };
@@ -245,7 +245,7 @@ struct calls *calls_free(struct calls *cs);
 OWN_DEFINE(calls)
 void calls_add_door(struct calls *cs, const struct door *d, void *arg);
 void calls_reload(struct calls *cs, const struct conf *conf, const struct plan *plan);
-bool calls_is_ready(const struct calls *cs); /* the media process is connected and said WELCOME */
+bool calls_is_ready(const struct calls *cs);  /* the media process is connected and said WELCOME */
 bool calls_has_media(const struct calls *cs); /* the same, from any thread */
 uint64_t
 calls_media_count(const struct calls *cs,
@@ -268,8 +268,8 @@ int call_capture(struct call *c, uint32_t seconds) must_check;
 struct call *calls_find(struct calls *cs, struct slice id);  /* by text id, live or ended < 10 min ago */
 struct call *calls_next(struct calls *cs, uint32_t *cursor); /* over the live ones */
 struct leg *leg_get(struct calls *cs, pool_handle id);       /* NULL when gone */
-/* The wall clock as the call sees it: its begin, and what has passed since. A step of the machine's clock
- * makes no call longer or shorter. */
+/* The wall clock as the call sees it: its begin, and what has passed since. A step of the machine's
+ * clock makes no call longer or shorter. */
 static inline uint64_t call_time_ms(const struct call *c) {
   return c->created_ms + (clock_now_us() - c->created_us) / 1000;
 }

@@ -48,6 +48,7 @@ size_t decoder_conceal(struct decoder *d, size_t samples, const uint8_t *next, s
 /* How many samples a payload holds, without decoding; 0: malformed. */
 size_t decoder_samples(const struct decoder *d, const uint8_t *payload, size_t n);
 
+/* 0, -EINVAL (a rate or channels that it does not take), -ENOMEM. */
 int encoder_new(struct encoder **ret, const struct coder_format *f) must_check;
 struct encoder *encoder_free(struct encoder *e); /* NULL */
 OWN_DEFINE(encoder)

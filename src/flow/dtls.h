@@ -50,6 +50,7 @@ enum dtls_state {
 };
 
 struct dtls;
+/* cert may go before it. 0 or -ENOMEM. */
 int dtls_new(struct dtls **ret, const struct dtlscert *cert, enum dtls_role role) must_check;
 struct dtls *dtls_free(struct dtls *d); /* wipes keys */
 OWN_DEFINE(dtls)

@@ -9,6 +9,7 @@
 enum { NEIGH_HOPS_MAX = 4096 /* so many are told of changes; more are answered only */ };
 
 struct neigh;
+/* Hops by that interface, from our own addresses. 0 or -errno. Before the jail closes. */
 int neigh_new(struct neigh **ret, unsigned ifindex, const struct addr *ours, unsigned n_ours,
               uint32_t workers) must_check;
 struct neigh *neigh_free(struct neigh *g);

@@ -19,6 +19,9 @@ int roomlist_open(struct roomlist *l, const struct mset_room *m) must_check;
 static inline bool roomlist_knows(uint32_t type) {
   return type == MSET_ROOM_JOIN || type == MSET_ROOM_SET || type == MSET_ROOM_LEAVE;
 }
+/* ROOM_JOIN, ROOM_SET or ROOM_LEAVE of a session that is in room *at (0: in none), which follows. 0,
+ * -EEXIST (it is in one), -ENOENT (not in that one), -ENOSPC, -ENOMEM or -EBUSY (no DSP thread has
+ * room). */
 int roomlist_take(struct roomlist *l, union mset_any *c, uint64_t *at) must_check;
 void roomlist_leave(struct roomlist *l, uint64_t *at);            /* it is in none any more */
 int roomlist_close(struct roomlist *l, uint64_t room) must_check; /* who is in it leaves later */

@@ -28,6 +28,7 @@ struct xsk {
   uint64_t free[XSK_FRAMES_OUT];
 };
 
+/* Bound to that queue in copy mode, its frames with the kernel: 0 or -errno. Before the jail closes. */
 int xsk_new(struct xsk **ret, unsigned ifindex, unsigned queue) must_check;
 struct xsk *xsk_free(struct xsk *k);
 OWN_DEFINE(xsk)

@@ -35,6 +35,18 @@ void req_move(struct req *r, struct nleg *nl, struct leg *l) {
              json_pack("{s:[s],s:o}", "changed", "device", "call", snapshot_make(nl)));
 }
 
+/* 202 with the operation's name, or the refusal: then it is over. */
+void req_op_answer(struct req *r, struct nleg *nl, uint64_t op, const struct verdict *v) {
+  char name[32];
+  if (!verdict_is_pass(v)) {
+    nleg_op_end(nl, op);
+    answer_verdict(r->n, r->to, v, NULL);
+    return;
+  }
+  snprintf(name, sizeof(name), "op_%llx", (unsigned long long)op);
+  answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", name));
+}
+
 static bool is_live(const struct leg *l) { return l->state == LEG_LIVE || l->state == LEG_ANSWERED; }
 
 void verb_renegotiate(struct req *r) {
@@ -77,7 +89,6 @@ void verb_renegotiate(struct req *r) {
 
 static void hold(struct req *r, bool on) {
   struct leg *l;
-  char op_text[32];
   struct nleg *nl = req_live_leg(r, &l);
   if (!nl)
     return;
@@ -86,13 +97,7 @@ static void hold(struct req *r, bool on) {
   struct verdict v = !op           ? verdict_refuse(REFUSE_STATE, "16 operations are under way")
                      : !is_live(l) ? verdict_refuse(REFUSE_STATE, "the call is not answered")
                                    : leg_hold(l, on, op);
-  if (!verdict_is_pass(&v)) {
-    nleg_op_end(nl, op);
-    answer_verdict(r->n, r->to, &v, NULL);
-    return;
-  }
-  snprintf(op_text, sizeof(op_text), "op_%llx", (unsigned long long)op);
-  answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
+  req_op_answer(r, nl, op, &v);
 }
 
 void verb_hold(struct req *r) { hold(r, true); }
@@ -119,7 +124,6 @@ static bool number_in(struct req *r, const char *member, json_int_t low, json_in
 
 void verb_dtmf(struct req *r) {
   struct leg *l;
-  char op_text[32];
   uint32_t duration = 100, gap = 70;
   struct nleg *nl = req_live_leg(r, &l);
   if (!nl || !number_in(r, "duration_ms", 40, 2000, &duration) ||
@@ -135,13 +139,7 @@ void verb_dtmf(struct req *r) {
   uint64_t op = nleg_op_begin(nl, "dtmf");
   struct verdict v = op ? leg_send_digits(l, slice_of(digits), duration, gap, op)
                         : verdict_refuse(REFUSE_STATE, "16 operations are under way");
-  if (!verdict_is_pass(&v)) {
-    nleg_op_end(nl, op);
-    answer_verdict(r->n, r->to, &v, NULL);
-    return;
-  }
-  snprintf(op_text, sizeof(op_text), "op_%llx", (unsigned long long)op);
-  answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
+  req_op_answer(r, nl, op, &v);
 }
 
 /* What comes after the end is late, and told so as every verb is, but its figures are kept all the same.

@@ -80,6 +80,8 @@ bool place_is_emergency(const struct req *r,
 struct nleg *req_live_leg(struct req *r, struct leg **ret_leg);
 struct nleg *req_callee_leg(struct req *r, struct leg **ret_leg); /* of a call that rings */
 void req_move(struct req *r, struct nleg *nl, struct leg *l);
+void req_op_answer(struct req *r, struct nleg *nl, uint64_t op,
+                   const struct verdict *v); /* op 0: v refuses */
 void transfer_event(struct nleg *nl, const struct transfer_news *news);
 
 /* timeline: what is said to and by the clients, in the call's timeline; each does nothing without one */

@@ -57,7 +57,6 @@ static struct verdict blind(struct req *r, struct leg *l, uint64_t op, struct sl
 void verb_transfer(struct req *r) {
   struct leg *l, *other = NULL;
   struct slice tel = {NULL, 0}, user = {NULL, 0};
-  char op_text[32];
   const char *mode = json_string_value(json_object_get(r->body, "mode"));
   struct nleg *nl = req_live_leg(r, &l);
   if (!nl)
@@ -76,13 +75,7 @@ void verb_transfer(struct req *r) {
   struct verdict v = !op           ? verdict_refuse(REFUSE_STATE, "16 operations are under way")
                      : is_attended ? call_transfer_join(l, other, op)
                                    : blind(r, l, op, tel, user);
-  if (!verdict_is_pass(&v)) {
-    nleg_op_end(nl, op);
-    answer_verdict(r->n, r->to, &v, NULL);
-    return;
-  }
-  snprintf(op_text, sizeof(op_text), "op_%llx", (unsigned long long)op);
-  answer_json(r->n, r->to, 202, json_pack("{s:s}", "operation_id", op_text));
+  req_op_answer(r, nl, op, &v);
 }
 
 static bool redirect_take(struct req *r, struct redirect *ret) {

@@ -34,6 +34,8 @@ struct force {
   bool is_back; /* is_back: a full disk is no reason to stay: what can be taken back is. */
   char *why;    /* REVISE_WHY_BYTES */
 };
+/* Writes history, mark and files, then the doors take it; what was begun is taken back. 0, or -errno
+ * with words in f->why. */
 int revise_force(struct revise *r, struct force *f) must_check;
 /* The candidate's conf and plan are the doors' on success. */
 int doors_take(struct revise *r, struct candidate *c, char *why) must_check;
@@ -43,8 +45,8 @@ void edits_keep(struct book *b, const char *text, const char *plan);
 void pending_end(struct revise *r);
 /* What waits goes on to wait, for that mark. */
 void pending_keep(struct revise *r, const struct book_mark *m);
-/* Files and texts of an entry back into force. -errno and why also where it is in force and only a file of it
- * could not be written: to be tried again. */
+/* Files and texts of an entry back into force. -errno and why also where it is in force and only a file
+ * of it could not be written: to be tried again. */
 int revise_back(struct revise *r, uint32_t n, const char *how, const char *who, char *why);
 /* thread.c */
 void *revise_thread(void *arg);

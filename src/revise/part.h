@@ -24,6 +24,7 @@ struct held {
 };
 void held_open(struct held *h, const char *path);
 void held_close(struct held *h);
+/* The whole file anew, or, where the folder does not allow that, over what is there. 0 or -errno. */
 int held_write(struct held *h, const char *path, struct slice text) must_check;
 
 /* book.c: the history on disk. One thread at a time. */
@@ -51,6 +52,8 @@ struct replay_worlds {
   const struct conf *old_conf, *new_conf;
   const struct plan *old_plan, *new_plan;
 };
+/* At most max calls since then, through both worlds. 0, or -errno of the store; *ret is filled in any
+ * case. */
 int replay_run(const struct replay_worlds *w, const char *store_file, uint64_t since_ms, uint32_t max,
                struct revise_replay *ret) must_check;
 /* judge.c */

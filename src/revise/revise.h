@@ -87,6 +87,7 @@ struct revise_state {
   uint64_t version;       /* of struct conf */
   uint64_t confirm_by_ms; /* wall clock; 0: nothing waits to be confirmed */
 };
+/* What is in force, secrets hidden: 0 or -ENOMEM; revise_state_done() frees it. */
 int revise_state(struct revise *r, struct revise_state *ret) must_check;
 /* When what waits to be confirmed is taken back, 0: nothing waits. Any thread, without waiting. */
 uint64_t revise_confirm_by_ms(const struct revise *r);

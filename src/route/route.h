@@ -82,6 +82,8 @@ struct route_decision {
 };
 
 struct plan;
+/* 0, or -EINVAL or -errno with places in errors. file names the text in them, and the folder of its
+ * tables. */
 int plan_load(struct plan **ret, const char *file, struct conf_errors *errors) must_check;
 int plan_parse(struct plan **ret, const char *file, struct slice yaml,
                struct conf_errors *errors) must_check;

@@ -6,8 +6,8 @@
 #include "base/slice.h"
 
 struct ledger;
-/* Made (0600) when absent, and beside it audit.key, by which the audit is sealed. 0, -errno or -EIO (SQLite
- * said no, or a newer program's file). */
+/* Made (0600) when absent, and beside it audit.key, by which the audit is sealed. 0, -errno or -EIO
+ * (SQLite said no, or a newer program's file). */
 int ledger_new(struct ledger **ret_ledger, const char *file) must_check;
 struct ledger *ledger_free(struct ledger *l);
 OWN_DEFINE(ledger)
@@ -57,6 +57,7 @@ void staff_user_seen(struct ledger *l, const char *name, uint64_t wall_ms); /* a
 /* Heap array of *ret_n, by name. */
 int staff_users(struct ledger *l, struct staff_user **ret, size_t *ret_n) must_check;
 
+/* -ENOSPC: STAFF_TOKENS_MAX are there. */
 int staff_token_add(struct ledger *l, const struct staff_token *t) must_check;
 int staff_token_del(struct ledger *l, const char *id, struct staff_token *ret) must_check; /* -ENOENT */
 int staff_token_find(struct ledger *l, const uint8_t digest[32], struct staff_token *ret) must_check;

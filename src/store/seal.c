@@ -4,45 +4,33 @@
 #include "store/ledgerpart.h"
 
 #include "base/hmac.h"
+#include "base/keyfile.h"
 #include "base/rand.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 static int key_make(const char *file) {
-  char text[65], tmp[4096];
+  char text[65];
   uint8_t key[SEAL_KEY_BYTES];
-  if (snprintf(tmp, sizeof(tmp), "%s.new", file) >= (int)sizeof(tmp))
-    return -ENAMETOOLONG;
   rand_bytes(key, sizeof(key));
   for (unsigned i = 0; i < sizeof(key); i++)
     snprintf(text + 2 * i, 3, "%02x", key[i]);
   text[64] = '\n';
   explicit_bzero(key, sizeof(key));
-  (void)unlink(tmp);
-  own_fd fd = open(tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    return -errno;
-  ssize_t n = write(fd, text, sizeof(text));
+  int r = keyfile_write(file, text, sizeof(text));
   explicit_bzero(text, sizeof(text));
-  if (n != (ssize_t)sizeof(text))
-    return -EIO;
-  return fsync(fd) < 0 || rename(tmp, file) < 0 ? -errno : 0;
+  return r;
 }
 
 static int key_read(const char *file, uint8_t ret[SEAL_KEY_BYTES]) {
-  struct stat st;
-  char text[80] = "";
-  own_fd fd = open(file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  if (fd < 0 || fstat(fd, &st) < 0)
-    return -errno;
-  if (!S_ISREG(st.st_mode) || st.st_mode & 077)
-    return -EPERM;
-  ssize_t n = read(fd, text, sizeof(text) - 1);
-  int r = n >= 64 && strspn(text, "0123456789abcdef") == 64 && !text[64 + strspn(text + 64, "\r\n")]
-              ? 0
-              : -EINVAL;
+  char text[80];
+  size_t n;
+  int r = keyfile_read(file, O_NOFOLLOW, text, sizeof(text), &n);
+  if (r < 0)
+    return r;
+  if (n < 64 || strspn(text, "0123456789abcdef") != 64 || text[64 + strspn(text + 64, "\r\n")])
+    r = -EINVAL;
   for (unsigned i = 0; r == 0 && i < SEAL_KEY_BYTES; i++) {
     unsigned byte = 0;
     r = sscanf(text + 2 * i, "%2x", &byte) == 1 ? 0 : -EINVAL;

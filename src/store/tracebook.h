@@ -27,6 +27,7 @@ struct tracebook_answer {
 };
 typedef void tracebook_fn(void *arg, const struct tracebook_answer *a);
 
+/* Opens the file, made if need be, and starts the thread. 0 or -errno. */
 int tracebook_new(struct tracebook **ret, const struct tracebook_settings *s) must_check;
 struct tracebook *
 tracebook_free(struct tracebook *b); /* writes what waits; what was asked is forgotten */

@@ -28,6 +28,7 @@ struct lines_mark {
 };
 struct lines_mark lines_mark(const struct lines *l);
 void lines_cut(struct lines *l, struct lines_mark m);
+/* Each: 0, or -ENOSPC or -ENOMEM; what was written of it is cut by lines_cut(). */
 int lines_byte(struct lines *l, uint8_t b) must_check;
 int lines_number(struct lines *l, uint64_t v) must_check;
 int lines_raw(struct lines *l, const void *p, size_t n) must_check;

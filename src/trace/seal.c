@@ -3,34 +3,33 @@
  * mode 0600) before they leave memory. Who has the timeline alone has not the digits. */
 #include "trace/inner.h"
 
+#include "base/keyfile.h"
+
 #include <fcntl.h>
 #include <sodium.h>
 #include <stdio.h>
-#include <sys/stat.h>
 
 _Static_assert(KEY_BYTES == crypto_secretbox_KEYBYTES, "the key of a secretbox");
 enum { BOX_BYTES = crypto_secretbox_NONCEBYTES + crypto_secretbox_MACBYTES + DIGITS_MAX };
 
 static int key_make(struct traces *ts, const char *key_file) {
-  own_fd fd = open(key_file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (fd < 0)
-    return -errno;
   randombytes_buf(ts->key, sizeof(ts->key));
-  return write(fd, ts->key, sizeof(ts->key)) == (ssize_t)sizeof(ts->key) && fsync(fd) == 0 ? 0 : -EIO;
+  return keyfile_write(key_file, ts->key, sizeof(ts->key));
 }
 
 int seal_open(struct traces *ts, const char *key_file) {
-  struct stat st;
+  char text[KEY_BYTES + 1];
+  size_t n;
   if (sodium_init() < 0)
     return -EIO;
-  own_fd fd = open(key_file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-  int r = fd < 0 ? -errno : 0;
+  int r = keyfile_read(key_file, O_NOFOLLOW, text, sizeof(text), &n);
   if (r == -ENOENT)
     r = key_make(ts, key_file);
-  else if (r == 0 && (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || (st.st_mode & 077)))
-    r = -EPERM;
-  else if (r == 0 && read(fd, ts->key, sizeof(ts->key)) != (ssize_t)sizeof(ts->key))
+  else if (r == 0 && n != sizeof(ts->key))
     r = -EINVAL;
+  else if (r == 0)
+    memcpy(ts->key, text, sizeof(ts->key));
+  explicit_bzero(text, sizeof(text));
   ts->has_key = r == 0;
   return r;
 }

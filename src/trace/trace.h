@@ -53,6 +53,7 @@ struct traces_settings {
   struct trace_keeper keeper;
 };
 
+/* 0, -ENOMEM, or -errno of the key of digits. */
 int traces_new(struct traces **ret, const struct traces_settings *s) must_check;
 struct traces *traces_free(struct traces *ts); /* what is live is given to the keeper first */
 OWN_DEFINE(traces)

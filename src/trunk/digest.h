@@ -48,6 +48,7 @@ struct digest_credentials {
   bool has_qop;      /* has_qop: qop=auth; nc and cnonce are there then. */
   uint32_t nc;
 };
+/* 0, -EBADMSG (a member is missing or malformed), -ENOTSUP (an algorithm or qop that is not ours). */
 int digest_credentials_read(struct digest_credentials *ret, struct slice value) must_check;
 
 /* H(username:realm:password) in lower-case hex; the caller wipes it. */

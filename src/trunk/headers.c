@@ -8,6 +8,8 @@
 #include <ctype.h>
 #include <stdio.h>
 
+enum { PARTS_MAX = 8 }; /* of a multipart body that are looked at */
+
 /* Bytes of the character at the start: 1 to 4, 0 if that is no UTF-8 (RFC 3629) or a control. */
 static size_t char_bytes(struct slice s) {
   unsigned char c = s.n ? (unsigned char)s.p[0] : 0, least = 0x80, most = 0xbf;
@@ -244,19 +246,35 @@ static void part_read(struct slice part, struct part *ret) {
   }
 }
 
+/* The next part of what is left of the body, at most PARTS_MAX; false: that was all. */
+struct parts {
+  struct slice body, boundary;
+  unsigned n;
+};
+
+static struct parts parts_of(struct slice body, struct slice boundary) {
+  bool is_sound = boundary.n && boundary.n <= 70; /* RFC 2046 5.1.1 */
+  return (struct parts){
+      is_sound ? slice_rest(body, delimiter_find(body, boundary)) : slice_from(NULL, 0), boundary, 0};
+}
+
+static bool parts_next(struct parts *p, struct part *ret) {
+  if (!p->body.n || p->n++ == PARTS_MAX)
+    return false;
+  struct slice text = slice_rest(p->body, 2 + p->boundary.n);
+  size_t end = delimiter_find(text, p->boundary);
+  p->body = slice_rest(text, end);
+  text.n = end;
+  part_read(text, ret);
+  return true;
+}
+
 bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice *ret_sdp) {
+  struct parts parts = parts_of(body, boundary);
+  struct part part;
   bool is_served = true;
   *ret_sdp = slice_from(NULL, 0);
-  if (!boundary.n || boundary.n > 70)
-    return true;
-  body = slice_rest(body, delimiter_find(body, boundary));
-  for (unsigned parts = 0; body.n && parts < 8; parts++) {
-    struct slice text = slice_rest(body, 2 + boundary.n);
-    struct part part;
-    size_t end = delimiter_find(text, boundary);
-    body = slice_rest(text, end);
-    text.n = end;
-    part_read(text, &part);
+  while (parts_next(&parts, &part)) {
     bool is_ours = slice_ieq(part.type, SLICE("application/sdp")) && part.is_session;
     if (is_ours && !ret_sdp->n)
       *ret_sdp = part.body;
@@ -266,18 +284,10 @@ bool header_multipart_sdp(struct slice body, struct slice boundary, struct slice
 }
 
 struct slice header_multipart_find(struct slice body, struct slice boundary, struct slice type) {
-  if (!boundary.n || boundary.n > 70)
-    return slice_from(NULL, 0);
-  body = slice_rest(body, delimiter_find(body, boundary));
-  for (unsigned parts = 0; body.n && parts < 8; parts++) {
-    struct slice text = slice_rest(body, 2 + boundary.n);
-    struct part part;
-    size_t end = delimiter_find(text, boundary);
-    body = slice_rest(text, end);
-    text.n = end;
-    part_read(text, &part);
+  struct parts parts = parts_of(body, boundary);
+  struct part part;
+  while (parts_next(&parts, &part))
     if (slice_ieq(part.type, type))
       return slice_trim(part.body);
-  }
   return slice_from(NULL, 0);
 }

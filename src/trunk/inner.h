@@ -293,7 +293,7 @@ struct reason {
   int sip, q850;
 };
 struct reason reason_read(const sip_t *sip);
-int reason_q850(const sip_t *sip);
+int reason_q850(const sip_t *sip);                                  /* 0: it says none */
 char *reason_write(char *dst, size_t bytes, const struct cause *c); /* at least 128 bytes */
 
 /* body: BODY_OTHER is answered 415 */

@@ -22,6 +22,8 @@ struct line {
   bool is_late;        /* is_late: our INVITE had no offer: the ACK answers */
 };
 
+/* struct probe's functions (call/probe.h). open: 0, -ENOTCONN (no listener), -ENOSPC; ask: 0, -ENOENT,
+ * -EBUSY (an INVITE is under way), -ENOTCONN (no dialog) or -errno. */
 int line_open(void *arg, const struct conf_trunk *t, const struct probe_user *user, pool_handle *ret);
 int line_ask(void *arg, pool_handle id, const struct probe_ask *a);
 void line_close(void *arg, pool_handle id);

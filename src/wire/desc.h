@@ -126,7 +126,7 @@ struct desc *desc_keep(const struct desc *d) must_check;
 size_t desc_kept_bytes(const struct desc *d); /* how many bytes such a copy has */
 void desc_copy(struct desc *dst, const struct desc *kept);
 bool desc_eq(const struct desc *a, const struct desc *b); /* byte for byte; each may be a kept one */
-struct desc *desc_drop(struct desc *kept); /* wipes and frees; NULL */
+struct desc *desc_drop(struct desc *kept);                /* wipes and frees; NULL */
 /* The codec of that kind (and clock, 0 = any); NULL if absent. */
 const struct desc_codec *desc_codec_find(const struct desc_audio *a, enum codec_kind kind,
                                          uint32_t clock_hz);
@@ -143,5 +143,7 @@ struct desc_frag {
   uint8_t n_candidates;
   struct desc_candidate candidates[DESC_CANDIDATES_MAX];
 };
+/* 0, -E2BIG or -EBADMSG with rule and line in *fault. */
 int desc_frag_parse(struct desc_frag *ret, struct slice text, struct desc_fault *fault) must_check;
+/* 0, -ENOSPC or -EINVAL (it has bytes that no line may have). */
 int desc_frag_write(const struct desc_frag *f, char *dst, size_t dst_bytes, size_t *ret_n) must_check;

@@ -2,6 +2,7 @@
  * Units of floor 0. */
 #include "base/addr.h"
 #include "base/hmac.h"
+#include "base/keyfile.h"
 #include "base/loop.h"
 #include "base/map.h"
 #include "base/mbox.h"
@@ -12,7 +13,9 @@
 #include "base/zrun.h"
 
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 Test(slice, numbers_are_strict) {
   uint64_t v;
@@ -234,4 +237,38 @@ Test(zrun, zeros_cost_nothing) {
   own_mem uint8_t *packed = zrun_pack(from, sizeof(from), &packed_bytes);
   cr_assert(packed);
   cr_assert_lt(packed_bytes, 24);
+}
+
+/* Files with a secret ----------------------------------------------------------------------------------
+ */
+
+static void key_paths(char dir[32], char file[64], char link[64]) {
+  strcpy(dir, "/tmp/keyfile.XXXXXX");
+  cr_assert_not_null(mkdtemp(dir));
+  snprintf(file, 64, "%s/key", dir);
+  snprintf(link, 64, "%s/link", dir);
+}
+
+Test(keyfile, comes_back_and_is_its_owner_s) {
+  char dir[32], file[64], link[64], text[8];
+  size_t n;
+  key_paths(dir, file, link);
+  cr_assert_eq(keyfile_read(file, 0, text, sizeof(text), &n), -ENOENT);
+  cr_assert_eq(keyfile_write(file, "one", 3), 0);
+  cr_assert_eq(keyfile_write(file, "second one", 10), 0, "in place of what is there");
+  cr_assert_eq(keyfile_read(file, 0, text, sizeof(text), &n), 0);
+  cr_assert(n == 7 && !strcmp(text, "second "), "what fits");
+  cr_assert_eq(symlink(file, link), 0);
+  cr_assert_eq(keyfile_read(link, 0, text, sizeof(text), &n), 0);
+  cr_assert_eq(keyfile_read(link, O_NOFOLLOW, text, sizeof(text), &n), -ELOOP);
+  cr_assert_eq(chmod(file, 0640), 0);
+  cr_assert_eq(keyfile_read(file, 0, text, sizeof(text), &n), -EPERM);
+  cr_assert(n == 0 && !text[0]);
+  cr_assert_eq(keyfile_read(dir, 0, text, sizeof(text), &n), -EPERM, "a folder");
+  unlink(link);
+  unlink(file);
+  cr_assert_eq(mkfifo(file, 0600), 0);
+  cr_assert_eq(keyfile_read(file, 0, text, sizeof(text), &n), -EPERM, "a pipe is not waited for");
+  unlink(file);
+  cr_assert_eq(rmdir(dir), 0, "nothing half is left");
 }
