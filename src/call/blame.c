@@ -154,6 +154,7 @@ static void put_odd(const struct leg *l, const struct mset_facts *f, uint64_t fr
   ret->payload_type = o->payload_type;
   ret->is_fingerprint_wrong = o->is_misfit != 0;
   ret->key_bad = o->bad_run;
+  ret->key_plain = o->plain;
   ret->key_good = (uint32_t)f->rx.packets;
   ret->key_failures = (uint32_t)f->rx.auth_failures;
   ret->bad_ms = since_ms(o->bad_since_us, from_us);

@@ -95,6 +95,11 @@ static void add(struct desc_audio *ret, const struct row *r, uint8_t pt) {
   snprintf(c->fmtp, sizeof(c->fmtp), "%s", r->fmtp);
 }
 
+/* Where digits are tones, telephone-event would be agreed and never sent. */
+static bool has_events(const struct ability *a) {
+  return a->kind != LEG_TRUNK || !a->trunk || a->trunk->dtmf != DTMF_INBAND;
+}
+
 void codecs_offer(const struct ability *a, struct desc_audio *ret) {
   uint8_t kinds[SPEECH_MAX];
   unsigned n = served(a, kinds);
@@ -104,8 +109,9 @@ void codecs_offer(const struct ability *a, struct desc_audio *ret) {
     is_wide = is_wide || kinds[i] == CODEC_OPUS;
     add(ret, r, r->pt);
   }
-  add(ret, row_of(CODEC_TELEV, CLOCK_HZ), EVENT_PT);
-  if (is_wide)
+  if (has_events(a))
+    add(ret, row_of(CODEC_TELEV, CLOCK_HZ), EVENT_PT);
+  if (is_wide && has_events(a))
     add(ret, row_of(CODEC_TELEV, WIDE_CLOCK_HZ), WIDE_EVENT_PT);
   if (a->kind == LEG_TRUNK)
     add(ret, row_of(CODEC_CN, CLOCK_HZ), NOISE_PT);
@@ -133,7 +139,8 @@ void codecs_answer(const struct ability *a, const struct desc_audio *offer, stru
   else
     for (unsigned i = 0; i < n; i++)
       keep_kind(offer, kinds[i], ret);
-  keep_kind(offer, CODEC_TELEV, ret);
+  if (has_events(a))
+    keep_kind(offer, CODEC_TELEV, ret);
   if (a->kind == LEG_TRUNK)
     keep_kind(offer, CODEC_CN, ret);
 }

@@ -46,7 +46,7 @@ struct probe_word {
   const struct desc *desc; /* NULL: none */
   const char *why;         /* what is wrong with the description or the route; NULL: nothing */
   bool is_bad_route, is_bad_contact; /* why is about Contact or Record-Route; about Contact */
-  bool has_tag;            /* has_tag: To has one */
+  bool has_tag;                      /* has_tag: To has one */
   const char *phrase, *allow, *supported, *contact, *agent, *warning;
   const char *transport;           /* of the Contact's URI; NULL: it names none */
   int64_t date_s;                  /* Date, since 1970; 0: none */
@@ -85,6 +85,7 @@ struct probe_seat {
 struct probe_tls {
   bool is_connected, is_up;   /* the TCP connection; the handshake as our policy wants it */
   bool is_trusted, is_named;  /* a chain to our roots; and the name that we meant is in it */
+  bool is_weak, is_unfit;     /* why it is not trusted: a key too short; not for servers */
   bool wants_cert, took_cert; /* it asked for a certificate; and went on when it had ours */
   char protocol[16], cipher[64], error[128], subject[128], issuer[128], names[256];
   int64_t begin_s, end_s;  /* of the peer's certificate; 0: none seen */

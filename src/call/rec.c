@@ -29,6 +29,7 @@ static void add_odd(struct mset_odd *to, const struct mset_odd *o) {
   *to = *o;
   to->wrong_port += was.wrong_port;
   to->bad_payload += was.bad_payload;
+  to->plain += was.plain;
   to->is_misfit |= was.is_misfit;
   to->first_us = was.first_us ? was.first_us : o->first_us;
   to->heard_us = o->heard_us ? o->heard_us : was.heard_us;

@@ -291,9 +291,24 @@ static uint64_t packets_now(const struct run *r) {
   return testleg_facts(r->leg, &f) ? f.rx.packets : 0;
 }
 
+/* How long nothing came, once something had. */
+static void gap_watch(struct run *r) {
+  uint64_t packets = packets_now(r);
+  if (!r->flow_us || packets != r->flow_packets) {
+    r->flow_packets = packets;
+    r->flow_us = packets ? r->now_us : 0;
+  }
+  r->call->stop_ms = r->flow_us ? (uint32_t)((r->now_us - r->flow_us) / 1000) : 0;
+  if (r->call->stop_ms > r->call->gap_ms)
+    r->call->gap_ms = r->call->stop_ms;
+}
+
 static bool step_talk(struct run *r, bool is_first) {
   if (is_first)
     (void)!testleg_tone(r->leg, true);
+  if (is_first)
+    r->flow_us = 0;
+  gap_watch(r);
   if (r->call->silent_ms == DOCTOR_NEVER && packets_now(r) > r->call->early_packets)
     r->call->silent_ms = run_step_ms(r);
   struct mset_facts now;
@@ -436,6 +451,10 @@ static void talk_end(struct run *r) {
   r->call->talk.remote_lost = now.remote_lost;
   r->call->talk.tx.packets = now.tx.packets;
   r->call->talk.rtt_us = now.rtt_us ? now.rtt_us : r->call->talk.rtt_us;
+  if (now.odd.bad_payload > r->call->talk.odd.bad_payload) {
+    r->call->odd_digits = now.odd.bad_payload - r->call->talk.odd.bad_payload;
+    r->call->odd_type = now.odd.payload_type;
+  }
   if (!r->call->talk.mos_rx_centi)
     r->call->talk.mos_rx_centi = now.mos_rx_centi;
 }
@@ -542,7 +561,7 @@ void act_begin(struct run *r) {
 static bool is_too_short(const struct run *r) {
   const struct call_facts *c = r->call;
   return r->act == ACT_CALLS + CALL_BASE && !r->raised_s && c->invite.is_over && !c->invite.is_own &&
-         c->invite.status == 422 && c->min_s > c->asked_s;
+         c->invite.status == 422 && c->min_s > c->asked_s && c->min_s <= DOCTOR_TIMER_MOST_S;
 }
 
 static void raise_timer(struct run *r) {

@@ -5,7 +5,7 @@
 #include "call/call.h"
 #include "doctor/quiet.h"
 
-enum { DOCTOR_TEXT_BYTES = 160, DOCTOR_NEVER = 0xffffffffu };
+enum { DOCTOR_TEXT_BYTES = 160, DOCTOR_NEVER = 0xffffffffu, DOCTOR_TIMER_MOST_S = 86400 };
 
 /* What became of one request of ours. */
 struct said {
@@ -59,6 +59,9 @@ struct call_facts {
   uint32_t expires_s, min_s;
   int q850;
   bool has_talk;
+  uint32_t gap_ms, stop_ms; /* without a packet in the talk: the longest; at its end */
+  uint32_t odd_digits;      /* packets of odd_type that came for digits, which was not agreed */
+  uint8_t odd_type;
   uint32_t talk_ms, silent_ms; /* silent_ms: from the answer to the first packet; DOCTOR_NEVER */
   struct mset_facts talk;      /* at the end of the time of talk */
   struct quiet quiet;          /* of what was heard in it */

@@ -16,6 +16,8 @@ bool call_is_placed(const struct doctor_facts *f, enum test_call which, struct f
 /* The first call's answer cannot stand, or its Contact leads nowhere: that is told once. */
 bool call_is_misfit(const struct doctor_facts *f);
 bool contact_is_bad(const struct doctor_facts *f);
+/* Its sound had come, and ended before the talk did. */
+bool sound_has_stopped(const struct call_facts *c);
 /* A request within the call: answered with 2xx, or refused, or silence; not asked is skipped. */
 void said_judge(const struct doctor_facts *f, const struct said *s, const char *what, const char *advice,
                 struct finding *r);

@@ -75,13 +75,13 @@ static const char *contact_fault(const struct doctor_facts *f) {
     return "there is none";
   if (c->is_bad_contact)
     return "it is no peer of the trunk";
-  if (is_deaf(c))
-    return "nothing that was sent there within the call was answered";
   if (is_ip && addr_is_any(&literal))
     return "nobody has that address";
   if (c->transport[0] && transport < COUNT_OF(words) &&
       strcasecmp(c->transport, words[transport]) != 0 && !(c->by_stream && transport == TRANSPORT_UDP))
     return "it names another transport than the call has";
+  if (is_deaf(c))
+    return "nothing that was sent there within the call was answered";
   return NULL;
 }
 bool contact_is_bad(const struct doctor_facts *f) { return contact_fault(f) != NULL; }
@@ -106,6 +106,9 @@ void judge_answered(const struct doctor_facts *f, struct finding *r) {
   else if (c->invite.is_own || !c->invite.is_over)
     FAIL(r, "The peer is silent: look at routes, and whether it knows our address.",
          "no final answer to the INVITE");
+  else if (c->invite.status == 422 && c->min_s > DOCTOR_TIMER_MOST_S)
+    FAIL(r, "A day is the most that trunks[].session_timer_s can be; 0 asks for no timer.",
+         "422: it takes no session timer below %u s", c->min_s);
   else
     FAIL(r,
          "Look at the number in trunks[].doctor.number, its form (trunks[].numbers), and our rights "

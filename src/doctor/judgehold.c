@@ -45,6 +45,11 @@ static enum form_fault form_fault(const struct call_facts *c, enum form form) {
   return c->talk.rx.packets && h->resume.is_over && !h->packets_resumed ? FORM_MUTE : FORM_WELL;
 }
 
+/* Nothing came after the form before it either. */
+static bool is_mute_before(const struct call_facts *c, enum form form) {
+  return form > 0 && form_fault(c, (enum form)(form - 1)) == FORM_MUTE;
+}
+
 static void form_fail(const struct form_facts *h, enum form form, enum form_fault fault,
                       struct finding *r) {
   static const char *const offered[FORM_COUNT_] = {
@@ -77,6 +82,10 @@ static void form_judge(const struct doctor_facts *f, enum form form, bool may_be
     ABSENT(r, "", "refused with %d", h->said.status);
   else if (fault != FORM_WELL && !c->has_tag)
     SKIP(r, "without a tag nothing within the call is known as such: see to_tag");
+  else if (fault == FORM_MUTE && sound_has_stopped(c))
+    SKIP(r, "taken, and resumed; no sound came before it either: see rtp_in");
+  else if (fault == FORM_MUTE && is_mute_before(c, form))
+    SKIP(r, "taken, and resumed; no sound came since an earlier hold: see there");
   else if (may_be_absent && fault != FORM_WELL && fault == form_fault(c, FORM_SENDONLY))
     SKIP(r, "as with sendonly: see there");
   else if (!h->said.is_asked || fault == FORM_REFUSED || fault == FORM_SILENT)

@@ -15,6 +15,10 @@ enum {
   DEAD_AIR_MS = 1000,
   QUIET_LEAST = 3, /* samples of 200 ms */
   QUIET_CHANGES = 3,
+  ORDER_PERMILLE = 20,
+  GAP_MS = 1200,         /* figures come five times a second, and some late */
+  DRIFT_PPM = 30000,     /* what is heard of it */
+  DRIFT_SEEN_PPM = 8000, /* no clock is that wrong; but what packets waited for is in it */
 };
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
@@ -23,10 +27,24 @@ static bool has_sound(const struct call_facts *c) {
   return c->has_talk && c->talk.rx.packets >= PACKETS_FEW;
 }
 
+bool sound_has_stopped(const struct call_facts *c) { return c->has_talk && c->stop_ms > GAP_MS; }
+
 /* Most of what came had a payload type that was not agreed: nobody hears it. */
 static bool is_misfit(const struct call_facts *c) {
   return c->has_talk && c->talk.odd.bad_payload > PACKETS_FEW &&
          c->talk.odd.bad_payload * UINT64_C(2) > c->talk.rx.packets;
+}
+
+/* It agreed to SRTP, and what comes has the length of plain RTP. */
+static bool is_plain(const struct call_facts *c) {
+  uint64_t bad = c->talk.rx.auth_failures;
+  return c->has_talk && c->talk.odd.plain > PACKETS_FEW && c->talk.odd.plain >= bad - bad / 4;
+}
+
+/* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was.
+ */
+static uint32_t jitter_ms(const struct mset_way *w) {
+  return (w->max_jitter_us / 1000 > BURST_JITTER_MS ? w->max_jitter_us : w->jitter_us) / 1000;
 }
 
 static bool sound_is_there(const struct doctor_facts *f, struct finding *r) {
@@ -48,12 +66,36 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "Its answer has to name the payload type that it sends.",
          "%u packets of payload type %u, which was not agreed", c->talk.odd.bad_payload,
          c->talk.odd.payload_type);
+  else if (c->has_answer && (c->direction == DIR_RECV || c->direction == DIR_INACTIVE))
+    FAIL(r, "It was offered sendrecv, and has to say so if it is to be heard.",
+         "its answer says %s: no sound of it is due",
+         c->direction == DIR_RECV ? "recvonly" : "inactive");
+  else if (has_sound(c) && f->trunk->doctor.echo && c->gap_ms > GAP_MS && c->stop_ms < GAP_MS &&
+           jitter_ms(rx) <= JITTER_MS)
+    FAIL(r, "Our tone had no pause: ask what its media path waited for.",
+         "no packet for %u ms in the midst of it", c->gap_ms);
+  else if (has_sound(c) && f->trunk->doctor.echo && sound_has_stopped(c))
+    FAIL(r, "Our tone went on: ask what its media path, or its number, did then.",
+         "it stopped %u ms after the answer, and did not come back", c->talk_ms - c->stop_ms);
+  else if (has_sound(c) && sound_has_stopped(c))
+    PASS_BUT(r, "Well if the number says no more, and suppresses silence.",
+             "%llu packets, none after %u ms", (unsigned long long)rx->packets, c->talk_ms - c->stop_ms);
   else if (has_sound(c))
     PASS(r, "%llu packets in %u ms", (unsigned long long)rx->packets, c->talk_ms);
+  else if (!strncmp(c->rtp_at, "0.0.0.0:", 8))
+    FAIL(r, "Its answer puts the call on hold at once: it has to name where its sound comes from.",
+         "its answer says 0.0.0.0");
   else if (rx->wrong_source)
     FAIL(r, "trunks[].media_sources has to name where its sound comes from.",
          "%llu packets from elsewhere than the description says (%s)",
          (unsigned long long)rx->wrong_source, c->rtp_at);
+  else if (is_plain(c))
+    FAIL(r, "Its answer has keys that it does not seal with: switch SRTP on where its media come from.",
+         "%u packets of plain RTP, though SRTP was agreed", c->talk.odd.plain);
+  else if (rx->auth_failures && c->mki_bytes)
+    FAIL(r, "What its key says has to stand in each packet: ask it to send keys without an MKI.",
+         "%llu packets with a wrong tag, or without the identifier (MKI) that its key names",
+         (unsigned long long)rx->auth_failures);
   else if (rx->auth_failures)
     FAIL(r, "The keys in its answer are not those that it sends with: ask for its SRTP settings.",
          "%llu packets with a wrong tag", (unsigned long long)rx->auth_failures);
@@ -71,6 +113,11 @@ void judge_rtp_out(const struct doctor_facts *f, struct finding *r) {
   const struct call_facts *c = base_of(f);
   if (!call_is_there(f, CALL_BASE, r))
     return;
+  if (c->has_answer && c->fits && c->direction == DIR_SEND) {
+    FAIL(r, "It was offered sendrecv, and has to say so if our callers are to be heard there.",
+         "its answer says sendonly: it takes no sound of ours");
+    return;
+  }
   uint64_t sent = c->talk.tx.packets, lost = c->talk.remote_lost;
   if (sent && lost <= sent && lost * 1000 > sent * LOST_THERE_PERMILLE)
     FAIL(r, "Look for a full link or a wrong duplex on the way there, and at its firewall.",
@@ -149,10 +196,20 @@ void judge_loss(const struct doctor_facts *f, struct finding *r) {
          (unsigned long long)(w->packets + w->lost));
 }
 
-/* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was.
- */
-static uint32_t jitter_ms(const struct mset_way *w) {
-  return (w->max_jitter_us / 1000 > BURST_JITTER_MS ? w->max_jitter_us : w->jitter_us) / 1000;
+void judge_order(const struct doctor_facts *f, struct finding *r) {
+  if (!sound_is_there(f, r))
+    return;
+  const struct mset_way *w = &base_of(f)->talk.rx;
+  uint64_t twice = w->duplicate + w->replays, after = w->reordered + w->late;
+  if (twice > PACKETS_FEW && twice * 1000 > w->packets * ORDER_PERMILLE)
+    FAIL(r, "Look for a loop, a mirror or two active links on the way: each packet has to come once.",
+         "%llu packets came twice, of %llu", (unsigned long long)twice, (unsigned long long)w->packets);
+  else if (after > PACKETS_FEW && after * 1000 > w->packets * ORDER_PERMILLE)
+    FAIL(r, "Look for links that share the load packet by packet: each call needs one way.",
+         "%llu packets came after later ones, of %llu", (unsigned long long)after,
+         (unsigned long long)w->packets);
+  else
+    PASS(r, "%llu twice, %llu out of order", (unsigned long long)twice, (unsigned long long)after);
 }
 
 void judge_jitter(const struct doctor_facts *f, struct finding *r) {
@@ -163,6 +220,27 @@ void judge_jitter(const struct doctor_facts *f, struct finding *r) {
     FAIL(r, "Packets come unevenly: look for queues on the way (DSCP is media.dscp).", "%u ms", ms);
   else
     PASS(r, "%u ms", ms);
+}
+
+void judge_rtp_clock(const struct doctor_facts *f, struct finding *r) {
+  if (!sound_is_there(f, r))
+    return;
+  int32_t ppm = base_of(f)->talk.drift_ppm;
+  uint32_t off = ppm < 0 ? (uint32_t)-ppm : (uint32_t)ppm;
+  const char *how = ppm < 0 ? "fast" : "slow";
+  if (!ppm)
+    SKIP(r, "its sound was too short to tell");
+  else if (jitter_ms(&base_of(f)->talk.rx) > JITTER_MS)
+    SKIP(r, "packets come too unevenly to tell: see jitter");
+  else if (off > DRIFT_PPM)
+    FAIL(r,
+         "They have to count its codec's clock (8000 in a second): players stretch the sound or cut it.",
+         "they run %u.%u %% too %s", off / 10000, off / 1000 % 10, how);
+  else if (off > DRIFT_SEEN_PPM)
+    PASS_BUT(r, "If that is so in each run, ask for its clock: buffers run full or empty in long calls.",
+             "about %u.%u %% too %s", off / 10000, off / 1000 % 10, how);
+  else
+    PASS(r, "within %u.%u %%", (off + 999) / 10000, (off + 999) / 1000 % 10);
 }
 
 void judge_round_trip(const struct doctor_facts *f, struct finding *r) {
@@ -293,10 +371,16 @@ void judge_dtmf_echo(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "the test number does not echo (trunks[].doctor.echo)");
   else if (!c->sent_digits)
     SKIP(r, "no digits could be sent");
+  else if (c->direction != DIR_SENDRECV)
+    SKIP(r, "its answer is not sendrecv: see rtp_in or rtp_out");
   else if (!c->has_event)
     SKIP(r, "no telephone-event was agreed");
   else if (!strcmp(c->digits_sent, c->digits_back))
     PASS(r, "%s, all of them", c->digits_back);
+  else if (c->odd_digits)
+    FAIL(r, "Digits have to come by the payload type of our description.",
+         "%s was sent; %u packets of payload type %u came back, which was not agreed", c->digits_sent,
+         c->odd_digits, c->odd_type);
   else
     FAIL(r, "Ask whether telephone-events pass through; else set trunks[].dtmf: info or inband.",
          "%s was sent, %s came back", c->digits_sent, c->digits_back[0] ? c->digits_back : "nothing");
@@ -330,6 +414,8 @@ void judge_dtmf_inband(const struct doctor_facts *f, struct finding *r) {
     SKIP(r, "no digits could be sent");
   else if (!has_sound(base_of(f)))
     SKIP(r, "no sound comes in any call");
+  else if (c->direction != DIR_SENDRECV)
+    SKIP(r, "its answer is not sendrecv: see rtp_in or rtp_out");
   else if (!strcmp(c->digits_sent, c->digits_back))
     PASS(r, "%s, all of them", c->digits_back);
   else if (f->trunk->dtmf == DTMF_INBAND)
@@ -364,7 +450,8 @@ static void alone(const struct doctor_facts *f, enum test_call which, const char
   else if (c->direction == DIR_INACTIVE || c->direction == DIR_RECV || !c->has_talk)
     SKIP(r, "taken; but the number sends nothing");
   else if (!c->talk.rx.packets && c->talk.rx.auth_failures && has_sound(base_of(f)))
-    FAIL(r, advice, "%llu packets with a wrong tag", (unsigned long long)c->talk.rx.auth_failures);
+    FAIL(r, advice, is_plain(c) ? "%llu packets of plain RTP" : "%llu packets with a wrong tag",
+         (unsigned long long)c->talk.rx.auth_failures);
   else if (!c->talk.rx.packets && !has_sound(base_of(f)))
     SKIP(r, "taken; no sound comes in any call");
   else if (!c->talk.rx.packets && base_of(f)->silent_ms > DEAD_AIR_MS)

@@ -161,6 +161,11 @@ void judge_tls_chain(const struct doctor_facts *f, struct finding *r) {
     PASS(r, "%s, issued by %s", t->subject, t->issuer);
   else if (is_expired(t, (int64_t)(f->now_wall_ms / 1000)))
     SKIP(r, "out of date, see there; issued by %s", t->issuer);
+  else if (t->is_weak || t->is_unfit)
+    FAIL(r,
+         t->is_weak ? "It needs a certificate with a longer key: RSA of 2048 bits, or P-256."
+                    : "It needs a certificate whose extended key usage has serverAuth.",
+         "%s; issued by %s", t->error, t->issuer);
   else
     FAIL(r, "Add the issuer's root to the listener's ca file, or ask the peer to send its whole chain.",
          "%s; issued by %s", t->error, t->issuer);

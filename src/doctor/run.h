@@ -45,9 +45,9 @@ struct run {
   bool has_ours;           /* ours is there */
   enum form form;
   bool is_resuming;
-  uint64_t packets_mark;
-  uint64_t n_versions; /* of our descriptions in this call */
-  uint32_t raised_s;   /* the peer's Min-SE, taken after its 422; 0: ours will do */
+  uint64_t packets_mark, flow_packets, flow_us; /* flow: of the last packet of the talk that was seen */
+  uint64_t n_versions;                          /* of our descriptions in this call */
+  uint32_t raised_s; /* the peer's Min-SE, taken after its 422; 0: ours will do */
 };
 
 /* conf and wall are those of its begin. Nothing is sent before the first tick. 0, -ENOENT (no such

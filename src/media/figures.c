@@ -17,6 +17,13 @@ static void add_strm(struct mset_way *way, const struct strm *t, bool is_live) {
     way->max_jitter_us = t->max_jitter_us;
 }
 
+static const struct strm *live_strm(const struct session *s) {
+  for (unsigned i = 0; i < s->n_strms; i++)
+    if (s->strms[i].is_used && s->strms[i].ssrc == s->last_ssrc)
+      return &s->strms[i];
+  return NULL;
+}
+
 static void add_odd(const struct session *s, struct mset_odd *ret) {
   *ret = s->odd;
   ret->bad_run = s->bad_run;
@@ -108,6 +115,8 @@ void session_facts(const struct session *s, struct mset_facts *ret) {
   add_report(&s->report, remote_jitter_us(s), ret);
   add_quality(s, ret);
   add_odd(s, &ret->odd);
+  const struct strm *t = live_strm(s);
+  ret->drift_ppm = t ? strm_drift_ppm(t) : 0;
   add_ends(s, ret);
 }
 
@@ -117,13 +126,6 @@ static void add_totals(struct quality_in *in, const struct strm *t) {
   in->packets += t->packets;
   in->lost += t->burst.lost;
   in->runs += t->burst.runs;
-}
-
-static const struct strm *live_strm(const struct session *s) {
-  for (unsigned i = 0; i < s->n_strms; i++)
-    if (s->strms[i].is_used && s->strms[i].ssrc == s->last_ssrc)
-      return &s->strms[i];
-  return NULL;
 }
 
 static uint32_t frame_ms(struct session *s) {

@@ -31,15 +31,25 @@ static enum drop nobody(struct session *s, const struct packet *p) {
   return DROP_NO_KEYS;
 }
 
-static void count_unverified(struct session *s) {
+/* G.711 or G.722 by their static payload types, in whole tens of milliseconds: SRTP would be longer by
+ * its tag, of 4, 10 or 16 bytes. Of other codecs the length tells nothing. */
+static bool is_plain(const struct packet *p) {
+  enum { TEN_MS_BYTES = 80, PT_PCMU = 0, PT_PCMA = 8, PT_G722 = 9 };
+  struct rtp r;
+  return rtp_parse(&r, p->bytes, p->n) && (r.pt == PT_PCMU || r.pt == PT_PCMA || r.pt == PT_G722) &&
+         r.payload_bytes && r.payload_bytes % TEN_MS_BYTES == 0;
+}
+
+static void count_unverified(struct session *s, const struct packet *p, bool is_rtcp) {
   s->rx.auth_failures++;
   if (!s->bad_run++)
     s->odd.bad_since_us = s->w->now_us;
+  s->odd.plain += !is_rtcp && is_plain(p);
 }
 
-static enum drop count_refused(struct session *s, enum drop d) {
-  if (d == DROP_AUTH)
-    count_unverified(s);
+static enum drop count_refused(struct session *s, const struct packet *p, bool is_rtcp, enum drop d) {
+  if (d == DROP_AUTH || d == DROP_MKI)
+    count_unverified(s, p, is_rtcp);
   else if (d == DROP_REPLAY)
     s->rx.replays++;
   else
@@ -72,7 +82,7 @@ static enum drop open_any(struct session *s, struct packet *p, bool is_rtcp, str
   enum drop d = try_any(s, p, is_rtcp, first, ret);
   if (d == DROP_NO_KEYS)
     return nobody(s, p);
-  return d ? count_refused(s, d) : DROP_NONE;
+  return d ? count_refused(s, p, is_rtcp, d) : DROP_NONE;
 }
 
 /* Streams ----------------------------------------------------------------------------------------- */
@@ -295,5 +305,5 @@ enum drop session_input_first(struct session *const *list, unsigned n, struct pa
       whose = i;
     }
   }
-  return told(list[whose], p, bytes, is_rtcp, count_refused(list[whose], worst));
+  return told(list[whose], p, bytes, is_rtcp, count_refused(list[whose], p, is_rtcp, worst));
 }

@@ -85,8 +85,11 @@ static void measure_jitter(struct strm *s, uint32_t ts, bool marker, uint64_t no
   s->transit = transit;
   if (!s->has_transit || llabs(d) > (marker ? hz * STRM_TALK_MS / 1000 : hz * TRANSIT_JUMP_S)) {
     s->has_transit = true;
+    s->clock_ms = (uint32_t)(now_us / 1000);
+    s->drift = 0;
     return;
   }
+  s->drift += (int32_t)d;
   s->jitter_q4 += (uint32_t)(llabs(d) - ((s->jitter_q4 + 8) >> 4));
   uint32_t us = strm_jitter_us(s);
   if (us > s->max_jitter_us)
@@ -126,6 +129,15 @@ uint64_t strm_lost(const struct strm *s) {
 
 uint32_t strm_jitter_us(const struct strm *s) {
   return s->clock_hz ? (uint32_t)((uint64_t)(s->jitter_q4 >> 4) * 1000000u / s->clock_hz) : 0;
+}
+
+int32_t strm_drift_ppm(const struct strm *s) {
+  enum { LEAST_MS = 3000, MOST_PPM = 2000000000 };
+  uint32_t ms = (uint32_t)(s->heard_us / 1000) - s->clock_ms;
+  if (!s->has_transit || ms < LEAST_MS || !s->clock_hz)
+    return 0;
+  double ppm = (double)s->drift * 1e9 / ((double)s->clock_hz * (double)ms);
+  return ppm > MOST_PPM ? MOST_PPM : ppm < -MOST_PPM ? -MOST_PPM : (int32_t)ppm;
 }
 
 void strm_sender_report(struct strm *s, const struct rtcp_sender *r, uint64_t now_us) {

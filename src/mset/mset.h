@@ -10,7 +10,7 @@
 #include "wire/srtpkey.h"
 
 enum {
-  MSET_VERSION = 6,
+  MSET_VERSION = 7,
   MSET_REMOTES_MAX = 8, /* of one session: early dialogs, addresses, keys */
   MSET_CODECS_MAX = 8,
   MSET_SOURCES_MAX = 8,
@@ -334,14 +334,15 @@ struct mset_xr { /* the peer's last VoIP metrics about what we send, as they cam
 };
 struct mset_odd { /* what came and was of no use, and when what was came: for whoever asks why. Nothing
                     of strangers is proven. Times are CLOCK_MONOTONIC, 0: never */
-  struct addr stranger;                  /* the last source that may not send here */
-  uint32_t wrong_port;                   /* media packets at stray_port, which is not for them */
-  uint32_t bad_payload;                  /* verified packets of a payload type that was not negotiated */
-  uint32_t bad_run;                      /* packets that did not verify, since the last one that did */
-  uint8_t payload_type, is_misfit;       /* of bad_payload, the last; is_misfit: DTLS showed another
-                                            certificate than described */
-  uint16_t stray_port;                   /* the last one: that of reports, or one beside ours */
-  uint64_t bad_since_us;                 /* when bad_run began */
+  struct addr stranger;            /* the last source that may not send here */
+  uint32_t wrong_port;             /* media packets at stray_port, which is not for them */
+  uint32_t bad_payload;            /* verified packets of a payload type that was not negotiated */
+  uint32_t bad_run;                /* packets that did not verify, since the last one that did */
+  uint8_t payload_type, is_misfit; /* of bad_payload, the last; is_misfit: DTLS showed another
+                                      certificate than described */
+  uint16_t stray_port;             /* the last one: that of reports, or one beside ours */
+  uint32_t plain;                  /* packets that did not verify, and have the length of plain RTP */
+  uint64_t bad_since_us;           /* when bad_run began */
   uint64_t first_us, heard_us, sound_us; /* verified packets; sound_us: louder than silence */
 };
 struct mset_facts {
@@ -356,9 +357,12 @@ struct mset_facts {
   uint8_t level_rx_dbov,
       level_tx_dbov; /* below overload, 0-127, as header extensions say; 255 unknown */
   uint8_t pad[2];
+  int32_t drift_ppm; /* by how much timestamps run slower than time, of the source heard last */
+  uint32_t more_pad;
   uint32_t nacks, picture_losses, byes; /* what the peer's RTCP had of these */
   uint32_t silent_ms;                   /* silent_ms sums up one-way silence of this peer. */
-  uint64_t unheard_us; /* since when nothing of ours comes there, by its reports, CLOCK_MONOTONIC; 0: it does */
+  uint64_t unheard_us; /* since when nothing of ours comes there, by its reports, CLOCK_MONOTONIC; 0: it
+                          does */
   uint64_t discarded;  /* of what came: too late for our jitter buffer, where this leg is decoded */
   struct mset_xr xr;
   struct mset_odd odd;
@@ -367,7 +371,7 @@ struct mset_facts {
  * how many packets went no further, by enum drop of flow. Read with relaxed atomics. */
 enum {
   MSET_COUNTS_MAX = 64,
-  MSET_COUNT_DSP = MSET_COUNTS_MAX - 1, /* no counter: how full transcoding is, of 1,000 */
+  MSET_COUNT_DSP = MSET_COUNTS_MAX - 1,     /* no counter: how full transcoding is, of 1,000 */
   MSET_COUNT_HEADERS = MSET_COUNTS_MAX - 2, /* headers of traced packets that found no room */
 };
 struct mset_ended { /* the reply to END, and the event when a session ended by itself */

@@ -83,6 +83,15 @@ static bool is_deaf(const struct why_view *v) {
 
 static bool is_srtp_bad(const struct why_view *v) { return v->f->is_answered && v->l->key_bad >= FEW; }
 
+/* All but those whose length tells nothing: digits, comfort noise, reports. Some packets before the
+ * keys are known harm nobody. */
+static bool is_srtp_plain(const struct why_view *v) {
+  const struct why_leg *l = v->l;
+  bool is_heard = !is_srtp_bad(v) && !is_deaf(v) && l->dumb_ms < DEAF_MS;
+  return v->f->is_answered && l->key_plain >= FEW && !is_heard &&
+         l->key_plain >= l->key_failures - l->key_failures / 4;
+}
+
 static bool is_srtp_reinvite(const struct why_view *v) {
   return is_srtp_bad(v) && v->l->key_reinvite > 0;
 }

@@ -105,6 +105,7 @@ struct why_leg {
   uint32_t key_reinvite;      /* the re-INVITE that brought the last ones, 0: the first description */
   uint32_t key_good, key_bad; /* packets that verified; that did not, since the last one that did */
   uint32_t key_failures;      /* that did not, in all */
+  uint32_t key_plain;         /* of these, those that have the length of plain RTP */
   uint32_t bad_ms;            /* when the first of key_bad came */
   uint32_t first_ms, last_ms; /* when its first and last packet came; 0 with rx.packets 0 */
   bool has_level;

@@ -109,6 +109,7 @@ NUMBER(reinvite, v->l->key_reinvite)
 NUMBER(bad, v->l->key_bad)
 NUMBER(good, v->l->key_good)
 NUMBER(failures, v->l->key_failures)
+NUMBER(plain, v->l->key_plain)
 NUMBER(stray, v->l->stray_port)
 NUMBER(port, v->l->our_port)
 NUMBER(strangers, v->l->wrong_source)
@@ -155,15 +156,15 @@ static const struct {
   const char *word;
   void (*add)(const struct why_view *v, struct text *t);
 } words[] = {
-    ROW(who),       ROW(who_sound), ROW(at),       ROW(last),       ROW(first),  ROW(dumb),
-    ROW(loss),      ROW(sound),     ROW(mos),      ROW(way),        ROW(detail), ROW(detail_colon),
-    ROW(demoted),   ROW(tries),     ROW(target),   ROW(status),     ROW(n),      ROW(status_last),
-    ROW(reinvite),  ROW(bad),       ROW(good),     ROW(candidates), ROW(stray),  ROW(port),
-    ROW(pt),        ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),    ROW(rule),
-    ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),   ROW(loss_there),
-    ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),   ROW(mic),
-    ROW(concealed), ROW(failures),  ROW(statuses), ROW(unheard),
-    ROW(mos_there), ROW(jitter_there), ROW(too_late),
+    ROW(who),       ROW(who_sound), ROW(at),       ROW(last),       ROW(first),     ROW(dumb),
+    ROW(loss),      ROW(sound),     ROW(mos),      ROW(way),        ROW(detail),    ROW(detail_colon),
+    ROW(demoted),   ROW(tries),     ROW(target),   ROW(status),     ROW(n),         ROW(status_last),
+    ROW(reinvite),  ROW(bad),       ROW(good),     ROW(candidates), ROW(stray),     ROW(port),
+    ROW(pt),        ROW(strangers), ROW(unknown),  ROW(jitter),     ROW(rtt),       ROW(rule),
+    ROW(reason),    ROW(said),      ROW(stranger), ROW(codec),      ROW(took),      ROW(loss_there),
+    ROW(bad_at),    ROW(received),  ROW(ptime),    ROW(agreed),     ROW(q850),      ROW(mic),
+    ROW(concealed), ROW(failures),  ROW(statuses), ROW(unheard),    ROW(mos_there), ROW(jitter_there),
+    ROW(too_late),  ROW(plain),
 };
 
 static void add_word(const struct why_view *v, struct text *t, struct slice word) {

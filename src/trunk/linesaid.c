@@ -40,6 +40,8 @@ static void headers_read(const sip_t *sip, struct said *s, struct probe_word *w)
   if (sip->sip_contact && sip->sip_contact->m_url->url_params &&
       url_param(sip->sip_contact->m_url->url_params, "transport", s->transport, sizeof s->transport) > 0)
     w->transport = s->transport;
+  if (sip->sip_contact && sip->sip_contact->m_url->url_type == url_sips) /* whatever it names */
+    w->transport = "tls";
   if (sip->sip_warning && sip->sip_warning->w_text)
     snprintf(s->warning, sizeof s->warning, "%s", sip->sip_warning->w_text);
   expires_read(sip, &f);

@@ -142,6 +142,9 @@ static void look(struct probetls *p, SSL *ssl) {
     return;
   long verdict = SSL_get_verify_result(ssl);
   p->r.is_trusted = verdict == X509_V_OK;
+  p->r.is_weak = verdict == X509_V_ERR_EE_KEY_TOO_SMALL || verdict == X509_V_ERR_CA_KEY_TOO_SMALL ||
+                 verdict == X509_V_ERR_CA_MD_TOO_WEAK;
+  p->r.is_unfit = verdict == X509_V_ERR_INVALID_PURPOSE;
   if (!p->r.is_trusted)
     words(p, X509_verify_cert_error_string(verdict));
   snprintf(p->r.cipher, sizeof p->r.cipher, "%s", SSL_get_cipher_name(ssl));

@@ -32,13 +32,12 @@ class Certs:
     def __exit__(self, *_):
         shutil.rmtree(self.dir, ignore_errors=True)
 
-    def make(self, name, sans, root=None, expired=False):
+    def make(self, name, sans, root=None, expired=False, key=("ec", "-pkeyopt", "ec_paramgen_curve:P-256"), use="serverAuth,clientAuth"):
         root = root or TOP + "/certs/dev/ca"
         path = "%s/%s" % (self.dir, name)
         run = lambda *args: subprocess.run(args, check=True, capture_output=True)
-        run("openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", path + ".key",
-            "-out", path + ".csr", "-subj", "/CN=peer")
-        open(path + ".ext", "w").write("subjectAltName=%s\nextendedKeyUsage=serverAuth,clientAuth\n" % sans)
+        run("openssl", "req", "-new", "-newkey", *key, "-nodes", "-keyout", path + ".key", "-out", path + ".csr", "-subj", "/CN=peer")
+        open(path + ".ext", "w").write(("subjectAltName=%s\n" % sans if sans else "") + "extendedKeyUsage=%s\n" % use)
         days = "-1" if expired else "30"
         run("openssl", "x509", "-req", "-in", path + ".csr", "-CA", root + ".pem", "-CAkey", root + ".key", "-CAcreateserial",
             "-CAserial", path + ".srl", "-days", days, "-out", path + ".pem", "-extfile", path + ".ext")

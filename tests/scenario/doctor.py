@@ -8,6 +8,7 @@ import shutil
 import socket
 import sqlite3
 import ssl
+import subprocess
 import threading
 import time
 
@@ -335,10 +336,12 @@ def baresip(house):
 class Shower:
     """A TLS server that shows a certificate and says nothing."""
 
-    def __init__(self, path, root, port, asks=True):
+    def __init__(self, path, root, port, asks=True, change=lambda context: None, wrap=True):
         self.context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=root)
         self.context.verify_mode = ssl.CERT_REQUIRED if asks else ssl.CERT_NONE
+        change(self.context)
         self.context.load_cert_chain(path + ".pem", path + ".key")
+        self.wrap = wrap  # a function of the socket in place of the handshake
         self.listener, self.open = socket.create_server((direct.SBC, port)), []
         threading.Thread(target=self.serve, daemon=True).start()
 
@@ -358,7 +361,7 @@ class Shower:
                 return
             try:
                 s.settimeout(3)
-                self.open.append(self.context.wrap_socket(s, server_side=True))
+                self.open.append(self.context.wrap_socket(s, server_side=True) if self.wrap is True else self.wrap(s))
             except OSError:
                 s.close()
 
@@ -384,6 +387,70 @@ def certificates(base):
                     report = run(hub, "contoso", 40)
                 found = by_result(report, "failed")
                 check(set(found) == failed, "%s: found %s" % (name, found))
+
+
+def old_version(context):
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+
+
+def no_secrecy(context):
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AES128-GCM-SHA256:AES256-SHA")
+
+
+def weak(context):
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+
+
+def plain_sip(s):
+    s.recv(100)
+    s.sendall(b"SIP/2.0 400 What\r\nContent-Length: 0\r\n\r\n")
+    return s
+
+
+NAME, RSA = "DNS:sbc.contoso.test", ("rsa:2048",)
+# What is shown: (settings of the certificate, of the server, the check that fails with words of what is told)
+SHOWN = {
+    "TLS 1.1 only": ({"sans": NAME}, {"change": old_version}, {"tls_version": "handshake failed"}),
+    "no cipher with forward secrecy": ({"sans": NAME, "key": RSA}, {"change": no_secrecy}, {"tls_version": "handshake failed"}),
+    "a short key": ({"sans": NAME, "key": ("rsa:1024",)}, {"change": weak}, {"tls_chain": "key too weak"}),
+    "for clients only": ({"sans": NAME, "use": "clientAuth"}, {}, {"tls_chain": "purpose"}),
+    "no name but the common one": ({"sans": ""}, {}, {"tls_name": "no name at all"}),
+    "an address in place of the name": ({"sans": "IP:127.0.0.1"}, {}, {"tls_name": ""}),
+    "a wildcard of two labels": ({"sans": "DNS:*.test"}, {}, {"tls_name": "*.test"}),
+    "no TLS on that port": ({"sans": NAME}, {"wrap": plain_sip}, {"tls_version": "wrong version number"}),
+    "it hangs up in the handshake": ({"sans": NAME}, {"wrap": lambda s: s.recv(100) and s.close() or s}, {"tls_version": ""}),
+    "it is silent in the handshake": ({"sans": NAME}, {"wrap": lambda s: s}, {"tls_version": "six seconds"}),
+    "ours is not asked for": ({"sans": NAME}, {"asks": False}, {}),
+    "self-signed": (None, {}, {"tls_chain": "self"}),
+}
+
+
+def shown(base, kinds):
+    with Certs() as certs, direct.names(base + 4):
+        trunk = direct.hub_trunk(base + 5, ", options: false")
+        with direct.Gateway(base, "hub", direct.HUB, certs, "DNS:sip.hub.test", base + 4, trunk, "alice", "contoso") as hub:
+            root, wrong = direct.roots_of(certs), []
+            for i, words in enumerate(kinds):
+                made, served, failed = SHOWN[words]
+                path = certs.make("shown%d" % i, root=root, **made) if made else signed_alone(certs)
+                with Shower(path, root + ".pem", base + 5, **served):
+                    found = by_result(run(hub, "contoso", 60), "failed")
+                if set(found) != set(failed) or any(failed[k] not in found[k] for k in failed):
+                    wrong.append("%s: expected %s, found %s" % (words, failed, found))
+            check(not wrong, "; ".join(wrong))
+
+
+def signed_alone(certs):
+    path = certs.dir + "/alone"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-keyout", path + ".key",
+                    "-out", path + ".pem", "-subj", "/CN=alone", "-addext", "subjectAltName=" + NAME], check=True, capture_output=True)
+    return path
+
+
+LONG_DIRECT = Group("doctor and handshakes-long", shared=False, programs=["openssl"], long=True)
+LONG_DIRECT.scenario("Trunk Doctor: handshakes and certificates, each wrong in one way")(lambda base: shown(base, SHOWN))
 
 
 @contextlib.contextmanager

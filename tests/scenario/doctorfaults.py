@@ -87,7 +87,7 @@ SBC_SHORT = {
 SBC_LONG = {
     "no reliable provisionals": ("prack: off", [], ["prack"]),
     "no session timer": ("session_timer_s: 0", [], ["session_timer"]),
-    "digits as tones": ("dtmf: inband", ["dtmf_echo"], []),
+    "digits as tones": ("dtmf: inband", ["dtmf_offered"], []),
     "one codec": ("codecs: [PCMA]", [], ["codec_pcmu", "codec_g722"]),
     "only long session timers": ("session_min_s: 3600", [], []),
     "no INVITE without a description": ("late_offer: refuse", [], ["late_offer"]),

@@ -207,6 +207,16 @@ def srtp_key(house):
         why(house, ended(d, bob, 4), "srtp_key", "SRTP authentication of carrier (trunk secured) fails since the begin")
 
 
+@SOUND.scenario("srtp_plain: its answer has keys, and it sends plain RTP")
+def srtp_plain(house):
+    with App(house.demo, "bob") as bob, agent(house, 3) as sip, Media(host="127.0.0.3") as media:
+        media.muted, media.reporting = True, False
+        d, ok, key = secured_in(sip, bob, media, "AES_CM_128_HMAC_SHA1_80")
+        media.tx = None
+        media.muted = False
+        why(house, ended(d, bob, 4), "srtp_plain", "carrier (trunk secured) sends plain RTP though SRTP was agreed (")
+
+
 @SOUND.scenario("srtp_since: another key from some second on, and no description says so")
 def srtp_since(house):
     suite = "AES_CM_128_HMAC_SHA1_80"

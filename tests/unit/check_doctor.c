@@ -519,6 +519,13 @@ static struct doctor_facts call_facts(void) {
 static enum finding_result judged(const struct doctor_facts *f, enum check c);
 static const char *failures(const struct doctor_facts *f);
 
+static const char *seen(const struct doctor_facts *f, enum check c) {
+  static struct finding v;
+  v = (struct finding){0};
+  check_rows[c].judge(f, &v);
+  return v.seen;
+}
+
 /* A letter for 200 ms: w words, n noise, d digital silence, . nothing. */
 static struct finding heard(const char *what, bool has_noise) {
   struct doctor_facts f = call_facts();
@@ -598,6 +605,9 @@ Test(doctor, a_wrong_key_in_every_call_is_one_failure) {
     f.calls[i].talk.rx.auth_failures = 300;
   }
   cr_assert_str_eq(failures(&f), " rtp_in");
+  cr_assert_str_eq(seen(&f, CHECK_rtp_in), "300 packets with a wrong tag");
+  f.calls[CALL_BASE].talk.odd.plain = 300;
+  cr_assert_str_eq(seen(&f, CHECK_rtp_in), "300 packets of plain RTP, though SRTP was agreed");
   f.calls[CALL_BASE].talk.rx.packets = 300;
   f.calls[CALL_SUITE_SHA32].talk.rx.packets = 0; /* with one suite only */
   for (int i = CALL_BASE; i < CALL_COUNT_; i++)
@@ -685,6 +695,15 @@ Test(doctor, each_fault_of_a_call_is_one_failure) {
   PLANT(c->fits = false; c->is_bad_route = true; c->talk.rx.packets = 0, " route")
   PLANT(c->fits = false; c->talk.rx.packets = 0, " answer_fits")
   PLANT(c->n_media = 2, " answer_fits")
+  PLANT(c->talk.rx.duplicate = 40, " order")
+  PLANT(c->talk.rx.reordered = 40, " order")
+  PLANT(c->talk.drift_ppm = 500000, " rtp_clock")
+  PLANT(c->talk.drift_ppm = -40000, " rtp_clock")
+  PLANT(c->talk.drift_ppm = -10000, "")
+  PLANT(t->doctor.echo = true; c->gap_ms = 2000, " rtp_in")
+  t->doctor.echo = false;
+  PLANT(c->direction = DIR_SEND, " rtp_out")
+  PLANT(c->direction = DIR_RECV, " rtp_in")
   PLANT(c->expires_s = 7200, " session_timer")
   PLANT(c->silent_ms = 1500; f.calls[CALL_CODEC_PCMU].talk.rx.packets = 0, " dead_air")
   PLANT(f.calls[CALL_CODEC_PCMU].talk.rx.packets = 0, " codec_pcmu")

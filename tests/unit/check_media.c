@@ -59,6 +59,23 @@ Test(strm, jitter_of_rfc_3550) {
   cr_assert_eq(strm_jitter_us(&s), 0);
 }
 
+/* Frames as far apart as that: by how much their timestamps are slow. */
+static int32_t drift(uint64_t frame_us, uint16_t n) {
+  struct strm s;
+  strm_init(&s, 1, 8000);
+  for (uint16_t i = 0; i < n; i++)
+    cr_assert_eq(feed(&s, i, 1000000 + i * frame_us), DROP_NONE);
+  return strm_drift_ppm(&s);
+}
+
+Test(strm, timestamps_against_time) {
+  cr_expect_eq(drift(FRAME_US, 100), 0, "too short to tell");
+  cr_expect_eq(drift(FRAME_US, 300), 0);
+  int32_t half = drift(2 * FRAME_US, 300), fast = drift(FRAME_US - FRAME_US / 100, 300);
+  cr_expect(half > 490000 && half < 510000, "%d", half);
+  cr_expect(fast < -9000 && fast > -11000, "%d", fast);
+}
+
 Test(strm, what_overtakes_is_jitter_too) {
   struct strm s;
   strm_init(&s, 1, 8000);

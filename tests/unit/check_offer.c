@@ -49,6 +49,10 @@ static const char sdp_sipp[] =
     "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
     "t=0 0" CRLF "m=audio 6000 RTP/AVP 0" CRLF "a=rtpmap:0 PCMU/8000" CRLF;
 
+static const char sdp_sipp_events[] =
+    "v=0" CRLF "o=user1 53655765 2353687637 IN IP4 127.0.0.1" CRLF "s=-" CRLF "c=IN IP4 127.0.0.1" CRLF
+    "t=0 0" CRLF "m=audio 6000 RTP/AVP 0 101" CRLF "a=rtpmap:101 telephone-event/8000" CRLF;
+
 static const char sdp_dtls_trunk[] =
     "v=0" CRLF "o=- 1 2 IN IP4 192.0.2.7" CRLF "s=-" CRLF "c=IN IP4 192.0.2.7" CRLF "t=0 0" CRLF
     "m=audio 30000 UDP/TLS/RTP/SAVPF 8 101" CRLF "a=rtpmap:8 PCMA/8000" CRLF
@@ -121,6 +125,20 @@ static void check_order(const struct ability *a, const char *sdp, const uint8_t 
   cr_assert_geq(d.audio.n_codecs, n);
   for (uint8_t i = 0; i < n; i++)
     cr_expect_eq(d.audio.codecs[i].kind, kinds[i], "place %u", i);
+}
+
+Test(offer, where_digits_are_tones_no_events_are_agreed) {
+  struct conf_trunk tones = lab;
+  struct ability a = can(LEG_TRUNK, &tones);
+  struct desc d = answer(&a, sdp_sipp_events);
+  cr_expect(desc_codec_find(&d.audio, CODEC_TELEV, 8000));
+  offer_make(&a, &d);
+  cr_expect(desc_codec_find(&d.audio, CODEC_TELEV, 8000));
+  tones.dtmf = DTMF_INBAND;
+  d = answer(&a, sdp_sipp_events);
+  cr_expect(d.audio.n_codecs && !desc_codec_find(&d.audio, CODEC_TELEV, 8000));
+  offer_make(&a, &d);
+  cr_expect(d.audio.n_codecs && !desc_codec_find(&d.audio, CODEC_TELEV, 8000));
 }
 
 Test(offer, codec_policy_orders_the_answer_of_an_app) {

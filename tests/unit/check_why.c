@@ -220,6 +220,19 @@ Test(why, keys) {
   l->rx.packets = 700;
   is(&f, CAUSE_SRTP_REINVITE,
      "SRTP authentication of carrier (trunk demo) fails since re-INVITE 2 (800 packets)");
+  l->key_failures = 800;
+  l->key_plain = 780;
+  is(&f, CAUSE_SRTP_PLAIN, "carrier (trunk demo) sends plain RTP though SRTP was agreed (780 packets, 0 sealed ones)");
+  l->key_bad = 3; /* its reports are sealed */
+  l->rx.packets = 0;
+  is(&f, CAUSE_SRTP_PLAIN, "carrier (trunk demo) sends plain RTP though SRTP was agreed (780 packets, 0 sealed ones)");
+  l->rx.packets = 1490; /* a second of it, before it knew its keys */
+  l->key_failures = l->key_plain = 50;
+  is(&f, CAUSE_NONE, "");
+  l->key_bad = l->key_failures = 800;
+  l->rx.packets = 700;
+  is(&f, CAUSE_SRTP_REINVITE,
+     "SRTP authentication of carrier (trunk demo) fails since re-INVITE 2 (800 packets)");
   l->key_reinvite = 0;
   l->key_good = 700;
   l->bad_ms = 14200;
