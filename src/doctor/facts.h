@@ -29,7 +29,7 @@ enum form {
 struct form_facts {
   struct said said, resume;
   bool has_desc, has_answer, resume_fits; /* a description in its 200; one whose stream is on */
-  uint8_t direction;                      /* of the answer, as the peer says it */
+  uint8_t direction, resumed;             /* of the answers to hold and resume, as the peer says them */
   uint64_t packets_held, packets_resumed; /* that came while held, after it was resumed */
   uint32_t heard_ms;
 };

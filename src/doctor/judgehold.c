@@ -63,6 +63,9 @@ static void form_fail(const struct form_facts *h, enum form form, enum form_faul
   else if (fault == FORM_STUCK)
     FAIL(r, HOLD_ADVICE, "taken with %d, but resuming was answered %d", h->said.status,
          h->resume.status);
+  else if (h->resumed != DIR_SENDRECV && h->resumed != DIR_SEND)
+    FAIL(r, HOLD_ADVICE, "taken (%s), but its answer to the resume says %s: no sound came after it",
+         direction_word(h->direction), direction_word(h->resumed));
   else
     FAIL(r, HOLD_ADVICE, "taken (%s), but no sound came after it was resumed",
          direction_word(h->direction));

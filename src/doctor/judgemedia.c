@@ -16,9 +16,9 @@ enum {
   QUIET_LEAST = 3, /* samples of 200 ms */
   QUIET_CHANGES = 3,
   ORDER_PERMILLE = 20,
-  GAP_MS = 1200,         /* figures come five times a second, and some late */
-  DRIFT_PPM = 30000,     /* what is heard of it */
-  DRIFT_SEEN_PPM = 8000, /* no clock is that wrong; but what packets waited for is in it */
+  GAP_MS = 1200,          /* figures come five times a second, and some late */
+  DRIFT_PPM = 100000,     /* far from what a packet that waited makes of 4 s */
+  DRIFT_SEEN_PPM = 30000, /* no clock is that wrong */
 };
 
 static const struct call_facts *base_of(const struct doctor_facts *f) { return &f->calls[CALL_BASE]; }
@@ -102,6 +102,10 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
   else if (rx->dropped || rx->malformed)
     FAIL(r, "It sends what was not agreed: look at codecs and payload types of its answer.",
          "%llu packets that cannot be used", (unsigned long long)(rx->dropped + rx->malformed));
+  else if (c->talk.odd.wrong_port > PACKETS_FEW)
+    FAIL(r, "It has to send to the port that our description names: ask what it made of that.",
+         "%u packets came to port %u, which our description does not name for sound",
+         c->talk.odd.wrong_port, c->talk.odd.stray_port);
   else
     FAIL(
         r,

@@ -157,6 +157,7 @@ static void form_final(struct run *r, const struct probe_word *w) {
     h->direction = w->desc->audio.direction;
     return;
   }
+  h->resumed = w->desc->audio.direction;
   struct verdict v = testleg_take(r->leg, &r->variant, &r->ours, w->desc, true);
   h->resume_fits = verdict_is_pass(&v);
 }

@@ -87,9 +87,15 @@ static void measure_jitter(struct strm *s, uint32_t ts, bool marker, uint64_t no
     s->has_transit = true;
     s->clock_ms = (uint32_t)(now_us / 1000);
     s->drift = 0;
+    s->is_settled = false;
     return;
   }
   s->drift += (int32_t)d;
+  if (!s->is_settled && (uint32_t)(now_us / 1000) - s->clock_ms >= STRM_SETTLE_MS) {
+    s->is_settled = true;
+    s->clock_ms = (uint32_t)(now_us / 1000);
+    s->drift = 0;
+  }
   s->jitter_q4 += (uint32_t)(llabs(d) - ((s->jitter_q4 + 8) >> 4));
   uint32_t us = strm_jitter_us(s);
   if (us > s->max_jitter_us)
@@ -132,9 +138,9 @@ uint32_t strm_jitter_us(const struct strm *s) {
 }
 
 int32_t strm_drift_ppm(const struct strm *s) {
-  enum { LEAST_MS = 3000, MOST_PPM = 2000000000 };
+  enum { LEAST_MS = 2900, MOST_PPM = 2000000000 };
   uint32_t ms = (uint32_t)(s->heard_us / 1000) - s->clock_ms;
-  if (!s->has_transit || ms < LEAST_MS || !s->clock_hz)
+  if (!s->is_settled || ms < LEAST_MS || !s->clock_hz)
     return 0;
   double ppm = (double)s->drift * 1e9 / ((double)s->clock_hz * (double)ms);
   return ppm > MOST_PPM ? MOST_PPM : ppm < -MOST_PPM ? -MOST_PPM : (int32_t)ppm;

@@ -9,9 +9,10 @@
 #include "wire/rtp.h"
 
 enum {
-  STRM_WINDOW = 64,   /* so far behind, a packet is out of order; beyond, late */
-  STRM_JUMP = 3000,   /* a larger step ahead is a restart and not a loss */
-  STRM_TALK_MS = 250, /* a marked packet whose timestamp jumped further begins its clock anew */
+  STRM_WINDOW = 64,      /* so far behind, a packet is out of order; beyond, late */
+  STRM_JUMP = 3000,      /* a larger step ahead is a restart and not a loss */
+  STRM_SETTLE_MS = 1000, /* after it its timestamps are held against time */
+  STRM_TALK_MS = 250,    /* a marked packet whose timestamp jumped further begins its clock anew */
 };
 
 struct strm {
@@ -28,8 +29,8 @@ struct strm {
   struct burst burst; /* burst is told of each number that left the window. */
   uint32_t bad_seq;   /* bad_seq is the number after one that was far behind; 0x10000: none. */
   uint32_t transit;   /* transit of the last packet, in units of the clock. */
-  bool has_transit;
-  uint32_t clock_ms; /* clock_ms is when its clock began: at first, and after a jump. */
+  bool has_transit, is_settled; /* is_settled: clock_ms is past the burst that streams may begin with. */
+  uint32_t clock_ms;            /* clock_ms is when its clock began: at first, and after a jump. */
   uint32_t clock_hz, jitter_q4, max_jitter_us; /* jitter_q4 is 16 times the jitter in clock units. */
   uint64_t expected_prior, packets_prior;      /* at the last report */
   uint32_t sr_middle; /* sr_middle is the middle of the last SR's NTP time; 0: none came. */
@@ -44,7 +45,7 @@ enum drop strm_input(struct strm *s, const struct rtp *p, bool has_clock, uint32
 uint64_t strm_lost(const struct strm *s);
 uint32_t strm_jitter_us(const struct strm *s);
 /* By how much its timestamps run slower than time, in millionths; less than 0: faster. 0 where its clock
- * is known for less than 3 s. */
+ * is known for less than 4 s. */
 int32_t strm_drift_ppm(const struct strm *s);
 void strm_sender_report(struct strm *s, const struct rtcp_sender *r, uint64_t now_us);
 /* The report block for it, and the begin of the next interval. */

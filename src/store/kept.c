@@ -2,12 +2,6 @@
  * Bans and alarms on the disk, in the operators' database: few rows, written whole. See ledger.h. */
 #include "store/ledgerpart.h"
 
-/* Lock held. Ends what was begun; 0 or -EIO. */
-static int rows_end(struct ledger *l, int r) {
-  int end = ledger_run(l, r < 0 ? "ROLLBACK" : "COMMIT", "");
-  return r < 0 ? r : end < 0 ? end : 0;
-}
-
 static int ban_put(struct ledger *l, const struct kept_ban *b) {
   int r = ledger_run(l, "INSERT OR REPLACE INTO bans VALUES (?,?,?,?,?,?)", "sssiii", b->address, b->why,
                      b->by, (int64_t)b->until_ms, (int64_t)b->hits, (int64_t)b->by_hand);
@@ -21,7 +15,7 @@ int kept_bans_put(struct ledger *l, const struct kept_ban *list, size_t n) {
     r = ledger_run(l, "DELETE FROM bans", "");
     for (size_t i = 0; i < n && r >= 0; i++)
       r = ban_put(l, &list[i]);
-    r = rows_end(l, r);
+    r = ledger_end(l, r < 0 ? r : 0);
   }
   pthread_mutex_unlock(&l->lock);
   return r < 0 ? r : 0;
@@ -41,7 +35,7 @@ int kept_alarms_put(struct ledger *l, const struct kept_alarm *list, size_t n) {
     r = ledger_run(l, "DELETE FROM alarms", "");
     for (size_t i = 0; i < n && r >= 0; i++)
       r = alarm_put(l, &list[i]);
-    r = rows_end(l, r);
+    r = ledger_end(l, r < 0 ? r : 0);
   }
   pthread_mutex_unlock(&l->lock);
   return r < 0 ? r : 0;
@@ -60,8 +54,8 @@ static void ban_read(sqlite3_stmt *st, struct kept_ban *b) {
 size_t kept_bans(struct ledger *l, struct kept_ban *list) {
   size_t n = 0;
   pthread_mutex_lock(&l->lock);
-  sqlite3_stmt *st =
-      ledger_ask(l, "SELECT address, why, by, until_ms, hits, by_hand FROM bans ORDER BY by_hand DESC", "");
+  sqlite3_stmt *st = ledger_ask(
+      l, "SELECT address, why, by, until_ms, hits, by_hand FROM bans ORDER BY by_hand DESC", "");
   while (st && n < KEPT_BANS_MAX && sqlite3_step(st) == SQLITE_ROW)
     ban_read(st, &list[n++]);
   sqlite3_finalize(st);
@@ -84,9 +78,10 @@ static void alarm_read(sqlite3_stmt *st, struct kept_alarm *a) {
 size_t kept_alarms(struct ledger *l, struct kept_alarm *list) {
   size_t n = 0;
   pthread_mutex_lock(&l->lock);
-  sqlite3_stmt *st = ledger_ask(
-      l, "SELECT id, kind, what, severity, text, raised_ms, cleared_ms, acked_by FROM alarms ORDER BY raised_ms",
-      "");
+  sqlite3_stmt *st = ledger_ask(l,
+                                "SELECT id, kind, what, severity, text, raised_ms, cleared_ms, acked_by "
+                                "FROM alarms ORDER BY raised_ms",
+                                "");
   while (st && n < KEPT_ALARMS_MAX && sqlite3_step(st) == SQLITE_ROW)
     alarm_read(st, &list[n++]);
   sqlite3_finalize(st);

@@ -422,7 +422,7 @@ SHOWN = {
     "no TLS on that port": ({"sans": NAME}, {"wrap": plain_sip}, {"tls_version": "wrong version number"}),
     "it hangs up in the handshake": ({"sans": NAME}, {"wrap": lambda s: s.recv(100) and s.close() or s}, {"tls_version": ""}),
     "it is silent in the handshake": ({"sans": NAME}, {"wrap": lambda s: s}, {"tls_version": "six seconds"}),
-    "ours is not asked for": ({"sans": NAME}, {"asks": False}, {}),
+    "well, and then silent; ours is not asked for": ({"sans": NAME}, {"asks": False}, {"options_out": "no answer"}),
     "self-signed": (None, {}, {"tls_chain": "self"}),
 }
 

@@ -107,25 +107,35 @@ class Call:
             if "jitter" in self.peer.defects:  # many at once, then a pause
                 self.next += 0.96 if self.sent % 48 == 0 else -0.02
             if "loss" not in self.peer.defects or self.sent % 10:
-                self.rtp.sendto(data, self.to)
+                self.send(data)
         if now >= self.next_report and "rtcp" not in self.peer.defects:
             self.next_report = now + 1.5
             sr = struct.pack("!BBHIIIIII", 0x80, 200, 6, self.ssrc, 0x83aa7e80 + int(time.time()), 0, self.ts & 0xffffffff, self.sent, self.sent * 160)
             cname = b"\x01\x04far1" + b"\x00\x00"
-            self.rtcp.sendto(sr + struct.pack("!BBHI", 0x81, 202, 3, self.ssrc) + cname, (self.to[0], self.to[1] + 1))
+            self.report(sr + struct.pack("!BBHI", 0x81, 202, 3, self.ssrc) + cname)
+
+    def send(self, data):
+        self.rtp.sendto(data, self.to)
+
+    def report(self, data):
+        self.rtcp.sendto(data, (self.to[0], self.to[1] + 1))
+
+    def opened(self, data):
+        return data
 
     def hear(self):
-        data = self.rtp.recv(2048)
+        data = self.opened(self.rtp.recv(2048))
         if len(data) < 12 or self.event is None or data[1] & 127 != self.event:
             return
         if "digits" not in self.peer.defects and "dtmf" not in self.peer.defects and self.flowing:
             if data[1] & 128:
                 self.theirs = (self.ts + 160) & 0xffffffff
-            self.rtp.sendto(self.packet(data[12:], self.event, data[1] >> 7, self.theirs), self.to)
+            self.send(self.packet(data[12:], self.event, data[1] >> 7, self.theirs))
 
 
 class Peer:
     """Answers everything that comes to its socket, from a thread."""
+    CALL = Call
 
     def __init__(self, host, port, *defects, socket_of=None):
         self.host, self.defects, self.calls, self.due = host, set(defects), {}, []
@@ -167,6 +177,7 @@ class Peer:
             return
         m = Message(data)
         if m.is_answer:
+            self.heard(m)
             return
         key = (m.get("via"), m.get("cseq"))
         if m.method != "ACK" and key in self.answered:
@@ -193,9 +204,19 @@ class Peer:
             head += "Contact: <sip:far@%s:%d>\r\n%s" % (self.host, self.port, ALLOW)
         if sdp:
             more += "Content-Type: application/sdp\r\n"
-        data = ("%s%sContent-Length: %d\r\n\r\n%s" % (head, more, len(sdp), sdp)).encode()
+        head, sdp = self.odd(request, status, head + more, sdp)
+        if head is None:
+            return
+        data = ("%sContent-Length: %d\r\n\r\n%s" % (head, len(sdp), sdp)).encode(errors="surrogateescape")
         self.answered[(request.get("via"), request.get("cseq"))] = data
         self.socket.sendto(data, source or self.source)
+
+    def heard(self, m):
+        """An answer to a request of ours."""
+
+    def odd(self, request, status, head, sdp):
+        """What it says, changed; head None: nothing."""
+        return head, sdp
 
     def on_options(self, m):
         when = time.time() - (600 if "clock" in self.defects else 0)
@@ -244,7 +265,7 @@ class Peer:
         if timer is None:
             self.say(m, 422, "Min-SE: 90\r\n")
             return
-        call = Call(self, self.host)
+        call = self.CALL(self, self.host)
         call.contact = m.get("contact").partition("<")[2].partition(">")[0]
         sdp = call.answer(m.body)
         if sdp is None:
