@@ -726,6 +726,43 @@ Test(doctor, each_fault_of_a_call_is_one_failure) {
   cr_expect_str_eq(failures(&f), " connect");
 }
 
+static const char *hold_failures(const struct doctor_facts *f) {
+  static const enum check forms[] = {CHECK_hold_sendonly, CHECK_hold_inactive, CHECK_hold_recvonly, CHECK_hold_zero,
+                                     CHECK_hold_port0};
+  static char names[128];
+  names[0] = 0;
+  for (size_t i = 0; i < COUNT_OF(forms); i++)
+    if (judged(f, forms[i]) == FINDING_FAILED) {
+      strcat(names, " ");
+      strcat(names, check_rows[forms[i]].id);
+    }
+  return names;
+}
+
+Test(doctor, a_hold_is_not_blamed_for_what_was_before_it) {
+  static const uint8_t answers[] = {DIR_RECV, DIR_INACTIVE, DIR_SEND, DIR_SENDRECV, DIR_SENDRECV};
+  struct doctor_facts f = call_facts();
+  struct call_facts *c = &f.calls[CALL_BASE];
+  for (int i = 0; i < FORM_LATE; i++) {
+    struct form_facts *h = &c->forms[i];
+    h->said = h->resume = (struct said){.is_asked = true, .is_over = true, .status = 200};
+    h->has_desc = h->has_answer = true;
+    h->direction = answers[i];
+    h->resumed = DIR_SENDRECV;
+    h->packets_resumed = 20;
+  }
+  cr_expect_str_eq(hold_failures(&f), "");
+  for (int i = FORM_INACTIVE; i < FORM_LATE; i++)
+    c->forms[i].packets_resumed = 0;
+  cr_expect_str_eq(hold_failures(&f), " hold_inactive");
+  c->forms[FORM_INACTIVE].resumed = DIR_INACTIVE;
+  cr_expect_str_eq(seen(&f, CHECK_hold_inactive),
+                   "taken (inactive), but its answer to the resume says inactive: no sound came after it");
+  c->forms[FORM_SENDONLY].packets_resumed = 0;
+  c->stop_ms = 3000; /* it had stopped before all of them */
+  cr_expect_str_eq(hold_failures(&f), "");
+}
+
 Test(doctor, what_need_not_be_is_not_offered) {
   struct doctor_facts f = call_facts();
   f.targets[0].options.status = 405;
