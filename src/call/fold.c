@@ -46,15 +46,50 @@ static void desc_unpack(struct folded *f, struct desc **d) {
     *d = got;
 }
 
+static size_t steps_bytes(const struct hunt_frame *f) { return f->n * sizeof(*f->steps); }
+
+/* The walk and the steps of its frames behind each other; NULL without memory. */
+static char *hunt_flat(const struct hunt *h, size_t *ret_bytes) {
+  size_t n = sizeof(*h), at = sizeof(*h);
+  for (uint32_t i = 0; i < h->n_frames; i++)
+    n += steps_bytes(&h->frames[i]);
+  char *flat = malloc(n);
+  if (!flat)
+    return NULL;
+  memcpy(flat, h, sizeof(*h));
+  for (uint32_t i = 0; i < h->n_frames; at += steps_bytes(&h->frames[i++]))
+    memcpy(flat + at, h->frames[i].steps, steps_bytes(&h->frames[i]));
+  *ret_bytes = n;
+  return flat;
+}
+
 /* Its timers stand in the loop's heap by their address: only one without. */
 static void hunt_pack(struct call_inner *in) {
   struct hunt *h = in->hunt;
+  struct folded *f = &in->folded_hunt;
   if (!h || timer_is_armed(&h->limit) || timer_is_armed(&h->next_ring) || timer_is_armed(&h->go))
     return;
-  in->folded_hunt.raw = sizeof(*h);
-  in->folded_hunt.bytes = zrun_pack(h, sizeof(*h), &in->folded_hunt.packed);
-  if (in->folded_hunt.bytes)
-    free(take(in->hunt));
+  own_mem char *flat = hunt_flat(h, &f->raw);
+  f->bytes = flat ? zrun_pack(flat, f->raw, &f->packed) : NULL;
+  if (!f->bytes)
+    return;
+  while (h->n_frames)
+    hunt_pop(h);
+  free(take(in->hunt));
+}
+
+static struct hunt *hunt_unpack(struct folded *f) {
+  char *flat = unpack(f);
+  struct hunt *h = (struct hunt *)(void *)flat;
+  size_t at = sizeof(*h);
+  for (uint32_t i = 0; h && i < h->n_frames; at += steps_bytes(&h->frames[i++])) {
+    h->frames[i].steps = malloc(steps_bytes(&h->frames[i]));
+    if (!h->frames[i].steps)
+      abort(); /* see unpack() */
+    memcpy(h->frames[i].steps, flat + at, steps_bytes(&h->frames[i]));
+  }
+  struct hunt *less = h ? realloc(h, sizeof(*h)) : NULL;
+  return less ? less : h;
 }
 
 void fold_drop(struct leg *l) {
@@ -86,7 +121,7 @@ static void fold(struct call *c) {
 
 void fold_open(struct call *c) {
   call_in(c)->is_folded = false;
-  struct hunt *h = unpack(&call_in(c)->folded_hunt);
+  struct hunt *h = hunt_unpack(&call_in(c)->folded_hunt);
   if (h)
     call_in(c)->hunt = h;
   for (struct leg *l = call_next_leg(c, NULL); l; l = call_next_leg(c, l)) {

@@ -6,7 +6,15 @@
 #include "base/clock.h"
 #include "base/log.h"
 
-#include <stdio.h>
+/* Into a field, cut to fit: a call has more than a hundred of them, and none needs a format. */
+static void put(char *dst, size_t bytes, const char *text) {
+  size_t n = strlen(text);
+  n = n < bytes ? n : bytes - 1;
+  memcpy(dst, text, n);
+  dst[n] = 0;
+}
+
+#define PUT(field, text) put((field), sizeof(field), (text))
 
 const char *rec_codec(uint32_t kind) {
   static const char *const names[] = {"", "PCMU", "PCMA", "G722", "opus", "telephone-event", "CN"};
@@ -100,26 +108,21 @@ static void put_media(struct record_leg *r, const struct leg *l) {
   r->dtmf_out = (uint32_t)f.tx.digits;
   if (addr_family(from) != AF_UNSPEC)
     addr_text(from, r->media_addr, sizeof(r->media_addr));
-  snprintf(r->codec, sizeof(r->codec), "%s", rec_codec(l->media.codec));
-  snprintf(r->suite, sizeof(r->suite), "%s", suite_name((enum srtp_suite)l->media.suite));
-  snprintf(r->dtls, sizeof(r->dtls), "%s",
-           l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
+  PUT(r->codec, rec_codec(l->media.codec));
+  PUT(r->suite, suite_name((enum srtp_suite)l->media.suite));
+  PUT(r->dtls, l->kind == LEG_NATIVE && l->media.dtls == MSET_DTLS_UP ? "DTLSv1.2" : "");
 }
 
 static void put_leg(struct record_leg *r, const struct leg *l) {
   const struct call *c = l->call;
   r->kind = l->kind == LEG_TRUNK ? RECORD_LEG_TRUNK : RECORD_LEG_NATIVE;
-  snprintf(r->peer, sizeof(r->peer), "%s", l->trunk ? l->trunk->name : l->identity);
-  snprintf(r->sip_call_id, sizeof(r->sip_call_id), "%.*s", (int)sizeof(r->sip_call_id) - 1,
-           l->sip_call_id);
-  snprintf(r->remote_addr, sizeof(r->remote_addr), "%.*s", (int)sizeof(r->remote_addr) - 1, l->peer);
-  snprintf(r->device, sizeof(r->device), "%.*s", (int)sizeof(r->device) - 1, l->device);
+  PUT(r->peer, l->trunk ? l->trunk->name : l->identity);
+  PUT(r->sip_call_id, l->sip_call_id);
+  PUT(r->remote_addr, l->peer);
+  PUT(r->device, l->device);
   bool is_caller = l->role == LEG_CALLER;
-  snprintf(r->remote_user, sizeof(r->remote_user), "%s",
-           is_caller       ? c->from
-           : c->to_user[0] ? c->to_user
-                           : c->to);
-  snprintf(r->local_user, sizeof(r->local_user), "%s", is_caller ? c->to : c->from);
+  PUT(r->remote_user, is_caller ? c->from : c->to_user[0] ? c->to_user : c->to);
+  PUT(r->local_user, is_caller ? c->to : c->from);
   put_media(r, l);
 }
 
@@ -134,13 +137,13 @@ static const char *by_text(const struct call *c, enum end_by by) {
 static void put_end(struct record *r, const struct call *c) {
   const struct cause *why = call_in(c)->why.reason || !c->caller ? &call_in(c)->why : &c->caller->cause;
   r->ended_ms = c->ended_ms ? c->ended_ms : call_time_ms(c);
-  snprintf(r->reason, sizeof(r->reason), "%s", end_reason_word(why->reason));
-  snprintf(r->end_by, sizeof(r->end_by), "%s", by_text(c, why->by));
+  PUT(r->reason, end_reason_word(why->reason));
+  PUT(r->end_by, by_text(c, why->by));
   r->sip_status = (uint16_t)(why->sip ? why->sip : end_reason_sip(why->reason));
   r->q850 = (uint16_t)(why->q850 ? why->q850 : end_reason_q850(why->reason));
-  snprintf(r->detail, sizeof(r->detail), "%s", why->sentence[0] ? why->sentence : why->detail);
+  PUT(r->detail, why->sentence[0] ? why->sentence : why->detail);
   if (why->reason == END_POLICY)
-    snprintf(r->rule, sizeof(r->rule), "%.*s", (int)sizeof(r->rule) - 1, why->detail);
+    PUT(r->rule, why->detail);
 }
 
 static void fill(struct record *r, const struct call *c) {
@@ -157,19 +160,19 @@ static void fill(struct record *r, const struct call *c) {
   r->ringing_ms = a->ringing_ms;
   r->answered_ms = a->answered_ms;
   r->direction = a->kind == LEG_TRUNK ? RECORD_IN : RECORD_OUT;
-  snprintf(r->from, sizeof(r->from), "%s", c->from);
-  snprintf(r->to, sizeof(r->to), "%s", c->to[0] ? c->to : c->to_user);
-  snprintf(r->identity, sizeof(r->identity), "%s", in->identity);
-  snprintf(r->tenant, sizeof(r->tenant), "%s", in->tenant);
+  PUT(r->from, c->from);
+  PUT(r->to, c->to[0] ? c->to : c->to_user);
+  PUT(r->identity, in->identity);
+  PUT(r->tenant, in->tenant);
   memcpy(r->session_id_local, c->session_local, sizeof(r->session_id_local));
   memcpy(r->session_id_remote, c->session_remote, sizeof(r->session_id_remote));
   memcpy(r->verified, c->verified, sizeof(r->verified));
-  snprintf(r->asked_called, sizeof(r->asked_called), "%s", in->asked_called);
-  snprintf(r->asked_caller, sizeof(r->asked_caller), "%s", in->asked_caller);
+  PUT(r->asked_called, in->asked_called);
+  PUT(r->asked_caller, in->asked_caller);
   r->asked_flags = in->asked_flags;
   hunt_record(c, r->attempts, sizeof(r->attempts));
-  snprintf(r->telemetry, sizeof(r->telemetry), "%s", in->telemetry ? in->telemetry : "");
-  snprintf(r->metadata, sizeof(r->metadata), "%s", c->metadata ? c->metadata : "");
+  PUT(r->telemetry, in->telemetry ? in->telemetry : "");
+  PUT(r->metadata, c->metadata ? c->metadata : "");
   r->interim = in->n_interim;
   r->config_version = in->config_version;
   put_leg(&r->caller, a);

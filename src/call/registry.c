@@ -110,10 +110,10 @@ static void make_id(char ret[40]) {
 void rec_start(struct record *r, const struct calls *cs, const char *id) {
   memset(r, 0, sizeof(*r));
   if (id)
-    snprintf(r->id, sizeof(r->id), "%s", id);
+    slice_copy(r->id, sizeof(r->id), slice_of(id));
   else
     make_id(r->id);
-  snprintf(r->call_id, sizeof(r->call_id), "%s", r->id);
+  slice_copy(r->call_id, sizeof(r->call_id), slice_of(r->id));
   r->started_ms = clock_wall_ms();
   r->config_version = cs->env.conf->version;
 }

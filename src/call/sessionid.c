@@ -4,15 +4,17 @@
 #include "base/rand.h"
 #include "call/inner.h"
 
-#include <stdio.h>
-
 void sessionid_make(char ret[33]) {
+  static const char hex[] = "0123456789abcdef";
   uint8_t b[16];
   rand_bytes(b, sizeof(b));
   b[6] = (uint8_t)((b[6] & 0x0f) | 0x40); /* a version 4 UUID (RFC 4122), as RFC 7989 4.1 asks */
   b[8] = (uint8_t)((b[8] & 0x3f) | 0x80);
-  for (size_t i = 0; i < sizeof(b); i++)
-    snprintf(ret + 2 * i, 3, "%02x", b[i]);
+  for (size_t i = 0; i < sizeof(b); i++) {
+    ret[2 * i] = hex[b[i] >> 4];
+    ret[2 * i + 1] = hex[b[i] & 15];
+  }
+  ret[32] = 0;
 }
 
 /* 32 hex digits, not all of them 0 (the nil one says "not known yet"). */

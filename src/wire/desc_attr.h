@@ -8,7 +8,6 @@ enum { GROUPS_MAX = 4 };
 
 struct desc_reader {
   struct desc *d;
-  struct desc_audio base;   /* base holds what was said at session level. */
   struct desc_audio *at;    /* at is what an attribute acts on; NULL inside other m-lines. */
   struct desc_media *media; /* media is the current m-line, NULL at session level. */
   struct slice groups[GROUPS_MAX];
@@ -17,6 +16,7 @@ struct desc_reader {
   bool has_origin, has_rtcp;
   uint16_t rtcp_port;
   struct addr rtcp_addr;
+  struct desc_audio base; /* base holds what was said at session level; the last, see desc_parse(). */
 };
 
 /* The value of a=; *rule is what it should have been. 0, -EBADMSG, -E2BIG. Unknown ones count for

@@ -38,6 +38,9 @@ static int id_parse(uint64_t *ret, struct slice s) {
   return s.n ? 0 : -EBADMSG;
 }
 
+/* Of a description of audio, without its candidates: those past their number are never looked at. */
+#define AUDIO_BYTES offsetof(struct desc_audio, candidates)
+
 static int take_o(struct desc_reader *r, struct slice v) {
   line_word(&v);
   struct slice id = line_word(&v), version = line_word(&v);
@@ -73,11 +76,17 @@ static int formats_copy(struct desc_media *m, struct slice v) {
   return words ? 0 : -EBADMSG;
 }
 
+/* A description is large, and most of it is no secret. */
+static void audio_wipe(struct desc_audio *a) {
+  explicit_bzero(a->ufrag, sizeof(a->ufrag));
+  explicit_bzero(a->pwd, sizeof(a->pwd));
+  explicit_bzero(a->crypto, sizeof(a->crypto));
+}
+
 static int audio_begin(struct desc_reader *r, enum desc_profile profile, uint16_t port,
                        struct slice formats) {
   struct desc_audio *a = &r->d->audio;
-  explicit_bzero(a, sizeof(*a));
-  *a = r->base;
+  memcpy(a, &r->base, AUDIO_BYTES); /* also over keys of one that was refused */
   a->profile = (uint8_t)profile;
   a->index = (uint8_t)(r->d->n_media - 1);
   addr_set_port(&a->rtp, port);
@@ -205,20 +214,26 @@ static int text_take(struct desc_reader *r, struct lines *l, const char **rule) 
 }
 
 int desc_parse(struct desc *ret, struct slice text, struct desc_fault *fault) {
-  struct desc_reader r = {.d = ret, .at = &r.base, .base.direction = DIR_SENDRECV};
+  struct desc_reader r;
   struct lines l = {.rest = text};
   const char *rule = "at most 32 KiB of text";
-  memset(ret, 0, sizeof(*ret));
+  memset(&r, 0, offsetof(struct desc_reader, base) + AUDIO_BYTES);
+  r.d = ret;
+  r.at = &r.base;
+  r.base.direction = DIR_SENDRECV;
+  memset(ret, 0, offsetof(struct desc, audio) + AUDIO_BYTES);
   int e = text.n > DESC_TEXT_MAX_BYTES ? -E2BIG : text_take(&r, &l, &rule);
   *fault = (struct desc_fault){e < 0 ? rule : "", e < 0 ? l.number : 0};
   if (e == 0 && (e = finish(&r, &rule)) < 0)
     *fault = (struct desc_fault){rule, 0};
+  audio_wipe(&r.base);
   if (e < 0)
-    desc_wipe(ret);
+    explicit_bzero(ret, sizeof(*ret));
   return e;
 }
 
-void desc_wipe(struct desc *d) { explicit_bzero(d, sizeof(*d)); }
+/* Its secrets go; addresses and codecs stay as they are. */
+void desc_wipe(struct desc *d) { audio_wipe(&d->audio); }
 
 size_t desc_kept_bytes(const struct desc *d) {
   return offsetof(struct desc, audio.candidates) +
@@ -232,10 +247,7 @@ struct desc *desc_keep(const struct desc *d) {
   return kept;
 }
 
-void desc_copy(struct desc *dst, const struct desc *kept) {
-  memset(dst, 0, sizeof(*dst));
-  memcpy(dst, kept, desc_kept_bytes(kept));
-}
+void desc_copy(struct desc *dst, const struct desc *kept) { memcpy(dst, kept, desc_kept_bytes(kept)); }
 
 bool desc_eq(const struct desc *a, const struct desc *b) {
   return a->audio.n_candidates == b->audio.n_candidates && memcmp(a, b, desc_kept_bytes(a)) == 0;
@@ -243,7 +255,7 @@ bool desc_eq(const struct desc *a, const struct desc *b) {
 
 struct desc *desc_drop(struct desc *kept) {
   if (kept)
-    explicit_bzero(kept, desc_kept_bytes(kept));
+    audio_wipe(&kept->audio);
   free(kept);
   return NULL;
 }

@@ -209,6 +209,7 @@ Test(call, what_is_quiet_is_packed_and_comes_back) {
   rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
   answer('B', sdp_trunk_answer, 1);
   struct desc *local = desc_keep(a->local), *remote = desc_keep(rig_leg('B')->remote);
+  const struct route_step step = *hunt_step(in->hunt);
   rig_pass(1000);
   cr_assert_not(in->is_folded);
   rig_pass(1500);
@@ -217,6 +218,7 @@ Test(call, what_is_quiet_is_packed_and_comes_back) {
   cr_assert(a->local && desc_eq(a->local, local));
   cr_assert(desc_eq(rig_leg('B')->remote, remote));
   cr_assert(in->hunt && in->hunt->n_tries == 1);
+  cr_assert_eq(memcmp(hunt_step(in->hunt), &step, sizeof(step)), 0, "the steps that are left, too");
   (void)desc_drop(local);
   (void)desc_drop(remote);
 }

@@ -251,6 +251,20 @@ Test(desc, hybrid_offer_has_sdes_and_fingerprint) {
   cr_assert_eq(d.audio.fingerprint_bytes, 32);
 }
 
+Test(desc, no_secret_is_left_of_one_that_was_wiped) {
+  static const char pwd[] = "0123456789012345678901", ufrag[] = "wxyzWXYZ";
+  struct desc d = good(HEAD "m=audio 4 UDP/TLS/RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:" KEY30
+                            "\r\na=ice-ufrag:wxyzWXYZ\r\na=ice-pwd:0123456789012345678901\r\n");
+  const struct srtp_key key = d.audio.crypto[0].key;
+  cr_assert_not_null(memmem(&d, sizeof(d), pwd, sizeof(pwd) - 1));
+  cr_assert_not_null(memmem(&d, sizeof(d), &key, sizeof(key)));
+  desc_wipe(&d);
+  cr_assert_null(memmem(&d, sizeof(d), pwd, sizeof(pwd) - 1));
+  cr_assert_null(memmem(&d, sizeof(d), ufrag, sizeof(ufrag) - 1));
+  cr_assert_null(memmem(&d, sizeof(d), KEY30, 8));
+  cr_assert_null(memmem(&d, sizeof(d), &key, sizeof(key)));
+}
+
 Test(crypto, table) {
   static const struct {
     const char *text;
