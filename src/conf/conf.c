@@ -216,12 +216,13 @@ int conf_judge_within(struct conf **ret, const char *file, struct slice yaml, bo
   return text_parse(ret, file, yaml, !skip_files, paths, errors);
 }
 
-int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) {
-  own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
+int conf_file_read_within(char **ret, size_t *ret_n, const char *file, const struct field_paths *paths,
+                          struct conf_errors *errors) {
+  own_fd fd = field_file_open(paths, file, O_RDONLY | O_NONBLOCK);
   struct stat st;
   if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) || st.st_size > TREE_TEXT_MAX_BYTES) {
     conf_error_add(errors, file, 0, "cannot be read: expected a file of at most 4 MiB (%s)",
-                   fd < 0 ? strerror(errno) : "it is none");
+                   fd < 0 ? strerror(-fd) : "it is none");
     return -EINVAL;
   }
   own_mem char *text = malloc((size_t)st.st_size + 1);
@@ -233,6 +234,10 @@ int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_erro
   *ret_n = (size_t)n;
   *ret = take(text);
   return 0;
+}
+
+int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) {
+  return conf_file_read_within(ret, ret_n, file, NULL, errors);
 }
 
 int conf_load(struct conf **ret, const char *file, bool skip_files, struct conf_errors *errors) {

@@ -373,5 +373,7 @@ int conf_doc(char *dst, size_t dst_bytes, size_t *ret_n) must_check;
 /* A small text file whole (at most 4 MiB, not NUL-terminated; the caller frees it): 0, or -EINVAL
  * with an error, -errno. */
 int conf_file_read(char **ret, size_t *ret_n, const char *file, struct conf_errors *errors) must_check;
+int conf_file_read_within(char **ret, size_t *ret_n, const char *file, const struct field_paths *paths,
+                          struct conf_errors *errors) must_check;
 /* Refuses a key file that is missing, unreadable or open to group or others: 0 or -EINVAL and text. */
 int secret_check(const char *path, char *text, size_t text_bytes) must_check;

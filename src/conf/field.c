@@ -4,6 +4,7 @@
 
 #include "conf/host.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -114,6 +115,13 @@ int field_path(char *dst, size_t dst_bytes, const char *file, struct slice path)
     return 0;
   dst[0] = 0;
   return -ENOSPC;
+}
+
+int field_file_open(const struct field_paths *rule, const char *path, int flags) {
+  if (rule)
+    return rule->open(rule->arg, path, flags);
+  int fd = open(path, flags | O_CLOEXEC);
+  return fd < 0 ? -errno : fd;
 }
 
 /* ---- one scalar into its place: false if it is not what the row expects ---- */

@@ -44,8 +44,12 @@ struct field_default { /* another default than the row's, in some place */
 /* Which files a text may name, where somebody else than the machine's owner wrote it. */
 struct field_paths {
   bool (*may)(void *arg, const char *path);
+  /* Opens one that may be named, as judged at that moment: a descriptor or -errno. */
+  int (*open)(void *arg, const char *path, int flags);
   void *arg;
 };
+/* Opens a file by the rule; rule NULL: any. A descriptor or -errno. */
+int field_file_open(const struct field_paths *rule, const char *path, int flags) must_check;
 
 struct field_reader {
   const char *file; /* file is shown in errors; its folder is where paths begin. */

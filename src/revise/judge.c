@@ -76,7 +76,7 @@ static int plan_take(const struct judge_with *w, const char *text, const char *p
   if (paths && !paths->may(paths->arg, path))
     return 0; /* told already */
   if (!plan_text)
-    r = conf_file_read(&read, &n, path, e);
+    r = conf_file_read_within(&read, &n, path, paths, e);
   if (r == 0)
     r = plan_parse_within(&c->plan, path, slice_from(plan_text ? plan_text : read, n), paths, e);
   if (r == 0 && c->conf)

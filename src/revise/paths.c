@@ -1,17 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which files a commit may name: those under the configuration's own folder or a folder of admin.paths,
- * links followed, and those that what is in force names already. Who may commit need not be one who may
- * read /etc/shadow, or who may have a file written beside it. */
+ * links followed, and those that what is in force names already; they are read as they were judged. Who
+ * may commit need not be one who may read /etc/shadow, or who may have a file written beside it. */
 #include "revise/part.h"
 
+#include "base/beneath.h"
+
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 
 enum { NAMED_MAX = 1024 };
 
+/* One that is held open; fd -1: it is not there. */
+struct folder {
+  int fd;
+  char real[PATH_MAX];
+};
+
 struct paths {
   struct conf_names extra; /* admin.paths */
-  char folder[PATH_MAX];   /* the configuration's own */
+  struct folder *folders;  /* folders are the configuration's own, and those. */
+  size_t folders_n;
   char (*named)[CONF_PATH_BYTES];
   size_t n;
 };
@@ -53,21 +63,43 @@ static bool name_note(void *arg, const char *path) {
   return true;
 }
 
-static bool path_may(void *arg, const char *path) {
+static int any_open(void *arg, const char *path, int flags) {
+  (void)arg;
+  return field_file_open(NULL, path, flags);
+}
+
+/* Links are followed by name, and then none may be on the way: what another puts there meanwhile is not
+ * opened. -EXDEV: it may not be named. */
+static int path_open(void *arg, const char *path, int flags) {
   const struct paths *p = arg;
-  char real[PATH_MAX], folder[PATH_MAX];
+  char real[PATH_MAX];
   if (is_named(p, path))
-    return true;
+    return field_file_open(NULL, path, flags);
   if (!path_resolve(path, real))
-    return false;
-  for (uint32_t i = 0; i < p->extra.n; i++)
-    if (realpath(p->extra.text[i], folder) && is_under(real, folder))
-      return true;
-  return is_under(real, p->folder);
+    return -EXDEV;
+  for (size_t i = 0; i < p->folders_n; i++)
+    if (p->folders[i].fd >= 0 && is_under(real, p->folders[i].real))
+      return beneath_open(p->folders[i].fd, real + strlen(p->folders[i].real) + 1, flags);
+  return -EXDEV;
+}
+
+/* One that is not there, or not for us, is told by who wants to read it. */
+static bool path_may(void *arg, const char *path) {
+  if (is_named(arg, path))
+    return true;
+  int fd = path_open(arg, path, O_PATH);
+  if (fd >= 0)
+    close(fd);
+  return fd >= 0 || fd == -ENOENT || fd == -EACCES || fd == -ENOTDIR;
+}
+
+static void folder_hold(struct paths *p, const char *path) {
+  struct folder *f = &p->folders[p->folders_n++];
+  f->fd = realpath(path, f->real) ? open(f->real, O_PATH | O_DIRECTORY | O_CLOEXEC) : -1;
 }
 
 static int in_force_read(struct paths *p, const struct judge_with *w) {
-  const struct field_paths all = {name_note, p};
+  const struct field_paths all = {name_note, any_open, p};
   own(conf) c = NULL;
   own(plan) plan = NULL;
   own_mem struct conf_errors *e = errors_new();
@@ -86,25 +118,32 @@ int paths_new(struct paths **ret, const struct judge_with *w) {
   char folder[CONF_PATH_BYTES];
   const char *slash = strrchr(w->file, '/');
   snprintf(folder, sizeof(folder), "%.*s", slash ? (int)(slash - w->file) : 1, slash ? w->file : ".");
-  if (!p || !(p->named = calloc(NAMED_MAX, sizeof(*p->named))))
+  if (!p || !(p->named = calloc(NAMED_MAX, sizeof(*p->named))) ||
+      !(p->folders = calloc(1 + CONF_LIST_MAX, sizeof(*p->folders))))
     return -ENOMEM;
-  if (!realpath(folder[0] ? folder : "/", p->folder))
-    p->folder[0] = 0;
   int r = w->current ? in_force_read(p, w) : 0;
+  folder_hold(p, folder[0] ? folder : "/");
+  for (uint32_t i = 0; i < p->extra.n; i++)
+    folder_hold(p, p->extra.text[i]);
   if (r == 0)
     *ret = take(p);
   return r;
 }
 
 struct paths *paths_free(struct paths *p) {
-  if (p)
+  for (size_t i = 0; p && i < p->folders_n; i++)
+    if (p->folders[i].fd >= 0)
+      close(p->folders[i].fd);
+  if (p) {
+    free(p->folders);
     free(p->named);
+  }
   free(p);
   return NULL;
 }
 
 struct field_paths paths_rule(struct paths *p) {
-  return (struct field_paths){path_may, p};
+  return (struct field_paths){path_may, path_open, p};
 }
 
 bool paths_same(const struct paths *p, const struct conf *c) {

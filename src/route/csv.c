@@ -159,10 +159,12 @@ static int csv_parse(struct prefixes **ret, const char *file, struct slice csv, 
   return r;
 }
 
-static int file_read(char **ret, size_t *ret_n, const char *file) {
+static int file_read(char **ret, size_t *ret_n, const char *file, const struct field_paths *paths) {
   struct stat st;
-  own_fd fd = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0 || fstat(fd, &st) < 0)
+  own_fd fd = field_file_open(paths, file, O_RDONLY | O_NONBLOCK);
+  if (fd < 0)
+    return fd;
+  if (fstat(fd, &st) < 0)
     return -errno;
   if (!S_ISREG(st.st_mode) || st.st_size > PREFIX_FILE_MAX_BYTES)
     return -EFBIG;
@@ -183,12 +185,13 @@ int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
   return csv_parse(ret, file, csv, false, errors);
 }
 
-int prefixes_load(struct prefixes **ret, const char *file, bool is_mute, struct conf_errors *errors) {
+int prefixes_load(struct prefixes **ret, const char *file, const struct field_paths *paths,
+                  struct conf_errors *errors) {
   own_mem char *text = NULL;
   size_t n = 0;
-  int r = file_read(&text, &n, file);
+  int r = file_read(&text, &n, file, paths);
   if (r == 0)
-    return csv_parse(ret, file, slice_from(text, n), is_mute, errors);
+    return csv_parse(ret, file, slice_from(text, n), paths != NULL, errors);
   conf_error_add(errors, file, 0, "%s",
                  r == -EFBIG ? "expected a file of at most 256 MiB" : strerror(-r));
   return -EINVAL;

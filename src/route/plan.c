@@ -34,7 +34,7 @@ static int table_read(struct plan_reader *p, const struct tree_node *node) {
       part_fail(p, node->line, "name", "a name of its own");
   if (!t->file[0] || p->r.errors->n)
     return 0;
-  int r = prefixes_load(&t->prefixes, t->file, p->r.paths != NULL, p->r.errors);
+  int r = prefixes_load(&t->prefixes, t->file, p->r.paths, p->r.errors);
   return r == -EINVAL ? 0 : r;
 }
 

@@ -26,7 +26,7 @@ struct prefixes;
 int prefixes_parse(struct prefixes **ret, const char *file, struct slice csv,
                    struct conf_errors *errors) must_check;
 /* is_mute: errors tell the line, not what stands there: who asks need not be one who may read the file. */
-int prefixes_load(struct prefixes **ret, const char *file, bool is_mute,
+int prefixes_load(struct prefixes **ret, const char *file, const struct field_paths *paths,
                   struct conf_errors *errors) must_check;
 struct prefixes *prefixes_free(struct prefixes *p);
 OWN_DEFINE(prefixes)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Units of floor 0. */
 #include "base/addr.h"
+#include "base/beneath.h"
 #include "base/hmac.h"
 #include "base/keyfile.h"
 #include "base/loop.h"
@@ -10,6 +11,7 @@
 #include "base/pool.h"
 #include "base/rand.h"
 #include "base/ring.h"
+#include "base/stamp.h"
 #include "base/zrun.h"
 
 #include <criterion/criterion.h>
@@ -30,6 +32,65 @@ Test(slice, escape_leaves_no_control_character) {
   char out[32];
   cr_assert_str_eq(slice_escape(out, sizeof(out), SLICE("a\r\n\"\\\x1b")), "a\\x0d\\x0a\\x22\\x5c\\x1b");
   cr_assert_str_eq(slice_escape(out, 4, SLICE("\x01")), "");
+}
+
+Test(slice, characters_of_any_script) {
+  cr_assert(slice_chars(SLICE("aü€💥")) == 4 && slice_chars(SLICE("")) == 0);
+  cr_assert_eq(CHARS_BYTES(2), sizeof("💥💥"));
+  cr_assert(slice_is_ascii(SLICE(" az~")) && !slice_is_ascii(SLICE("ü")) && !slice_is_ascii(SLICE("\t")));
+}
+
+static void file_make(int folder, const char *name, const char *text) {
+  own_fd fd = openat(folder, name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  cr_assert(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+}
+
+/* Both ways: by the kernel, and component by component. */
+Test(beneath, nothing_leads_out) {
+  char dir[] = "/tmp/check_beneath.XXXXXX", command[64];
+  static const struct {
+    const char *path;
+    int error; /* 0: it opens */
+  } rows[] = {{"sub/file", 0},      {"sub//./file", 0},         {"sub", 0},
+              {"none", -ENOENT},    {"sub/none", -ENOENT},      {"sub/file/x", -ENOTDIR},
+              {"../x", -EXDEV},     {"sub/../../x", -EXDEV},    {"/etc/passwd", -EXDEV},
+              {"link", -ELOOP},     {"inner", -ELOOP},          {"far/passwd", -ELOOP},
+              {"round/sub", -ELOOP}};
+  cr_assert(mkdtemp(dir));
+  own_fd folder = open(dir, O_PATH | O_DIRECTORY);
+  cr_assert(folder >= 0 && mkdirat(folder, "sub", 0700) == 0);
+  file_make(folder, "sub/file", "x");
+  cr_assert(symlinkat("/etc/passwd", folder, "link") == 0 && symlinkat("sub/file", folder, "inner") == 0 &&
+            symlinkat("/etc", folder, "far") == 0 && symlinkat(".", folder, "round") == 0);
+  for (size_t i = 0; i < 2 * COUNT_OF(rows); i++)
+    for (unsigned k = 0; k < 2; k++) {
+      int flags = k ? O_PATH : O_RDONLY, error = rows[i / 2].error;
+      own_fd fd = i % 2 ? beneath_walk(folder, rows[i / 2].path, flags)
+                        : beneath_open(folder, rows[i / 2].path, flags);
+      cr_expect(error ? fd == error : fd >= 0, "%s (%zu, %u): %d", rows[i / 2].path, i % 2, k, fd);
+    }
+  snprintf(command, sizeof(command), "rm -r %s", dir);
+  cr_assert_eq(system(command), 0);
+}
+
+Test(stamp, another_file_another_stamp) {
+  char dir[] = "/tmp/check_stamp.XXXXXX", path[64], command[64];
+  cr_assert(mkdtemp(dir));
+  own_fd folder = open(dir, O_PATH | O_DIRECTORY);
+  snprintf(path, sizeof(path), "%s/a", dir);
+  const struct stamp none = stamp_of(path), zero = {0};
+  file_make(folder, "a", "one");
+  file_make(folder, "b", "two");
+  const struct stamp one = stamp_of(path), again = stamp_of(path);
+  cr_assert(stamp_same(&none, &zero) && stamp_same(&one, &again) && !stamp_same(&one, &none));
+  cr_assert_eq(renameat(folder, "b", folder, "a"), 0);
+  const struct stamp two = stamp_of(path);
+  cr_assert(!stamp_same(&one, &two));
+  cr_assert_eq(chmod(path, 0640), 0);
+  const struct stamp mode = stamp_of(path);
+  cr_assert(!stamp_same(&two, &mode));
+  snprintf(command, sizeof(command), "rm -r %s", dir);
+  cr_assert_eq(system(command), 0);
 }
 
 Test(slice, cut_takes_one_field) {
