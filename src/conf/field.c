@@ -254,7 +254,7 @@ static bool item_is_good(const struct field *f, struct slice s) {
     return field_is_tel(s);
   if (f->type == FIELD_CHOICES)
     return field_choice(f->choices, s) >= 0;
-  return s.n > 0 && !memchr(s.p, ' ', s.n);
+  return s.n > 0 && !memchr(s.p, ' ', s.n) && (!(f->flags & FIELD_ASCII) || slice_is_ascii(s));
 }
 
 static void item_store(const struct value *v, struct conf_names *to) {

@@ -17,6 +17,13 @@ static json_t *list_schema(const struct field *f) {
   json_t *item = json_pack("{s:s}", "type", "string");
   if (f->type == FIELD_CHOICES)
     json_object_set_new(item, "enum", words(f->choices));
+  bool is_ascii = f->type == FIELD_HOSTS || f->type == FIELD_CIDRS || f->flags & FIELD_ASCII;
+  if (f->type != FIELD_CHOICES && f->type != FIELD_TELS)
+    json_object_set_new(item, "minLength", json_integer(1));
+  if (is_ascii) {
+    json_object_set_new(item, "maxLength", json_integer(CONF_NAME_BYTES - 1));
+    json_object_set_new(item, "pattern", json_string("^[!-~]+$"));
+  }
   if (f->type == FIELD_TELS)
     json_object_set_new(item, "pattern", json_string("^\\+[0-9]{4,15}$"));
   return json_pack("{s:s, s:i, s:i, s:b, s:o}", "type", "array", "minItems", (int)f->min, "maxItems",

@@ -225,9 +225,30 @@ async function races(door) {
   await door.good('system_drain', 200, { body: { on: false } });
 }
 
+/** While a commit waits: nothing else goes in; who confirms and who cancels at once, one of them was first. */
+async function waiting(door) {
+  const headers = { 'If-Match': '*' }, before = (await door.good('config', 200)).doc;
+  for (let i = 0; i < 3; i++) {
+    const text = `${(await door.good('config', 200)).doc?.text}# waits ${i}\n`;
+    const done = (await door.good('config_commit', 200, { body: { text, confirm_s: 600 }, headers })).doc;
+    const n = (await door.good('config_history', 200)).doc?.history.at(-1)?.n;
+    await door.good('config_rollback', 409, { body: { n } });
+    await door.good('config_commit', 409, { body: { text: before?.text }, headers });
+    await door.good('routes_put', 409, { body: { text: `${(await door.good('routes', 200)).doc?.text}# no\n` }, headers });
+    await door.good('number_put', 409, { params: { number: '+15550100099' }, body: { user: 'alice' }, headers });
+    if ((await door.good('config', 200)).doc?.etag !== done?.etag) door.fault('a refused change changed something');
+    const both = await Promise.all([door.ask('config_confirm'), door.ask('config_cancel'), door.ask('config_confirm')]);
+    if (both.filter((a) => a.status === 200).length !== 1 || both.some((a) => ![200, 409].includes(a.status))) door.fault(`confirm and cancel: ${both.map((a) => a.told)}`);
+    const after = (await door.good('config', 200)).doc, stays = both[1].status !== 200;
+    if (after?.pending !== null || (after?.text === text) !== stays) door.fault(`it ${stays ? 'should stay' : 'should be gone'}`);
+    const all = await Promise.all([door.ask('config_rollback', { body: { n: before?.n } }), door.ask('config_commit', { body: { text: `${after?.text}# beside\n` }, headers: { 'If-Match': after?.etag } })]);
+    if (all[0].status !== 200 || ![200, 409, 412].includes(all[1].status)) door.fault(`roll back and commit: ${all.map((a) => a.told)}`);
+  }
+}
+
 export async function edges(door, viewer) {
   const operator = (await door.good('api_token_new', 201, { body: { name: 'edge-operator', role: 'operator' } })).doc;
-  for (const edge of [json, patches, kinds, cursors, scripts, wires, races]) await edge(door);
+  for (const edge of [json, patches, kinds, cursors, scripts, wires, races, waiting]) await edge(door);
   await keys(door, operator?.token);
   await lengths(door, viewer);
 }
