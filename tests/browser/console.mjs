@@ -1,29 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 // The operators' console in Chromium against a pretended gateway: every page, light and dark, with axe-core.
-// --live demo.json: against a running gateway instead. Usage: node console.mjs [--only text] [--shots folder]. Prints ok and not ok, then `N passed, N failed`.
+// --live demo.json: against a running gateway instead; --brief: each page once. Usage: node console.mjs [--only text] [--shots folder]. Prints ok and not ok, then `N passed, N failed`.
 
 /* global window, document */
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { launch } from './chrome.mjs';
-import { PAGES, axe, enter, settle, visit, watched } from './consolepage.mjs';
-import { PageFault, blameless, runAll } from './runall.mjs';
+import { ENGINE, launch } from './chrome.mjs';
+import { PAGES, axe, colours, enter, noneRan, settle, visit, watched } from './consolepage.mjs';
+import { blameless, runAll } from './runall.mjs';
 import { states } from './consolestates.mjs';
+import { brief, tasks } from './consoletasks.mjs';
 import { Operators } from './mock/operators.mjs';
 import { NASTY } from './nasty.mjs';
 import { small } from './png.mjs';
 
-const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' }, live: { type: 'string' } } });
+const { values } = parseArgs({ options: { only: { type: 'string' }, shots: { type: 'string' }, live: { type: 'string' }, brief: { type: 'boolean' } } });
 
-const tests = { ...states };
+const tests = { ...states, ...tasks };
 
 for (const [name, path] of Object.entries(PAGES)) {
   tests[`page ${name}: axe, light, dark, narrow`] = async ({ page, mock, shot }) => {
     await enter(page, mock.base);
     for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
+      await colours(page, scheme);
       await page.goto('about:blank');
       await visit(page, mock.base, path);
       if (name === 'call') await page.locator('.ladder button').nth(12).click();
@@ -31,19 +32,13 @@ for (const [name, path] of Object.entries(PAGES)) {
       await shot(page, `${name}-${scheme}`);
     }
     await page.setViewportSize({ width: 400, height: 800 });
-    await page.emulateMedia({ colorScheme: 'light' });
+    if (ENGINE !== 'firefox') await colours(page, 'light');
     await settle(page);
     const wide = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(wide <= 400, `${wide} px wide at 400`);
     assert.deepEqual(await axe(page), []);
     await shot(page, `${name}-narrow`);
   };
-}
-
-async function noneRan(page) {
-  if (await page.evaluate(() => window.pwned)) throw new PageFault('a text of the network was run');
-  const strange = await page.evaluate(() => [...document.querySelectorAll('main script, main iframe, main img, main [onerror], main [onload], main [onfocus], main math, main a[href^="javascript"]')].map((e) => `${e.tagName} ${e.textContent}`));
-  blameless(strange);
 }
 
 tests['texts of the network are text on every page'] = async ({ page, mock }) => {
@@ -398,7 +393,7 @@ liveTests['every page: axe, light and dark, narrow, texts are text'] = async ({ 
   await enter(page, demo.admin.url, demo.admin.token);
   for (const [name, path] of Object.entries(await livePages(demo))) {
     for (const scheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme: scheme });
+      await colours(page, scheme);
       await page.goto('about:blank');
       await visit(page, demo.admin.url, path);
       assert.deepEqual(await axe(page), [], name);
@@ -499,7 +494,9 @@ async function one(test) {
   const shot = async (page, file) => {
     if (!values.shots) return;
     mkdirSync(values.shots, { recursive: true });
-    writeFileSync(`${values.shots}/${file}.png`, small(await page.screenshot({ animations: 'disabled', fullPage: /narrow/.test(file) })));
+    const told = faults.length;
+    writeFileSync(`${values.shots}/${file}.png`, small(await page.screenshot({ animations: 'disabled', caret: 'initial', fullPage: /narrow/.test(file) })));
+    if (ENGINE === 'firefox') faults.length = told; // the driver's own style, to take a picture
   };
   try {
     const page = await watched(context, faults);
@@ -514,10 +511,13 @@ async function one(test) {
   blameless(faults);
 }
 
+// What only Chromium is told from without: paper.
+if (ENGINE === 'firefox') delete tests['the doctor\'s report prints alone and light, its profile is looked at and applied on probation'];
+
 let browser;
 if (process.argv[1]?.endsWith('/console.mjs')) {
   browser = await launch();
-  const { status, line } = await runAll(values.live ? liveTests : tests, values.only, one);
+  const { status, line } = await runAll(values.live ? liveTests : values.brief ? brief : tests, values.only, one);
   await browser.close();
   console.log(line);
   process.exit(status);

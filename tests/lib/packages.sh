@@ -10,7 +10,7 @@ PACKAGES_DEMO="baresip-core coturn curl python3"
 PACKAGES_BROWSER="chromium nodejs npm"
 PACKAGES_TEST="libcriterion-dev clang libclang-rt-14-dev python3 python3-aiortc python3-aiohttp sip-tester kamailio
   kamailio-tls-modules linphone-cli python3-gi gir1.2-gst-plugins-bad-1.0 gir1.2-gst-plugins-base-1.0
-  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive"
+  gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-nice tshark tcpdump iproute2 nftables procps xz-utils git sqlite3 autoconf-archive firefox-esr"
 PACKAGES_DEB="debhelper dpkg-dev fakeroot lintian"
 PACKAGES_BENCH="rtpengine-daemon janus python3 util-linux iproute2 procps"
 

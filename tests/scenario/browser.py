@@ -1,11 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Headless Chromium as the app, with the gateway's own client library and page."""
+"""Headless browsers as the app, with the gateway's own client library and page: Chromium, and one of another engine."""
+import os
 import subprocess
 
 from group import Group
 from house import TOP, Failed, check
+from lab import BOB, agent
+from sipua import Dialog, Rtp, audio_sdp
 
 BROWSER = Group("browser", programs=["chromium", "node", "baresip"])
+FIREFOX = Group("firefox", programs=["firefox-esr", "node", "baresip"])
+MICROPHONE_HZ = 1004  # what it pretends to hear
 
 
 def live(test):
@@ -15,6 +20,35 @@ def live(test):
         if done.returncode:
             raise Failed(done.stderr[-1500:])
     return scenario
+
+
+FIREFOX.scenario("Firefox: a call out with digits, hold, an ICE restart, a fresh connection")(lambda house: other("engine", house))
+
+
+def other(test, house):
+    command = ["node", TOP + "/tests/browser/live.mjs", "--demo", house.dir + "/demo.json", test]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ, BROWSER="firefox"))
+    check(done.returncode == 0, done.stderr[-1500:])
+
+
+@FIREFOX.scenario("Firefox: a call in, its microphone is heard and it hears, ended by the trunk")
+def called(house):
+    command = ["node", TOP + "/tests/browser/live.mjs", "--demo", house.dir + "/demo.json", "receive"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=dict(os.environ, BROWSER="firefox")) as phone:
+        try:
+            check(phone.stderr.readline() == "up\n", "the phone did not come up: " + (phone.stderr.read() if phone.poll() else ""))
+            with agent(house) as sip, Rtp(700) as rtp:
+                d = Dialog(sip, BOB).invite(audio_sdp(rtp.port))
+                ok = d.answer(200)
+                check(ok.status == 200, "INVITE got " + ok.first)
+                d.ack(ok)
+                rtp.to(ok.body)
+                rtp.hears(MICROPHONE_HZ, 10)
+                check(phone.stderr.readline() == "heard\n", "the phone hears nothing")
+                d.bye()
+            check(phone.wait(20) == 0, phone.stderr.read()[-1500:])
+        finally:
+            phone.kill()
 
 
 BROWSER.scenario("./run call's two calls: tones, digits, SRTP on both legs, both ways")(

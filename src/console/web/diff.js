@@ -15,6 +15,21 @@ export function lines(before, after) {
   return [...a.slice(0, head).map(same), ...middle, ...a.slice(a.length - tail).map(same)];
 }
 
+const AROUND = 3; // lines beside a change that are shown
+
+/** The same, where long runs that nobody changed are one row. */
+export function folded(list) {
+  const isNear = new Uint8Array(list.length);
+  list.forEach((l, i) => l.sign !== ' ' && isNear.fill(1, Math.max(0, i - AROUND), i + AROUND + 1));
+  const out = [];
+  for (let i = 0, end; i < list.length; i = end) {
+    for (end = i + 1; end < list.length && isNear[end] === isNear[i]; ) end++;
+    if (isNear[i] || end - i <= 2 * AROUND) out.push(...list.slice(i, end));
+    else out.push({ sign: '⋯', text: `${end - i} lines are the same` });
+  }
+  return out;
+}
+
 function between(a, b) {
   const gone = (text) => ({ sign: '-', text }), come = (text) => ({ sign: '+', text });
   if (a.length > LINES_MAX || b.length > LINES_MAX) return [...a.map(gone), ...b.map(come)];

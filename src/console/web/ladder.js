@@ -2,7 +2,7 @@
 // The ladder of a call: both legs' messages, events, ICE and DTLS on one clock, one row each. A row is a
 // button; the ladder is one stop of the tab key, arrow keys walk its rows. Rows that stay are not drawn anew.
 
-import { useEffect, useMemo, useRef } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import { sdpOf } from './diff.js';
 import { Peer, html } from './ui.js';
 import * as words from './words.js';
@@ -14,11 +14,11 @@ const KINDS = { sip: 'SIP', native: 'API', event: 'Event', ice: 'ICE', dtls: 'DT
 /** Lanes in the order in which they stand: the gateway between its two sides, media at the right. */
 export function lanesOf(timeline) {
   const used = new Set([...(timeline.lanes ?? []), ...timeline.items.map((i) => i.lane)]);
-  const rest = [...used].filter((lane) => !['caller', 'gateway', 'media'].includes(lane)).sort();
+  const rest = [...used].filter((lane) => !['caller', 'gateway', 'media'].includes(lane)).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
   return ['caller', 'gateway', ...rest, ...(used.has('media') ? ['media'] : [])];
 }
 
-export const laneTitle = (lane) => TITLES[lane] ?? words.words(lane);
+export const laneTitle = (lane) => TITLES[lane] ?? words.words(lane).replace(/(\d+)$/, ' $1');
 
 /** good, bad, warn or idle: what a row's title says of itself. */
 export function toneOf(item) {
@@ -121,19 +121,34 @@ function Row({ item, gap, isChosen, gateway, lanes, call, onChoose }) {
     </button></li>`, [item.key, item.sdp, gap, isChosen, gateway, lanes]);
 }
 
+const ROWS = 150, ROWS_MS = 30;
+
+/** Of a long ladder the first screens at once, then the others, so that no turn of the page is long. */
+function useGrowing(all, isWhole) {
+  const [n, set] = useState(ROWS);
+  useEffect(() => {
+    const timer = n < all.length && setTimeout(() => set(n + ROWS), ROWS_MS);
+    return () => clearTimeout(timer);
+  }, [n, all.length]);
+  return isWhole || n >= all.length ? all : all.slice(0, n);
+}
+
+const FEW_LANES = 6, LANE_REM = 9;
 const MANY = 120; // from here on, rows out of sight are not laid out
 
 /** props: timeline, items (those to show), chosen (key or null), onChoose(key). */
-export function Ladder({ timeline, items, chosen, onChoose }) {
+export function Ladder({ timeline, items: all, chosen, onChoose }) {
+  const items = useGrowing(all, Boolean(chosen));
   const lanes = lanesOf(timeline), gateway = lanes.indexOf('gateway');
-  const shape = `lanes-${Math.min(6, lanes.length)}`, list = useRef();
+  const list = useRef(), isWide = lanes.length > FEW_LANES;
+  const shape = { '--columns': 2 * lanes.length, '--lane': `${100 / lanes.length}%`, '--wide': `${lanes.length * LANE_REM}rem` };
   useEffect(() => restOn(list.current));
   useEffect(() => {
     const row = chosen && [...list.current.querySelectorAll('button')].find((b) => b.dataset.key === chosen);
     if (row) restOn(list.current, row);
     row?.scrollIntoView({ block: 'nearest' });
   }, [chosen]);
-  return html`<div class=${`ladder ${shape} ${items.length > MANY ? 'many' : ''}`} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && restOn(list.current, e.target)}>
+  return html`<div class=${`ladder ${isWide ? 'wide' : ''} ${items.length > MANY ? 'many' : ''}`} style=${shape} onKeyDown=${walk} onFocusIn=${(e) => e.target.matches('button') && restOn(list.current, e.target)}>
     <div class="lanes" aria-hidden="true"><span class="at">s</span><span class="track">${lanes.map((lane, i) => html`<span style=${{ gridColumn: `${2 * i + 1} / span 2` }}>${laneTitle(lane)}</span>`)}</span></div>
     <ol ref=${list} aria-label="Messages and events in order of time" aria-describedby="ladder-hint">${items.map((item, i) => html`<${Row} key=${item.key} item=${item} gap=${i ? item.t_us - items[i - 1].t_us : 0}
       isChosen=${chosen === item.key} gateway=${gateway} lanes=${lanes.length} call=${timeline.call} onChoose=${onChoose} />`)}</ol>

@@ -16,9 +16,22 @@ export const lostSince = signal(0);
 
 export const openAlarms = computed(() => [...alarms.value.values()].filter((a) => !a.cleared_at));
 
-/** The clock of every running figure: one tick a second for the whole page. */
+/** How far this machine's clock is from the gateway's, in ms: positive when ours is behind. */
+export const skew = signal(0);
+const SKEW_MS = 1500; // nearer than this is the way of a message
+
+/** The clock of every running figure, the gateway's: one tick a second for the whole page. */
 export const now = signal(Date.now());
-setInterval(() => (now.value = Date.now()), 1000);
+setInterval(() => (now.value = Date.now() + skew.value), 1000);
+
+function heard(row) {
+  const far = Date.parse(row.now) - Date.now();
+  if (Math.abs(far - skew.value) > SKEW_MS) {
+    skew.value = Math.abs(far) > SKEW_MS ? far : 0;
+    now.value = Date.now() + skew.value;
+  }
+  overview.value = row;
+}
 
 const FLUSH_MS = 200; // what came meanwhile is drawn at once: a thousand calls change faster than a page should
 const STORES = { call: calls, trunk: trunks, alarm: alarms };
@@ -48,7 +61,7 @@ function put(kind, key, row) {
   flushTimer ||= setTimeout(flush, FLUSH_MS);
 }
 
-const HANDLERS = { overview: (row) => (overview.value = row), config: (row) => (config.value = row) };
+const HANDLERS = { overview: heard, config: (row) => (config.value = row) };
 for (const [kind, key] of Object.entries(KEYS)) {
   HANDLERS[kind] = (row) => put(kind, row[key], row);
   HANDLERS[`${kind}.gone`] = (row) => {
@@ -84,7 +97,7 @@ export function open() {
   };
   source.onerror = () => {
     link.value = 'lost';
-    lostSince.value ||= Date.now();
+    lostSince.value ||= now.value;
     if (source?.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
     whoAmI(); // the stream ends with the session: then the login page stands instead
     timer = setTimeout(open, 3000);

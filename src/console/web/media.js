@@ -17,7 +17,7 @@ export function waysOf(timeline) {
   }
   for (const way of ways.values()) way.points.sort((a, b) => a[0] - b[0]);
   const order = (w) => `${w.leg === 'caller' ? 0 : w.leg} ${w.direction}`;
-  return [...ways.values()].sort((a, b) => order(a).localeCompare(order(b)));
+  return [...ways.values()].sort((a, b) => order(a).localeCompare(order(b), 'en', { numeric: true }));
 }
 
 export const stepOf = (point) => point[STEP];

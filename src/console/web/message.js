@@ -3,14 +3,15 @@
 // its description differs from others of the call.
 
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { lines } from './diff.js';
+import { folded, lines } from './diff.js';
 import { laneTitle, stamp } from './ladder.js';
 import { Copy, Facts, Peer, html } from './ui.js';
 import { plain } from './words.js';
 
+const DIFF_CLASSES = { '+': 'come', '-': 'gone', '⋯': 'alike' };
 /** Two texts, line by line; signs besides colours. */
 export function Diff({ before, after, label }) {
-  return html`<pre class="diff" tabindex="0" role="region" aria-label=${label}>${lines(before, after).map((l) => html`<span class=${l.sign === '+' ? 'come' : l.sign === '-' ? 'gone' : ''}>${l.sign} ${plain(l.text)}${'\n'}</span>`)}</pre>`;
+  return html`<pre class="diff" tabindex="0" role="region" aria-label=${label}>${folded(lines(before, after)).map((l) => html`<span class=${DIFF_CLASSES[l.sign]}>${l.sign} ${plain(l.text)}${'\n'}</span>`)}</pre>`;
 }
 
 const shown = (text) => plain(text.replace(/\r\n/g, '\n'));

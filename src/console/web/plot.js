@@ -5,7 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import { theme } from './theme.js';
 import { html } from './ui.js';
-import { clock as hours } from './words.js';
+import { duration, clock as hours } from './words.js';
 
 const HEIGHT = 150;
 const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3]]; // lines differ by more than colour
@@ -24,9 +24,9 @@ function axes(host, { clock, unit }) {
   const ink = colour(host, 'soft'), line = colour(host, 'line');
   const common = { stroke: ink, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1, size: 4 }, font: '11px system-ui, sans-serif' };
   // A short stretch has several ticks in a minute: then the seconds are said, too.
-  const values = (_, ticks) => ticks.map((s) => (clock ? hours(s * 1000).slice(0, ticks.length > 1 && ticks[1] - ticks[0] < 60 ? 8 : 5) : `${s} s`));
+  const values = (_, ticks) => ticks.map((s) => (clock ? hours(s * 1000).slice(0, ticks.length > 1 && ticks[1] - ticks[0] < 60 ? 8 : 5) : ticks.at(-1) < 120 ? `${s} s` : duration(s * 1000)));
   return [
-    { ...common, size: 28, values },
+    { ...common, size: 28, space: 68, values },
     { ...common, size: 48, values: (_, ticks) => ticks.map((v) => `${+v.toFixed(2)}${unit ?? ''}`) },
   ];
 }

@@ -17,6 +17,17 @@ const CELLS = 240; // as many of a direction can be told apart
 const WORSE = ['none', 'good', 'warn', 'bad'];
 const TALL = { good: 8, warn: 13, bad: 18, none: 2 };
 
+/** Neighbours of one grade as one cell. */
+function joined(cells) {
+  const runs = [];
+  for (const c of cells) {
+    const last = runs.at(-1);
+    if (last && last.grade === c.grade && c.at - (last.at + last.step) < c.step / 2) last.step = c.at + c.step - last.at;
+    else runs.push({ ...c });
+  }
+  return runs;
+}
+
 /** Seconds as cells; those of a long call are joined, and the worst of them is shown. */
 function cellsOf(points, end) {
   if (points.length <= CELLS) return points.map((p) => ({ at: p[0], grade: gradeOf(p), step: stepOf(p) }));
@@ -25,7 +36,7 @@ function cellsOf(points, end) {
     const at = Math.floor(p[0] / step) * step, grade = gradeOf(p), old = cells.get(at);
     if (!old || WORSE.indexOf(grade) > WORSE.indexOf(old.grade)) cells.set(at, { at, grade, step: Math.max(step, stepOf(p)) });
   }
-  return [...cells.values()];
+  return joined([...cells.values()]);
 }
 
 /** Ticks that would stand on one another are one. */
@@ -37,6 +48,8 @@ function ticksOf(list, x) {
   }
   return [...ticks.values()];
 }
+
+const mark = (s) => (s < 20 ? `${s.toFixed(1)} s` : duration(s * 1000));
 
 function Track({ label, note, onPoint, children }) {
   const id = useId();
@@ -60,6 +73,6 @@ export function Strip({ timeline, items, chosen, onChoose }) {
       ${ticksOf(list, x).map((i) => html`<rect class=${`tick ${i.tone}`} x=${i.at} y=${i.tone === 'bad' ? 0 : 6} width="2.5" height=${HEIGHT} />`)}${marks}<//>`)}
     ${waysOf(timeline).map((m) => html`<${Track} key=${`${m.leg} ${m.direction}`} label=${wayName(m)} onPoint=${choose(items)} note=${sumOf(m.points)}>
       ${cellsOf(m.points, end).map(({ at, grade, step }) => html`<rect class=${`cell ${grade}`} x=${x(at)} y=${HEIGHT - TALL[grade]} width=${Math.max(1, (step / end) * WIDTH - 0.6)} height=${TALL[grade]} />`)}${marks}<//>`)}
-    <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${duration(end * 500)}</span><span>${duration(end * 1000)}</span></span><span class="note"></span></div>
+    <div class="lane scale" aria-hidden="true"><span class="name"></span><span class="ends"><span>0:00</span><span>${mark(end / 2)}</span><span>${mark(end)}</span></span><span class="note"></span></div>
   </div>`;
 }

@@ -3,11 +3,10 @@
 
 import { signal } from '@preact/signals';
 import { html } from './ui.js';
-import { isUtc } from './words.js';
+import { LOCAL, isUtc } from './words.js';
 
 const KEY = 'sallyport.theme', ZONE = 'sallyport.zone';
 const NAMES = ['system', 'light', 'dark'];
-const LOCAL = new Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/^.*\//, '').replace(/_/g, ' ') === 'UTC' ? 'Local time' : `${new Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/^.*\//, '').replace(/_/g, ' ')} time`;
 const narrow = matchMedia('(max-width: 46rem)');
 /** Whether the stylesheet's narrow form holds. */
 export const isNarrow = signal(narrow.matches);

@@ -40,6 +40,14 @@ export const instant = (v) => (absent(v) ? null : typeof v === 'number' ? new Da
 /** Whether times are shown in UTC; else in the zone of this browser. */
 export const isUtc = signal(false);
 
+const own = new Intl.DateTimeFormat().resolvedOptions().timeZone.replace(/^.*\//, '').replace(/_/g, ' ');
+/** This browser's own zone, as a person calls it. */
+export const LOCAL = own === 'UTC' ? 'Local time' : `${own} time`;
+export const zone = () => (isUtc.value ? 'UTC' : LOCAL);
+
+/** What an input of type datetime-local says, "2026-01-31T10:00", meant in the zone that is chosen: as the API wants it. */
+export const fromInput = (v) => (v && !Number.isNaN(Date.parse(v)) ? new Date(isUtc.value && /T[\d:]+$/.test(v) ? `${v}Z` : v).toISOString() : v);
+
 /** The six parts of an instant in the zone that is chosen, two digits each. */
 function parts(v) {
   const d = instant(v);
@@ -57,6 +65,9 @@ export function day(v) {
   const p = parts(v);
   return p ? p.slice(0, 3).join('-') : DASH;
 }
+
+/** An instant as such an input wants it. */
+export const toInput = (v) => `${day(v)}T${clock(v).slice(0, 5)}`;
 
 export const moment = (v) => (instant(v) ? `${day(v)} ${clock(v)}` : DASH);
 

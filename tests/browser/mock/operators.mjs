@@ -104,6 +104,18 @@ export class Operators {
     for (const m of this.s.timeline.media) Object.assign(m, { step_ms: 10_000, points: Array.from({ length: Math.floor(seconds / 10) }, (_, i) => [10 * i, 500, i % 90 === 7 ? 60 : 0, 2 + (i % 5), -24, 0, 0]) });
   }
 
+  /** A call as bad as they come: two hours, 500 messages, 30 re-INVITEs, and each of so many legs with media of its own. */
+  worst(legs) {
+    this.long(500, 7200);
+    const { timeline, calls } = this.s, of = (n) => (n > 1 ? `callee${n}` : 'callee'), [again, ok] = [timeline.items[11], timeline.items[12]];
+    timeline.lanes = ['caller', 'gateway', ...Array.from({ length: legs - 1 }, (_, i) => of(i + 1)), 'media'];
+    timeline.items.forEach((i, n) => /^callee/.test(i.lane) && (i.lane = timeline.lanes[2 + (n % (legs - 1))]));
+    for (let n = 0; n < 30; n++) timeline.items.push({ ...again, t_us: (100 + 200 * n) * 1e6, title: `INVITE (re-INVITE ${n + 1})` }, { ...ok, t_us: (100 + 200 * n) * 1e6 + 2000 });
+    const media = timeline.media.slice(0, 2);
+    timeline.media = timeline.lanes.filter((l) => l !== 'gateway' && l !== 'media').flatMap((leg) => media.map((m) => ({ ...m, leg })));
+    calls[0].legs = timeline.media.filter((m) => m.direction === 'rx').map(({ leg }) => ({ ...calls[0].legs[0], role: leg, peer: leg }));
+  }
+
   /** Nobody answers any more, open streams end; up() ends it. */
   down() {
     this.isDown = true;
@@ -160,7 +172,7 @@ export class Operators {
     reply.writeHead(200, { 'Content-Type': 'text/event-stream' });
     const tell = (event, data) => reply.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     reply.retell = () => {
-      tell('overview', this.s.overview);
+      tell('overview', { ...this.s.overview, now: ago(0) });
       for (const c of this.s.calls.slice(0, 100)) tell('call', c); // as the gateway does
       for (const t of this.s.trunks) tell('trunk', t);
       for (const a of this.s.alarms) tell('alarm', a);
@@ -180,7 +192,7 @@ export class Operators {
     if (!verb.startsWith('GET') && request.headers['x-sallyport'] !== '1') return [403, { title: 'Not allowed', status: 403 }];
     if (this.refuses && !verb.startsWith('GET')) return this.refuses.length > 1 ? this.refuses.shift() : this.refuses[0];
     const simple = {
-      'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, s.overview], 'GET calls': () => this.page(request),
+      'POST logout': () => [204, null, { 'Set-Cookie': 'sallyport_session=; Max-Age=0; Path=/' }], 'GET me': () => [200, { user: 'eve', role: 'admin', by: 'cookie', expires_at: ago(-900) }], 'GET overview': () => [200, { ...s.overview, now: ago(0) }], 'GET calls': () => this.page(request),
       'GET trunks': () => list('trunks', s.trunks), 'GET records': () => this.records(request), 'GET refusals': () => list('refusals', s.refusals), 'GET bans': () => list('bans', s.bans),
       'GET certificates': () => list('certificates', s.certificates), 'GET alarms': () => list('alarms', s.alarms), 'GET audit': () => list('audit', s.audit), 'GET audit/verify': () => [200, { ok: true, rows: 2, broken_at: null }],
       'GET users': () => list('users', s.users), 'GET api-tokens': () => list('tokens', s.tokens), 'GET system': () => [200, s.system], 'GET config': () => [200, s.config, { ETag: '"e1"' }], 'GET config/history': () => list('history', s.history),

@@ -2,7 +2,7 @@
 // One call, live or ended: the cause in a sentence, the clock, the ladder of both legs, how it sounded.
 
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
-import { enc, mayOperate, maySecure, get, post, remove } from '../api.js';
+import { enc, mayOperate, maySecure, get, post, query, remove } from '../api.js';
 import { BrowserStats } from '../browserstats.js';
 import { Ladder, itemsOf } from '../ladder.js';
 import { calls, now } from '../live.js';
@@ -52,18 +52,22 @@ function Quality({ timeline }) {
 }
 
 const peer = (text) => text && html`<${Peer} text=${text} />`;
+const isTrunk = (leg) => (leg.door ?? leg.kind) === 'trunk';
 const LEG_FACTS = [
-  ['Door', (l) => l.door ?? l.kind], ['State', (l) => l.state && words(l.state)], ['Peer', (l) => peer(l.peer)],
+  ['Door', (l) => l.door ?? l.kind], ['State', (l) => l.state && words(l.state)], ['Peer', (l) => (isTrunk(l) && l.peer ? html`<a href=${`#/trunks/${enc(l.peer)}`}>${peer(l.peer)}</a>` : peer(l.peer))],
   ['Signaling address', (l) => peer(l.remote_addr ?? l.address)], ['Media address', (l) => peer(l.media_addr)], ['Remote user', (l) => peer(l.remote_user)],
   ['Call-ID', (l) => peer(l.sip_call_id)], ['Device', (l) => peer(l.device)], ['Codec', (l) => l.codec ?? l.media?.codec], ['SRTP', (l) => l.srtp], ['DTLS', (l) => l.dtls],
   ['MOS', (l) => l.mos && number(l.mos, 2)], ['Round trip', (l) => l.rtt_ms && `${number(l.rtt_ms, 1)} ms`],
 ];
 
+const FEW_LEGS = 4;
+
 /** Both legs side by side, fact by fact. */
 function Legs({ legs }) {
   const rows = LEG_FACTS.map(([name, of]) => ({ name, cells: legs.map(of) })).filter((r) => r.cells.some(Boolean));
   const columns = [{ head: 'Leg', cell: (r) => html`<span class="soft">${r.name}</span>` }, ...legs.map((leg, i) => ({ head: leg.role ? words(leg.role) : leg.peer, cell: (r) => r.cells[i] || DASH }))];
-  return html`<${Section} title="Legs"><${Table} caption="Facts of the legs" columns=${columns} rows=${rows} id=${(r) => r.name} /><//>`;
+  const table = html`<${Table} caption="Facts of the legs" columns=${columns} rows=${rows} id=${(r) => r.name} />`;
+  return html`<${Section} title="Legs">${legs.length > FEW_LEGS ? html`<div class="scroll" tabindex="0" role="region" aria-label="Facts of the legs">${table}</div>` : table}<//>`;
 }
 
 const endFacts = (row, end) => [
@@ -76,8 +80,20 @@ const factsOf = (row, version) => [
   ['Direction', words(row.direction)], ['Started', html`<${Time} at=${row.started_at ?? row.created_at} />`],
   ['Answered', html`<${Time} at=${row.answered_at} short />`], ['Duration', duration(row.ended_at || !row.answered_at ? row.duration_ms : now.value - Date.parse(row.answered_at))],
   row.pdd_ms && ['Post-dial delay', `${number(row.pdd_ms)} ms`], row.mos && ['MOS', number(row.mos, 2)],
-  ...(row.end ? endFacts(row, row.end) : []), ['Configuration', html`<code>${version}</code>`],
+  ...(row.end ? endFacts(row, row.end) : []), ['Configuration', html`<a href="#/config"><code>${version}</code></a>`],
 ];
+
+/** Where whoever asks why goes next. */
+function Next({ row }) {
+  const trunks = [...new Set((row.legs ?? []).filter(isTrunk).map((l) => l.peer).filter(Boolean))];
+  const [from, to] = [party(row.from), party(row.to)], inbound = row.direction === 'in';
+  const test = query({ called: to, caller: from, ...(inbound ? { trunk: trunks[0] } : { user: row.user ?? row.identity }) });
+  return html`<nav class="next row" aria-label="Look further">
+    ${trunks.map((name) => html`<a href=${`#/trunks/${enc(name)}`}>Trunk <${Peer} text=${name} /></a>`)}
+    <a href=${`#/routing${test}`}>Where would this number go now?</a>
+    ${to !== DASH && html`<a href=${`#/records${query({ number: to })}`}>Calls with <${Peer} text=${to} /></a>`}
+    ${from !== DASH && html`<a href=${`#/records${query({ number: from })}`}>Calls with <${Peer} text=${from} /></a>`}</nav>`;
+}
 
 function Cause({ text, advice, isLive }) {
   if (text) return html`<p class="cause"><span aria-hidden="true">▲</span> <span><strong class="unseen">Cause: </strong><${Peer} text=${text} />${advice && html`<small class="advice"><strong>What to do:</strong> <${Peer} text=${advice} /></small>`}</span></p>`;
@@ -183,7 +199,7 @@ export function Call({ id, params }) {
   const title = row ? `${party(row.from)} → ${party(row.to)}` : id;
   return html`<${Head} title=${html`<${Peer} text=${title} />`} lead=${html`${isLive ? html`<${Badge} tone="good">Live<//>` : html`<${Badge}>Ended<//>`} <code><${Peer} text=${id} /></code>`}
       tools=${html`<${Tools} id=${id} isLive=${isLive} row=${row} timeline=${timeline.data} />`} />
-    ${(row || timeline.data) && html`<${Cause} text=${timeline.data?.cause ?? row?.cause_text} advice=${row?.cause_advice} isLive=${isLive} />`}
+    ${(row || timeline.data) && html`<${Cause} text=${timeline.data?.cause ?? row?.cause_text} advice=${row?.cause_advice} isLive=${isLive} />`}${row && html`<${Next} row=${row} />`}
     <${Loaded} of=${timeline}><${Timeline} timeline=${timeline.data} /><//>
     <${Rest} row=${row} timeline=${timeline.data} />
     <${Digits} id=${id} />

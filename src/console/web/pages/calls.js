@@ -24,7 +24,7 @@ const COLUMNS = [
   { head: 'Trunk', by: (c) => trunkOf(c) ?? null, cell: (c) => html`<${Peer} text=${trunkOf(c)} />` },
   { head: 'Codec', cell: (c) => c.codec ?? '–' },
   { head: 'MOS', right: true, by: (c) => c.mos || null, cell: (c) => number(c.mos || null, 2) },
-  { head: 'Length', right: true, by: (c) => (c.answered_at ? Date.now() - Date.parse(c.answered_at) : c.duration_ms), cell: (c) => html`<${Running} call=${c} />` },
+  { head: 'Length', right: true, by: (c) => (c.answered_at ? now.value - Date.parse(c.answered_at) : c.duration_ms), cell: (c) => html`<${Running} call=${c} />` },
 ];
 
 export const CallTable = ({ rows }) => html`<${Table} caption="Live calls" columns=${COLUMNS} rows=${rows} cap

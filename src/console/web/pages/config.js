@@ -6,7 +6,7 @@ import { get, mayAdmin, mayOperate, post, send } from '../api.js';
 import { now } from '../live.js';
 import { Diff } from '../message.js';
 import { Badge, Confirm, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
-import { number } from '../words.js';
+import { number, words } from '../words.js';
 
 const Left = ({ until }) => `${number(Math.max(0, Math.round((Date.parse(until) - now.value) / 1000)))} s`;
 
@@ -89,7 +89,7 @@ function showLine(area, line) {
   const rows = area.value.split('\n'), from = rows.slice(0, line - 1).join('\n').length + (line > 1 ? 1 : 0);
   area.focus();
   area.setSelectionRange(from, from + (rows[line - 1]?.length ?? 0));
-  area.scrollTop = (line - 4) * 18;
+  area.scrollTop = (line - 4) * parseFloat(getComputedStyle(area).lineHeight);
 }
 
 const titleOf = (name) => (name === 'main' ? 'The file' : name);
@@ -133,7 +133,7 @@ function Editor({ config: opened, onDone }) {
     ${c.isChanged && mayAdmin() && html`<h3>Commit</h3><${CommitForm} key=${config.etag} candidate=${c.candidate} etag=${config.etag} onDone=${onDone} onLook=${look} />`}`;
 }
 
-function History({ current, etag, onDone, turn }) {
+function History({ current, version, etag, onDone, turn }) {
   const list = useData('config/history');
   const [shown, setShown] = useState(null);
   const [asks, setAsks] = useState(null);
@@ -144,18 +144,25 @@ function History({ current, etag, onDone, turn }) {
     setAsks(null);
     act(() => post('config/rollback', { n: h.n }, { etag }).then(onDone), `Configuration ${h.n} is in force.`);
   };
+  const isNow = (h) => h.version === version && h.n === list.data.history.find((x) => x.version === version).n;
   const columns = [
     { head: 'No', right: true, cell: (h) => number(h.n) },
     { head: 'At', cell: (h) => html`<${Time} at=${h.at} />` },
     { head: 'Who', cell: (h) => html`<${Peer} text=${h.who} />` },
-    { head: 'Comment', cell: (h) => html`<${Peer} text=${h.comment} />` },
-    { head: 'Version', cell: (h) => html`<code>${String(h.version ?? '').slice(0, 16)}</code>` },
-    { head: '', cell: (h) => html`<button type="button" class="small" onClick=${() => show(h)}>Compare<span class="unseen"> number ${h.n} with now</span></button>${mayAdmin() && html` <button type="button" class="small" onClick=${() => setAsks(h)}>Roll back<span class="unseen"> to number ${h.n}</span></button>`}` },
+    { head: 'Comment', cell: (h) => (h.comment || !h.of ? html`<${Peer} text=${h.comment} />` : html`<span class="soft">${words(h.how)}, of number ${number(h.of)}</span>`) },
+    { head: 'Version', cell: (h) => html`<code>${String(h.version ?? '').slice(0, 16)}</code>${isNow(h) && html` <${Badge} tone="good">In force<//>`}` },
+    { head: '', cell: (h) => !isNow(h) && html`<button type="button" class="small" onClick=${() => show(h)}>Compare<span class="unseen"> number ${h.n} with now</span></button>${mayAdmin() && html` <button type="button" class="small" onClick=${() => setAsks(h)}>Roll back<span class="unseen"> to number ${h.n}</span></button>`}` },
   ];
   return html`<${Section} title="History"><${ProblemBox} problem=${problem} /><${Loaded} of=${list}>
       <${Table} caption="Configurations that were in force" columns=${columns} rows=${list.data?.history} id=${(h) => h.n} empty=${html`<${Empty} title="No change yet">Each commit is kept here with who made it, and can be gone back to.<//>`} /><//>
     ${shown && html`<h3>From number ${shown.n} to now</h3><${Diff} before=${shown.text ?? ''} after=${current} label=${`Number ${shown.n} against now`} />`}
     ${asks && html`<${Confirm} title=${`Roll back to number ${asks.n}?`} action="Roll back" onYes=${() => back(asks)} onNo=${() => setAsks(null)}>Calls go on; new ones follow the old configuration.<//>`}<//>`;
+}
+
+function toHistory() {
+  const card = document.getElementById('h-history')?.closest('.card');
+  card?.scrollIntoView();
+  card?.querySelector('button')?.focus({ preventScroll: true });
 }
 
 export function Config() {
@@ -166,8 +173,9 @@ export function Config() {
     setTurn((t) => t + 1);
   };
   const until = config.data?.pending?.confirm_by;
-  return html`<${Head} title="Configuration" lead=${config.data && html`Version <code>${config.data.version}</code>. Secrets read <code>(kept)</code> and stay as they are.`} />
+  return html`<${Head} title="Configuration" lead=${config.data && html`Version <code>${config.data.version}</code>. Secrets read <code>(kept)</code> and stay as they are.`}
+      tools=${html`<button type="button" onClick=${toHistory}>Earlier ones, and back to them</button>`} />
     ${until && html`<${Pending} until=${until} onDone=${done} />`}
     <${Section} title="The file"><${Loaded} of=${config}><${Editor} key=${config.data?.etag} config=${config.data ?? { text: '' }} onDone=${done} /><//><//>
-    <${History} current=${config.data?.text ?? ''} etag=${config.data?.etag} onDone=${done} turn=${turn} />`;
+    <${History} current=${config.data?.text ?? ''} version=${config.data?.version} etag=${config.data?.etag} onDone=${done} turn=${turn} />`;
 }

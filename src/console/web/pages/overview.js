@@ -3,7 +3,7 @@
 
 import { useEffect, useMemo } from 'preact/hooks';
 import { enc } from '../api.js';
-import { config, openAlarms, overview, trunks } from '../live.js';
+import { config, openAlarms, overview, skew, trunks } from '../live.js';
 import { Plot } from '../plot.js';
 import { Badge, Empty, Figure, Figures, Head, Loaded, Peer, Section, Table, html, useData } from '../ui.js';
 import { DASH, number, span, words } from '../words.js';
@@ -12,6 +12,7 @@ import { CallTable, latestCalls } from './calls.js';
 import { FAILURES } from './records.js';
 import { TrunkTable, isTrunkDown, reach, worstFirst } from './trunks.js';
 
+const SKEW_TOLD_MS = 30_000;
 const FULL = 0.9, MOS_BAD = 3.5, DAYS_BAD = 14;
 const isFull = (c) => Boolean(c.max) && c.live >= FULL * c.max;
 
@@ -99,6 +100,8 @@ function FirstSteps() {
     <li>Place a call: it appears here by itself, and <a href="#/calls">its ladder</a> with it.</li></ol><//>`;
 }
 
+const Skew = () => Math.abs(skew.value) >= SKEW_TOLD_MS && html`<p class="soft">The clock of this machine is ${span(skew.value)} ${skew.value > 0 ? 'behind' : 'ahead of'} the gateway's. What stands here is by the gateway's.</p>`;
+
 export function Overview() {
   const asked = useData(overview.value ? null : 'overview');
   const certificates = useData('certificates', { every: 600_000 });
@@ -114,5 +117,6 @@ export function Overview() {
     ${now.series?.live?.length > 1 && html`<${Section} title="The last minutes"><${Graphs} series=${now.series} /><//>`}
     <${Section} title="Live calls" tools=${html`<a href="#/calls">All<span class="unseen"> live calls</span></a>`}><${CallTable} rows=${rows.slice(0, 8)} /><//>
     <${Section} title="Trunks" tools=${html`<a href="#/trunks">All<span class="unseen"> trunks</span></a>`}>${all.length ? html`<${TrunkTable} rows=${worstFirst(all).slice(0, 8)} />` : html`<${Empty} title="No trunk is configured"><a href="#/config">Write one into the configuration</a>.<//>`}<//>
-    <p class="soft">Sallyport ${words(now.version)} · instance ${now.instance} · configuration <code>${now.config?.version}</code></p>`;
+    <p class="soft">Sallyport ${words(now.version)} · instance ${now.instance} · configuration <code>${now.config?.version}</code></p>
+    <${Skew} />`;
 }

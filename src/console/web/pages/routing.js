@@ -5,6 +5,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { enc, mayAdmin, post, send } from '../api.js';
 import { trunks } from '../live.js';
 import { Badge, Confirm, Empty, Facts, Field, Head, Loaded, Peer, Pre, ProblemBox, Section, Table, html, useAct, useData, useFilter, useList } from '../ui.js';
+import { fromInput, zone } from '../words.js';
 
 const TRIALS = [
   { head: 'Rule', cell: (t) => html`<${Peer} text=${t.rule} />` },
@@ -22,14 +23,14 @@ function Outcome({ d }) {
     ${d.rules?.length > 0 && html`<h3>Rules in order</h3><${Table} caption="Rules that were tried" columns=${TRIALS} rows=${d.rules} id=${(t, i) => i} />`}</div>`;
 }
 
-function NumberTest() {
-  const [form, set] = useState({ called: '', caller: '', trunk: '', user: '', at: '' });
+function NumberTest({ params }) {
+  const [form, set] = useState(() => ({ called: params.get('called') ?? '', caller: params.get('caller') ?? '', trunk: params.get('trunk') ?? '', user: params.get('user') ?? '', at: '' }));
   const [result, setResult] = useState(null);
   const { act, problem, busy } = useAct();
   const field = (name) => ({ name, value: form[name], problem, onInput: (v) => set({ ...form, [name]: v }) });
   const submit = (event) => {
     event.preventDefault();
-    const body = Object.fromEntries(Object.entries(form).filter(([, v]) => v));
+    const body = Object.fromEntries(Object.entries({ ...form, at: fromInput(form.at)?.slice(0, 16) }).filter(([, v]) => v));
     act(async () => setResult(await post('routes/test', body)));
   };
   const names = [['', 'No: from a user'], ...[...trunks.value.keys()].map((n) => [n, n])];
@@ -38,7 +39,7 @@ function NumberTest() {
       <${Field} label="Caller" ...${field('caller')} />
       <${Field} label="Comes from trunk" options=${names} ...${field('trunk')} />
       <${Field} label="Comes from user" ...${field('user')} />
-      <${Field} label="At" type="datetime-local" hint="UTC; empty: now" ...${field('at')} />
+      <${Field} label=${`At, ${zone()}`} type="datetime-local" hint="Empty: now" ...${field('at')} />
       <div class="row end"><button class="primary" disabled=${busy}>Test</button></div></form>
     <${ProblemBox} problem=${problem} />
     ${result ? html`<${Outcome} d=${result} />` : html`<p class="soft">Nothing is dialled: the plan is asked what it would do, rule by rule.</p>`}<//>`;
@@ -92,10 +93,10 @@ function Numbers() {
     ${asks && html`<${Confirm} title=${`Take ${asks} away?`} action="Take away" danger onYes=${drop} onNo=${() => setAsks(null)}>Calls to it are refused or go where the dialplan says.<//>`}<//>`;
 }
 
-export function Routing() {
+export function Routing({ params }) {
   const plan = useData('routes');
   return html`<${Head} title="Routing" lead="Which way a call goes." tools=${html`<a class="button" href="#/config">Edit in the configuration</a>`} />
-    <${NumberTest} />
+    <${NumberTest} key=${params.toString()} params=${params} />
     <${Section} title="Dialplan" tools=${plan.data?.file && html`<code>${plan.data.file}</code>`}><${Loaded} of=${plan}>
       ${plan.data?.rules?.length > 0 && html`<${Table} caption="Rules of the dialplan" columns=${RULES} rows=${plan.data.rules} id=${(r, i) => i} />`}
       ${plan.data?.text ? html`<details><summary>The file</summary><${Pre} label="The dialplan" text=${plan.data.text} /></details>` : !plan.data?.rules?.length && html`<${Empty} title="No dialplan of your own">Numbers of the users ring them; everything else goes to the first trunk. Name a file under <code>routing.plan</code> to say more.<//>`}<//><//>

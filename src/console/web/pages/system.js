@@ -55,11 +55,13 @@ function Backup() {
     ${made && html`<${Tree} value=${made} />`}<${ProblemBox} problem=${problem} />`;
 }
 
+const alive = (n) => (n === 0 ? 'No call is alive: it can be stopped' : n === 1 ? '1 call is still alive' : `${number(n)} calls are still alive`);
+
 export function System() {
   const system = useData('system', { every: 5000 });
-  const plain = Object.entries(system.data ?? {}).filter(([, v]) => isPlain(v));
+  const plain = Object.entries(system.data ?? {}).filter(([k, v]) => isPlain(v) && k !== 'draining'); // the head says it
   const nested = Object.entries(system.data ?? {}).filter(([, v]) => !isPlain(v));
-  return html`<${Head} title="System" lead=${overview.value && (overview.value.draining ? html`<${Badge} tone="warn">Draining<//>` : html`<${Badge} tone=${overview.value.ready ? 'good' : 'bad'}>${overview.value.ready ? 'Ready' : 'Not ready'}<//>`)} tools=${mayOperate() && html`<${Drain} />`} />
+  return html`<${Head} title="System" lead=${overview.value && (overview.value.draining ? html`<${Badge} tone="warn">Draining<//> <a href="#/calls">${alive(overview.value.calls.live)}</a>` : html`<${Badge} tone=${overview.value.ready ? 'good' : 'bad'}>${overview.value.ready ? 'Ready' : 'Not ready'}<//>`)} tools=${mayOperate() && html`<${Drain} />`} />
     <${Loaded} of=${system}>
       <${Section} title="Facts"><${Tree} value=${Object.fromEntries(plain)} /><//>
       ${nested.map(([k, v]) => html`<${Section} key=${k} title=${labelOf(k)}><${Tree} value=${v} /><//>`)}

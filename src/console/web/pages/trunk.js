@@ -2,7 +2,7 @@
 // One trunk: status, settings, and its doctor.
 
 import { useEffect, useState } from 'preact/hooks';
-import { enc, mayAdmin, mayOperate, get, post, remove, send } from '../api.js';
+import { enc, mayAdmin, mayOperate, get, post, query, remove, send } from '../api.js';
 import { calls, trunks } from '../live.js';
 import { go } from '../router.js';
 import { SettingsForm, useTrunkSchema } from '../settingsform.js';
@@ -13,16 +13,18 @@ import { TrunkState, expiry } from './trunks.js';
 
 const RESULTS = { passed: 'good', failed: 'bad', not_offered: 'idle', skipped: 'idle', running: 'info' };
 
+const said = (v) => (v === 'unknown' ? 'Nothing seen yet' : words(v));
+
 function Status({ row }) {
   const f = row.figures ?? {}, reg = row.registration;
   return html`<${Figures}>
       <${Figure} label="Calls" value=${number(row.calls)} />
       <${Figure} label="Tried" value=${number(f.seizures)} note=${`${number(f.answered)} answered`} />
-      <${Figure} label="Network effectiveness" value=${number(f.ner_percent, 1)} unit="%" note=${f.weak_sample ? 'few calls so far' : ''} />
-      <${Figure} label="Mean length" value=${number(f.acd_s)} unit="s" />
+      <${Figure} label="Reached" value=${number(f.seizures ? f.ner_percent : null, 1)} unit="%" note=${f.weak_sample ? 'network effectiveness; few calls so far' : 'network effectiveness'} />
+      <${Figure} label="Mean length" value=${number(f.answered ? f.acd_s : null)} unit="s" />
       <${Figure} label="OPTIONS" value=${number(row.options_answered)} unit=${`of ${number(row.options_sent)}`} note=${`${number(row.options_received)} received`} /><//>
     <${Facts} rows=${[
-      ['State', html`<${TrunkState} trunk=${row} />`], ['TLS', words(row.tls)], ['OPTIONS', `${words(row.options)}${row.last_status ? `, last answer ${row.last_status}` : ''}`],
+      ['State', html`<${TrunkState} trunk=${row} />`], ['TLS', said(row.tls)], ['OPTIONS', `${said(row.options)}${row.last_status ? `, last answer ${row.last_status}` : ''}`],
       ['Name in TLS and SIP', html`<${Peer} text=${row.fqdn} />`], row.base && ['Base', html`<a href=${`#/trunks/${enc(row.base)}`}>${row.base}</a>`],
       row.last_received_ms > 0 && ['Last OPTIONS from it', html`<${Time} at=${row.last_received_ms} />`],
       ['Our certificate ends', expiry(row.certificate_expiry_s)], ['Its certificate ends', expiry(row.peer_certificate_expiry_s)],
@@ -104,12 +106,32 @@ const CHECKS = [
   { head: 'Took', right: true, cell: (c) => html`<span class="short">${number(c.ms)} ms</span>` },
 ];
 
+const SKIPPED = [
+  { head: 'Why', cell: (g) => html`<${Peer} text=${g.seen} />` },
+  { head: 'What to change', cell: (g) => html`<${Peer} text=${g.advice} />` },
+  { head: 'Checks', cell: (g) => html`<details><summary>${number(g.titles.length)} ${g.titles.length === 1 ? 'check' : 'checks'}</summary><${Peer} text=${g.titles.join('; ')} /></details>` },
+];
+
+/** What could not be tried, by its reason: most of them wait for one setting. */
+function Skipped({ checks }) {
+  const groups = new Map();
+  for (const c of checks) {
+    const key = `${c.seen} ${c.advice}`, g = groups.get(key) ?? { key, seen: c.seen, advice: c.advice, titles: [] };
+    g.titles.push(c.title);
+    groups.set(key, g);
+  }
+  const rows = [...groups.values()].sort((a, b) => b.titles.length - a.titles.length);
+  return html`<h3>Could not be tried</h3><${Table} caption="Checks that were skipped, by reason" columns=${SKIPPED} rows=${rows} id=${(g) => g.key} />`;
+}
+
 function Report({ run }) {
   const s = run.summary;
   const isRunning = run.state === 'running';
-  const rows = isRunning ? run.checks : run.checks.toSorted((a, b) => (b.result === 'failed') - (a.result === 'failed'));
-  return html`<div class="row examined"><span role="status">${isRunning ? html`<${Badge} tone="info">Running<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered<//>`}</span>${isRunning && html`<span class="soft">${run.checks.length} checks so far</span>`}${run.detail && html`<${Peer} text=${run.detail} />`}<span class="grow"></span><a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a> <a href=${`/admin/v1/doctor/${enc(run.id)}?format=text`} target="_blank" rel="noopener">as text</a><button type="button" class="tools small" onClick=${() => globalThis.print()}>Print</button></div>
+  const made = run.checks.filter((c) => c.result !== 'skipped'), skipped = run.checks.filter((c) => c.result === 'skipped');
+  const rows = isRunning ? made : made.toSorted((a, b) => (b.result === 'failed') - (a.result === 'failed'));
+  return html`<div class="row examined"><span role="status">${isRunning ? html`<${Badge} tone="info">Running<//>` : html`<${Badge} tone=${s?.failed ? 'bad' : 'good'}>${words(run.state)}: ${number(s?.passed)} passed, ${number(s?.failed)} failed, ${number(s?.not_offered)} not offered${skipped.length ? `, ${number(skipped.length)} skipped` : ''}<//>`}</span>${isRunning && html`<span class="soft">${run.checks.length} checks so far</span>`}${run.detail && html`<${Peer} text=${run.detail} />`}<span class="grow"></span><a href=${`/admin/v1/doctor/${enc(run.id)}?format=html`} target="_blank" rel="noopener">Report to print</a> <a href=${`/admin/v1/doctor/${enc(run.id)}?format=text`} target="_blank" rel="noopener">as text</a><button type="button" class="tools small" onClick=${() => globalThis.print()}>Print</button></div>
     <${Table} caption="Checks of this trunk" columns=${CHECKS} rows=${rows} tone=${(c) => (c.result === 'failed' ? 'bad' : '')} empty=${html`<p class="soft">The first check is under way.</p>`} />
+    ${skipped.length > 0 && html`<${Skipped} checks=${skipped} />`}
     ${run.profile?.diff && html`<${Profile} key=${run.id} run=${run} />`}`;
 }
 
@@ -189,6 +211,7 @@ export function Trunk({ id }) {
   const row = live ?? asked.data?.status;
   const its = [...calls.value.values()].filter((c) => c.trunk === id || c.legs?.some((l) => l.peer === id));
   return html`<${Head} title=${html`<${Peer} text=${id} />`} lead=${html`Trunk ${row && html`<${TrunkState} trunk=${row} />`}`} tools=${row && html`<${Drain} row=${row} />`} />
+    <nav class="next row" aria-label="Look further"><a href=${`#/records${query({ trunk: id, cause: 'any' })}`}>What went wrong with it</a><a href=${`#/records${query({ trunk: id })}`}>All its calls</a><a href="#/certificates">Certificates</a></nav>
     ${row ? html`<${Section} title="Status"><${Status} row=${row} /><//>` : html`<${Loaded} of=${asked}><p class="soft">No status yet.</p><//>`}
     <${Doctor} name=${id} />
     <${Section} title="Live calls of this trunk"><${CallTable} rows=${its.slice(0, 50)} /><//>

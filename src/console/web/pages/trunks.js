@@ -2,15 +2,17 @@
 // Trunks and how they are.
 
 import { enc, getWhole, mayAdmin, send } from '../api.js';
-import { trunks } from '../live.js';
+import { now, trunks } from '../live.js';
 import { go } from '../router.js';
 import { SettingsForm, useTrunkSchema } from '../settingsform.js';
 import { Badge, Empty, Head, Peer, Section, Table, html, say, useData, useFilter } from '../ui.js';
 import { number, span, words } from '../words.js';
 
 const TONES = { up: 'good', active: 'good', online: 'good', down: 'bad', inactive: 'bad', offline: 'bad', drained: 'warn', draining: 'warn', warning: 'warn' };
-export const TrunkState = ({ trunk }) => (trunk.enabled === false ? html`<${Badge} tone="warn">Drained<//>` : html`<${Badge} tone=${TONES[String(trunk.state).toLowerCase()] ?? 'idle'}>${words(trunk.state)}<//>`);
-export const expiry = (s) => (s ? (s * 1000 < Date.now() ? 'expired' : `in ${span(s * 1000 - Date.now())}`) : '–');
+/** Nobody knows until OPTIONS were answered, or were not. */
+const stateWord = (state) => (String(state).toLowerCase() === 'unknown' ? 'Not asked yet' : words(state));
+export const TrunkState = ({ trunk }) => (trunk.enabled === false ? html`<${Badge} tone="warn">Drained<//>` : html`<${Badge} tone=${TONES[String(trunk.state).toLowerCase()] ?? 'idle'}>${stateWord(trunk.state)}<//>`);
+export const expiry = (s) => (s ? (s * 1000 < now.value ? 'expired' : `in ${span(s * 1000 - now.value)}`) : '–');
 
 const COLUMNS = [
   { head: 'Name', by: (t) => t.name, cell: (t) => html`<a href=${`#/trunks/${enc(t.name)}`}><${Peer} text=${t.name} /></a>` },

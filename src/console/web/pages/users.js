@@ -4,9 +4,13 @@
 import { useState } from 'preact/hooks';
 import { enc, getWhole, mayAdmin, mayOperate, maySecure, me, post, remove, roles, send } from '../api.js';
 import { Badge, Confirm, Copy, Empty, Field, Head, Loaded, Peer, ProblemBox, Section, Table, Time, html, useAct, useData } from '../ui.js';
+import { now } from '../live.js';
 import { words } from '../words.js';
 
 const roleOptions = () => roles.filter((r) => r !== 'admin' || mayAdmin()).map((r) => [r, words(r)]);
+
+/** What a role may, in short: roles.def has the whole. */
+const MAY = { viewer: 'Sees all, changes nothing', operator: 'Sees; hangs up, drains, examines, acknowledges', security: 'Sees; bans, audit, digits, users', admin: 'Everything' };
 
 function useForm(first) {
   const [form, set] = useState(first);
@@ -23,12 +27,12 @@ function NewUser({ onDone }) {
       await post('users', form);
       clear();
       onDone();
-    }, 'The operator can log in.');
+    }, `${form.name} can log in here with this password.`);
   };
   return html`<form class="grid" onSubmit=${submit}>
     <${Field} label="Name" required autocomplete="off" ...${field('name', problem)} />
-    <${Field} label="Role" options=${roleOptions()} ...${field('role', problem)} />
-    <${Field} label="Password" type="password" required autocomplete="new-password" ...${field('password', problem)} />
+    <${Field} label="Role" options=${roleOptions()} hint=${MAY[form.role]} ...${field('role', problem)} />
+    <${Field} label="Password" hint="12 characters or more" type="password" minlength="12" required autocomplete="new-password" ...${field('password', problem)} />
     <div class="row end"><button class="primary" disabled=${busy}>Add</button></div></form><${ProblemBox} problem=${problem} />`;
 }
 
@@ -74,7 +78,7 @@ function ApiTokens() {
   const submit = (event) => {
     event.preventDefault();
     act(async () => {
-      const made = await post('api-tokens', { name: form.name, role: form.role, expires_at: form.days ? new Date(Date.now() + form.days * 86_400_000).toISOString() : undefined });
+      const made = await post('api-tokens', { name: form.name, role: form.role, expires_at: form.days ? new Date(now.value + form.days * 86_400_000).toISOString() : undefined });
       setToken(made.token);
       clear();
       list.reload();
@@ -89,7 +93,7 @@ function ApiTokens() {
   ];
   return html`<${Section} title="Tokens of programs"><form class="grid" onSubmit=${submit}>
       <${Field} label="What it is for" required ...${field('name', problem)} />
-      <${Field} label="Role" options=${roleOptions()} ...${field('role', problem)} />
+      <${Field} label="Role" options=${roleOptions()} hint=${MAY[form.role]} ...${field('role', problem)} />
       <${Field} label="Days" type="number" min="1" pointer="/expires_at" ...${field('days', problem)} />
       <div class="row end"><button class="primary" disabled=${busy}>Make</button></div></form>
     <${ProblemBox} problem=${problem} />${token && html`<${Secret} token=${token} />`}
