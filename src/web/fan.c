@@ -80,6 +80,7 @@ static void rest_send(struct web *w, struct stream *s, uint64_t now_us) {
   struct msghdr m = {.msg_iov = some};
   size_t skip = s->frame_sent;
   if (cast_lost(w, s)) {
+    count_one(&w->counts, SERVER_lagging);
     stream_cut(w, s);
     return;
   }
