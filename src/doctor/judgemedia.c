@@ -17,7 +17,7 @@ enum {
   QUIET_CHANGES = 3,
   ORDER_PERMILLE = 20,
   GAP_MS = 1200,          /* figures come five times a second, and some late */
-  DRIFT_PPM = 100000,     /* far from what a packet that waited makes of 4 s */
+  DRIFT_PPM = 200000,     /* far from what a packet that waited makes of 4 s */
   DRIFT_SEEN_PPM = 30000, /* no clock is that wrong */
 };
 
@@ -39,6 +39,11 @@ static bool is_misfit(const struct call_facts *c) {
 static bool is_plain(const struct call_facts *c) {
   uint64_t bad = c->talk.rx.auth_failures;
   return c->has_talk && c->talk.odd.plain > PACKETS_FEW && c->talk.odd.plain >= bad - bad / 4;
+}
+
+static uint32_t loss_permille(const struct mset_way *w) {
+  uint64_t all = w->packets + w->lost;
+  return all ? (uint32_t)(w->lost * 1000 / all) : 0;
 }
 
 /* The running mean of RFC 3550; bursts between pauses pull it up and down: then the highest that it was.
@@ -71,7 +76,7 @@ void judge_rtp_in(const struct doctor_facts *f, struct finding *r) {
          "its answer says %s: no sound of it is due",
          c->direction == DIR_RECV ? "recvonly" : "inactive");
   else if (has_sound(c) && f->trunk->doctor.echo && c->gap_ms > GAP_MS && c->stop_ms < GAP_MS &&
-           jitter_ms(rx) <= JITTER_MS)
+           jitter_ms(rx) <= JITTER_MS && loss_permille(rx) <= LOSS_PERMILLE)
     FAIL(r, "Our tone had no pause: ask what its media path waited for.",
          "no packet for %u ms in the midst of it", c->gap_ms);
   else if (has_sound(c) && f->trunk->doctor.echo && sound_has_stopped(c))
@@ -180,11 +185,6 @@ void judge_rtcp(const struct doctor_facts *f, struct finding *r) {
          "Ask for RTCP: without it nobody knows how its callers hear ours. Look at the firewall for the "
          "port after that of RTP.",
          "none in %u ms", c->talk_ms);
-}
-
-static uint32_t loss_permille(const struct mset_way *w) {
-  uint64_t all = w->packets + w->lost;
-  return all ? (uint32_t)(w->lost * 1000 / all) : 0;
 }
 
 void judge_loss(const struct doctor_facts *f, struct finding *r) {

@@ -698,9 +698,10 @@ Test(doctor, each_fault_of_a_call_is_one_failure) {
   PLANT(c->talk.rx.duplicate = 40, " order")
   PLANT(c->talk.rx.reordered = 40, " order")
   PLANT(c->talk.drift_ppm = 500000, " rtp_clock")
-  PLANT(c->talk.drift_ppm = -200000, " rtp_clock")
+  PLANT(c->talk.drift_ppm = -300000, " rtp_clock")
   PLANT(c->talk.drift_ppm = -40000, "")
   PLANT(t->doctor.echo = true; c->gap_ms = 2000, " rtp_in")
+  PLANT(c->gap_ms = 2000; c->talk.rx.lost = 25, " loss")
   t->doctor.echo = false;
   PLANT(c->direction = DIR_SEND, " rtp_out")
   PLANT(c->direction = DIR_RECV, " rtp_in")
