@@ -389,22 +389,13 @@ static struct fake_leg *ring_long(void) {
   return ring();
 }
 
-static int tcp_open(unsigned i) {
-  struct sockaddr_in a = {.sin_family = AF_INET,
-                          .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
-                          .sin_port = htons(peers[i].port)};
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-  cr_assert(bind(fd, (struct sockaddr *)&a, sizeof a) == 0 && listen(fd, 2) == 0);
-  return fd;
-}
-
 /* A request of more than 1,300 bytes by TCP, RFC 3261 18.1.1. */
 Test(hops, long_ones_go_by_tcp) {
   static char got[8000];
-  int listener = tcp_open(0);
+  cr_assert_eq(listen(rig_tcp, 2), 0);
   struct fake_leg *f = ring_long();
   rig_run(50);
-  int fd = accept(listener, NULL, NULL);
+  int fd = accept(rig_tcp, NULL, NULL);
   cr_assert_geq(fd, 0, "a connection");
   ssize_t n = recv(fd, got, sizeof got - 1, 0);
   cr_assert_gt(n, 1300);
@@ -424,20 +415,18 @@ Test(hops, long_ones_go_by_tcp) {
   cr_expect(rig_hear_method("ACK"));
   ring_long();
   cr_expect(heard(0), "at once the next time");
-  close(listener);
   close(fd);
 }
 
 Test(hops, long_ones_stay_with_udp_by_the_trunk) {
   rig_conf.trunks[0].udp_to_tcp = false;
-  int listener = tcp_open(0);
+  cr_assert_eq(listen(rig_tcp, 2), 0);
   ring_long();
   rig_run(50);
   cr_expect(heard(0));
   rig_run(1000);
   cr_expect(heard(0), "repeated by UDP, too");
-  cr_expect_lt(accept(listener, NULL, NULL), 0);
-  close(listener);
+  cr_expect_lt(accept(rig_tcp, NULL, NULL), 0);
 }
 
 Test(hops, long_ones_go_by_udp_where_tcp_is_refused) {

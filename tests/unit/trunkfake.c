@@ -342,7 +342,7 @@ const struct conf_trunk *conf_trunk_find(const struct conf *c, struct slice name
 /* Rig ------------------------------------------------------------------------------------------- */
 struct conf rig_conf;
 struct trunks *rig_trunks;
-int rig_socket = -1;
+int rig_socket = -1, rig_tcp = -1;
 bool rig_is_real_time;
 void (*rig_shape)(struct conf *);
 uint16_t rig_peer_port, rig_port;
@@ -351,14 +351,28 @@ static struct root *rig_root;
 static uint64_t now_us = 1000000000, wall_ms = 1700000000000;
 static char heard[70000];
 
-static void peer_open(void) {
+/* One port for both transports: a test that listens by TCP must not find it taken by another program. */
+static bool peer_try(void) {
   struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t n = sizeof a;
   rig_socket = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+  rig_tcp = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   if (bind(rig_socket, (struct sockaddr *)&a, n) < 0 ||
       getsockname(rig_socket, (struct sockaddr *)&a, &n) < 0)
     abort();
   rig_peer_port = ntohs(a.sin_port);
+  if (bind(rig_tcp, (struct sockaddr *)&a, n) == 0)
+    return true;
+  close(rig_socket);
+  close(rig_tcp);
+  return false;
+}
+
+static void peer_open(void) {
+  for (int i = 0; i < 50; i++)
+    if (peer_try())
+      return;
+  abort();
 }
 
 static void conf_make(void) {
@@ -407,6 +421,7 @@ void rig_stop(void) {
   rig_root = root_free(rig_root);
   rig_loop = loop_free(rig_loop);
   close(rig_socket);
+  close(rig_tcp);
 }
 
 void rig_settle(void) {
@@ -427,7 +442,12 @@ static void stride(unsigned ms, unsigned step_ms) {
   }
 }
 
-void rig_run(unsigned ms) { stride(ms, 10); }
+/* Long waits in coarse steps, up to their last second. */
+void rig_run(unsigned ms) {
+  unsigned coarse = ms > 3000 ? (ms - 1000) / 50 * 50 : 0;
+  stride(coarse, 50);
+  stride(ms - coarse, 10);
+}
 void rig_leap(unsigned ms) { stride(ms, 500); }
 
 void rig_wait(int ms) {

@@ -57,7 +57,7 @@ const char *fake_sdp(void); /* what a leg of the gateway says */
 extern struct conf rig_conf;
 extern struct loop *rig_loop;
 extern struct trunks *rig_trunks;
-extern int rig_socket;
+extern int rig_socket, rig_tcp; /* rig_tcp is bound to the same port; who listens there is the test */
 extern uint16_t rig_peer_port, rig_port;
 extern bool rig_is_real_time;            /* set before rig_start */
 extern void (*rig_shape)(struct conf *); /* changes the configuration before it is taken */
