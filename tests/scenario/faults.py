@@ -716,8 +716,9 @@ def facts(house):
         row = live_row(house, bob.client.call)
         check("were lost" in (row["cause"] or "") and 1 <= row["mos"] < 4.3, row)
         d.bye()
-    kept = wait_for("the timeline on disk", lambda: (lambda t: t if t["state"] == "ended" else None)(timeline(house, bob.client.call)), 8, 0.3)
-    check(kept["cause"] and "were lost" in kept["cause"], kept["cause"])
+    # the cause is found when the media process has told what it counted
+    kept = wait_for("the timeline with its cause", lambda: (lambda t: t if t["state"] == "ended" and t["cause"] else None)(timeline(house, bob.client.call)), 8, 0.3)
+    check("were lost" in kept["cause"], kept["cause"])
     for t in (live, kept):
         lanes = {(m["leg"], m["direction"]): m["points"] for m in t["media"] if m["step_ms"] == 1000}
         check(set(lanes) == {(leg, way) for leg in ("caller", "callee") for way in ("rx", "tx")}, str(sorted(lanes)))
