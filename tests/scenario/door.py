@@ -18,6 +18,7 @@ def kept(*args):
         of_bad = line.startswith("not ok ") or (of_bad and line.startswith("  "))
         if of_bad:
             bad.append(line[:600])
+    print("\n".join(line for line in lines if line.startswith("again ")), flush=True)
     if any(line.startswith("not ok contract: the programs' end") for line in bad):
         raise Fault("\n".join(bad))
     check(done.returncode == 0, "\n".join(bad or lines[-20:]) + "\n" + (lines[-1] if lines else ""))
