@@ -47,6 +47,19 @@ int audit_note(struct admin *a, const struct verb *v, const struct web_asker *wh
   return r;
 }
 
+/* Until it can be written again no operator changes anything. */
+bool audit_alarm(struct admin *a, struct admin_alarm *ret) {
+  if (ledger_is_well(a->ledger))
+    return false;
+  memset(ret, 0, sizeof(*ret));
+  ret->severity = "critical";
+  slice_copy(ret->kind, sizeof(ret->kind), SLICE("audit_failing"));
+  slice_copy(ret->what, sizeof(ret->what), SLICE("audit"));
+  slice_copy(ret->text, sizeof(ret->text),
+             SLICE("The audit cannot be written: until it can, operators change nothing"));
+  return true;
+}
+
 void audit_denied(struct admin *a, const struct verb *v, const struct web_asker *who, const char *name,
                   const struct addr *from, unsigned status) {
   struct denied_row row = {.status = status};

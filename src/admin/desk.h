@@ -113,5 +113,6 @@ int audit_note(struct admin *a, const struct verb *v, const struct web_asker *wh
 void audit_denied(struct admin *a, const struct verb *v, const struct web_asker *who, const char *name,
                   const struct addr *from, unsigned status);
 /* keeper: what is due of these; and what is too old goes. */
+bool audit_alarm(struct admin *a, struct admin_alarm *ret); /* true: it stands; any thread */
 void audit_denied_flush(struct admin *a);
 void audit_trim(struct admin *a);

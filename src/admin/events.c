@@ -75,12 +75,13 @@ static void trunks_take(struct admin *a) {
 /* Theirs and ours: *ret_n of them on the heap; NULL: no memory, nothing is known this time. */
 static struct admin_alarm *alarms_join(struct admin *a, const struct admin_alarm *alarms, size_t n,
                                        size_t *ret_n) {
-  struct admin_alarm *all = calloc(n + 1, sizeof(*all));
+  struct admin_alarm *all = calloc(n + 2, sizeof(*all));
   if (!all)
     return NULL;
   if (n)
     memcpy(all, alarms, n * sizeof(*all));
   *ret_n = n + push_alarm(a->push, &all[n]);
+  *ret_n += audit_alarm(a, &all[*ret_n]);
   return all;
 }
 

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <time.h>
 
-enum { TURN_MS = 500, TRIM_TURNS = 7200, TRIM_FIRST = 120 };
+enum { TURN_MS = 500, TRIM_TURNS = 7200, TRIM_FIRST = 120, PROBE_TURNS = 4 };
 
 struct keeper {
   struct admin *admin;
@@ -56,6 +56,8 @@ static void *keeper_run(void *arg) {
     keep_turn(k->admin);
     reports_turn(k->admin);
     audit_denied_flush(k->admin);
+    if (turn % PROBE_TURNS == 0)
+      (void)ledger_probe(k->admin->ledger); /* it is looked whether it can be written again */
     if (turn % TRIM_TURNS == TRIM_FIRST)
       audit_trim(k->admin);
   }

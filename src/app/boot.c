@@ -343,6 +343,7 @@ int house_start(struct house *h) {
   r = start_tokens(h);
   if (r < 0)
     return failed("service.token_key", r, c->service.token_key);
+  (void)!reserve_take(h->conf->records.file);
   r = house_timelines(h);
   if (r < 0)
     return failed("timelines", r, NULL);

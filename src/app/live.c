@@ -122,6 +122,12 @@ static void alarm_add(struct admin_alarm *list, size_t *n, const char *kind, boo
   ++*n;
 }
 
+static void records_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
+  char text[200];
+  snprintf(text, sizeof text, "Records cannot be written to the disk: %s", store_why(h->store));
+  alarm_add(list, n, "records_failing", true, "records", text);
+}
+
 /* Stands five minutes after the last one that was lost. */
 static void dropped_alarm(struct house *h, struct admin_alarm *list, size_t *n) {
   static uint64_t seen, until_us;
@@ -180,7 +186,10 @@ static size_t alarms_make(struct house *h, struct admin_alarm *list) {
     alarm_add(list, &n, "media_lost", true, "media",
               "The media process is not connected: no call can be made");
   if (!store_is_well(h->store))
-    alarm_add(list, &n, "records_failing", true, "records", "Records cannot be written to the disk");
+    records_alarm(h, list, &n);
+  if (store_is_renewed(h->store))
+    alarm_add(list, &n, "records_broken", true, "records",
+              "The file of records was broken: it is kept beside as .broken-…, a new one was begun");
   dropped_alarm(h, list, &n);
   crl_alarm(h, list, &n);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {

@@ -70,6 +70,22 @@ static int file_make(const char *file) {
   return S_ISREG(st.st_mode) && !(st.st_mode & 022) ? 0 : -EPERM;
 }
 
+const char *db_why(const struct db *d) { return sqlite3_errstr(sqlite3_extended_errcode(d->sql)); }
+
+bool db_is_broken(const struct db *d) {
+  int code = sqlite3_errcode(d->sql);
+  return code == SQLITE_CORRUPT || code == SQLITE_NOTADB;
+}
+
+/* A file of another kind, which somebody named by mistake, is not ours to put aside. */
+static bool is_ours(const char *file) {
+  static const char head[16] = "SQLite format 3", none[16];
+  char bytes[16] = "";
+  own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
+  return fd >= 0 && read(fd, bytes, sizeof(bytes)) == sizeof(bytes) &&
+         (memcmp(bytes, head, sizeof(bytes)) == 0 || memcmp(bytes, none, sizeof(bytes)) == 0);
+}
+
 int db_open(struct db **ret_db, const char *file) {
   own(db) d = calloc(1, sizeof(*d));
   if (!d)
@@ -89,6 +105,8 @@ int db_open(struct db **ret_db, const char *file) {
     r = statements_make(d);
   if (r == 0)
     *ret_db = take(d);
+  else if (r == -EIO && db_is_broken(d) && is_ours(file))
+    r = -EBADMSG;
   return r == -EPROTO ? -EIO : r;
 }
 

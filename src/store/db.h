@@ -4,7 +4,10 @@
 #include "store/store.h"
 
 struct db;
-int db_open(struct db **ret_db, const char *file) must_check; /* 0, -errno, or -EIO */
+int db_open(struct db **ret_db, const char *file) must_check; /* 0, -errno, -EIO, or -EBADMSG: broken */
+/* After a failure, before anything else: why, a text that stays; is it the file itself? */
+const char *db_why(const struct db *d);
+bool db_is_broken(const struct db *d);
 struct db *db_free(struct db *d);
 OWN_DEFINE(db)
 int db_begin(struct db *d) must_check;

@@ -7,9 +7,12 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 struct reader {
   sqlite3 *sql;
+  char *file;
+  ino_t inode;     /* inode is of the file that it has open; the writer may begin a new one. */
   uint64_t due_us; /* due_us is when a search that goes on is given up; 0: never. */
   char columns[8192];
 };
@@ -23,24 +26,44 @@ struct reader *reader_free(struct reader *r) {
   if (!r)
     return NULL;
   sqlite3_close(r->sql);
+  free(r->file);
   free(r);
   return NULL;
 }
 
-int reader_new(struct reader **ret_reader, const char *file) {
-  own(reader) r = calloc(1, sizeof(*r));
-  if (!r)
-    return -ENOMEM;
-  if (sqlite3_open_v2(file, &r->sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
+static int file_open(struct reader *r) {
+  struct stat st;
+  if (sqlite3_open_v2(r->file, &r->sql, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
     return -EIO;
   sqlite3_busy_timeout(r->sql, 250);
   sqlite3_progress_handler(r->sql, 20000, is_late, r);
-  if (sqlite3_exec(r->sql, "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=1073741824;", NULL, NULL,
+  if (stat(r->file, &st) < 0 ||
+      sqlite3_exec(r->sql, "PRAGMA trusted_schema=OFF; PRAGMA mmap_size=1073741824;", NULL, NULL,
                    NULL) != SQLITE_OK)
     return -EIO;
-  field_columns(r->columns, sizeof(r->columns));
-  *ret_reader = take(r);
+  r->inode = st.st_ino;
   return 0;
+}
+
+/* Before each question: a broken file was put aside since the last one? */
+static int file_look(struct reader *r) {
+  struct stat st;
+  if (r->sql && stat(r->file, &st) == 0 && st.st_ino == r->inode)
+    return 0;
+  sqlite3_close(r->sql);
+  r->sql = NULL;
+  return file_open(r);
+}
+
+int reader_new(struct reader **ret_reader, const char *file) {
+  own(reader) r = calloc(1, sizeof(*r));
+  if (!r || !(r->file = strdup(file)))
+    return -ENOMEM;
+  field_columns(r->columns, sizeof(r->columns));
+  int result = file_open(r);
+  if (result == 0)
+    *ret_reader = take(r);
+  return result;
 }
 
 /* "started_ms _ row" of the last row that was given; where none, everything is before it. */
@@ -98,6 +121,8 @@ int reader_list(struct reader *r, const struct reader_query *q, struct record **
   if (page.limit > READER_LIMIT_MAX || q->since_ms > INT64_MAX || q->until_ms > INT64_MAX ||
       cursor_parse(q, &page) < 0)
     return -EINVAL;
+  if (file_look(r) < 0)
+    return -EIO;
   struct record *records = calloc(page.limit, sizeof(*records));
   if (!records)
     return -ENOMEM;
@@ -114,7 +139,7 @@ int reader_get(struct reader *r, const char *id, struct record *ret) {
   sqlite3_stmt *st = NULL;
   int result = -EIO;
   snprintf(sql, sizeof(sql), "SELECT %s FROM records WHERE id=?1", r->columns);
-  if (sqlite3_prepare_v2(r->sql, sql, -1, &st, NULL) == SQLITE_OK &&
+  if (file_look(r) == 0 && sqlite3_prepare_v2(r->sql, sql, -1, &st, NULL) == SQLITE_OK &&
       sqlite3_bind_text(st, 1, id, -1, SQLITE_STATIC) == SQLITE_OK) {
     int step = sqlite3_step(st);
     if (step == SQLITE_ROW)
@@ -132,8 +157,10 @@ static struct slice text_of(sqlite3_stmt *st, int column) {
 
 /* Records of older programs have not what was asked, but what became of it. */
 static const char past_sql[] =
-    "SELECT id, caller_peer, identity, tenant, CASE asked_called WHEN '' THEN to_number ELSE asked_called END,"
-    " CASE asked_caller WHEN '' THEN from_number ELSE asked_caller END, verified, rule, started_ms, answered_ms,"
+    "SELECT id, caller_peer, identity, tenant, CASE asked_called WHEN '' THEN to_number ELSE "
+    "asked_called END,"
+    " CASE asked_caller WHEN '' THEN from_number ELSE asked_caller END, verified, rule, started_ms, "
+    "answered_ms,"
     " ended_ms, asked_flags, state, caller_kind FROM records WHERE started_ms>=?1 AND started_ms<?2"
     " ORDER BY started_ms LIMIT ?3";
 
@@ -162,7 +189,7 @@ int reader_past(struct reader *r, uint64_t since_ms, uint64_t until_ms, uint32_t
                 int (*fn)(void *arg, const struct record_past *p), void *arg) {
   sqlite3_stmt *st = NULL;
   int step = SQLITE_DONE, result = 0;
-  if (sqlite3_prepare_v2(r->sql, past_sql, -1, &st, NULL) != SQLITE_OK ||
+  if (file_look(r) < 0 || sqlite3_prepare_v2(r->sql, past_sql, -1, &st, NULL) != SQLITE_OK ||
       sqlite3_bind_int64(st, 1, (int64_t)since_ms) || sqlite3_bind_int64(st, 2, (int64_t)until_ms) ||
       sqlite3_bind_int64(st, 3, max))
     result = -EIO;
@@ -190,7 +217,7 @@ int reader_sums(struct reader *r, uint64_t since_ms, uint64_t until_ms, struct r
                           &ret->talk_ms, &ret->pdds,     &ret->pdd_ms};
   int step = SQLITE_ERROR;
   memset(ret, 0, sizeof(*ret));
-  if (sqlite3_prepare_v2(r->sql, sums_sql, -1, &st, NULL) == SQLITE_OK &&
+  if (file_look(r) == 0 && sqlite3_prepare_v2(r->sql, sums_sql, -1, &st, NULL) == SQLITE_OK &&
       !sqlite3_bind_int64(st, 1, (int64_t)since_ms) && !sqlite3_bind_int64(st, 2, (int64_t)until_ms))
     step = sqlite3_step(st);
   for (int i = 0; step == SQLITE_ROW && i < (int)COUNT_OF(to); i++)

@@ -5,7 +5,9 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "base/map.h"
+#include "store/aside.h"
 #include "store/db.h"
 #include "store/gather.h"
 
@@ -28,7 +30,10 @@ struct item {
 };
 
 struct store {
-  struct db *db;
+  struct db *db; /* NULL: it is opened by the next batch. */
+  char *file;
+  _Atomic(const char *) why; /* why the last commit failed */
+  _Atomic bool renewed;
   size_t queue_max;
   unsigned commit_ms, retry_ms;
   _Atomic uint64_t keep_ms, keep_bytes;
@@ -199,8 +204,35 @@ static void batch_thin(struct list *batch, size_t n) {
   }
 }
 
+/* The broken file goes out of the way; what waits is written into the next one. */
+static void file_renew(struct store *s) {
+  s->db = db_free(s->db);
+  if (aside_put(s->file) == 0)
+    atomic_store(&s->renewed, true);
+}
+
+/* Of what failed just now. */
+static void failure_note(struct store *s) {
+  atomic_store(&s->why, db_why(s->db));
+  bool is_broken = db_is_broken(s->db);
+  db_rollback(s->db);
+  if (is_broken)
+    file_renew(s);
+}
+
+static int file_open(struct store *s) {
+  int r = s->db ? 0 : db_open(&s->db, s->file);
+  if (r < 0)
+    atomic_store(&s->why, "it cannot be opened");
+  if (r == -EBADMSG)
+    file_renew(s);
+  return r;
+}
+
 static int batch_write(struct store *s, struct list *batch) {
   uint64_t wall_ms = clock_wall_ms();
+  if (file_open(s) < 0)
+    return -EIO;
   db_spool(s->db, atomic_load(&s->spools), atomic_load(&s->spools_live));
   int r = db_begin(s->db);
   LIST_EACH(batch, node) {
@@ -211,8 +243,17 @@ static int batch_write(struct store *s, struct list *batch) {
   if (r == 0)
     r = db_commit(s->db);
   if (r < 0)
-    db_rollback(s->db);
+    failure_note(s);
   return r;
+}
+
+static void well_set(struct store *s, bool ok) {
+  if (atomic_exchange(&s->well, ok) == ok)
+    return;
+  if (ok)
+    log_info(app, "records are written again");
+  else
+    log_error(app, "records cannot be written: %s: they wait in memory", store_why(s));
 }
 
 /* False when the disk refuses. */
@@ -228,7 +269,7 @@ static bool queue_write(struct store *s, bool is_last) {
     batch_done(s, &batch, n);
   else
     batch_return(s, &batch);
-  atomic_store(&s->well, ok);
+  well_set(s, ok);
   return ok;
 }
 
@@ -243,11 +284,13 @@ static bool old_purge(struct store *s) {
     by_age = db_purge(s->db, wall_ms - keep_ms);
   if (keep_bytes && by_age >= 0)
     by_size = db_shrink(s->db, keep_bytes);
-  if (by_age < 0 || by_size < 0)
+  if (by_age < 0 || by_size < 0) {
     count_one(&s->counts, STORE_FAILED);
-  else
+    failure_note(s);
+  } else
     count_add(&s->counts, STORE_EXPIRED, (uint64_t)(by_age + by_size));
   bool more = by_age > 0 || by_size > 0;
+  reserve_make(s->file);
   s->purge_us = more ? 0 : now_us + PURGE_US;
   return more;
 }
@@ -308,6 +351,24 @@ static int writer_start(struct store *s) {
   return -r;
 }
 
+static int begin(struct store *s) {
+  int r = db_open(&s->db, s->file);
+  if (r < 0)
+    return r;
+  db_spool(s->db, atomic_load(&s->spools), atomic_load(&s->spools_live));
+  r = db_close_live(s->db);
+  return r == -EIO && db_is_broken(s->db) ? -EBADMSG : r;
+}
+
+/* Calls do not wait for somebody who mends a file of the past. */
+static int begin_anyway(struct store *s) {
+  int r = begin(s);
+  if (r != -EBADMSG)
+    return r;
+  file_renew(s);
+  return begin(s);
+}
+
 int store_new(struct store **ret_store, const struct store_settings *set) {
   own(store) s = calloc(1, sizeof(*s));
   if (!s)
@@ -315,6 +376,9 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
   pthread_mutex_init(&s->lock, NULL);
   list_init(&s->queue);
   list_init(&s->refused);
+  s->file = strdup(set->file);
+  if (!s->file)
+    return -ENOMEM;
   const struct gather_limits limits = {
       .alone = set->refused_alone ? set->refused_alone : 20,
       .alone_known = set->refused_alone ? set->refused_alone : 600,
@@ -333,12 +397,8 @@ int store_new(struct store **ret_store, const struct store_settings *set) {
   if (s->wake_fd < 0)
     return -errno;
   store_keep(s, set->keep_ms, set->keep_bytes);
-  int r = db_open(&s->db, set->file);
   store_spool(s, set->spool, set->spool_interim);
-  if (r == 0)
-    db_spool(s->db, set->spool, set->spool_interim);
-  if (r == 0)
-    r = db_close_live(s->db);
+  int r = begin_anyway(s);
   if (r == 0)
     r = writer_start(s);
   if (r == 0)
@@ -366,6 +426,7 @@ struct store *store_free(struct store *s) {
   if (s->wake_fd > 0)
     close(s->wake_fd);
   pthread_mutex_destroy(&s->lock);
+  free(s->file);
   free(s);
   return NULL;
 }
@@ -386,6 +447,12 @@ int store_flush(struct store *s, unsigned timeout_ms) {
 }
 
 bool store_is_well(const struct store *s) { return atomic_load(&s->well); }
+bool store_is_renewed(const struct store *s) { return atomic_load(&s->renewed); }
+
+const char *store_why(const struct store *s) {
+  const char *why = atomic_load(&s->why);
+  return why ? why : "";
+}
 
 struct counts *store_counts(struct store *s) {
   return &s->counts;

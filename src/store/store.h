@@ -120,6 +120,14 @@ void store_keep(struct store *s, uint64_t keep_ms, uint64_t keep_bytes);
 /* Do records that are put from now on wait for a receiver? As in the settings; any thread. */
 void store_spool(struct store *s, bool spool, bool interim);
 bool store_is_well(const struct store *s); /* the last commit succeeded */
+const char *store_why(const struct store *s);  /* why it did not, by SQLite's words; "" */
+/* The file was broken and is kept beside as FILE.broken-<time>; records go into a new one. */
+bool store_is_renewed(const struct store *s);
+
+/* A file beside the database keeps room for a start on a disk that others filled: without room a program
+ * that died could not come back, and calls with it. The writer makes it where there is plenty. */
+bool reserve_take(const char *file); /* true: there was no room, and it was given free */
+void reserve_make(const char *file);
 
 enum store_count {
   STORE_COMMITTED,

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/list.h"
+#include "store/aside.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -381,6 +382,17 @@ static int file_open(struct tracebook *b) {
              : -EIO;
 }
 
+/* Timelines of the past are nothing that calls should wait for. */
+static int file_renew(struct tracebook *b) {
+  int code = sqlite3_errcode(b->sql);
+  if (code != SQLITE_CORRUPT && code != SQLITE_NOTADB)
+    return -EIO;
+  sqlite3_close(b->sql);
+  b->sql = NULL;
+  int r = aside_put(b->set.file);
+  return r == 0 ? file_open(b) : r;
+}
+
 static int statements_make(struct tracebook *b) {
   static const char put[] = "INSERT OR REPLACE INTO parts (call_id, part, started_ms, is_last, bytes) "
                             "VALUES (?1,?2,?3,?4,?5)",
@@ -419,6 +431,8 @@ int tracebook_new(struct tracebook **ret, const struct tracebook_settings *s) {
   if (b->wake_fd < 0 || b->ask_fd < 0 || b->watch.fd < 0)
     return -errno;
   int r = file_open(b);
+  if (r == -EIO && b->sql)
+    r = file_renew(b);
   if (r == 0)
     r = statements_make(b);
   b->set.file = NULL; /* the caller's */

@@ -8,6 +8,8 @@
 #include "store/store.h"
 
 #include <criterion/criterion.h>
+#include <dirent.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -630,4 +632,94 @@ Test(store, a_span_in_sums) {
   const struct reader_sums want = {4, 3, 42, 2, 15000, 3, 1000 + 3000 + 500};
   cr_assert(memcmp(&sums, &want, sizeof(want)) == 0, "%lu %lu %lu %lu %lu %lu %lu", sums.calls,
             sums.answered, sums.refused, sums.talks, sums.talk_ms, sums.pdds, sums.pdd_ms);
+}
+
+/* Every page but the first is other than it was. */
+static void file_break(void) {
+  static uint8_t junk[4096];
+  struct stat st;
+  memset(junk, 0xa5, sizeof(junk));
+  own_fd fd = open(file, O_WRONLY | O_CLOEXEC);
+  cr_assert(fd >= 0 && fstat(fd, &st) == 0 && st.st_size >= 3 * 4096);
+  for (off_t at = 4096; at < st.st_size; at += 4096)
+    cr_assert_eq(pwrite(fd, junk, sizeof(junk), at), (ssize_t)sizeof(junk));
+}
+
+static size_t files_aside(void) {
+  size_t n = 0;
+  DIR *d = opendir(dir);
+  char path[400];
+  cr_assert_not_null(d);
+  for (struct dirent *e; (e = readdir(d));)
+    if (strstr(e->d_name, ".broken-")) {
+      snprintf(path, sizeof(path), "%s/%s", dir, e->d_name);
+      unlink(path);
+      n += !strstr(e->d_name, "-wal");
+    }
+  closedir(d);
+  return n;
+}
+
+static void records_put(struct store *s, int from, int n) {
+  for (int i = from; i < from + n; i++) {
+    struct record r = numbered(i, RECORD_ENDED);
+    cr_assert_eq(store_put(s, &r), 0);
+  }
+  cr_assert_eq(store_flush(s, 5000), 0);
+}
+
+Test(store, a_broken_file_is_put_aside_when_it_is_opened) {
+  struct store *s = store_open(0);
+  own(reader) rd = NULL;
+  struct record live = numbered(500, RECORD_LIVE);
+  records_put(s, 0, 60);
+  cr_assert_eq(store_put(s, &live), 0);
+  cr_assert_eq(store_flush(s, 5000), 0);
+  s = store_free(s);
+  file_break();
+  s = store_open(0);
+  cr_assert(store_is_renewed(s) && store_is_well(s));
+  cr_assert_eq(files_aside(), 1);
+  records_put(s, 100, 10);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 10);
+  store_free(s);
+}
+
+Test(store, a_file_that_breaks_meanwhile_is_put_aside_and_nothing_is_lost) {
+  struct store *s = store_open(0);
+  own(reader) rd = NULL;
+  own(spool) sp = NULL;
+  records_put(s, 0, 60);
+  s = store_free(s); /* else its cache would hide it */
+  s = store_open(0);
+  cr_assert_eq(reader_new(&rd, file), 0);
+  cr_assert_eq(spool_new(&sp, file), 0);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 60);
+  file_break();
+  store_spool(s, true, false);
+  records_put(s, 100, 10);
+  cr_assert(store_is_renewed(s) && store_is_well(s));
+  cr_assert_eq(files_aside(), 1);
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 10, "a reader goes on with the new one");
+  cr_assert_eq(spool_count(sp), 10);
+  sp = spool_free(sp);
+  records_put(s, 200, 10);
+  store_free(s);
+  s = store_open(0);
+  cr_assert_not(store_is_renewed(s));
+  cr_assert_eq(list_count(rd, (struct reader_query){0}), 20);
+  store_free(s);
+}
+
+Test(store, what_is_no_database_is_left_alone) {
+  struct store *s = NULL;
+  FILE *f = fopen(file, "w");
+  cr_assert_not_null(f);
+  for (int i = 0; i < 1000; i++)
+    fputs("somebody's text\n", f);
+  fclose(f);
+  chmod(file, 0600);
+  cr_assert_eq(store_new(&s, &(struct store_settings){.file = file}), -EIO);
+  cr_assert_eq(files_aside(), 0);
 }
