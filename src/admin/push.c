@@ -184,6 +184,7 @@ static void request_set(struct push *p, const char *body, size_t *got) {
   curl_easy_setopt(e, CURLOPT_PROXY, "");
   curl_easy_setopt(e, CURLOPT_NETRC, 0L);
   curl_easy_setopt(e, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+  curl_easy_setopt(e, CURLOPT_SSL_SESSIONID_CACHE, 0L); /* each connection looks at the certificate of now */
   curl_easy_setopt(e, CURLOPT_USERAGENT, "sallyport");
   curl_easy_setopt(e, CURLOPT_POSTFIELDS, body);
   curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
@@ -194,10 +195,6 @@ static void request_set(struct push *p, const char *body, size_t *got) {
   curl_easy_setopt(e, CURLOPT_NOPROGRESS, 0L);
   if (p->to.ca[0])
     curl_easy_setopt(e, CURLOPT_CAINFO, p->to.ca);
-#if LIBCURL_VERSION_NUM >= 0x075700
-  curl_easy_setopt(e, CURLOPT_CA_CACHE_TIMEOUT,
-                   0L); /* else a file that was replaced is seen a day later */
-#endif
 }
 
 /* From now on, if it was not so before. */

@@ -4,28 +4,23 @@ that was promised is lost."""
 import http.client
 import json
 import os
+import shutil
 import signal
+import sqlite3
 
 from app import App
+from consumer import SECRET, Consumer, certificate
 from group import Group
 from house import check, wait_for
 from operators import BOB, Own
 from recordslast import is_new
 from sipua import Dialog, audio_sdp
 
-HARD = Group("hard days", shared=False, root=True, programs=["unshare"])
+HARD = Group("hard days", shared=False, root=True, programs=["unshare", "openssl"])
 MOUNT = 'mkdir -p "$SALLYPORT_RUN/state" && mount -t tmpfs -o size=40m,mode=700,uid=65534 none "$SALLYPORT_RUN/state" && exec "$@"'
 
 
-class Small(Own):
-    """Its state folder is a small disk of its own, seen from outside through /proc."""
-
-    def __init__(self, base, name):
-        super().__init__(base, name, prefix=["unshare", "-m", "sh", "-c", MOUNT, "sh"])
-
-    def state(self, name):
-        return "/proc/%d/root%s/state/%s" % (self.proc.pid, self.dir, name)
-
+class Asked(Own):
     def get(self, path):
         return self.ask("GET", "/admin/v1/" + path, self.demo["admin"]["token"], None, True)[1]
 
@@ -49,6 +44,50 @@ class Small(Own):
         victim = self.pid("sallyportd")
         os.kill(victim, signal.SIGKILL)
         wait_for("another sallyportd", lambda: is_new(self, victim), 20)
+
+
+class Small(Asked):
+    """Its state folder is a small disk of its own, seen from outside through /proc."""
+
+    def __init__(self, base, name):
+        super().__init__(base, name, prefix=["unshare", "-m", "sh", "-c", MOUNT, "sh"])
+
+    def state(self, name):
+        return "/proc/%d/root%s/state/%s" % (self.proc.pid, self.dir, name)
+
+
+class Pushing(Asked):
+    """It sends its records to a consumer on this machine."""
+
+    def __init__(self, base, name):
+        super().__init__(base, name, env={"SALLYPORT_DEATHS": "100"})
+        for authority in ("one", "two"):
+            certificate(self.dir, authority)
+        self.ca = self.dir + "/consumer.pem"
+        self.trust("one")
+        self.consumer = Consumer(self.dir, "one")
+        with open(self.dir + "/push", "wb", opener=lambda p, f: os.open(p, f, 0o600)) as f:
+            f.write(SECRET)
+        if os.geteuid() == 0:
+            shutil.chown(self.dir + "/push", "nobody")
+
+    def trust(self, name):
+        shutil.copy(self.dir + "/" + name + ".pem", self.ca + ".new")
+        os.rename(self.ca + ".new", self.ca)
+
+    def write_template(self, text):
+        line = "  file: @STATE@/records.db\n"
+        check(line in text, "the template")
+        return text.replace(line, line + '  push: {url: "https://127.0.0.1:%d/records", secret_file: %s/push, ca: %s, batch: 4}\n'
+                            % (self.consumer.port, self.dir, self.ca))
+
+    def later(self, hours):
+        """So long ago, as the spool has it, everything was put that waits."""
+        db = sqlite3.connect(self.dir + "/state/records.db", timeout=10)
+        n = db.execute("UPDATE spool SET at_ms=at_ms-?", (hours * 3600000,)).rowcount
+        db.commit()
+        db.close()
+        return n
 
 
 def refused(sip, n):
@@ -132,3 +171,43 @@ def broken_file(base):
             check(house.is_ready() and not old & ids(), "ready, with a new file")
             wait_for("the alarm", lambda: "records_broken" in house.alarms())
             check(len(kept()) == 1 + at_start, kept())
+
+
+@HARD.scenario("records reach a consumer that is away, resets, refuses, moves, changes its certificate, over kill -9: once each, signed, in order")
+def push(base):
+    with Pushing(base, "push") as house, house.consumer as far, house.lab() as sip:
+        def told(ids):
+            return ids <= {r["legs"][0]["sip_call_id"] for r in list(far.events.values())}
+
+        def waiting(n):
+            wait_for("%d that wait" % n, lambda: house.metric("sallyport_push_waiting") == n)
+        all_ids = refused(sip, 6)
+        waiting(6)
+        check(house.later(3) == 6, "the spool")
+        wait_for("the alarm", lambda: "push_behind" in house.alarms())
+        far.modes[:] = ["reset", 301, "silent", 500, 413]
+        far.start()
+        house.killed()  # it comes again at once, and after half a second, one, two
+        wait_for("a batch that was taken, though nobody said so", lambda: len(far.modes) <= 2, 20)
+        house.killed()
+        wait_for("the first", lambda: told(all_ids), 20)
+        check(far.repeats and far.paths == {"/records"}, "%d repeats, %s" % (far.repeats, far.paths))
+        waiting(0)
+        far.wear(house.dir, "two")
+        requests, more = far.requests, refused(sip, 3)
+        wait_for("that it is seen", lambda: "SSL" in house.log().split("takes records again")[-1])
+        check(far.requests == requests, "a request to who has another's certificate")
+        house.trust("two")
+        wait_for("the others", lambda: told(more), 20)
+        check(not far.faults, far.faults)
+        check([int(e.split("-")[0]) for e in far.order] == list(range(1, len(far.order) + 1)), far.order)
+        ids = [r["id"] for r in far.events.values()]
+        check(len(ids) == len(set(ids)) == 9, "%d events of %d records" % (len(ids), len(set(ids))))
+        waiting(0)
+        far.modes[:] = [503] * 100
+        refused(sip, 2)
+        waiting(2)
+        house.later(24 * 8)
+        house.killed()
+        alarm = wait_for("the alarm of what is lost", lambda: house.alarms().get("push_lost"))
+        check("2 since the start" in alarm and house.metric('sallyport_push_records_total{result="given_up"}') == 2, alarm)

@@ -37,8 +37,11 @@ class Own(House):
             text = f.read().replace("@TOP@/dialplans/demo.yaml", self.plan)
         self.env["SALLYPORT_TEMPLATE"] = self.dir + "/template.yaml"
         with open(self.env["SALLYPORT_TEMPLATE"], "w") as f:
-            f.write(text)
+            f.write(self.write_template(text))
         return super().__enter__()
+
+    def write_template(self, text):
+        return text
 
     def write(self, text):
         with open(self.plan, "w") as f:
