@@ -72,16 +72,29 @@ static void trunks_take(struct admin *a) {
   json_decref(was);
 }
 
+/* Of our own door. */
+static bool cert_alarm(struct admin *a, struct admin_alarm *ret) {
+  bool is_grave;
+  memset(ret, 0, sizeof(*ret));
+  if (!web_cert_alarm(a->web, ret->text, &is_grave))
+    return false;
+  ret->severity = is_grave ? "critical" : "warning";
+  slice_copy(ret->kind, sizeof(ret->kind), SLICE("certificate"));
+  slice_copy(ret->what, sizeof(ret->what), SLICE("admin"));
+  return true;
+}
+
 /* Theirs and ours: *ret_n of them on the heap; NULL: no memory, nothing is known this time. */
 static struct admin_alarm *alarms_join(struct admin *a, const struct admin_alarm *alarms, size_t n,
                                        size_t *ret_n) {
-  struct admin_alarm *all = calloc(n + 2, sizeof(*all));
+  struct admin_alarm *all = calloc(n + 3, sizeof(*all));
   if (!all)
     return NULL;
   if (n)
     memcpy(all, alarms, n * sizeof(*all));
   *ret_n = n + push_alarm(a->push, &all[n]);
   *ret_n += audit_alarm(a, &all[*ret_n]);
+  *ret_n += cert_alarm(a, &all[*ret_n]);
   return all;
 }
 

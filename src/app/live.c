@@ -192,6 +192,9 @@ static size_t alarms_make(struct house *h, struct admin_alarm *list) {
               "The file of records was broken: it is kept beside as .broken-…, a new one was begun");
   dropped_alarm(h, list, &n);
   crl_alarm(h, list, &n);
+  bool is_grave;
+  if (native_cert_alarm(h->native, text, &is_grave))
+    alarm_add(list, &n, "certificate", is_grave, "service", text);
   for (uint32_t i = 0; i < h->conf->n_trunks; i++) {
     struct trunk_health t;
     const char *name = h->conf->trunks[i].name;

@@ -398,7 +398,11 @@ struct native *native_free(struct native *n) {
 
 void native_reload(struct native *n, const struct conf *conf) {
   n->conf = conf;
+  web_files(n->web, conf->service.certificate, conf->service.key);
   relay_book_load(&n->relays, conf);
+}
+bool native_cert_alarm(struct native *n, char ret_why[WEB_CERT_BYTES], bool *ret_is_grave) {
+  return web_cert_alarm(n->web, ret_why, ret_is_grave);
 }
 uint16_t native_port(const struct native *n) { return web_port(n->web, 0); }
 struct counts *native_web_counts(struct native *n) {

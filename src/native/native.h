@@ -29,6 +29,8 @@ int native_new(struct native **ret_native, const struct native_settings *s,
                const char **ret_why) must_check;
 struct native *native_free(struct native *n);
 OWN_DEFINE(native)
+/* What is to be told of the service door's certificate: see web_cert_alarm(). */
+bool native_cert_alarm(struct native *n, char ret_why[WEB_CERT_BYTES], bool *ret_is_grave);
 uint16_t native_port(const struct native *n);
 /* Tells every stream system.drain; new calls are the call model's to refuse. */
 void native_drain(struct native *n, uint32_t deadline_s);

@@ -130,7 +130,7 @@ static bool who_ok(struct req *q) {
                         .cert = req_peer(q),
                         .peer = q->conn->peer};
   struct slice origin = q->head.field[HEAD_ORIGIN];
-  k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->cert != NULL,
+  k.is_foreign = origin.p && !head_origin_own(origin, q->head.field[HEAD_HOST], q->web->pair != NULL,
                                               (const char *const *)q->web->hosts, q->web->hosts_n);
   if (bearer_of(q->head.field[HEAD_AUTHORIZATION], &k.bearer))
     bearer_digest(q->conn, k.bearer, k.bearer_digest);

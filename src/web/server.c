@@ -4,6 +4,7 @@
 #include "web/server.h"
 
 #include "web/crl.h"
+#include "web/keypair.h"
 
 #include "base/clock.h"
 
@@ -23,13 +24,13 @@
 #define PEM_MAX_BYTES 65536
 #define STOP_GRACE_MS 500
 
-/* A PEM file as text; secret: nobody else may read it. */
-static int pem_read(const char *file, bool secret, char **ret_text) {
+/* A PEM file as text. */
+static int pem_read(const char *file, char **ret_text) {
   struct stat st;
   own_fd fd = open(file, O_RDONLY | O_CLOEXEC);
   if (fd < 0 || fstat(fd, &st) < 0)
     return -errno;
-  if (!S_ISREG(st.st_mode) || (secret && st.st_mode & 077))
+  if (!S_ISREG(st.st_mode))
     return -EPERM;
   if (st.st_size <= 0 || st.st_size > PEM_MAX_BYTES)
     return -EFBIG;
@@ -113,8 +114,7 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
   unsigned flags =
       MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC;
   struct MHD_OptionItem tls[] = {
-      {MHD_OPTION_HTTPS_MEM_KEY, 0, w->key},
-      {MHD_OPTION_HTTPS_MEM_CERT, 0, w->cert},
+      {MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, w->pair ? (void *)(uintptr_t)keypair_retrieve(w->pair) : NULL},
       {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)TLS_PRIORITIES},
       {w->client_ca ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0, w->client_ca},
       {MHD_OPTION_END, 0, NULL},
@@ -123,14 +123,14 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
   unsigned threads = s->threads ? s->threads : 4;
   unsigned total = s->connections_max ? s->connections_max : 4096;
   struct MHD_Daemon *d = MHD_start_daemon(
-      flags | (w->key ? MHD_USE_TLS : 0u), 0, NULL, NULL, req_handle, w, MHD_OPTION_EXTERNAL_LOGGER,
+      flags | (w->pair ? MHD_USE_TLS : 0u), 0, NULL, NULL, req_handle, w, MHD_OPTION_EXTERNAL_LOGGER,
       library_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
       threads < 2 ? 2 : threads, MHD_OPTION_CONNECTION_LIMIT, total, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
       s->connections_per_address_max ? s->connections_per_address_max : 256,
       MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)or_default(s->connection_bytes, CONNECTION_BYTES),
       MHD_OPTION_CONNECTION_TIMEOUT, 0u, MHD_OPTION_URI_LOG_CALLBACK, req_begin, w,
       MHD_OPTION_NOTIFY_COMPLETED, req_end, w, MHD_OPTION_NOTIFY_CONNECTION, conn_notify, w,
-      MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL, MHD_OPTION_ARRAY, w->key ? tls : none,
+      MHD_OPTION_UNESCAPE_CALLBACK, unescape_none, NULL, MHD_OPTION_ARRAY, w->pair ? tls : none,
       MHD_OPTION_END);
   if (!d)
     return -EIO;
@@ -141,7 +141,7 @@ static int daemon_start(struct web *w, const struct web_settings *s, int fd) {
 static int listen_start(struct web *w, const struct web_settings *s, const struct addr *at,
                         const char **why) {
   *why = "no TLS is for loopback addresses only";
-  if (!w->key && !addr_is_loopback(at))
+  if (!w->pair && !addr_is_loopback(at))
     return -EPERM;
   *why = "cannot listen";
   int fd = socket_open(at, &w->ports[w->daemons_n]);
@@ -218,17 +218,14 @@ static int settings_take(struct web *w, const struct web_settings *s, const char
   if (r < 0 || !s->key_file)
     return r == 0 && s->client_ca ? -EINVAL : r;
   *why = "the authorities of client certificates cannot be read";
-  r = s->client_ca ? pem_read(s->client_ca, false, &w->client_ca) : 0;
+  r = s->client_ca ? pem_read(s->client_ca, &w->client_ca) : 0;
   if (r == 0 && s->client_ca && s->client_crl)
     r = crl_new(&w->crl, w->client_ca, s->client_crl);
   if (r < 0)
     return r;
   *why = "the certificate cannot be read";
-  r = s->cert_file ? pem_read(s->cert_file, false, &w->cert) : -EINVAL;
-  if (r < 0)
-    return r;
-  *why = "the key cannot be read, or others may read it";
-  return pem_read(s->key_file, true, &w->key);
+  return s->cert_file ? keypair_new(&w->pair, s->cert_file, s->key_file, s->hosts_n ? s->hosts[0] : "", why)
+                      : -EINVAL;
 }
 
 static int queues_make(struct web *w, const struct web_settings *s) {
@@ -258,8 +255,6 @@ int web_new(struct web **ret_web, const struct web_settings *s, const char **ret
     *ret_web = w; /* before the first request can come: its handler has it from there */
     r = threads_start(w, s, &why);
   }
-  if (w->key)
-    explicit_bzero(w->key, strlen(w->key)); /* the TLS library has its own copy */
   if (ret_why)
     *ret_why = r < 0 ? why : NULL;
   if (r == 0)
@@ -313,10 +308,9 @@ struct web *web_free(struct web *w) {
   free(w->cast.bytes);
   free(w->scene.bytes);
   free(w->fan.frame);
-  free(w->cert);
+  keypair_free(w->pair);
   crl_free(w->crl);
   free(w->client_ca);
-  free(w->key);
   free(w);
   return NULL;
 }
@@ -327,4 +321,13 @@ uint16_t web_port(const struct web *w, size_t listen) {
 
 struct counts *web_counts(struct web *w) {
   return &w->counts;
+}
+
+void web_files(struct web *w, const char *cert_file, const char *key_file) {
+  if (w->pair)
+    keypair_files(w->pair, cert_file, key_file);
+}
+
+bool web_cert_alarm(struct web *w, char ret_why[WEB_CERT_BYTES], bool *ret_is_grave) {
+  return w->pair && keypair_alarm(w->pair, ret_why, ret_is_grave);
 }

@@ -153,7 +153,8 @@ struct web {
   int quiet_fd[WEB_LISTEN_MAX]; /* quiet_fd is the listening socket after quiesce; -1. */
   uint16_t ports[WEB_LISTEN_MAX];
   size_t daemons_n;
-  char *cert, *key, *client_ca; /* client_ca, NULL: no client certificates. */
+  struct keypair *pair; /* pair, NULL: no TLS. */
+  char *client_ca;      /* client_ca, NULL: no client certificates. */
   struct crl *crl;              /* crl, NULL: none is revoked. */
 
   pthread_mutex_t lock;

@@ -208,7 +208,7 @@ static void hear(struct web *w, struct pollfd *fds, struct stream *const *of, nf
     return;
   for (nfds_t i = 0; i < n; i++) {
     bool gone = fds[i].revents & (POLLRDHUP | POLLHUP | POLLERR);
-    if (gone || ((fds[i].revents & POLLIN) && w->cert && peer_said_close(fds[i].fd)))
+    if (gone || ((fds[i].revents & POLLIN) && w->pair && peer_said_close(fds[i].fd)))
       stream_cut(w, of[i]);
   }
 }

@@ -173,4 +173,10 @@ int web_crl_check(const char *file, uint64_t *ret_until_s, char *why, size_t why
 /* What a certificate file says, {subject, issuer, names, not_before, not_after, days_left, state}: state
  * is ok, soon (30 days or less), expired, or unreadable (the rest is null then). New reference. */
 json_t *web_cert_json(const char *file, uint64_t wall_s);
+/* Other files of certificate and key from now on; new connections get them. The same files are looked at by
+ * themselves. Any thread. */
+void web_files(struct web *w, const char *cert_file, const char *key_file);
+#define WEB_CERT_BYTES 200
+/* True: the files of its certificate are refused, or it ends within a week. To be asked now and then. */
+bool web_cert_alarm(struct web *w, char ret_why[WEB_CERT_BYTES], bool *ret_is_grave);
 struct counts *web_counts(struct web *w); /* for the metrics page */

@@ -3,6 +3,8 @@
 import http.client
 import json
 import os
+import shutil
+import socket
 import ssl
 import subprocess
 import sys
@@ -21,6 +23,8 @@ ROWS = """
 
 
 class Gateway(lib_gateway.Gateway):
+    believes_all = False  # of what the operators' door shows
+
     def _configuration(self, users, service, base):
         subprocess.run([sys.executable, TOP + "/tests/scenario/admin_gate.py", "make", self.dir], check=True)
         self.revoke()
@@ -58,6 +62,8 @@ class Gateway(lib_gateway.Gateway):
 
     def door(self, who=None):
         trust = ssl.create_default_context(cafile=self.dir + "/ca.pem")
+        if self.believes_all:
+            trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
         if who:
             trust.load_cert_chain("%s/%s.pem" % (self.dir, who), "%s/%s.key" % (self.dir, who))
         return http.client.HTTPSConnection("127.0.0.1", self.admin_port, timeout=5, context=trust)
@@ -180,3 +186,83 @@ def _rows(g):
     check(rows[0]["who"] == "certificate:boss" and rows[0]["role"] == "admin", rows)
     wait_for("the refusal in the audit", lambda: any(r["status"] == 403 for r in g.ask("GET", "/admin/v1/audit?who=certificate:ann", "box")[1]["audit"]))
     check(g.ask("GET", "/admin/v1/audit/verify", "box")[1]["ok"] and os.stat(g.dir + "/state/audit.key").st_mode & 0o777 == 0o600, "the audit")
+
+
+def _issue(g, name, san, days="90"):
+    """NAME.pem and NAME.key, self-signed: what a server shows is looked at, not believed."""
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", days, "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=" + san, "-keyout", name + ".key", "-out", name + ".pem"], cwd=g.dir, check=True, stderr=subprocess.DEVNULL)
+    os.chmod("%s/%s.key" % (g.dir, name), 0o600)
+
+
+def _shown(port):
+    """The certificate that a new connection gets."""
+    trust = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as s, trust.wrap_socket(s) as t:
+        return t.getpeercert(True)
+
+
+def _der(path):
+    with open(path, encoding="ascii") as f:
+        return ssl.PEM_cert_to_DER_cert(f.read().split("-----END")[0] + "-----END CERTIFICATE-----\n")
+
+
+@CERTIFICATES.scenario("certificates of both HTTPS doors are replaced while they run: new connections get them, halves and wrong ones are refused and told")
+def renewed(base):
+    g = Gateway({"bob": {"display": "Bob", "numbers": []}}, "  - {name: none, from: native, called: {regex: 'x'}, then: {trunk: lab}}\n", lib_gateway.free_port(2), port_base=base + 20)
+    with g:
+        try:
+            _doors(g)
+        finally:
+            faults = g.stop()
+    check(not faults, faults)
+    g.remove()
+
+
+def _doors(g):
+    doors = {g.port: "gw", g.admin_port: "server"}
+    g.believes_all = True
+
+    def put(name, ends=(".pem", ".key")):
+        for to in doors.values():
+            for end in ends:
+                shutil.copy2("%s/%s%s" % (g.dir, name if name != "first" else "first-" + to, end), "%s/%s.new" % (g.dir, to))
+                os.rename("%s/%s.new" % (g.dir, to), "%s/%s%s" % (g.dir, to, end))
+
+    def are(name):
+        return all(_shown(port) == _der("%s/%s.pem" % (g.dir, name if name != "first" else "first-" + to)) for port, to in doors.items())
+
+    def alarms():
+        return {a["what"]: a["text"] for a in g.ask("GET", "/admin/v1/alarms", "box")[1]["alarms"] if a["kind"] == "certificate" and not a["cleared_at"]}
+    for to in doors.values():
+        for end in (".pem", ".key"):
+            shutil.copy2("%s/%s%s" % (g.dir, to, end), "%s/first-%s%s" % (g.dir, to, end))
+    _issue(g, "second", "DNS:localhost,IP:127.0.0.1")
+    _issue(g, "foreign", "DNS:other.example")
+    _issue(g, "old", "DNS:localhost,IP:127.0.0.1", days="3")
+    check(are("first"), "the first")
+    open_one = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    open_one.check_hostname, open_one.verify_mode = False, ssl.CERT_NONE
+    stays = http.client.HTTPSConnection("127.0.0.1", g.port, timeout=5, context=open_one)
+    stays.request("GET", "/v1/bootstrap")
+    stays.getresponse().read()
+    put("second", (".pem",))
+    time.sleep(1.2)  # a look at the half
+    check(are("first"), "a certificate without its key")
+    put("second", (".key",))
+    wait_for("the second", lambda: are("second"))
+    stays.request("GET", "/v1/bootstrap")
+    check(stays.getresponse().status == 200, "the connection that was open")
+    stays.close()
+    wait_for("that nothing is told", lambda: not alarms())
+    put("foreign")
+    with open(g.dir + "/server.pem", "w", encoding="ascii") as f:
+        f.write("nothing\n")
+    wait_for("the alarms of both doors", lambda: "another name" in alarms().get("service", "") and "not taken" in alarms().get("admin", ""))
+    check(_shown(g.port) == _der(g.dir + "/second.pem"), "another's certificate")
+    put("old")
+    wait_for("one that ends soon", lambda: are("old"))
+    wait_for("its alarm", lambda: [t for t in alarms().values() if "ends in 2 days" in t] and len(alarms()) == 2)
+    put("second")
+    wait_for("the second again", lambda: are("second") and not alarms())
