@@ -23,13 +23,16 @@ static void numbers_cut(char *text) {
   }
 }
 
-/* "https://user:password@host": who writes such a thing should not show it to support. */
-static void userinfo_cut(char *text) {
+/* "https://user:password@host/path?key=…": who writes such a thing should not show it to support. */
+static void urls_cut(char *text) {
   for (char *p = text; (p = strstr(p, "://")); p += 3) {
-    size_t n = strcspn(p + 3, "/?# \t\r\n\"'");
+    size_t n = strcspn(p + 3, "/?# \t\r\n\"'"), all = strcspn(p + 3, " \t\r\n\"'");
     const char *at = memrchr(p + 3, '@', n);
+    char *query = memchr(p + 3, '?', all);
     if (at)
       memset(p + 3, 'x', (size_t)(at - p) - 3);
+    if (query)
+      memset(query + 1, 'x', (size_t)(p + 3 + all - query) - 1);
   }
 }
 
@@ -66,7 +69,7 @@ static void file_add(struct bundle *b, const char *name, char *text, bool person
   snprintf(path, sizeof(path), "sallyport/%s", name);
   if (!text)
     return;
-  userinfo_cut(text);
+  urls_cut(text);
   if (personal && !b->numbers)
     numbers_cut(text);
   tarball_add(&b->tar, path, slice_of(text), b->now_ms);

@@ -66,12 +66,14 @@ static json_t *show_end(const struct record *r) {
 static void show_times(json_t *j, const struct record *r) {
   json_object_set_new(j, "started_at", web_time(r->started_ms));
   json_object_set_new(j, "ringing_at", web_time(r->ringing_ms));
+  json_object_set_new(j, "early_at", web_time(r->early_ms));
   json_object_set_new(j, "answered_at", web_time(r->answered_ms));
   json_object_set_new(j, "ended_at", web_time(r->ended_ms));
-  json_object_set_new(j, "pdd_ms",
-                      span_or_null(r->started_ms, r->ringing_ms ? r->ringing_ms : r->answered_ms));
+  uint64_t rang_ms = record_rang_ms(r);
+  json_object_set_new(j, "pdd_ms", span_or_null(r->started_ms, rang_ms));
   json_object_set_new(j, "ring_ms",
-                      span_or_null(r->ringing_ms, r->answered_ms ? r->answered_ms : r->ended_ms));
+                      span_or_null(r->ringing_ms || r->early_ms ? rang_ms : 0,
+                                   r->answered_ms ? r->answered_ms : r->ended_ms));
   json_object_set_new(j, "setup_ms", span_or_null(r->started_ms, r->answered_ms));
   json_object_set_new(j, "duration_ms", span_or_null(r->answered_ms, r->ended_ms));
 }

@@ -121,6 +121,7 @@ struct call_inner {
   bool ending, asked, emergency, ringback, recorded;
   bool verifies, may_ask; /* verifies: leg_verified is due; may_ask: media of the caller stand. */
   bool rings;             /* rings: a callee rings, and nothing was heard of it since. */
+  uint64_t early_ms;      /* early_ms is when the caller first heard early media (wall); 0: never. */
   bool has_progress;      /* has_progress: the caller was given a description before the answer. */
   const struct conf_trunk *in_trunk, *out_trunk; /* admitted by guard: to leave once */
   struct hunt *hunt;                             /* the walk over the plan's steps */

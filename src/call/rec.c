@@ -158,6 +158,7 @@ static void fill(struct record *r, const struct call *c) {
   const struct leg *a = c->caller, *b = in->bridged ? in->bridged : c->callee;
   r->started_ms = c->created_ms;
   r->ringing_ms = a->ringing_ms;
+  r->early_ms = in->early_ms;
   r->answered_ms = a->answered_ms;
   r->direction = a->kind == LEG_TRUNK ? RECORD_IN : RECORD_OUT;
   PUT(r->from, c->from);

@@ -47,6 +47,8 @@ static void tell(struct leg *callee) {
   caller->early_media = on;
   in->rings &= !on;
   in->has_progress |= on;
+  if (on && !in->early_ms)
+    in->early_ms = call_time_ms(callee->call);
   bridge_apply(callee->call);
   if (on && !leg_is_over(caller))
     (void)fsm_fire(caller, EVENT_EARLY); /* it may talk to it now: digits */

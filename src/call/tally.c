@@ -63,7 +63,7 @@ static void leg_tally(const struct record_leg *l) {
 }
 
 void tally_record(const struct record *r) {
-  uint64_t rang_ms = r->ringing_ms ? r->ringing_ms : r->answered_ms;
+  uint64_t rang_ms = record_rang_ms(r);
   bool out = r->direction == RECORD_OUT;
   if (!hists[0].row)
     return; /* nobody asked for them */

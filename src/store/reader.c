@@ -201,7 +201,10 @@ int reader_past(struct reader *r, uint64_t since_ms, uint64_t until_ms, uint32_t
   return result == 0 && step != SQLITE_DONE ? -EIO : result;
 }
 
-#define RANG "CASE WHEN ringing_ms<>0 THEN ringing_ms ELSE answered_ms END"
+/* As record_rang_ms() has it. */
+#define RANG \
+  "CASE WHEN early_ms<>0 AND (ringing_ms=0 OR early_ms<ringing_ms) THEN early_ms" \
+  " WHEN ringing_ms<>0 THEN ringing_ms ELSE answered_ms END"
 static const char sums_sql[] =
     "SELECT count(*) FILTER (WHERE state<>2), count(*) FILTER (WHERE state<>2 AND answered_ms<>0),"
     " total((1+repeats)*(state=2)),"

@@ -83,15 +83,18 @@ static void add_prefix_keys(struct search *s) {
 
 /* A prefix that half of the records have: looked up in the records that the walk meets. */
 static void add_prefix_columns(struct search *s) {
-  static const char *const columns[] = {"from_number", "to_number", "identity", "caller_sip_call_id",
-                                        "callee_sip_call_id"};
+  static const char *const columns[] = {
+      "from_number",        "to_number",         "identity",           "caller_sip_call_id",
+      "callee_sip_call_id", "caller_local_user", "caller_remote_user", "callee_local_user",
+      "callee_remote_user", "session_id_local",  "session_id_remote"};
   sql_add(s, " AND EXISTS (SELECT 1 FROM records x WHERE x.row=k.row AND (0");
   for (size_t i = 0; i < COUNT_OF(columns); i++) {
     char text[128];
     snprintf(text, sizeof(text), " OR (x.%s>=?5 AND x.%s<?6)", columns[i], columns[i]);
     sql_add(s, text);
   }
-  sql_add(s, "))");
+  sql_add(s, " OR (x.caller_kind=2 AND x.caller_peer>=?5 AND x.caller_peer<?6)"
+             " OR (x.callee_kind=2 AND x.callee_peer>=?5 AND x.callee_peer<?6)))");
 }
 
 static void add_term(struct search *s, size_t i) {
@@ -163,7 +166,8 @@ static int bind_all(const struct search *s, sqlite3_stmt *st, const struct searc
 
 static int sql_code(int code) { return code == SQLITE_INTERRUPT ? -ETIMEDOUT : -EIO; }
 
-/* How many rows a walk would have, counted to `look`; -errno. */
+/* How many rows a walk would have, counted to `look`; of more, those are rarer whose newest so many reach
+ * further back; -errno. */
 static int64_t walk_count(const struct search *s, sqlite3 *file, const char *sql, unsigned look) {
   struct search_page page = *s->page;
   sqlite3_stmt *st = NULL;
@@ -172,6 +176,8 @@ static int64_t walk_count(const struct search *s, sqlite3 *file, const char *sql
   if (sqlite3_prepare_v2(file, sql, -1, &st, NULL) == SQLITE_OK && bind_all(s, st, &page) == 0) {
     int step = sqlite3_step(st);
     n = step == SQLITE_ROW ? sqlite3_column_int64(st, 0) : sql_code(step);
+    if (n >= (int64_t)look)
+      n += sqlite3_column_int64(st, 1);
   }
   sqlite3_finalize(st);
   return n;
@@ -180,15 +186,16 @@ static int64_t walk_count(const struct search *s, sqlite3 *file, const char *sql
 static int64_t term_count(struct search *s, sqlite3 *file, size_t i) {
   s->at = 0;
   s->lead = i;
-  sql_add(s, "SELECT count(*) FROM (SELECT 1 FROM keys k WHERE ");
+  sql_add(s, "SELECT count(*), min(at) FROM (SELECT k.started_ms AS at FROM keys k WHERE ");
   add_term(s, i);
-  sql_add(s, " AND k.started_ms>=?1 AND (k.started_ms,k.row)<(?2,?3) LIMIT ?4)");
+  sql_add(s, " AND k.started_ms>=?1 AND (k.started_ms,k.row)<(?2,?3) ORDER BY k.started_ms DESC, k.row DESC"
+             " LIMIT ?4)");
   return walk_count(s, file, s->sql, EXACT_LOOK);
 }
 
 static int64_t prefix_count(struct search *s, sqlite3 *file) {
   s->at = 0;
-  sql_add(s, "SELECT count(*) FROM (SELECT 1 FROM keys k WHERE ");
+  sql_add(s, "SELECT count(*), 0 FROM (SELECT 1 FROM keys k WHERE ");
   add_prefix_keys(s);
   sql_add(s, " LIMIT ?4)");
   return walk_count(s, file, s->sql, PREFIX_LOOK);

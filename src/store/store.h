@@ -72,6 +72,7 @@ struct record {
   /* What the plan was asked, as the caller's side wrote it: for replay. */
   char asked_called[65], asked_caller[65];
   uint8_t asked_flags; /* of enum record_asked */
+  uint64_t early_ms;   /* early_ms is when the caller first heard media before the answer; 0: never. */
   uint32_t repeats;    /* refused: so many more of that source, trunk and rule are told by this row */
 };
 
@@ -84,6 +85,14 @@ const char *record_state_text(enum record_state s);         /* live ended refuse
 const char *record_direction_text(enum record_direction d); /* in out */
 const char *record_leg_kind_text(enum record_leg_kind k);   /* none trunk native */
 bool record_state_find(struct slice text, enum record_state *ret);
+
+/* When the caller first heard of the far side: it rang, or its early media came, or it answered; 0: never. */
+static inline uint64_t record_rang_ms(const struct record *r) {
+  uint64_t first_ms = r->ringing_ms;
+  if (r->early_ms && (!first_ms || r->early_ms < first_ms))
+    first_ms = r->early_ms;
+  return first_ms ? first_ms : r->answered_ms;
+}
 
 #define RECORD_BILLING_BYTES 129
 /* The same text on both sides of a trunk: the halves of Session-ID, the lower first, or the Call-ID of

@@ -375,8 +375,8 @@ def bundle(base):
             shutil.chown(house.dir + "/state/push.secret", "nobody")
         with open(house.dir + "/sallyport.yaml", encoding="utf-8") as f:
             text = f.read()
-        text = text.replace("records:\n", "# the old password was %s-note\nrecords:  # %s-tail\n  push: {url: \"https://u:%s-url@127.0.0.1:1/\", "
-                            "secret_file: %s/state/push.secret}\n" % (canary, canary, canary, house.dir))
+        text = text.replace("records:\n", "# the old password was %s-note\nrecords:  # %s-tail\n  push: {url: \"https://u:%s-url@127.0.0.1:1/?key=%s-key\", "
+                            "secret_file: %s/state/push.secret}\n" % (canary, canary, canary, canary, house.dir))
         with open(house.dir + "/sallyport.yaml", "w", encoding="utf-8") as f:
             f.write(text)
         house.reload("configuration reloaded")

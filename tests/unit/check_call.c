@@ -114,6 +114,7 @@ Test(call, early_media_is_told_when_it_is_heard_not_when_a_183_came) {
   rig_flow(2, true);
   rig_flow(2, false);
   eq(rig_log(), "A.early:1 A.early:0");
+  rig_pass(1000);
   leg_ringing(rig_leg('B'));
   eq(rig_log(), "A.ringing"); /* 180 after 183 */
   rig_media();
@@ -121,6 +122,9 @@ Test(call, early_media_is_told_when_it_is_heard_not_when_a_183_came) {
   rig_state(1, MSET_ICE_CONNECTED, MSET_DTLS_UP);
   eq(rig_log(), "ring_stop A.answered A.connected B.connected");
   eq(rig_media(), "");
+  end('A', END_COMPLETED, BY_CALLER);
+  cr_assert_eq(last()->ringing_ms - last()->early_ms, 1000);
+  cr_assert_eq(record_rang_ms(last()), last()->early_ms, "that is when the caller heard something");
 }
 
 Test(call, forked_early_dialogs_and_the_200_selects) {

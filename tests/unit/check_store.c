@@ -611,11 +611,13 @@ Test(store, a_span_in_sums) {
     enum record_state state;
     uint64_t started, ringing, answered, ended;
     uint32_t repeats;
+    uint64_t early;
   } rows[] = {
       {RECORD_ENDED, 1000, 2000, 3000, 13000, 0},  {RECORD_ENDED, 1000, 0, 4000, 9000, 0},
       {RECORD_ENDED, 1000, 0, 0, 5000, 0},         {RECORD_LIVE, 1000, 1500, 2000, 0, 0},
       {RECORD_REFUSED, 1000, 0, 0, 1000, 41},      {RECORD_ENDED, 999, 1000, 1001, 5000, 0},
       {RECORD_ENDED, 5000, 5001, 5002, 5003, 0},
+      {RECORD_ENDED, 1000, 3000, 0, 4000, 0, 1700},  {RECORD_ENDED, 1000, 0, 0, 4000, 0, 1800},
   };
   for (size_t i = 0; i < COUNT_OF(rows); i++) {
     struct record r = numbered((int)i, rows[i].state);
@@ -624,12 +626,13 @@ Test(store, a_span_in_sums) {
     r.answered_ms = rows[i].answered;
     r.ended_ms = rows[i].ended;
     r.repeats = rows[i].repeats;
+    r.early_ms = rows[i].early;
     cr_assert_eq(store_put(s, &r), 0);
   }
   cr_assert_eq(store_flush(s, 5000), 0);
   cr_assert_eq(reader_new(&rd, file), 0);
   cr_assert_eq(reader_sums(rd, 1000, 5000, &sums), 0);
-  const struct reader_sums want = {4, 3, 42, 2, 15000, 3, 1000 + 3000 + 500};
+  const struct reader_sums want = {6, 3, 42, 2, 15000, 5, 1000 + 3000 + 500 + 700 + 800};
   cr_assert(memcmp(&sums, &want, sizeof(want)) == 0, "%lu %lu %lu %lu %lu %lu %lu", sums.calls,
             sums.answered, sums.refused, sums.talks, sums.talk_ms, sums.pdds, sums.pdd_ms);
 }
