@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/stamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -32,7 +33,7 @@ struct keypair {
   pthread_mutex_t lock;
   char cert_file[FILE_BYTES], key_file[FILE_BYTES], name[NAME_BYTES];
   struct pair is;
-  struct stat cert_seen, key_seen; /* of the last look */
+  struct stamp cert_seen, key_seen; /* of the last look */
   uint64_t look_us, bad_us;        /* bad_us is since when the files are refused; 0: they are in use. */
   const char *why;                 /* why they are refused */
   bool is_told;
@@ -127,20 +128,12 @@ static bool is_worse(const struct keypair *k, const struct pair *p, const char *
          !gnutls_x509_crt_check_hostname(p->chain[0], k->name);
 }
 
-static bool is_other(const struct stat *a, const struct stat *b) {
-  return a->st_ino != b->st_ino || a->st_dev != b->st_dev || a->st_size != b->st_size ||
-         a->st_mtim.tv_sec != b->st_mtim.tv_sec || a->st_mtim.tv_nsec != b->st_mtim.tv_nsec ||
-         a->st_mode != b->st_mode;
-}
-
 static bool files_differ(struct keypair *k) {
-  struct stat cert = {0}, key = {0};
-  (void)!stat(k->cert_file, &cert);
-  (void)!stat(k->key_file, &key);
-  bool differ = is_other(&cert, &k->cert_seen) || is_other(&key, &k->key_seen);
+  struct stamp cert = stamp_of(k->cert_file), key = stamp_of(k->key_file);
+  bool same = stamp_same(&cert, &k->cert_seen) && stamp_same(&key, &k->key_seen);
   k->cert_seen = cert;
   k->key_seen = key;
-  return differ;
+  return !same;
 }
 
 static void refused(struct keypair *k, const char *why) {

@@ -75,7 +75,7 @@ web_handle web_stream_open(struct web *w, web_handle ask, uint64_t cookie) {
     s->handle = h;
     s->cookie = cookie;
     s->who = q->ask.who;
-    s->is_direct = q->chunks && !w->cert;
+    s->is_direct = q->chunks && !w->pair;
     s->connection = q->connection;
     s->conn = q->conn;
     s->moved_us = clock_now_us();
