@@ -39,11 +39,10 @@ class Asked(Own):
         status, _, doc = door("POST", "/commit", json.dumps({"text": text, "comment": "c"}), etag)
         return status, doc
 
-    def killed(self):
-        """kill -9, and what ./run starts in its place."""
-        victim = self.pid("sallyportd")
-        os.kill(victim, signal.SIGKILL)
-        wait_for("another sallyportd", lambda: is_new(self, victim), 20)
+    def again(self, sign=signal.SIGKILL):
+        """It is ended, and what ./run starts in its place is ready."""
+        victim = self.kill("sallyportd", sign)
+        wait_for("another sallyportd", lambda: is_new(self, victim), 30)
 
 
 class Small(Asked):
@@ -132,7 +131,7 @@ def disk_full(base):
         wait_for("that all is well", lambda: house.is_ready() and not {"records_failing", "audit_failing"} & set(house.alarms()))
         wait_for("that all is written", lambda: house.metric("sallyport_records_waiting") == 0)
         fill(house.state("filled"))
-        house.killed()
+        house.again()
         check("given free" in house.log() and not os.path.exists(house.state("reserve")), "the reserve")
         wanted |= refused(sip, 2)
         wait_for("that all is written", lambda: house.metric("sallyport_records_waiting") == 0)
@@ -157,15 +156,13 @@ def broken_file(base):
         for at_start in (False, True):
             old = refused(sip, 12)
             wait_for("their records", lambda: old <= ids())
-            victim = house.pid("sallyportd")
-            os.kill(victim, signal.SIGTERM)  # the log is folded into the file
-            wait_for("another sallyportd", lambda: is_new(house, victim), 20)
+            house.again(signal.SIGTERM)  # the log is folded into the file
             with open(house.state("records.db"), "r+b") as f:
                 for at in range(4096, os.fstat(f.fileno()).st_size, 4096):
                     f.seek(at)
                     f.write(b"\xa5" * 4096)
             if at_start:
-                house.killed()
+                house.again()
             new = refused(sip, 12)
             wait_for("the new records", lambda: new <= ids())
             check(house.is_ready() and not old & ids(), "ready, with a new file")
@@ -187,9 +184,9 @@ def push(base):
         wait_for("the alarm", lambda: "push_behind" in house.alarms())
         far.modes[:] = ["reset", 301, "silent", 500, 413]
         far.start()
-        house.killed()  # it comes again at once, and after half a second, one, two
+        house.again()  # it comes again at once, and after half a second, one, two
         wait_for("a batch that was taken, though nobody said so", lambda: len(far.modes) <= 2, 20)
-        house.killed()
+        house.again()
         wait_for("the first", lambda: told(all_ids), 20)
         check(far.repeats and far.paths == {"/records"}, "%d repeats, %s" % (far.repeats, far.paths))
         waiting(0)
@@ -208,6 +205,6 @@ def push(base):
         refused(sip, 2)
         waiting(2)
         house.later(24 * 8)
-        house.killed()
+        house.again()
         alarm = wait_for("the alarm of what is lost", lambda: house.alarms().get("push_lost"))
         check("2 since the start" in alarm and house.metric('sallyport_push_records_total{result="given_up"}') == 2, alarm)
