@@ -35,6 +35,20 @@ class App:
             return found
         return lambda *args, **more: self.run(found(*args, **more))
 
+    def newest(self):
+        """The newest call that rings; further requests are about it."""
+        known = {e["call"] for e in self.client.events if e["event"] == "call.ended"}
+
+        async def incoming():
+            at = 0
+            while True:
+                event = await self.client.wait("call.incoming", after=at)
+                if event["call"] not in known:
+                    self.client.call = event["call"]
+                    return event
+                at = self.client.events.index(event) + 1
+        return self.run(incoming())
+
     def hears(self, hz, seconds=6):
         return self.run(self.client.hears(hz, seconds))
 

@@ -17,21 +17,6 @@ OUT = "+15550199"
 REL = "Supported: 100rel\r\n"
 
 
-def alert(bob):
-    """The newest call that rings there."""
-    known = {e["call"] for e in bob.client.events if e["event"] == "call.ended"}
-
-    async def incoming():
-        at = 0
-        while True:
-            event = await bob.client.wait("call.incoming", after=at)
-            if event["call"] not in known:
-                bob.client.call = event["call"]
-                return event
-            at = bob.client.events.index(event) + 1
-    return bob.run(incoming())
-
-
 def ring(bob, sip, number):
     call = bob.place(OUT + number)
     return call, sip.request("INVITE")
@@ -96,7 +81,7 @@ def ack(d, ok, invite, sdp=""):
 def rel_in(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         d = Dialog(sip, BOB).invite(media.sdp(), more=REL)
-        event = alert(bob)
+        event = bob.newest()
         bob.verb("ringing")
         ringing = d.answer(180)
         check("100rel" in ringing.get("require") and int(ringing.get("rseq")) > 0, "180: " + ringing.text())
@@ -118,7 +103,7 @@ def rel_in(house):
 def rel_app_early(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         d = Dialog(sip, BOB).invite(media.sdp(), more="Require: 100rel\r\n")
-        bob.answer(alert(bob), provisional=True, early_media=True)
+        bob.answer(bob.newest(), provisional=True, early_media=True)
         progress = d.answer(181)
         if progress.status == 180:
             check(prack(d, progress).status == 200, "PRACK of the 180")
@@ -141,7 +126,7 @@ def rel_app_early(house):
 def rel_late(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media:
         d = Dialog(sip, BOB).invite("", more=REL)
-        bob.answer(alert(bob), provisional=True, early_media=True)
+        bob.answer(bob.newest(), provisional=True, early_media=True)
         progress = d.answer(181)
         if progress.status == 180:
             prack(d, progress)
@@ -164,7 +149,7 @@ def update_in(house):
     with App(house.demo, "bob") as bob, agent(house, 2) as sip, Media(host="127.0.0.2") as media, \
             Media(hz=1100, host="127.0.0.2") as moved:
         d = Dialog(sip, BOB).invite(media.sdp(), more=REL)
-        bob.answer(alert(bob), provisional=True, early_media=True)
+        bob.answer(bob.newest(), provisional=True, early_media=True)
         progress = d.answer(181)
         if progress.status == 180:
             prack(d, progress)
@@ -216,7 +201,7 @@ def parts(house):
             d.invite_branch = d.branch
             sip.socket.sendto((head + "Content-Length: %d\r\n\r\n%s" % (len(body), body)).encode(), sip.peer)
             if status == 200:
-                bob.answer(alert(bob))
+                bob.answer(bob.newest())
             answer = d.answer(200)
             check(answer.status == status, "handling=%s: %s" % (handling, answer.text()))
             d.ack(answer)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Three network namespaces: a carrier, a gateway with an address toward each, a browser. All that goes over both
 wires is kept, and searched for what belongs to the other side (S14 to S16). Needs root."""
+import concurrent.futures
 import contextlib
 import ctypes
 import os
@@ -22,6 +23,12 @@ CARRIER, TOWARD_CARRIER, TOWARD_BROWSER, BROWSER = "10.77.1.2", "10.77.1.1", "10
 APP_HZ, CARRIER_HZ = 700, 1004
 CLONE_NEWNET = 0x40000000
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def aside(fn, *args):
+    """What fn returns or raises, run in a thread of its own, since it moves into a namespace."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(fn, *args).result()
 
 
 def enter(name):
@@ -245,18 +252,7 @@ def lossy(base, names):
 
 def in_networks(fn, *args):
     with networks() as names:
-        failure = []
-
-        def run():  # a thread of its own, since it moves into a namespace
-            try:
-                fn(*args, names)
-            except BaseException as error:
-                failure.append(error)
-        thread = threading.Thread(target=run)
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
+        aside(fn, *args, names)
 
 
 @NETNS.scenario("nothing of one leg is seen on the other, no tone in secured media")

@@ -6,7 +6,7 @@ import time
 
 from app import App
 from group import Group
-from house import Failed, check, wait_for
+from house import check, wait_for
 from peermedia import SUITES, Media, crypto_line, crypto_of, new_key
 from sipua import Agent, Dialog, sdp_media
 
@@ -22,17 +22,7 @@ def agent(house, last, **more):
 
 def take(bob):
     """Answers the newest call that rings."""
-    known = {e["call"] for e in bob.client.events if e["event"] == "call.ended"}
-
-    async def incoming():
-        at = 0
-        while True:
-            event = await bob.client.wait("call.incoming", after=at)
-            if event["call"] not in known:
-                bob.client.call = event["call"]
-                return event
-            at = bob.client.events.index(event) + 1
-    bob.answer(bob.run(incoming()))
+    bob.answer(bob.newest())
 
 
 def call_in(sip, bob, media, sdp=None, **more):

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 import time
 import wave
 
@@ -20,7 +19,7 @@ import tone
 from app import App
 from group import Group
 from house import TOP, Carrier, check, wait_for
-from netns import APP_HZ, BROWSER, CARRIER, CARRIER_HZ, TOWARD_BROWSER, TOWARD_CARRIER, enter, here, ip, networks
+from netns import APP_HZ, BROWSER, CARRIER, CARRIER_HZ, TOWARD_BROWSER, TOWARD_CARRIER, aside, enter, here, ip, networks
 from turnclient import CONNECT, NO_ANSWER, RELAYED, Turn, password_of
 
 RELAY_GROUP = Group("relay", shared=False, programs=["ip", "nft", "baresip", "chromium", "node", "turnserver"], root=True)
@@ -60,36 +59,18 @@ def field(base):
 
 
 def apart(test):
-    """Runs it in a thread of its own, since it moves into a namespace."""
     def run(base):
-        failure = []
-
-        def body():
-            try:
-                with field(base) as (names, house):
-                    test(names, house)
-            except BaseException as error:
-                failure.append(error)
-        thread = threading.Thread(target=body)
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
-    return run
+        with field(base) as (names, house):
+            test(names, house)
+    return lambda base: aside(run, base)
 
 
 def inside(name, fn):
     """The result of fn, run in that namespace."""
-    result = []
-
     def body():
         enter(name)
-        result.append(fn())
-    thread = threading.Thread(target=body)
-    thread.start()
-    thread.join()
-    check(result, "it failed in the namespace " + name)
-    return result[0]
+        return fn()
+    return aside(body)
 
 
 @contextlib.contextmanager

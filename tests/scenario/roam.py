@@ -4,11 +4,10 @@ signaling (RFC 8445: the nomination selects). Needs root."""
 import contextlib
 import json
 import subprocess
-import threading
 
 from group import Group
 from house import TOP, Carrier, Failed, House, check
-from netns import CARRIER, TOWARD_BROWSER, TOWARD_CARRIER, enter, here, ip, networks
+from netns import CARRIER, TOWARD_BROWSER, TOWARD_CARRIER, aside, enter, here, ip, networks
 
 ROAM = Group("roam", shared=False, programs=["ip", "baresip", "chromium", "node"], root=True)
 SECOND_NEAR, SECOND = "10.77.3.1", "10.77.3.2"
@@ -52,15 +51,4 @@ def scenario(base):
 
 @ROAM.scenario("Chromium's call goes on when the network goes that it went over")
 def roam(base):
-    failure = []
-
-    def run():  # a thread of its own, since it moves into a namespace
-        try:
-            scenario(base)
-        except BaseException as error:
-            failure.append(error)
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
+    aside(scenario, base)

@@ -6,13 +6,12 @@ import os
 import struct
 import subprocess
 import tempfile
-import threading
 import time
 
 from app import App
 from group import Group
 from house import Carrier, House, check, wait_for
-from netns import APP_HZ, CARRIER, CARRIER_HZ, TOWARD_BROWSER, TOWARD_CARRIER, Wire, enter, here, ip, networks
+from netns import APP_HZ, CARRIER, CARRIER_HZ, TOWARD_BROWSER, TOWARD_CARRIER, Wire, aside, enter, here, ip, networks
 
 TRUNKICE = Group("trunkice", shared=False, programs=["ip", "nft", "baresip", "turnserver"], root=True)
 RELAY, RELAY_PORT = "10.77.1.3", 3478
@@ -48,21 +47,7 @@ def field(base, ice, turn=""):
 
 
 def apart(test):
-    """Runs it in a thread of its own, since it moves into a namespace."""
-    def run(base):
-        failure = []
-
-        def body():
-            try:
-                test(base)
-            except BaseException as error:
-                failure.append(error)
-        thread = threading.Thread(target=body)
-        thread.start()
-        thread.join()
-        if failure:
-            raise failure[0]
-    return run
+    return lambda base: aside(test, base)
 
 
 def checks(wire):
