@@ -87,9 +87,10 @@ void cast_pieces(const struct web *w, uint64_t at, size_t n, struct iovec ret[2]
   ret[1] = (struct iovec){w->cast.bytes, n - first};
 }
 
+/* Who is amid its scene loses too what was cast since: it will not be told that either. */
 bool cast_lost(const struct web *w, const struct stream *s) {
-  return s->scene_at < s->scene_end ? w->scene.end - s->scene_at > WEB_CAST_BYTES
-                                    : w->cast.end - s->cast_at > WEB_CAST_BYTES;
+  return (s->scene_at < s->scene_end && w->scene.end - s->scene_at > WEB_CAST_BYTES) ||
+         w->cast.end - s->cast_at > WEB_CAST_BYTES;
 }
 
 size_t cast_take(struct web *w, struct stream *s, char *dst, size_t max) {
