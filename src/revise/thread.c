@@ -62,6 +62,14 @@ static int edited_take(struct revise *r, struct candidate *c, char *why) {
   return revise_force(r, &f);
 }
 
+/* Which of its files could not be read. */
+static const char *file_words(const struct candidate *c, int e) {
+  if (e != -EACCES)
+    return "the configuration or its dialplan cannot be read";
+  return c && c->text ? "its dialplan may not be read by the user of the gateway"
+                      : "the configuration may not be read by the user of the gateway";
+}
+
 static void edited(struct revise *r) {
   char why[REVISE_WHY_BYTES] = "", path[CONF_PATH_BYTES];
   own(candidate) c = calloc(1, sizeof(*c));
@@ -80,7 +88,8 @@ static void edited(struct revise *r) {
   if (e < 0 || c->faults.n) {
     if (c)
       faults_tell(c);
-    log_error(conf, "reload refused: the configuration has errors, the old one stays in force");
+    log_error(conf, "reload refused: %s, the old one stays in force",
+              c && c->faults.n ? "the configuration has errors" : file_words(c, e));
     return;
   }
   uint64_t version = c->conf->version;

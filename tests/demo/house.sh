@@ -21,6 +21,7 @@ house_places() {
       fi
       mkdir -p "$live_dir"
       chmod 755 "$live_dir"
+      echo "the user nobody, whom the programs become, cannot reach $run_dir: calls work, but a reload or a commit of the configuration is refused. A checkout in a folder that all may enter, as /srv, has no such limit." >&2
     fi
   fi
   mkdir -p "$state_dir"
@@ -48,7 +49,12 @@ house_configure() {
   house_certs || return 1
   # Dialplans are edited where they are: the demonstration has its own.
   mkdir -p "$run_dir/dialplans" && cp "$top"/dialplans/*.yaml "$top"/dialplans/*.csv "$run_dir/dialplans/" || return 1
-  sed -e "s|@TOP@/dialplans/|$run_dir/dialplans/|g; s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$house_certs_dir|g" \
+  local plan
+  for plan in $(grep -o 'tests/scenario/[a-z]*\.plan\.yaml' "$template"); do # a test's, where "nobody" reads it again
+    cp "$top/$plan" "$run_dir/dialplans/" || return 1
+  done
+  sed -e "s|@TOP@/tests/scenario/\([a-z]*\.plan\.yaml\)|@TOP@/dialplans/\1|g" \
+    -e "s|@TOP@/dialplans/|$run_dir/dialplans/|g; s|@TOP@|$top|g; s|@RUN@|$live_dir/media|g; s|@STATE@|$state_dir|g; s|@CERTS@|$house_certs_dir|g" \
     -e "s|@USER@|$user|g; s|@LOG_LEVEL@|${SALLYPORT_LOG_LEVEL:-info}|g" \
     -e "s|@ADDRESS@|$address|g; s|@HOST@|$host|g; s|@GATEWAY@|$(cert_gateway)|g" \
     -e "s|@CARRIER@|$carrier|g; s|@TRUNK_ADDRESS@|$trunk_address|g" \
