@@ -258,6 +258,9 @@ def client(base):
         for _ in range(2):
             check(call_lab(sip, "+15550100055").status == 404, "nobody has that number")
         wait_for("ready", house.is_ready)
+        _, row = ringing(house, sip)
+        house.good("DELETE", "/calls/" + row["id"], status=204)
+        wait_for("a record of a call for the page's jobs", lambda: any(r["call"] for r in house.records()[:1]))
         ringing(house, sip)
         page(house)  # it hangs up
         _, row = ringing(house, sip)
