@@ -153,16 +153,6 @@ static bool query_number(const struct desk_ask *ask, const char *name, uint64_t 
   return false;
 }
 
-static bool query_time(const struct desk_ask *ask, const char *name, uint64_t *ret,
-                       struct web_answer *answer) {
-  char text[DESK_TIME_BYTES];
-  int r = web_query(ask->web, name, text, sizeof text);
-  if (r == -ENOENT || (r == 0 && desk_time(text, ret)))
-    return true;
-  desk_wrong_query(answer, name, "not a time like 2027-01-31T23:59:59Z");
-  return false;
-}
-
 enum { ASKED_BYTES = CHARS_BYTES(159) };
 
 /* What is asked for, with room for its texts. */
@@ -171,23 +161,16 @@ struct asked_rows {
   char who[ASKED_BYTES], verb[ASKED_BYTES], what[ASKED_BYTES];
 };
 
-static bool query_text(const struct desk_ask *ask, const char *name, char dst[ASKED_BYTES],
-                       struct web_answer *answer) {
-  int r = web_query(ask->web, name, dst, ASKED_BYTES);
-  if (r == 0 || r == -ENOENT)
-    return true;
-  desk_wrong_query(answer, name, "1 to 159 characters");
-  return false;
-}
-
 static bool asked_read(const struct desk_ask *ask, struct asked_rows *r, struct web_answer *answer) {
   memset(r, 0, sizeof *r);
   r->q.who = r->who;
   r->q.verb = r->verb;
   r->q.what = r->what;
-  return query_text(ask, "who", r->who, answer) && query_text(ask, "verb", r->verb, answer) &&
-         query_text(ask, "what", r->what, answer) && query_time(ask, "since", &r->q.since_ms, answer) &&
-         query_time(ask, "until", &r->q.until_ms, answer);
+  return desk_query_text(ask->web, "who", r->who, sizeof r->who, answer) &&
+         desk_query_text(ask->web, "verb", r->verb, sizeof r->verb, answer) &&
+         desk_query_text(ask->web, "what", r->what, sizeof r->what, answer) &&
+         desk_query_time(ask->web, "since", &r->q.since_ms, answer) &&
+         desk_query_time(ask->web, "until", &r->q.until_ms, answer);
 }
 
 void verb_audit(struct admin *a, struct desk_ask *ask, struct web_answer *ret) {

@@ -19,6 +19,25 @@ void desk_wrong_query(struct web_answer *ret, const char *name, const char *reas
                      &(struct web_problem_info){.detail = reason, .errors = &e, .errors_n = 1});
 }
 
+bool desk_query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
+                     struct web_answer *ret) {
+  char text[DESK_TIME_BYTES];
+  int r = web_query(ask, name, text, sizeof text);
+  if (r == -ENOENT || (r == 0 && desk_time(text, ret_ms)))
+    return true;
+  desk_wrong_query(ret, name, "not a time like 2027-01-31T23:59:59Z");
+  return false;
+}
+
+bool desk_query_text(const struct web_ask *ask, const char *name, char *dst, size_t bytes,
+                     struct web_answer *ret) {
+  int r = web_query(ask, name, dst, bytes);
+  if (r == 0 || r == -ENOENT)
+    return true;
+  desk_wrong_query(ret, name, "too long, given twice, or badly escaped");
+  return false;
+}
+
 void desk_json(struct web_answer *ret, unsigned status, json_t *doc) {
   (void)web_answer_json(ret, status, doc);
   json_decref(doc);
@@ -177,9 +196,10 @@ void desk_finish(void *arg, void *note, struct web_answer *answer) {
     (void)!audit_note(a, n->verb, &n->who, n->from, n->what, n->before, n->after, answer->status);
   if (done && n->verb->flags & VERB_KEPT && keep_write(a) < 0) {
     web_answer_done(answer);
-    web_answer_problem(answer, WEB_PROBLEM_internal,
-                       &(struct web_problem_info){
-                           .detail = "this was done, but it could not be written down: a restart forgets it"});
+    web_answer_problem(
+        answer, WEB_PROBLEM_internal,
+        &(struct web_problem_info){
+            .detail = "this was done, but it could not be written down: a restart forgets it"});
   }
   if (done && verb_changes(n->verb) &&
       audit_note(a, n->verb, &n->who, n->from, n->what, n->before, n->after, answer->status) < 0) {
@@ -232,8 +252,9 @@ static bool again_take(struct admin *a, const struct desk_ask *d, struct desk_no
   if (d->verb->method != WEB_POST || d->verb->role == ROLE_NONE || !key.p)
     return true;
   if (!key.n || key.n > 128 || !slice_is_ascii(key)) {
-    web_answer_problem(ret, WEB_PROBLEM_bad_request,
-                       &(struct web_problem_info){.detail = "Idempotency-Key has 1 to 128 characters of ASCII"});
+    web_answer_problem(
+        ret, WEB_PROBLEM_bad_request,
+        &(struct web_problem_info){.detail = "Idempotency-Key has 1 to 128 characters of ASCII"});
     return false;
   }
   again_keys(d, n->key, body);

@@ -2,26 +2,6 @@
  * What is asked of records: see recquery.h. Pure. */
 #include "admin/recquery.h"
 
-/* Absent is fine; false: wrong, and told. */
-static bool query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
-                       struct web_answer *ret) {
-  char text[DESK_TIME_BYTES];
-  int r = web_query(ask, name, text, sizeof(text));
-  if (r == -ENOENT || (r == 0 && desk_time(text, ret_ms)))
-    return true;
-  desk_wrong_query(ret, name, "not a time");
-  return false;
-}
-
-static bool query_text(const struct web_ask *ask, const char *name, char *dst, size_t bytes,
-                       struct web_answer *ret) {
-  int r = web_query(ask, name, dst, bytes);
-  if (r == 0 || r == -ENOENT)
-    return true;
-  desk_wrong_query(ret, name, "too long, given twice, or badly escaped");
-  return false;
-}
-
 static bool query_state(const struct web_ask *ask, struct reader_query *q, struct web_answer *ret) {
   char text[16];
   int r = web_query(ask, "state", text, sizeof(text));
@@ -61,30 +41,34 @@ static bool query_mos(const struct web_ask *ask, const char *name, uint16_t *ret
 }
 
 bool records_query_read(const struct web_ask *ask, struct reader_query *q, struct web_answer *ret) {
-  return query_time(ask, "since", &q->since_ms, ret) && query_time(ask, "until", &q->until_ms, ret) &&
-         query_state(ask, q, ret) && query_limit(ask, q, ret) &&
-         query_text(ask, "reason", q->reason, sizeof(q->reason), ret) &&
-         query_text(ask, "number", q->number, sizeof(q->number), ret) &&
-         query_text(ask, "user", q->user, sizeof(q->user), ret) &&
-         query_text(ask, "trunk", q->trunk, sizeof(q->trunk), ret) &&
-         query_text(ask, "tenant", q->tenant, sizeof(q->tenant), ret) &&
-         query_text(ask, "rule", q->rule, sizeof(q->rule), ret) &&
-         query_text(ask, "cause", q->cause, sizeof(q->cause), ret) &&
-         query_text(ask, "q", q->q, sizeof(q->q), ret) &&
+  return desk_query_time(ask, "since", &q->since_ms, ret) &&
+         desk_query_time(ask, "until", &q->until_ms, ret) && query_state(ask, q, ret) &&
+         query_limit(ask, q, ret) && desk_query_text(ask, "reason", q->reason, sizeof(q->reason), ret) &&
+         desk_query_text(ask, "number", q->number, sizeof(q->number), ret) &&
+         desk_query_text(ask, "user", q->user, sizeof(q->user), ret) &&
+         desk_query_text(ask, "trunk", q->trunk, sizeof(q->trunk), ret) &&
+         desk_query_text(ask, "tenant", q->tenant, sizeof(q->tenant), ret) &&
+         desk_query_text(ask, "rule", q->rule, sizeof(q->rule), ret) &&
+         desk_query_text(ask, "cause", q->cause, sizeof(q->cause), ret) &&
+         desk_query_text(ask, "q", q->q, sizeof(q->q), ret) &&
          query_mos(ask, "min_mos", &q->min_mos_x100, ret) &&
          query_mos(ask, "max_mos", &q->max_mos_x100, ret) &&
-         query_text(ask, "cursor", q->cursor, sizeof(q->cursor), ret);
+         desk_query_text(ask, "cursor", q->cursor, sizeof(q->cursor), ret);
 }
 
 #define RECORDS_QUERY \
   {"since", SHAPE_TIME, 0, .help = "Not earlier than this"}, \
       {"until", SHAPE_TIME, 0, .help = "Earlier than this"}, \
-      {"state", SHAPE_TEXT, 0, .choices = "live|ended|refused"}, {"reason", SHAPE_TEXT, SHAPE_ASCII, 1, 31}, \
+      {"state", SHAPE_TEXT, 0, .choices = "live|ended|refused"}, \
+      {"reason", SHAPE_TEXT, SHAPE_ASCII, 1, 31}, \
       {"number", SHAPE_TEXT, 0, 1, 64, .help = "Of either side, exactly"}, \
       {"user", SHAPE_TEXT, 0, 1, 64}, \
       {"trunk", SHAPE_TEXT, 0, 1, 64, .help = "Of a leg or an attempt"}, \
-      {"tenant", SHAPE_TEXT, 0, 1, 64}, {"rule", SHAPE_TEXT, SHAPE_ASCII, 1, 39, .help = "The refusal's rule"}, \
-      {"cause", SHAPE_TEXT, SHAPE_ASCII, 1, 31, .help = "Why it failed or sounded bad, as the record has it; any: those that did"}, \
+      {"tenant", SHAPE_TEXT, 0, 1, 64}, \
+      {"rule", SHAPE_TEXT, SHAPE_ASCII, 1, 39, .help = "The refusal's rule"}, \
+      {"cause",     SHAPE_TEXT, \
+       SHAPE_ASCII, 1, \
+       31,          .help = "Why it failed or sounded bad, as the record has it; any: those that did"}, \
       {"q", SHAPE_TEXT, 0, 1, 128, .help = "How a number, a user, a Call-ID or a Session-ID begins"}, \
       {"min_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at least"}, { \
     "max_mos", SHAPE_NUMBER, 0, 1, 5, .help = "The worse leg's score, at most" \

@@ -157,28 +157,9 @@ static void rule_narrow(struct admin *a, struct wish *w) {
     w->q = by_reason;
 }
 
-static bool time_read(const struct desk_ask *ask, const char *name, uint64_t *ret_ms,
-                      struct web_answer *ret) {
-  char text[DESK_TIME_BYTES];
-  int r = web_query(ask->web, name, text, sizeof text);
-  if (r == -ENOENT || (r == 0 && desk_time(text, ret_ms)))
-    return true;
-  desk_wrong_query(ret, name, "not a time");
-  return false;
-}
-
-static bool text_read(const struct desk_ask *ask, const char *name, char *dst, size_t bytes,
-                      struct web_answer *ret) {
-  int r = web_query(ask->web, name, dst, bytes);
-  if (r == 0 || r == -ENOENT)
-    return true;
-  desk_wrong_query(ret, name, "too long, given twice, or badly escaped");
-  return false;
-}
-
 static bool source_read(const struct desk_ask *ask, struct wish *w, struct web_answer *ret) {
   char text[65];
-  if (!text_read(ask, "source", text, sizeof text, ret))
+  if (!desk_query_text(ask->web, "source", text, sizeof text, ret))
     return false;
   w->has_source = text[0] != 0;
   if (!w->has_source || cidr_parse(&w->source, slice_of(text)) == 0)
@@ -202,18 +183,19 @@ static bool limit_read(const struct desk_ask *ask, struct wish *w, struct web_an
 static bool wish_read(const struct desk_ask *ask, struct wish *w, struct web_answer *ret) {
   w->q = (struct reader_query){
       .has_state = true, .state = RECORD_REFUSED, .since_ms = clock_wall_ms() - 86400000u};
-  return time_read(ask, "since", &w->q.since_ms, ret) && time_read(ask, "until", &w->q.until_ms, ret) &&
-         text_read(ask, "rule", w->rule, sizeof w->rule, ret) &&
-         text_read(ask, "trunk", w->q.trunk, sizeof w->q.trunk, ret) && source_read(ask, w, ret) &&
-         limit_read(ask, w, ret) &&
-         text_read(ask, "cursor", w->q.cursor, sizeof w->q.cursor, ret);
+  return desk_query_time(ask->web, "since", &w->q.since_ms, ret) &&
+         desk_query_time(ask->web, "until", &w->q.until_ms, ret) &&
+         desk_query_text(ask->web, "rule", w->rule, sizeof w->rule, ret) &&
+         desk_query_text(ask->web, "trunk", w->q.trunk, sizeof w->q.trunk, ret) &&
+         source_read(ask, w, ret) && limit_read(ask, w, ret) &&
+         desk_query_text(ask->web, "cursor", w->q.cursor, sizeof w->q.cursor, ret);
 }
 
 static void page_answer(const struct desk_ask *ask, struct page *p, struct web_answer *ret) {
   char at[CLOCK_TEXT_BYTES];
   desk_json(ret, 200,
-            json_pack("{s:O, s:i, s:s?, s:s?}", "refusals", p->rows, "looked", (int)p->looked, "oldest_at",
-                      p->oldest_ms ? clock_text(p->oldest_ms, at) : NULL, "cursor",
+            json_pack("{s:O, s:i, s:s?, s:s?}", "refusals", p->rows, "looked", (int)p->looked,
+                      "oldest_at", p->oldest_ms ? clock_text(p->oldest_ms, at) : NULL, "cursor",
                       p->cursor[0] ? p->cursor : NULL));
   desk_next(ask, p->cursor, ret);
 }

@@ -80,6 +80,12 @@ struct web_row *verb_rows(web_direct_fn *direct) must_check;
 void desk_wrong(struct web_answer *ret, const char *pointer, const char *reason);
 /* 400 for a member of the query. */
 void desk_wrong_query(struct web_answer *ret, const char *name, const char *reason);
+/* A member of the query that may be absent (then *ret_ms or dst stay as they are); false: it is wrong,
+ * and that was answered. */
+bool desk_query_time(const struct web_ask *ask, const char *name, uint64_t *ret_ms,
+                     struct web_answer *ret);
+bool desk_query_text(const struct web_ask *ask, const char *name, char *dst, size_t bytes,
+                     struct web_answer *ret);
 /* If-Match against the thing's ETag (with its quotes): true, or 412 (428 if there is no If-Match). */
 bool desk_match(const struct desk_ask *ask, const char *etag, struct web_answer *ret) must_check;
 /* A strong ETag of what a thing is, with its quotes. */
